@@ -1,0 +1,68 @@
+"""Perturbation designs: which nodes each condition perturbs, and how strongly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import qmc
+
+from cellbox.errors import Problem, refuse
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A draw of conditions before it is decided how many nodes each perturbs.
+
+    levels: strength of every node in every condition, from a Latin hypercube, in (0, 1].
+    order: for each condition, the nodes in the order in which they join the perturbation, so
+        that a design with fewer perturbed nodes is part of one with more.
+    """
+
+    levels: Float[np.ndarray, "n_conditions n_nodes"]
+    order: Int[np.ndarray, "n_conditions n_nodes"]
+
+    def perturbations(self, n_perturbed: int) -> Float[np.ndarray, "n_conditions n_nodes"]:
+        """u with exactly `n_perturbed` nodes of each condition perturbed."""
+        chosen = self.order[:, :n_perturbed]
+        perturbations = np.zeros_like(self.levels)
+        np.put_along_axis(
+            perturbations, chosen, np.take_along_axis(self.levels, chosen, axis=1), axis=1
+        )
+        return perturbations
+
+
+def draw_design(n_conditions: int, n_nodes: int, random: np.random.Generator) -> Design:
+    """Draw the paper's design: a Latin hypercube over conditions, thinned to random nodes."""
+    sampler = qmc.LatinHypercube(n_nodes, rng=random)
+    # The hypercube lies in [0, 1); turned around it is (0, 1], where no node gets zero.
+    levels = 1.0 - sampler.random(n_conditions)
+    order = random.permuted(np.tile(np.arange(n_nodes), (n_conditions, 1)), axis=1)
+    return Design(levels, order)
+
+
+def check_perturbed(n_perturbed: int, n_nodes: int) -> None:
+    """Refuse a number of perturbed nodes that the network does not have."""
+    if not 1 <= n_perturbed <= n_nodes:
+        raise refuse(
+            "perturbed nodes per condition",
+            f"expected 1 to {n_nodes}, the number of nodes, found {n_perturbed}",
+            "Choose a number in this range",
+        )
+
+
+def unperturbed_nodes(
+    perturbations: Float[np.ndarray, "n_rows n_nodes"], nodes: tuple[str, ...]
+) -> list[Problem]:
+    """Nodes that no condition perturbs: their amplitude and row of W are confounded."""
+    never = np.flatnonzero(~np.any(perturbations != 0, axis=0))
+    return [
+        Problem(
+            f"node {nodes[node]}",
+            "no training condition perturbs it, so its amplitude and the scale of its row of W "
+            "cannot be told apart",
+            "Add a condition that perturbs it, or read its row only up to a factor",
+        )
+        for node in never
+    ]

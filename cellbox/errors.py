@@ -1,0 +1,39 @@
+"""How the package tells users that something they gave cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with what a user gave.
+
+    where: the place, as exactly as it is known ("pert.csv, row 3, node 'Pax6'").
+    found: what was expected there and what was found instead.
+    fix: what the user can do about it.
+    """
+
+    where: str
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}. {self.fix}."
+
+
+class InputError(ValueError):
+    """A user's input cannot be used; carries every problem found, not only the first.
+
+    Command-line programs print it and leave with exit code 2; it never needs a traceback.
+    """
+
+    def __init__(self, problems: Sequence[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def refuse(where: str, found: str, fix: str) -> InputError:
+    """The error for a single problem, to be raised by the caller."""
+    return InputError([Problem(where, found, fix)])

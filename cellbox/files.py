@@ -1,0 +1,63 @@
+"""Writing files so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, Literal, TextIO, overload
+
+from cellbox.errors import refuse
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w"] = "w"
+) -> AbstractContextManager[TextIO]: ...
+
+
+@overload
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["wb"]
+) -> AbstractContextManager[BinaryIO]: ...
+
+
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w"
+) -> AbstractContextManager[IO]:
+    """A handle whose content appears at `path` when the block ends, whole or not at all.
+
+    Where the block raises, or the process dies, a file already at `path` stays as it was.
+    mode: "w" gives UTF-8 text with line ends as written, "wb" gives bytes.
+
+    Raises InputError where the folder does not exist or `path` is itself a folder.
+    """
+    # A link stays a link, and the file that it points to is replaced.
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise refuse(
+            str(path),
+            f"expected an existing folder to write to, found none at {target.parent}",
+            "Create the folder, or choose another place",
+        )
+    if target.is_dir():
+        raise refuse(str(path), "expected a file to write, found a folder", "Add a file name")
+    return _replacing(target, mode)
+
+
+@contextmanager
+def _replacing(target: Path, mode: str) -> Iterator[IO]:
+    """Write beside `target`, then rename; only within one folder is a rename atomic."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        # Not `tempfile`: its files are private to the user, and a result is often shared.
+        with open(temporary, mode.replace("w", "x"), **text) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

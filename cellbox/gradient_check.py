@@ -1,0 +1,128 @@
+"""A check that gradients are right before anything is trained with them.
+
+Some combinations of solver, adjoint, step and precision return wrong gradients without any
+error: diffrax's recursive checkpointing with a fixed step of 0.2 over a horizon of 20 is off by
+20 to 30 % in float32, for example. So the gradient of a small probe is compared with float64
+forward mode at the same tolerances, once for each combination.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import astuple, replace
+from functools import lru_cache
+from pathlib import Path
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.dynamics import Parameters
+from cellbox.errors import refuse
+from cellbox.files import atomic_write
+from cellbox.objective import shoot
+from cellbox.solve import Precision, SolverSettings, precision_context
+
+_TOLERANCE = 1e-3
+_BACKSOLVE_TOLERANCE = 1e-2
+
+# A small loop with both signs, self-activation and unequal amplitudes: every kind of term.
+_WEIGHTS = np.array([[0.0, -1.1, 0.0], [1.2, 0.5, 0.3], [0.0, 0.8, -0.4]])
+_AMPLITUDES = np.array([1.0, 0.6, 0.8])
+_PERTURBATIONS = np.array([[0.7, 0.0], [0.0, -0.9], [0.4, 0.2]])
+
+
+def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"]) -> float:
+    """Refuse a solver whose gradients are wrong over these measurement times.
+
+    times: when the data were measured, ascending. Both the intervals between them and the
+    whole horizon in one piece are tried. The result is remembered, within the process and in
+    the user's cache folder, so only the first use of a combination pays for it.
+
+    Returns the relative error, or raises InputError with it.
+    """
+    error = _known_error(solver, _few(tuple(float(time) for time in times)))
+    allowed = _BACKSOLVE_TOLERANCE if solver.adjoint == "backsolve" else _TOLERANCE
+    # A NaN error must not pass, hence not the plain comparison turned around.
+    if not error <= allowed:
+        step = "adaptive steps" if solver.step is None else f"a fixed step of {solver.step:g}"
+        raise refuse(
+            "solver settings",
+            f"the gradient of {solver.solver} with {step}, adjoint {solver.adjoint}, "
+            f"{solver.precision}, over a horizon of {times[-1]:g} differs by {error:.2g} from "
+            f"float64 forward mode, and at most {allowed:g} is accepted",
+            "Use adaptive steps, another step, the adjoint direct, or precision float64",
+        )
+    return error
+
+
+def _few(times: tuple[float, ...], most: int = 5) -> tuple[float, ...]:
+    """At most `most` of the times, spread over all and including the last."""
+    chosen = np.unique(np.linspace(0, len(times) - 1, most).round().astype(int))
+    return tuple(times[index] for index in chosen)
+
+
+@lru_cache(maxsize=256)
+def _known_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
+    file = _cache_file()
+    key = _key(solver, times)
+    known = _read(file)
+    if key not in known:
+        known = {**known, key: gradient_error(solver, times)}
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic_write(file, text=True) as handle:
+            json.dump(known, handle)
+    return known[key]
+
+
+def _cache_file() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "cellbox" / "gradient_checks.json"
+
+
+def _read(file: Path) -> dict[str, float]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:
+    device = jax.devices()[0].device_kind
+    return repr((astuple(solver), times, device, jax.__version__, diffrax.__version__))
+
+
+def gradient_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
+    """Relative error of the gradient of a probe against float64 forward mode."""
+    grids = np.zeros((2, len(times)))
+    grids[0] = times
+    grids[1, -1] = times[-1]
+    found = _gradient(solver, grids, jax.grad, solver.precision)
+    # Forward mode needs a bounded loop, which is what the direct adjoint unrolls into.
+    exact = _gradient(
+        replace(solver, adjoint="direct", precision="float64"), grids, jax.jacfwd, "float64"
+    )
+    return float(max(np.linalg.norm(found - exact, axis=1) / np.linalg.norm(exact, axis=1)))
+
+
+def _gradient(solver: SolverSettings, grids, differentiate, precision: Precision):
+    """Gradient of a smooth function of the probe's response, for each grid of times."""
+    with precision_context(precision):
+        number = lambda values: jnp.asarray(values, precision)  # noqa: E731
+        perturbations = number(_PERTURBATIONS)
+        n_nodes = len(_WEIGHTS)
+
+        def summary(flat, times):
+            parameters = Parameters(flat[:-n_nodes].reshape(n_nodes, n_nodes), flat[-n_nodes:])
+            nothing = jnp.full((len(times), *perturbations.shape), jnp.nan, precision)
+            states, _ = shoot(
+                parameters, perturbations, times, nothing, jnp.asarray(False), solver
+            )
+            return jnp.sum(states * (1.0 + jnp.arange(n_nodes))[:, None])
+
+        flat = number(np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)]))
+        gradients = jax.jit(jax.vmap(differentiate(summary), (None, 0)))(flat, number(grids))
+        return np.asarray(gradients, np.float64)

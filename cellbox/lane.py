@@ -1,0 +1,316 @@
+"""One training in progress, as data.
+
+A *lane* holds everything that one training is: its parameters, its optimiser's state, the best
+parameters so far, its random key, and its hyperparameters and data budget. All of that is
+traced, so that lanes with different hyperparameters run in one compiled program. The functions
+here are written for one lane; `cellbox.pack` maps them over many.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from cellbox.dynamics import Parameters, initial_parameters
+from cellbox.objective import loss, mean_absolute_error
+from cellbox.schedules import Schedule
+from cellbox.solve import SolverSettings, integrate
+
+_BETA1, _BETA2 = 0.9, 0.99
+
+
+class Status(IntEnum):
+    """What became of a lane."""
+
+    EMPTY = 0
+    RUNNING = 1
+    COMPLETED = 2
+    STOPPED_EARLY = 3
+    NOT_FINITE = 4
+    STEP_LIMIT = 5
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training ended because its numbers could not be trusted any more."""
+        return self in (Status.NOT_FINITE, Status.STEP_LIMIT)
+
+    @property
+    def sentence(self) -> str:
+        """The status in words."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.EMPTY: "No training here.",
+    Status.RUNNING: "Training is under way.",
+    Status.COMPLETED: "Training ran to its last step.",
+    Status.STOPPED_EARLY: "Training stopped early: validation had not improved for too long.",
+    Status.NOT_FINITE: (
+        "Training diverged: the loss or its gradient was no longer a finite number; "
+        "the best parameters before that are kept."
+    ),
+    Status.STEP_LIMIT: (
+        "Training diverged: the network became too stiff for the solver's step limit; "
+        "the best parameters before that are kept."
+    ),
+}
+
+
+class Hyperparameters(eqx.Module):
+    """What may differ from lane to lane: training settings and data budget.
+
+    interval_steps: steps of interval shooting before whole-horizon training begins.
+    batch_rows, batch_times: minibatch sizes, at most those of the program's shape.
+    rows, times: indices into the pool that this lane may train on, padded at the end.
+    """
+
+    schedule: Schedule
+    weight_decay: Float[Array, ""]
+    l1: Float[Array, ""]
+    gradient_clip: Float[Array, ""]
+    n_steps: Int[Array, ""]
+    interval_steps: Int[Array, ""]
+    patience: Int[Array, ""]
+    batch_rows: Int[Array, ""]
+    batch_times: Int[Array, ""]
+    rows: Int[Array, " max_rows"]
+    n_rows: Int[Array, ""]
+    times: Int[Array, " max_times"]
+    n_times: Int[Array, ""]
+
+
+class Lane(eqx.Module):
+    """One training in progress."""
+
+    parameters: Parameters
+    optimiser: optax.OptState
+    best: Parameters
+    best_validation: Float[Array, ""]
+    validations_since_best: Int[Array, ""]
+    step: Int[Array, ""]
+    status: Int[Array, ""]
+    key: Key[Array, ""]
+    hyperparameters: Hyperparameters
+
+
+class Pool(eqx.Module):
+    """The data that all lanes share; each lane's budget is a set of indices into it."""
+
+    perturbations: Float[Array, "n_rows n_nodes"]
+    measurements: Float[Array, "n_rows n_times n_nodes"]
+    times: Float[Array, " n_times"]
+    allowed_edges: Float[Array, "n_nodes n_nodes"]
+    validation_perturbations: Float[Array, "n_validation_rows n_nodes"]
+    validation_measurements: Float[Array, "n_validation_rows n_validation_times n_nodes"]
+    validation_times: Float[Array, " n_validation_times"]
+    validation_nodes: Bool[Array, " n_nodes"]
+
+
+class Shape(NamedTuple):
+    """What is fixed when a program is compiled, beside the pool's sizes and the lane count."""
+
+    rows_per_step: int
+    times_per_step: int
+    validate_every: int
+    solver: SolverSettings
+
+
+class Progress(NamedTuple):
+    """What one validation interval of a lane reports."""
+
+    status: Int[Array, ""]
+    step: Int[Array, ""]
+    training_error: Float[Array, ""]
+    validation_error: Float[Array, ""]
+    best_validation: Float[Array, ""]
+
+
+def _optimiser(hyperparameters: Hyperparameters, rate: Float[Array, ""]):
+    """AdamW with the lane's own numbers; decay acts on W alone."""
+    return optax.chain(
+        optax.clip_by_global_norm(hyperparameters.gradient_clip),
+        optax.scale_by_adam(_BETA1, _BETA2),
+        optax.add_decayed_weights(
+            hyperparameters.weight_decay, mask=Parameters(weights=True, log_amplitudes=False)
+        ),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def start_lane(
+    seed: Int[Array, ""], hyperparameters: Hyperparameters, pool: Pool
+) -> Lane:
+    """A lane before its first step; every random number in it follows from `seed`."""
+    key = jax.random.key(seed)
+    for_start, for_batches = jax.random.split(key)
+    dtype = pool.perturbations.dtype
+    parameters = initial_parameters(for_start, pool.perturbations.shape[1], dtype)
+    parameters = _keep_allowed(parameters, pool)
+    return Lane(
+        parameters=parameters,
+        optimiser=_optimiser(hyperparameters, jnp.zeros((), dtype)).init(parameters),
+        best=parameters,
+        best_validation=jnp.asarray(jnp.inf, dtype),
+        validations_since_best=jnp.zeros((), jnp.int32),
+        step=jnp.zeros((), jnp.int32),
+        status=jnp.asarray(Status.RUNNING, jnp.int32),
+        key=for_batches,
+        hyperparameters=hyperparameters,
+    )
+
+
+def _keep_allowed(parameters: Parameters, pool: Pool) -> Parameters:
+    return Parameters(parameters.weights * pool.allowed_edges, parameters.log_amplitudes)
+
+
+def _sample(
+    key: Key[Array, ""],
+    candidates: Int[Array, " max_candidates"],
+    n_candidates: Int[Array, ""],
+    wanted: Int[Array, ""],
+    places: int,
+) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
+    """Draw `wanted` of the first `n_candidates`, without repeats, into a fixed number of places.
+
+    They keep the order they have in `candidates`; the second value marks the places in use.
+    """
+    positions = jnp.arange(len(candidates))
+    luck = jnp.where(
+        positions < n_candidates, jax.random.uniform(key, candidates.shape), jnp.inf
+    )
+    rank = jnp.argsort(jnp.argsort(luck))
+    n_drawn = jnp.minimum(wanted, n_candidates)
+    order = jnp.argsort(jnp.where(rank < n_drawn, positions, len(candidates)))[:places]
+    # Fewer candidates than places: the missing places repeat the first and stay unused.
+    order = jnp.pad(order, (0, places - len(order)))
+    return candidates[order], jnp.arange(places) < n_drawn
+
+
+def _batch(lane: Lane, pool: Pool, shape: Shape):
+    """The minibatch of this step: perturbations, times, measurements, what of them counts."""
+    settings = lane.hyperparameters
+    for_rows, for_times = jax.random.split(jax.random.fold_in(lane.key, lane.step))
+    rows, row_used = _sample(
+        for_rows, settings.rows, settings.n_rows, settings.batch_rows, shape.rows_per_step
+    )
+    times, time_used = _sample(
+        for_times, settings.times, settings.n_times, settings.batch_times, shape.times_per_step
+    )
+    measurements = pool.measurements[rows][:, times].transpose(1, 2, 0)
+    counted = jnp.broadcast_to(
+        row_used[None, None, :] & time_used[:, None, None], measurements.shape
+    )
+    # Unused places make empty intervals at the end, and so do all places of an idle lane.
+    clock = jnp.where(time_used, pool.times[times], 0.0)
+    clock = jnp.where(lane.status == Status.RUNNING, jax.lax.cummax(clock), 0.0)
+    # An unused row must not hold up the shared step size: nothing happens in it.
+    perturbations = jnp.where(row_used, pool.perturbations[rows].T, 0.0)
+    return perturbations, clock, jnp.where(counted, measurements, jnp.nan), counted
+
+
+def train_step(
+    lane: Lane, pool: Pool, shape: Shape
+) -> tuple[Lane, Float[Array, ""]]:
+    """One step of gradient descent; a lane that is not running comes back as it was."""
+    settings = lane.hyperparameters
+    restart = lane.step < settings.interval_steps
+    perturbations, times, measurements, counted = _batch(lane, pool, shape)
+    (_, (error, reached)), gradient = jax.value_and_grad(loss, has_aux=True)(
+        lane.parameters,
+        perturbations,
+        times,
+        measurements,
+        counted,
+        restart,
+        settings.l1,
+        shape.solver,
+    )
+    rate = settings.schedule.rate(lane.step, settings.n_steps)
+    updates, optimiser = _optimiser(settings, rate).update(
+        gradient, lane.optimiser, lane.parameters
+    )
+    parameters = _keep_allowed(optax.apply_updates(lane.parameters, updates), pool)
+    finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(error)
+    running = lane.status == Status.RUNNING
+    good = running & reached & finite
+    kept = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old),
+        (parameters, optimiser),
+        (lane.parameters, lane.optimiser),
+    )
+    failure = jnp.where(reached, Status.NOT_FINITE, Status.STEP_LIMIT)
+    lane = eqx.tree_at(
+        lambda old: (old.parameters, old.optimiser, old.step, old.status),
+        lane,
+        (
+            *kept,
+            lane.step + good,
+            jnp.where(running & ~good, failure, lane.status).astype(jnp.int32),
+        ),
+    )
+    return lane, error
+
+
+def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
+    """Measure the whole-horizon error on the validation rows, keep the best, end what is over."""
+    running = lane.status == Status.RUNNING
+    perturbations = pool.validation_perturbations.T
+    predicted, reached = integrate(
+        lane.parameters,
+        perturbations,
+        jnp.zeros_like(perturbations),
+        jnp.where(running, pool.validation_times, 0.0),
+        shape.solver,
+    )
+    measurements = pool.validation_measurements.transpose(1, 2, 0)
+    counted = jnp.broadcast_to(pool.validation_nodes[None, :, None], measurements.shape)
+    error = mean_absolute_error(predicted, measurements, counted)
+    error = jnp.where(reached & jnp.isfinite(error), error, jnp.inf)
+
+    better = running & (error < lane.best_validation)
+    since_best = jnp.where(better, 0, lane.validations_since_best + 1)
+    status = jnp.where(
+        running & (since_best >= lane.hyperparameters.patience),
+        Status.STOPPED_EARLY,
+        lane.status,
+    )
+    status = jnp.where(
+        running & (lane.step >= lane.hyperparameters.n_steps), Status.COMPLETED, status
+    )
+    best = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old), lane.parameters, lane.best
+    )
+    lane = eqx.tree_at(
+        lambda old: (old.best, old.best_validation, old.validations_since_best, old.status),
+        lane,
+        (
+            best,
+            jnp.where(better, error, lane.best_validation),
+            jnp.where(running, since_best, lane.validations_since_best),
+            status.astype(jnp.int32),
+        ),
+    )
+    return lane, error
+
+
+def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress]:
+    """Train for one validation interval, then validate."""
+
+    def one_step(lane: Lane, _: None) -> tuple[Lane, Float[Array, ""]]:
+        return train_step(lane, pool, shape)
+
+    lane, training_errors = jax.lax.scan(one_step, lane, None, length=shape.validate_every)
+    lane, validation_error = validate(lane, pool, shape)
+    return lane, Progress(
+        status=lane.status,
+        step=lane.step,
+        training_error=jnp.mean(training_errors),
+        validation_error=validation_error,
+        best_validation=lane.best_validation,
+    )

@@ -1,0 +1,152 @@
+"""A fitted model: predicts, saves, loads, and gives its network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.errors import Problem, InputError, refuse
+from cellbox.files import atomic_write
+from cellbox.networks import Network
+from cellbox.settings import Settings, settings_from_dict
+from cellbox.simulate import responses
+from cellbox.solve import SolverSettings
+
+_FORMAT = 1
+_ARRAYS = "model.npz"
+_DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A learned network and how it was learned.
+
+    network: node names, W and α.
+    settings: what it was trained with.
+    times: the times of the data it was trained on; what `predict` uses unless told otherwise.
+    seed: the seed of its training.
+    """
+
+    network: Network
+    settings: Settings
+    times: Float[np.ndarray, " n_times"]
+    seed: int
+
+    def predict(
+        self,
+        perturbations: Float[np.ndarray, "n_rows n_nodes"],
+        times: Float[np.ndarray, " n_times"] | None = None,
+    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
+
+        Columns of `perturbations` are the model's nodes in order, with the paper's sign. A row
+        that the solver could not finish is NaN. Raises InputError for unusable arrays.
+        """
+        perturbations = np.asarray(perturbations, float)
+        times = self.times if times is None else np.asarray(times, float)
+        _check_request(perturbations, times, len(self.network.nodes))
+        return responses(self.network, perturbations, times, _for_prediction(self.settings))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as NumPy arrays and JSON (no pickle); returns the folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / _ARRAYS) as handle:
+            np.savez(
+                handle,
+                weights=self.network.weights,
+                amplitudes=self.network.amplitudes,
+                times=self.times,
+            )
+        description = {
+            "format": _FORMAT,
+            "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
+            "nodes": list(self.network.nodes),
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+        }
+        with atomic_write(folder / _DESCRIPTION, text=True) as handle:
+            json.dump(description, handle, indent=2)
+        return folder
+
+
+def _for_prediction(settings: Settings) -> SolverSettings:
+    """The model's solver with steps so fine that they no longer show in a prediction."""
+    solver = settings.solver
+    adaptive = "dopri8" if solver.step is not None else solver.solver
+    return replace(
+        solver,
+        solver=adaptive,
+        step=None,
+        rtol=min(solver.rtol, 1e-7),
+        atol=min(solver.atol, 1e-9),
+        max_steps=20_000,
+        precision="float64",
+    )
+
+
+def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:
+    problems = []
+    if perturbations.ndim != 2 or perturbations.shape[1] != n_nodes:
+        problems.append(
+            Problem(
+                "perturbations",
+                f"expected shape (rows, {n_nodes}), found {perturbations.shape}",
+                "Give one column for each node of the model",
+            )
+        )
+    elif not np.isfinite(perturbations).all():
+        row = int(np.flatnonzero(~np.isfinite(perturbations).all(axis=1))[0])
+        problems.append(
+            Problem(
+                f"perturbations, row {row}",
+                "expected finite numbers, found NaN or infinity",
+                "Use 0 where a node is left alone",
+            )
+        )
+    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all() or times[0] <= 0:
+        problems.append(
+            Problem("times", f"expected positive times, found {times}", "Give at least one")
+        )
+    elif (np.diff(times) <= 0).any():
+        problems.append(
+            Problem("times", f"expected ascending times, found {times}", "Sort them")
+        )
+    if problems:
+        raise InputError(problems)
+
+
+def load_model(folder: str | Path) -> FittedModel:
+    """Load a model that `FittedModel.save` wrote. Raises InputError where that cannot be."""
+    folder = Path(folder)
+    missing = [name for name in (_ARRAYS, _DESCRIPTION) if not (folder / name).is_file()]
+    if missing:
+        raise refuse(
+            str(folder),
+            f"expected the files {_ARRAYS} and {_DESCRIPTION}, found no {' and no '.join(missing)}",
+            "Give the folder that a fit or a sweep wrote its model to",
+        )
+    try:
+        description: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            network = Network(
+                tuple(description["nodes"]), arrays["weights"], arrays["amplitudes"]
+            )
+            times = arrays["times"]
+        if description["format"] != _FORMAT:
+            raise ValueError(f"format {description['format']} is not {_FORMAT}")
+    except (ValueError, KeyError, OSError) as error:
+        raise refuse(
+            str(folder), f"expected a saved model, found: {error}", "Save the model again"
+        ) from error
+    return FittedModel(
+        network=network,
+        settings=settings_from_dict(description["settings"], where=str(folder / _DESCRIPTION)),
+        times=times,
+        seed=int(description["seed"]),
+    )

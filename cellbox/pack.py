@@ -1,0 +1,252 @@
+"""Many trainings in one compiled program.
+
+A *pack* holds a fixed number of lanes. The host owns the queue: it inserts a training into a
+free lane, advances all lanes by one validation interval, and harvests the lanes that ended.
+The device only ever sees arrays of one shape, so nothing is compiled twice, and a lane's
+numbers do not depend on its slot or on its neighbours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellbox.lane import (
+    Hyperparameters,
+    Lane,
+    Pool,
+    Progress,
+    Shape,
+    Status,
+    start_lane,
+    train_interval,
+)
+from cellbox.schedules import SCHEDULES, Schedule
+from cellbox.settings import Settings
+from cellbox.solve import Precision, precision_context
+
+# Minibatch sizes are rounded up to one of these, so that a study over budgets compiles a few
+# programs instead of one per budget; places beyond the budget are masked.
+_SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30, 40, 50, 64, 80, 100, 128, 160, 200, 256)
+
+_compiled: dict[Any, Callable] = {}
+
+
+def round_up(size: int) -> int:
+    """The smallest program size that holds `size` rows or time points."""
+    for candidate in _SIZES:
+        if size <= candidate:
+            return candidate
+    return -(-size // 64) * 64
+
+
+def compiled_programs() -> int:
+    """How many training programs this process has compiled."""
+    return len(_compiled)
+
+
+@dataclass(frozen=True, eq=False)
+class Harvest:
+    """What a lane leaves behind: the best parameters it had, and how it ended."""
+
+    weights: Float[np.ndarray, "n_nodes n_nodes"]
+    amplitudes: Float[np.ndarray, " n_nodes"]
+    validation_mae: float
+    step: int
+    status: Status
+
+
+def make_pool(
+    *,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    measurements: Float[np.ndarray, "n_rows n_times n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    validation_perturbations: Float[np.ndarray, "n_validation_rows n_nodes"],
+    validation_measurements: Float[np.ndarray, "n_validation_rows n_validation_times n_nodes"],
+    validation_times: Float[np.ndarray, " n_validation_times"],
+    validation_nodes: np.ndarray,
+    allowed_edges: np.ndarray | None,
+    precision: Precision,
+) -> Pool:
+    """Put data that lanes share on the device, in the precision they are trained in."""
+    n_nodes = perturbations.shape[1]
+    if allowed_edges is None:
+        allowed_edges = np.ones((n_nodes, n_nodes), bool)
+    with precision_context(precision):
+        number = partial(jnp.asarray, dtype=precision)
+        return Pool(
+            perturbations=number(perturbations),
+            measurements=number(measurements),
+            times=number(times),
+            allowed_edges=number(allowed_edges),
+            validation_perturbations=number(validation_perturbations),
+            validation_measurements=number(validation_measurements),
+            validation_times=number(validation_times),
+            validation_nodes=jnp.asarray(validation_nodes),
+        )
+
+
+def shape_of(settings: Settings, n_rows: int, n_times: int) -> Shape:
+    """The shape of the program that trains these settings on this many rows and times."""
+    return Shape(
+        rows_per_step=round_up(min(settings.conditions_per_step or n_rows, n_rows)),
+        times_per_step=round_up(min(settings.times_per_step or n_times, n_times)),
+        validate_every=settings.validate_every,
+        solver=settings.solver,
+    )
+
+
+def hyperparameters_of(
+    settings: Settings,
+    rows: Int[np.ndarray, " n_rows"],
+    times: Int[np.ndarray, " n_times"],
+    pool: Pool,
+) -> Hyperparameters:
+    """Settings and a data budget as the arrays a lane carries.
+
+    rows, times: indices into the pool that the lane may train on; times ascending.
+    """
+    max_rows, max_times = pool.measurements.shape[:2]
+    number = np.dtype(settings.solver.precision).type
+    n_steps = settings.total_steps
+    return Hyperparameters(
+        schedule=Schedule(
+            kind=np.int32(SCHEDULES[settings.schedule]),
+            peak=number(settings.peak_rate),
+            final_share=number(settings.final_share),
+            warmup_share=number(settings.warmup_share),
+        ),
+        weight_decay=number(settings.weight_decay),
+        l1=number(settings.l1),
+        gradient_clip=number(settings.gradient_clip),
+        n_steps=np.int32(n_steps),
+        interval_steps=np.int32(round(settings.interval_share * n_steps)),
+        patience=np.int32(settings.patience or np.iinfo(np.int32).max),
+        batch_rows=np.int32(settings.conditions_per_step or len(rows)),
+        batch_times=np.int32(settings.times_per_step or len(times)),
+        rows=np.pad(rows, (0, max_rows - len(rows))).astype(np.int32),
+        n_rows=np.int32(len(rows)),
+        times=np.pad(times, (0, max_times - len(times))).astype(np.int32),
+        n_times=np.int32(len(times)),
+    )
+
+
+class Pack:
+    """A fixed number of lanes trained side by side by one compiled program."""
+
+    def __init__(self, pool: Pool, shape: Shape, n_lanes: int):
+        self.shape = shape
+        self.n_lanes = n_lanes
+        self.compile_seconds = 0.0
+        self._pool = pool
+        self._precision = shape.solver.precision
+        with self._context():
+            self._lanes = self._empty_lanes()
+            started = time.perf_counter()
+            self._advance = self._compile("advance", _advance, self._lanes, pool, shape)
+            self._insert = self._compile(
+                "insert",
+                _insert,
+                self._lanes,
+                np.int32(0),
+                np.uint32(0),
+                self._blank_hyperparameters(),
+                pool,
+            )
+            self.compile_seconds = time.perf_counter() - started
+
+    def insert(self, slot: int, seed: int, hyperparameters: Hyperparameters) -> None:
+        """Start a training in a lane, whatever was in it before."""
+        with self._context():
+            self._lanes = self._insert(
+                self._lanes, np.int32(slot), np.uint32(seed), hyperparameters, self._pool
+            )
+
+    def stop(self, slot: int) -> None:
+        """Empty a lane before its training ended; its neighbours do not notice."""
+        with self._context():
+            status = self._lanes.status.at[slot].set(Status.EMPTY)
+            self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
+
+    def advance(self) -> Progress:
+        """Train every running lane for one validation interval.
+
+        Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
+        """
+        with self._context():
+            self._lanes, progress = self._advance(self._lanes, self._pool)
+            return jax.device_get(progress)
+
+    def harvest(self, slot: int) -> Harvest:
+        """The best parameters a lane has had so far, and its status."""
+        with self._context():
+            lane = jax.device_get(_lane_summary(self._lanes, np.int32(slot)))
+        best, validation, step, status = lane
+        return Harvest(
+            weights=best.weights.astype(np.float64),
+            amplitudes=np.exp(best.log_amplitudes.astype(np.float64)),
+            validation_mae=float(validation),
+            step=int(step),
+            status=Status(int(status)),
+        )
+
+    def _context(self):
+        return precision_context(self._precision)
+
+    def _blank_hyperparameters(self) -> Hyperparameters:
+        no_rows = np.zeros(1, np.int32)
+        return hyperparameters_of(
+            Settings(validate_every=self.shape.validate_every, solver=self.shape.solver),
+            no_rows,
+            no_rows,
+            self._pool,
+        )
+
+    def _empty_lanes(self) -> Lane:
+        blank = start_lane(np.uint32(0), self._blank_hyperparameters(), self._pool)
+        lanes = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (self.n_lanes, *leaf.shape)).copy(), blank
+        )
+        empty = jnp.full(self.n_lanes, Status.EMPTY, jnp.int32)
+        return eqx.tree_at(lambda lanes: lanes.status, lanes, empty)
+
+    def _compile(self, name: str, function: Callable, *arguments: Any) -> Callable:
+        """Compile once per shape; another pack of the same shape finds the program ready."""
+        described = jax.tree.map(
+            lambda leaf: (jnp.shape(leaf), str(jnp.result_type(leaf))), arguments[:1]
+        )
+        pool_shape = tuple(leaf.shape for leaf in jax.tree.leaves(self._pool))
+        key = (name, self.shape, self.n_lanes, pool_shape, str(jax.tree.leaves(described)))
+        if key not in _compiled:
+            _compiled[key] = function.lower(*arguments).compile()
+        return _compiled[key]
+
+
+@partial(jax.jit, static_argnums=2, donate_argnums=0)
+def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress]:
+    return jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
+
+
+@partial(jax.jit, donate_argnums=0)
+def _insert(
+    lanes: Lane, slot: Any, seed: Any, hyperparameters: Hyperparameters, pool: Pool
+) -> Lane:
+    lane = start_lane(seed, hyperparameters, pool)
+    return jax.tree.map(lambda all_lanes, one: all_lanes.at[slot].set(one), lanes, lane)
+
+
+@jax.jit
+def _lane_summary(lanes: Lane, slot: Any):
+    return jax.tree.map(
+        lambda leaf: leaf[slot],
+        (lanes.best, lanes.best_validation, lanes.step, lanes.status),
+    )

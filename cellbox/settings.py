@@ -1,0 +1,129 @@
+"""What a user chooses about one training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.schedules import SCHEDULES
+from cellbox.solve import SolverSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters of one training.
+
+    steps: training steps; rounded up to whole validation intervals.
+    peak_rate: the highest learning rate of AdamW.
+    schedule: "constant", "exponential", "cosine" or "warmup_cosine".
+    final_share: last learning rate as a share of the peak (not for constant).
+    warmup_share: share of the steps spent rising to the peak (warmup_cosine only).
+    weight_decay: decoupled decay of W, optax's convention: each step subtracts rate · decay · W.
+    l1: weight of Σ|W| in the loss; what makes a network sparse.
+    interval_share: share of the steps, from the first, that use interval shooting; the rest
+        integrate the whole horizon. Data with one time point have no intervals.
+    conditions_per_step: measured series in one step's minibatch, or None for all.
+    times_per_step: time points in one step's minibatch, or None for all.
+    gradient_clip: largest global norm of a gradient; larger ones are scaled down to it.
+    patience: validations without improvement after which training stops, or None for never.
+    validate_every: steps between validations.
+    solver: how the equations are integrated.
+    """
+
+    steps: int = 3000
+    peak_rate: float = 0.05
+    schedule: str = "cosine"
+    final_share: float = 0.01
+    warmup_share: float = 0.1
+    weight_decay: float = 0.0
+    l1: float = 1e-5
+    interval_share: float = 0.7
+    conditions_per_step: int | None = None
+    times_per_step: int | None = None
+    gradient_clip: float = 1.0
+    patience: int | None = None
+    validate_every: int = 50
+    solver: SolverSettings = field(default_factory=SolverSettings)
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise InputError(problems)
+
+    @property
+    def total_steps(self) -> int:
+        """Training steps, rounded up to whole validation intervals."""
+        return math.ceil(self.steps / self.validate_every) * self.validate_every
+
+
+SETTING_NAMES = tuple(item.name for item in fields(Settings) if item.name != "solver")
+SOLVER_SETTING_NAMES = tuple(item.name for item in fields(SolverSettings))
+
+
+def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Settings:
+    """Settings from plain values; solver settings may stand beside the others or in "solver".
+
+    Raises InputError naming every unknown key, or every value that cannot be.
+    """
+    flat = {**values, **values.get("solver", {})}
+    flat.pop("solver", None)
+    unknown = [name for name in flat if name not in SETTING_NAMES + SOLVER_SETTING_NAMES]
+    if values.get("solver") is not None and not isinstance(values["solver"], dict):
+        flat["solver"] = values["solver"]
+        unknown = [name for name in unknown if name != "solver"]
+    if unknown:
+        raise InputError([
+            Problem(
+                where,
+                f"unknown setting {name!r}",
+                f"Use one of {', '.join(SETTING_NAMES + SOLVER_SETTING_NAMES)}",
+            )
+            for name in unknown
+        ])
+    own = {name: value for name, value in flat.items() if name in SETTING_NAMES}
+    for_solver = {name: value for name, value in flat.items() if name in SOLVER_SETTING_NAMES}
+    try:
+        return Settings(**own, solver=SolverSettings(**for_solver))
+    except TypeError as error:
+        raise refuse(where, str(error), "Give numbers as numbers and names as text") from error
+
+
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "steps": (1, 10_000_000, "a whole number of steps, at least 1"),
+    "peak_rate": (1e-12, 100.0, "a positive learning rate"),
+    "final_share": (0.0, 1.0, "a share between 0 and 1"),
+    "warmup_share": (0.0, 0.99, "a share between 0 and 0.99"),
+    "weight_decay": (0.0, 1e6, "a number from 0 up"),
+    "l1": (0.0, 1e6, "a number from 0 up"),
+    "interval_share": (0.0, 1.0, "a share between 0 and 1"),
+    "conditions_per_step": (1, 1_000_000, "a whole number, at least 1, or none for all"),
+    "times_per_step": (1, 1_000_000, "a whole number, at least 1, or none for all"),
+    "gradient_clip": (1e-12, math.inf, "a positive norm"),
+    "patience": (1, 1_000_000, "a whole number, at least 1, or none"),
+    "validate_every": (1, 1_000_000, "a whole number of steps, at least 1"),
+}
+_WHOLE = {"steps", "conditions_per_step", "times_per_step", "patience", "validate_every"}
+_OPTIONAL = {"conditions_per_step", "times_per_step", "patience"}
+
+
+def _problems(settings: Settings) -> Iterator[Problem]:
+    for name, (low, high, expected) in _RANGES.items():
+        value = getattr(settings, name)
+        if value is None and name in _OPTIONAL:
+            continue
+        kind = int if name in _WHOLE else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+            yield Problem(
+                f"setting {name}",
+                f"expected {expected}, found {value!r}",
+                f"Choose a value from {low:g} to {high:g}",
+            )
+    if settings.schedule not in SCHEDULES:
+        yield Problem(
+            "setting schedule",
+            f"expected one of {', '.join(SCHEDULES)}, found {settings.schedule!r}",
+            "Choose one of these",
+        )

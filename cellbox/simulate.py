@@ -1,0 +1,156 @@
+"""Pseudo-experiments: a known network, a design, an exact solve, and noise."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.dataset import Dataset, Split
+from cellbox.design import check_perturbed, draw_design
+from cellbox.dynamics import Parameters
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks import Network, System
+from cellbox.solve import EXACT, SolverSettings, integrate_each, precision_context
+
+
+def responses(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    solver: SolverSettings = EXACT,
+) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """The network's response to each perturbation at `times` (model time units), from x(0) = 0.
+
+    Each row is integrated by itself, so that it does not depend on the rows beside it. A row
+    that the solver could not finish is NaN.
+    """
+    with precision_context(solver.precision):
+        number = partial(jnp.asarray, dtype=solver.dtype)
+        parameters = Parameters(number(network.weights), jnp.log(number(network.amplitudes)))
+        states, reached = _integrate(parameters, number(perturbations), number(times), solver)
+        return np.where(np.asarray(reached)[:, None, None], np.asarray(states, float), np.nan)
+
+
+_integrate = partial(jax.jit, static_argnums=3)(integrate_each)
+
+
+def equal_times(n_times: int, horizon: float) -> Float[np.ndarray, " n_times"]:
+    """`n_times` equally spaced times, the last at the horizon (the paper's: 5 up to 20)."""
+    return horizon * np.arange(1, n_times + 1) / n_times
+
+
+def simulate(
+    network: Network,
+    *,
+    n_conditions: int,
+    n_perturbed: int = 2,
+    n_times: int = 5,
+    horizon: float = 20.0,
+    noise: float = 0.01,
+    n_held_out: int = 5,
+    n_replicates: int = 1,
+    seed: int = 0,
+    name: str = "simulated",
+) -> Dataset:
+    """Simulate an experiment on a known network.
+
+    n_conditions: training conditions. n_held_out: validation conditions, and test conditions
+    again as many, from the same design. n_perturbed: perturbed nodes per condition.
+    noise: standard deviation of the Gaussian noise on every value. The exact responses
+    (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth.
+    """
+    _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
+    check_perturbed(n_perturbed, len(network.nodes))
+    random = np.random.default_rng(seed)
+    n_all = n_conditions + 2 * n_held_out
+    perturbations = draw_design(n_all, len(network.nodes), random).perturbations(n_perturbed)
+    times = equal_times(n_times, horizon)
+    exact = responses(network, perturbations, times)
+    refuse_unsolved(exact, name)
+    part = np.repeat(np.arange(n_all), n_replicates)
+    exact = exact[part]
+    cut = np.array([n_conditions, n_conditions + n_held_out])
+    rows = np.split(np.arange(len(part)), cut * n_replicates)
+    return Dataset(
+        nodes=network.nodes,
+        times=times,
+        perturbations=perturbations[part],
+        measurements=exact + noise * random.standard_normal(exact.shape),
+        row_names=tuple(_row_names(n_all, n_replicates)),
+        activity_nodes=np.zeros(len(network.nodes), bool),
+        noise_free=exact,
+        truth=network,
+        split=Split(training=rows[0], validation=rows[1], test=rows[2]),
+        name=name,
+    )
+
+
+def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
+    """Simulate one of the ten systems at the paper's budget, or with parts of it changed."""
+    budget = {
+        "n_conditions": system.n_conditions,
+        "n_perturbed": system.perturbed_nodes,
+        "n_times": system.n_times,
+        "horizon": system.horizon,
+        "noise": system.noise,
+        "n_held_out": system.n_held_out,
+    }
+    return simulate(system.network, **{**budget, **changes}, seed=seed, name=system.name)
+
+
+def refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:
+    """Refuse a network whose exact response could not be computed."""
+    unsolved = np.flatnonzero(~np.isfinite(exact).all(axis=(1, 2)))
+    if len(unsolved):
+        raise refuse(
+            f"simulation of {name}",
+            f"the exact response of {len(unsolved)} of {len(exact)} conditions needs more than "
+            f"{EXACT.max_steps} solver steps",
+            "Use smaller weights or amplitudes: this network is extremely stiff",
+        )
+
+
+def _row_names(n_conditions: int, n_replicates: int) -> list[str]:
+    names = [f"c{number + 1}" for number in range(n_conditions)]
+    if n_replicates == 1:
+        return names
+    return [f"{name} replicate {k + 1}" for name in names for k in range(n_replicates)]
+
+
+def _check_budget(
+    n_conditions: int,
+    n_times: int,
+    horizon: float,
+    noise: float,
+    n_held_out: int,
+    n_replicates: int,
+) -> None:
+    counts = {
+        "conditions": n_conditions,
+        "time points": n_times,
+        "held-out conditions": n_held_out,
+        "replicates": n_replicates,
+    }
+    problems = [
+        Problem(name, f"expected at least 1, found {count}", "Choose a larger number")
+        for name, count in counts.items()
+        if count < 1
+    ]
+    if not (np.isfinite(horizon) and horizon > 0):
+        problems.append(
+            Problem("horizon", f"expected a positive time, found {horizon}", "Use for example 20")
+        )
+    if not (np.isfinite(noise) and noise >= 0):
+        problems.append(
+            Problem(
+                "noise",
+                f"expected a standard deviation from 0 up, found {noise}",
+                "Use for example 0.01",
+            )
+        )
+    if problems:
+        raise InputError(problems)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, TextIO, overload
+from typing import IO, Any, BinaryIO, Literal, TextIO, overload
 
 from cellbox.errors import refuse
 
@@ -51,7 +51,7 @@ def atomic_write(
 def _replacing(target: Path, mode: str) -> Iterator[IO]:
     """Write beside `target`, then rename; only within one folder is a rename atomic."""
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         # Not `tempfile`: its files are private to the user, and a result is often shared.
         with open(temporary, mode.replace("w", "x"), **text) as handle:

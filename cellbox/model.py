@@ -14,12 +14,31 @@ from cellbox.errors import Problem, InputError, refuse
 from cellbox.files import atomic_write
 from cellbox.networks import Network
 from cellbox.settings import Settings, settings_from_dict
-from cellbox.simulate import responses
+from cellbox.simulation import responses
 from cellbox.solve import SolverSettings
 
 _FORMAT = 1
 _ARRAYS = "model.npz"
 _DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went.
+
+    status: "completed", "stopped_early", or "diverged"; message: the same as a sentence.
+    validation_mae: the best whole-horizon error on the validation rows, None if none was finite.
+    history: "step", "training_loss" and "validation_mae" at each validation.
+    seconds: training alone; compile_seconds: making the program, once per shape of problem.
+    """
+
+    status: str
+    message: str
+    steps: int
+    validation_mae: float | None
+    history: dict[str, list]
+    seconds: float
+    compile_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +49,14 @@ class FittedModel:
     settings: what it was trained with.
     times: the times of the data it was trained on; what `predict` uses unless told otherwise.
     seed: the seed of its training.
+    training: how the training went.
     """
 
     network: Network
     settings: Settings
     times: Float[np.ndarray, " n_times"]
     seed: int
+    training: Training
 
     def predict(
         self,
@@ -56,7 +77,7 @@ class FittedModel:
         """Write the model as NumPy arrays and JSON (no pickle); returns the folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / _ARRAYS) as handle:
+        with atomic_write(folder / _ARRAYS, "wb") as handle:
             np.savez(
                 handle,
                 weights=self.network.weights,
@@ -69,8 +90,9 @@ class FittedModel:
             "nodes": list(self.network.nodes),
             "settings": asdict(self.settings),
             "seed": self.seed,
+            "training": asdict(self.training),
         }
-        with atomic_write(folder / _DESCRIPTION, text=True) as handle:
+        with atomic_write(folder / _DESCRIPTION) as handle:
             json.dump(description, handle, indent=2)
         return folder
 
@@ -149,4 +171,5 @@ def load_model(folder: str | Path) -> FittedModel:
         settings=settings_from_dict(description["settings"], where=str(folder / _DESCRIPTION)),
         times=times,
         seed=int(description["seed"]),
+        training=Training(**description["training"]),
     )

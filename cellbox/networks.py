@@ -19,17 +19,17 @@ from jaxtyping import Bool, Float
 
 from cellbox._systems import BUDGETS, REGULATORS
 from cellbox.errors import refuse
+from cellbox.files import atomic_write
 from cellbox.tables import (
     Problems,
     Record,
-    nearest,
+    closest,
     note_spellings,
     note_unknown,
     number,
     number_text,
     read_table,
     table_text,
-    write_text,
 )
 
 SYSTEM_NAMES = tuple(BUDGETS)
@@ -109,7 +109,7 @@ def system(name: str) -> System:
         raise refuse(
             "system",
             f"expected one of {', '.join(SYSTEM_NAMES)}, found {name!r}",
-            f"The nearest is {nearest(name, SYSTEM_NAMES, cutoff=0.0)}",
+            f"The nearest is {closest(name, SYSTEM_NAMES)}",
         )
     return _build_system(known[name.casefold()])
 
@@ -218,7 +218,7 @@ def _checked_edge_count(
     where = "random network"
     if motif not in MOTIFS:
         found = f"expected one of {', '.join(MOTIFS)} as motif, found {motif!r}"
-        problems.add(where, found, f"The nearest is {nearest(str(motif), MOTIFS, cutoff=0.0)}")
+        problems.add(where, found, f"The nearest is {closest(str(motif), MOTIFS)}")
     low, high = weight_range
     if not 0 < low <= high < math.inf:
         found = f"expected a range of weights with 0 < low <= high, found ({low}, {high})"
@@ -329,7 +329,7 @@ def _read_edges(
 def _edge_weight(cell: str, column: str, where: str, problems: Problems) -> float | None:
     """The entry of W that a cell of the column sign or weight stands for; None if unusable."""
     if column == "weight":
-        weight = number(cell, where, problems, may_be_missing=False)
+        weight = number(cell, where, problems)
         if weight == 0:
             fix = "Remove the row; an edge that is not listed is absent"
             problems.add(where, "expected a weight other than 0, found 0", fix)
@@ -339,7 +339,7 @@ def _edge_weight(cell: str, column: str, where: str, problems: Problems) -> floa
         return 1.0
     if cell.casefold() in REPRESSION_WORDS:
         return -1.0
-    sign = number(cell, where, Problems(), may_be_missing=False)
+    sign = number(cell, where, Problems())
     if sign in (1.0, -1.0):
         return sign
     fix = "Give 1 or activation, -1 or repression; weights belong in a column named weight"
@@ -359,4 +359,5 @@ def write_network(network: Network, path: str | PathLike[str]) -> None:
     ]
     connected = set(sources) | set(targets)
     rows += [(node, "", "") for index, node in enumerate(network.nodes) if index not in connected]
-    write_text(Path(path), table_text(("source", "target", "weight"), rows))
+    with atomic_write(path) as handle:
+        handle.write(table_text(("source", "target", "weight"), rows))

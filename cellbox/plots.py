@@ -8,7 +8,7 @@ are matplotlib's objects without pyplot, so neither a display nor global state i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 # is too pale for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
 _DASHED = (0, (4, 2.5))
-_POINT = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5, "clip_on": False}
+_POINT: dict[str, Any] = {
+    "markersize": 4.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.5,
+    "clip_on": False,
+}
 _ROWS_SHOWN = 4
 _COLUMNS = 4
 
@@ -222,7 +227,7 @@ def _axes(
 
 def _name_nodes(panel: Axes, nodes: tuple[str, ...], *, down: bool) -> None:
     """Write node names across, and down if asked: smaller where many, only some where crowded."""
-    inches = panel.get_position().height * panel.figure.get_figheight()
+    inches = panel.get_window_extent().height / panel.figure.dpi
     points_for_each = 72 * inches / len(nodes)
     size = float(np.clip(0.9 * points_for_each, 4.5, 9))
     every = max(1, int(np.ceil(size / points_for_each)))

@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,11 +80,11 @@ class Record:
         return self.cells.get(column, "")
 
 
-def read_rows(path: Path, problems: Problems) -> list[Row] | None:
-    """The rows of a comma-separated file that are not blank; None if it cannot be read."""
+def read_rows(path: Path, problems: Problems) -> list[Row]:
+    """The rows of a comma-separated file that are not blank; none if it cannot be used."""
     text = _read_text(path, problems)
     if text is None:
-        return None
+        return []
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     rows: list[Row] = []
     number = 1
@@ -103,10 +101,9 @@ def read_rows(path: Path, problems: Problems) -> list[Row] | None:
             f"expected comma-separated values, found broken quoting ({error})",
             "Close every quotation mark that was opened",
         )
-        return None
+        return []
     if not rows:
         problems.add(str(path), "expected rows of data, found an empty file", "Fill the file")
-        return None
     return rows
 
 
@@ -156,15 +153,15 @@ def read_table(
     required: Sequence[str],
     optional: Sequence[str] = (),
     may_be_empty: bool = False,
-) -> list[Record] | None:
-    """The rows of a table with a header; None if its columns cannot be used.
+) -> list[Record]:
+    """The rows of a table with a header; none if its columns cannot be used.
 
     Column names are compared without regard to case, columns come in any order. Rows with too
     many or too few cells are noted as problems and left out; rows of empty cells are skipped.
     """
     rows = read_rows(path, problems)
-    if rows is None or not _header_fits(path, rows[0], required, optional, problems):
-        return None
+    if not rows or not _header_fits(path, rows[0], required, optional, problems):
+        return []
     header = [cell.casefold() for cell in rows[0].cells]
     records = []
     for row in rows[1:]:
@@ -214,7 +211,9 @@ def _header_fits(
     return not (missing or unknown or repeated)
 
 
-def number(cell: str, where: str, problems: Problems, *, may_be_missing: bool) -> float | None:
+def number(
+    cell: str, where: str, problems: Problems, *, may_be_missing: bool = False
+) -> float | None:
     """The cell's finite number, NaN where it is missing; None (and a problem) if it is neither.
 
     Empty cells, NA and NaN, in any case, stand for a missing value.
@@ -241,19 +240,20 @@ def number(cell: str, where: str, problems: Problems, *, may_be_missing: bool) -
 
 def read_matrix(
     path: Path, problems: Problems, *, columns: Sequence[str] | None, may_be_missing: bool
-) -> Float[np.ndarray, "n_rows n_columns"] | None:
-    """The numbers of a file without a header, NaN where missing; None if it cannot be used.
+) -> Float[np.ndarray, "n_rows n_columns"]:
+    """The numbers of a file without a header, NaN where missing; 0 × 0 if it cannot be used.
 
     columns: what each column is called, to name it in problems; used where the number agrees.
     """
+    unusable = np.empty((0, 0))
     rows = read_rows(path, problems)
-    if rows is None:
-        return None
+    if not rows:
+        return unusable
     delimiter = other_delimiter(rows)
     if delimiter:
         found = f"expected columns separated by commas, found {delimiter} between them"
         problems.add(f"{path}, row {rows[0].number}", found, USE_COMMAS)
-        return None
+        return unusable
     [(width, _)] = Counter(len(row.cells) for row in rows).most_common(1)
     if _looks_like_header(rows[0]):
         problems.add(
@@ -283,11 +283,17 @@ def _looks_like_header(row: Row) -> bool:
     return all(number(cell, "", unread, may_be_missing=True) is None for cell in row.cells)
 
 
-def nearest(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """The up to three names most like `name` as a list in words; empty if none is alike."""
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The up to three names like `name`, in words; empty if none is alike."""
     folded = {other.casefold(): other for other in names}
-    alike = get_close_matches(name.casefold(), folded, n=3, cutoff=cutoff)
-    return " or ".join(repr(folded[key]) for key in alike)
+    return " or ".join(repr(folded[key]) for key in get_close_matches(name.casefold(), folded))
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """The name most like `name`, however little."""
+    folded = {other.casefold(): other for other in names}
+    [key] = get_close_matches(name.casefold(), folded, n=1, cutoff=0.0)
+    return folded[key]
 
 
 def note_unknown(
@@ -295,7 +301,8 @@ def note_unknown(
 ) -> None:
     """Note that `name` is none of `names`, with those it may have been meant for."""
     alike = nearest(name, names)
-    fix = f"Did you mean {alike}" if alike else f"Use one of the {len(names)} {what} names"
+    known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    fix = f"Did you mean {alike}" if alike else f"Use one of {known}"
     problems.add(where, f"expected a known {what}, found {name!r}", fix, kind=f"unknown {what}")
 
 
@@ -312,16 +319,6 @@ def note_spellings(places: Mapping[str, str], problems: Problems) -> None:
                 f"({places[other]})",
                 "Spell a node's name alike everywhere, or rename one of two different nodes",
             )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is either there in full or not at all."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def table_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

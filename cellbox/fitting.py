@@ -1,0 +1,125 @@
+"""Data and settings in, fitted model out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cellbox.dataset import Dataset, Split, split_rows
+from cellbox.gradient_check import check_gradient
+from cellbox.lane import Pool, Status
+from cellbox.model import FittedModel, Training
+from cellbox.networks import Network
+from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
+from cellbox.settings import Settings
+
+
+def fit(
+    data: Dataset,
+    settings: Settings | None = None,
+    *,
+    seed: int = 0,
+    split: Split | None = None,
+    on_progress: Callable[[int, float], None] | None = None,
+) -> FittedModel:
+    """Learn a network from perturbation data.
+
+    split: which rows train, validate and test; by default the one that came with the data, or
+        else a random one (see `split_rows`) drawn from `seed`.
+    on_progress: called after each validation with the step and the best validation error.
+
+    Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error through the
+    solver's adjoint; the parameters with the best validation error are kept. The same data,
+    settings and seed give the same model. Raises InputError for settings whose gradients are
+    wrong (see `check_gradient`).
+    """
+    settings = settings or Settings()
+    split = choose_split(data, split, seed)
+    check_gradient(settings.solver, data.times)
+    pool = pool_of(data, split, settings)
+    rows = np.arange(len(split.training))
+    times = np.arange(len(data.times))
+    pack = Pack(pool, shape_of(settings, len(rows), len(times)), n_lanes=1)
+    pack.insert(0, seed, hyperparameters_of(settings, rows, times, pool))
+    started = time.perf_counter()
+    history: list[tuple[int, float, float]] = []
+    status = Status.RUNNING
+    while status == Status.RUNNING:
+        progress = pack.advance()
+        status = Status(int(progress.status[0]))
+        history.append(
+            (
+                int(progress.step[0]),
+                float(progress.training_error[0]),
+                float(progress.validation_error[0]),
+            )
+        )
+        if on_progress is not None:
+            on_progress(int(progress.step[0]), float(progress.best_validation[0]))
+    training = training_record(
+        pack.harvest(0),
+        history,
+        seconds=time.perf_counter() - started,
+        compile_seconds=pack.compile_seconds,
+    )
+    return fitted_model(data, settings, seed, pack.harvest(0), training)
+
+
+def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:
+    """The split that was given, or else that of the data, or else a random one."""
+    return split or data.split or split_rows(data, seed=seed)
+
+
+def pool_of(data: Dataset, split: Split, settings: Settings) -> Pool:
+    """The training and validation rows of a split, where lanes can reach them."""
+    return make_pool(
+        perturbations=data.perturbations[split.training],
+        measurements=data.measurements[split.training],
+        times=data.times,
+        validation_perturbations=data.perturbations[split.validation],
+        validation_measurements=data.measurements[split.validation],
+        validation_times=data.times,
+        validation_nodes=data.measured_nodes,
+        allowed_edges=data.allowed_edges,
+        precision=settings.solver.precision,
+    )
+
+
+def training_record(
+    harvest: Harvest,
+    history: Sequence[tuple[int, float, float]],
+    *,
+    seconds: float,
+    compile_seconds: float,
+) -> Training:
+    """How a training went, in plain values; numbers that are not finite become None."""
+    steps, training_errors, validation_errors = zip(*history, strict=True)
+    status = "diverged" if harvest.status.diverged else harvest.status.name.lower()
+    return Training(
+        status=status,
+        message=harvest.status.sentence,
+        steps=harvest.step,
+        validation_mae=_finite(harvest.validation_mae),
+        history={
+            "step": list(steps),
+            "training_loss": [_finite(value) for value in training_errors],
+            "validation_mae": [_finite(value) for value in validation_errors],
+        },
+        seconds=seconds,
+        compile_seconds=compile_seconds,
+    )
+
+
+def fitted_model(
+    data: Dataset, settings: Settings, seed: int, harvest: Harvest, training: Training
+) -> FittedModel:
+    """The model that a lane left behind."""
+    network = Network(data.nodes, harvest.weights, harvest.amplitudes)
+    return FittedModel(network, settings, data.times, seed, training)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, ArrayLike, Float, Key
 
 
 class Parameters(eqx.Module):
@@ -35,7 +35,7 @@ def initial_parameters(key: Key[Array, ""], n_nodes: int, dtype: jnp.dtype) -> P
 
 
 def velocity(
-    time: Float[Array, ""],
+    time: ArrayLike,
     state: Float[Array, "n_nodes *conditions"],
     arguments: tuple[Parameters, Float[Array, "n_nodes *conditions"]],
 ) -> Float[Array, "n_nodes *conditions"]:

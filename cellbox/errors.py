@@ -33,6 +33,10 @@ class InputError(ValueError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        """Rebuild from the problems: an error may come from another process."""
+        return InputError, (self.problems,)
+
 
 def refuse(where: str, found: str, fix: str) -> InputError:
     """The error for a single problem, to be raised by the caller."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from cellbox.baselines import score_baselines
 from cellbox.dataset import Dataset, Split
-from cellbox.metrics import Recovery, prediction_score, recovery
+from cellbox.metrics import PredictionScore, Recovery, prediction_score, recovery
 from cellbox.model import FittedModel
 
 _NO_RECOVERY: dict[str, None] = dict.fromkeys(Recovery.__dataclass_fields__)
@@ -19,14 +21,13 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     """Score a model on the test rows of its data.
 
     Headline numbers leave out activity nodes; where there are any, "all_nodes" has the same
-    with them. What needs a truth that is not there is None. The names are an interface.
+    with them. What needs a truth that is not there is None, and so is an error that is not
+    finite because the model could not be solved. The names are an interface.
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
-    if data.activity_nodes.any():
-        report["all_nodes"] = _scores(predicted, data, split, np.ones(data.n_nodes, bool))
-    else:
-        report["all_nodes"] = None
+    every = _every_node(data)
+    report["all_nodes"] = None if every is None else _scores(predicted, data, split, every)
     if data.truth is None:
         report.update(_NO_RECOVERY)
     else:
@@ -35,26 +36,101 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
 
 
 def evaluate_baselines(data: Dataset, split: Split) -> dict[str, Any]:
-    """Scores of the baselines on the same test rows, by name; None where one does not apply."""
+    """Scores of the baselines on the same test rows: "mean", "ridge" and "persistence".
+
+    A baseline that does not apply is None. As in `evaluate`, activity nodes are left out; where
+    there are any, "all_nodes" has the same three with them, and else it is None.
+    """
+    every = _every_node(data)
     return {
-        name: None if score is None else asdict(score)
-        for name, score in score_baselines(data, split).items()
+        **_baseline_scores(data, split, data.measured_nodes),
+        "all_nodes": None if every is None else _baseline_scores(data, split, every),
     }
 
 
 def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
-    """A report with its baselines, and whether the model predicts better than ridge."""
-    ridge = baselines["ridge"]
-    better = (
-        None
-        if ridge is None or report["test_mae"] is None
-        else bool(report["test_mae"] < ridge["test_mae"])
-    )
-    return {**report, "baselines": baselines, "better_than_ridge": better}
+    """A report with its baselines, and whether the model predicts better than ridge.
+
+    The part "all_nodes", where there is one, gets its own baselines and its own answer. No
+    answer (None) where ridge does not apply or nothing was measured to compare with; a model
+    without a finite error is not better.
+    """
+    headline = {name: score for name, score in baselines.items() if name != "all_nodes"}
+    result = {
+        **report,
+        "baselines": headline,
+        "better_than_ridge": _better(report, headline["ridge"]),
+    }
+    of_all = baselines.get("all_nodes")
+    if report.get("all_nodes") is not None and of_all is not None:
+        result["all_nodes"] = beside_baselines(report["all_nodes"], of_all)
+    return result
 
 
-def _scores(predicted, data: Dataset, split: Split, nodes) -> dict[str, float | None]:
+def verdict(report: dict[str, Any]) -> list[str]:
+    """In plain sentences, whether the model of a `beside_baselines` report beats ridge.
+
+    The second sentence is about all nodes, where activity nodes were left out of the first.
+    """
+    sentences = [_sentence(report, "CellBox predicts held-out conditions")]
+    of_all = report.get("all_nodes")
+    if of_all is not None and "baselines" in of_all:
+        sentences.append(
+            _sentence(of_all, "Over all nodes, activity nodes included, it predicts them")
+        )
+    return sentences
+
+
+def _sentence(report: dict[str, Any], subject: str) -> str:
+    ridge = report["baselines"]["ridge"]
+    if report["better_than_ridge"] is None:
+        return "No comparison with ridge: no held-out value was measured."
+    error, of_ridge = report["test_mae"], ridge["test_mae"]
+    if error is None:
+        return (
+            f"{subject} worse than ridge: its equations could not be solved for all of them "
+            f"(MAE of ridge {of_ridge:.4g})."
+        )
+    numbers = f"MAE {error:.4g} against {of_ridge:.4g}"
+    if error == of_ridge:
+        return f"{subject} no better than ridge: {numbers}."
+    return f"{subject} {'better' if error < of_ridge else 'worse'} than ridge: {numbers}."
+
+
+def _better(report: dict[str, Any], ridge: dict[str, float | None] | None) -> bool | None:
+    """Whether the model's error is the smaller one; None where there is nothing to compare."""
+    if ridge is None or ridge["test_mae"] is None:
+        return None
+    return report["test_mae"] is not None and bool(report["test_mae"] < ridge["test_mae"])
+
+
+def _every_node(data: Dataset) -> Bool[np.ndarray, " n_nodes"] | None:
+    """A mask of all nodes where the headline numbers leave some out, else None."""
+    return np.ones(data.n_nodes, bool) if data.activity_nodes.any() else None
+
+
+def _scores(
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
+    data: Dataset,
+    split: Split,
+    nodes: Bool[np.ndarray, " n_nodes"],
+) -> dict[str, float | None]:
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
-    return asdict(
-        prediction_score(predicted, data.measurements[split.test], noise_free, nodes)
-    )
+    return _plain(prediction_score(predicted, data.measurements[split.test], noise_free, nodes))
+
+
+def _baseline_scores(
+    data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
+) -> dict[str, dict[str, float | None] | None]:
+    return {
+        name: None if score is None else _plain(score)
+        for name, score in score_baselines(data, split, nodes).items()
+    }
+
+
+def _plain(score: PredictionScore) -> dict[str, float | None]:
+    """A score as JSON can hold it: an error that is not finite becomes None."""
+    return {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in asdict(score).items()
+    }

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cellbox.dataset import Dataset, Split, split_rows
+from cellbox.errors import InputError, Problem
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Status
 from cellbox.model import FittedModel, Training
 from cellbox.networks import Network
 from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
-from cellbox.settings import Settings
+from cellbox.settings import Settings, check_seed
 
 
 def fit(
@@ -33,11 +34,15 @@ def fit(
 
     Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error through the
     solver's adjoint; the parameters with the best validation error are kept. The same data,
-    settings and seed give the same model. Raises InputError for settings whose gradients are
-    wrong (see `check_gradient`).
+    settings and seed give the same model, to the bit, on the same kind of machine.
+
+    Raises InputError for settings whose gradients are wrong (see `check_gradient`), for a seed
+    that is no seed, and for a split without anything to train or to validate on.
     """
+    check_seed(seed)
     settings = settings or Settings()
     split = choose_split(data, split, seed)
+    check_split(data, split)
     check_gradient(settings.solver, data.times)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))
@@ -59,18 +64,41 @@ def fit(
         )
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
+    harvest = pack.harvest(0)
     training = training_record(
-        pack.harvest(0),
+        harvest,
         history,
         seconds=time.perf_counter() - started,
         compile_seconds=pack.compile_seconds,
     )
-    return fitted_model(data, settings, seed, pack.harvest(0), training)
+    return fitted_model(data, settings, seed, harvest, training)
 
 
 def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:
     """The split that was given, or else that of the data, or else a random one."""
     return split or data.split or split_rows(data, seed=seed)
+
+
+def check_split(data: Dataset, split: Split) -> None:
+    """Refuse a split whose training or validation rows hold no measured value.
+
+    An error over no values would be 0, and every model would look perfect.
+    """
+    parts = {
+        "training": data.measurements[split.training],
+        "validation": data.measurements[split.validation][..., data.measured_nodes],
+    }
+    problems = [
+        Problem(
+            f"split of {data.name}, {part}",
+            f"expected rows with measured values, found none in {len(values)} rows",
+            f"Give conditions with measurements to the {part} part",
+        )
+        for part, values in parts.items()
+        if np.isnan(values).all()
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def pool_of(data: Dataset, split: Split, settings: Settings) -> Pool:
@@ -118,7 +146,7 @@ def fitted_model(
 ) -> FittedModel:
     """The model that a lane left behind."""
     network = Network(data.nodes, harvest.weights, harvest.amplitudes)
-    return FittedModel(network, settings, data.times, seed, training)
+    return FittedModel(network, settings, data.times, int(seed), training)
 
 
 def _finite(value: float) -> float | None:

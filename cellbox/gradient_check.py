@@ -9,6 +9,7 @@ forward mode at the same tolerances, once for each combination.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import astuple, replace
@@ -26,6 +27,8 @@ from cellbox.errors import refuse
 from cellbox.files import atomic_write
 from cellbox.objective import shoot
 from cellbox.solve import Precision, SolverSettings, precision_context
+
+logger = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3
 _BACKSOLVE_TOLERANCE = 1e-2
@@ -85,9 +88,7 @@ def _known_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
     known = _read(file)
     if key not in known:
         known = {**known, key: gradient_error(solver, times)}
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_write(file) as handle:
-            json.dump(known, handle)
+        _write(file, known)
     return known[key]
 
 
@@ -97,10 +98,22 @@ def _cache_file() -> Path:
 
 
 def _read(file: Path) -> dict[str, float]:
+    """What is remembered; nothing where the file is absent or unreadable."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(file: Path, known: dict[str, float]) -> None:
+    """Remember for other processes, where the folder lets us: without it only time is lost."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic_write(file) as handle:
+            json.dump(known, handle)
+    except OSError as error:
+        logger.info("the result of a gradient check could not be kept: %s", error)
 
 
 def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:
@@ -141,9 +154,7 @@ def _gradient(
         return value * jnp.where(reached, 1.0, jnp.nan)
 
     with precision_context(precision):
-        gradient = jax.vmap(
-            jax.vmap(differentiate(summary), (None, None, 0)), (None, 0, None)
-        )
+        gradient = jax.vmap(jax.vmap(differentiate(summary), (None, None, 0)), (None, 0, None))
         flat = np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)])
         arguments = (jnp.asarray(values, precision) for values in (flat, _PERTURBATIONS, grids))
         return np.asarray(jax.jit(gradient)(*arguments), np.float64)

@@ -9,7 +9,7 @@ here are written for one lane; `cellbox.pack` maps them over many.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,10 +19,12 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from cellbox.dynamics import Parameters, initial_parameters
 from cellbox.objective import loss, mean_absolute_error
-from cellbox.schedules import Schedule
+from cellbox.schedules import Data, Schedule
 from cellbox.solve import SolverSettings, integrate
 
 _BETA1, _BETA2 = 0.9, 0.99
+
+_Tree = TypeVar("_Tree", bound=Any)
 
 
 class Status(IntEnum):
@@ -71,18 +73,18 @@ class Hyperparameters(eqx.Module):
     """
 
     schedule: Schedule
-    weight_decay: Float[Array, ""]
-    l1: Float[Array, ""]
-    gradient_clip: Float[Array, ""]
-    n_steps: Int[Array, ""]
-    interval_steps: Int[Array, ""]
-    patience: Int[Array, ""]
-    batch_rows: Int[Array, ""]
-    batch_times: Int[Array, ""]
-    rows: Int[Array, " max_rows"]
-    n_rows: Int[Array, ""]
-    times: Int[Array, " max_times"]
-    n_times: Int[Array, ""]
+    weight_decay: Float[Data, ""]
+    l1: Float[Data, ""]
+    gradient_clip: Float[Data, ""]
+    n_steps: Int[Data, ""]
+    interval_steps: Int[Data, ""]
+    patience: Int[Data, ""]
+    batch_rows: Int[Data, ""]
+    batch_times: Int[Data, ""]
+    rows: Int[Data, " max_rows"]
+    n_rows: Int[Data, ""]
+    times: Int[Data, " max_times"]
+    n_times: Int[Data, ""]
 
 
 class Lane(eqx.Module):
@@ -131,21 +133,26 @@ class Progress(NamedTuple):
     best_validation: Float[Array, ""]
 
 
-def _optimiser(hyperparameters: Hyperparameters, rate: Float[Array, ""]):
+def _optimiser(
+    hyperparameters: Hyperparameters, rate: Float[Array, ""]
+) -> optax.GradientTransformation:
     """AdamW with the lane's own numbers; decay acts on W alone."""
     return optax.chain(
         optax.clip_by_global_norm(hyperparameters.gradient_clip),
         optax.scale_by_adam(_BETA1, _BETA2),
-        optax.add_decayed_weights(
-            hyperparameters.weight_decay, mask=Parameters(weights=True, log_amplitudes=False)
-        ),
+        optax.add_decayed_weights(hyperparameters.weight_decay, mask=_only_weights),
         optax.scale_by_learning_rate(rate),
     )
 
 
-def start_lane(
-    seed: Int[Array, ""], hyperparameters: Hyperparameters, pool: Pool
-) -> Lane:
+def _only_weights(parameters: Parameters) -> Parameters:
+    """The same structure with True for W and False for α."""
+    return eqx.tree_at(
+        lambda tree: (tree.weights, tree.log_amplitudes), parameters, replace=(True, False)
+    )
+
+
+def start_lane(seed: Int[Data, ""], hyperparameters: Hyperparameters, pool: Pool) -> Lane:
     """A lane before its first step; every random number in it follows from `seed`."""
     key = jax.random.key(seed)
     for_start, for_batches = jax.random.split(key)
@@ -166,14 +173,15 @@ def start_lane(
 
 
 def _keep_allowed(parameters: Parameters, pool: Pool) -> Parameters:
+    """Parameters, or a gradient, with zeros in W where no edge may be."""
     return Parameters(parameters.weights * pool.allowed_edges, parameters.log_amplitudes)
 
 
 def _sample(
     key: Key[Array, ""],
-    candidates: Int[Array, " max_candidates"],
-    n_candidates: Int[Array, ""],
-    wanted: Int[Array, ""],
+    candidates: Int[Data, " max_candidates"],
+    n_candidates: Int[Data, ""],
+    wanted: Int[Data, ""],
     places: int,
 ) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
     """Draw `wanted` of the first `n_candidates`, without repeats, into a fixed number of places.
@@ -181,18 +189,23 @@ def _sample(
     They keep the order they have in `candidates`; the second value marks the places in use.
     """
     positions = jnp.arange(len(candidates))
-    luck = jnp.where(
-        positions < n_candidates, jax.random.uniform(key, candidates.shape), jnp.inf
-    )
+    luck = jnp.where(positions < n_candidates, jax.random.uniform(key, candidates.shape), jnp.inf)
     rank = jnp.argsort(jnp.argsort(luck))
     n_drawn = jnp.minimum(wanted, n_candidates)
     order = jnp.argsort(jnp.where(rank < n_drawn, positions, len(candidates)))[:places]
     # Fewer candidates than places: the missing places repeat the first and stay unused.
     order = jnp.pad(order, (0, places - len(order)))
-    return candidates[order], jnp.arange(places) < n_drawn
+    return jnp.asarray(candidates)[order], jnp.arange(places) < n_drawn
 
 
-def _batch(lane: Lane, pool: Pool, shape: Shape):
+def _batch(
+    lane: Lane, pool: Pool, shape: Shape
+) -> tuple[
+    Float[Array, "n_nodes n_places"],
+    Float[Array, " n_slots"],
+    Float[Array, "n_slots n_nodes n_places"],
+    Bool[Array, "n_slots n_nodes n_places"],
+]:
     """The minibatch of this step: perturbations, times, measurements, what of them counts."""
     settings = lane.hyperparameters
     for_rows, for_times = jax.random.split(jax.random.fold_in(lane.key, lane.step))
@@ -214,93 +227,113 @@ def _batch(lane: Lane, pool: Pool, shape: Shape):
     return perturbations, clock, jnp.where(counted, measurements, jnp.nan), counted
 
 
-def train_step(
-    lane: Lane, pool: Pool, shape: Shape
-) -> tuple[Lane, Float[Array, ""]]:
-    """One step of gradient descent; a lane that is not running comes back as it was."""
-    settings = lane.hyperparameters
-    restart = lane.step < settings.interval_steps
-    perturbations, times, measurements, counted = _batch(lane, pool, shape)
-    (_, (error, reached)), gradient = jax.value_and_grad(loss, has_aux=True)(
-        lane.parameters,
-        perturbations,
-        times,
-        measurements,
-        counted,
-        restart,
-        settings.l1,
-        shape.solver,
-    )
-    rate = settings.schedule.rate(lane.step, settings.n_steps)
-    updates, optimiser = _optimiser(settings, rate).update(
-        gradient, lane.optimiser, lane.parameters
-    )
-    parameters = _keep_allowed(optax.apply_updates(lane.parameters, updates), pool)
-    finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(error)
+def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
+    """One step of gradient descent; a lane that is not running comes back as it was.
+
+    Also returns the mean |residual| of the step's minibatch, NaN where no step was taken.
+    """
+    gradient, error, reached = _gradient(lane, pool, shape)
+    parameters, optimiser = _descend(lane, gradient)
+    finite = jnp.isfinite(error + optax.tree.norm(gradient)) & _is_finite(parameters)
     running = lane.status == Status.RUNNING
     good = running & reached & finite
-    kept = jax.tree.map(
-        lambda new, old: jnp.where(good, new, old),
-        (parameters, optimiser),
-        (lane.parameters, lane.optimiser),
-    )
-    failure = jnp.where(reached, Status.NOT_FINITE, Status.STEP_LIMIT)
+    # Numbers that overflowed also exhaust the solver's steps; that is not a matter of stiffness.
+    failure = jnp.where(finite, Status.STEP_LIMIT, Status.NOT_FINITE)
+    status = jnp.where(running & ~good, failure, lane.status).astype(jnp.int32)
     lane = eqx.tree_at(
         lambda old: (old.parameters, old.optimiser, old.step, old.status),
         lane,
         (
-            *kept,
+            _choose(good, parameters, lane.parameters),
+            _choose(good, optimiser, lane.optimiser),
             lane.step + good,
-            jnp.where(running & ~good, failure, lane.status).astype(jnp.int32),
+            status,
         ),
     )
-    return lane, error
+    return lane, jnp.where(good, error, jnp.nan)
+
+
+def _gradient(
+    lane: Lane, pool: Pool, shape: Shape
+) -> tuple[Parameters, Float[Array, ""], Bool[Array, ""]]:
+    """The gradient of the loss on this step's minibatch, its error, and whether it was solved."""
+    settings = lane.hyperparameters
+    restart = lane.step < settings.interval_steps
+    (_, (error, reached)), gradient = jax.value_and_grad(loss, has_aux=True)(
+        lane.parameters, *_batch(lane, pool, shape), restart, settings.l1, shape.solver
+    )
+    # Edges that may not be must not count in the gradient's norm either.
+    return _keep_allowed(gradient, pool), error, reached
+
+
+def _descend(lane: Lane, gradient: Parameters, pool: Pool) -> tuple[Parameters, optax.OptState]:
+    """Parameters and optimiser state after a step along `gradient`."""
+    settings = lane.hyperparameters
+    rate = settings.schedule.rate(lane.step, settings.n_steps)
+    updates, optimiser = _optimiser(settings, rate).update(
+        gradient, lane.optimiser, lane.parameters
+    )
+    return optax.apply_updates(lane.parameters, updates), optimiser
+
+
+def _is_finite(parameters: Parameters) -> Bool[Array, ""]:
+    """Whether W and α are finite; α may overflow where its logarithm does not."""
+    return jnp.isfinite(jnp.sum(parameters.weights) + jnp.sum(parameters.amplitudes))
+
+
+def _choose(condition: Bool[Array, ""], this: _Tree, that: _Tree) -> _Tree:
+    """`this` where the condition holds, else `that`, leaf by leaf."""
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), this, that)
 
 
 def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
-    """Measure the whole-horizon error on the validation rows, keep the best, end what is over."""
+    """Measure the whole-horizon error on the validation rows, keep the best, end what is over.
+
+    Also returns that error: infinite where the solver failed, NaN for a lane not running.
+    """
     running = lane.status == Status.RUNNING
+    error = _validation_error(lane, pool, shape)
+    better = running & (error < lane.best_validation)
+    since_best = jnp.where(better, 0, lane.validations_since_best + 1)
+    exhausted = since_best >= lane.hyperparameters.patience
+    done = lane.step >= lane.hyperparameters.n_steps
+    ending = jnp.where(exhausted, Status.STOPPED_EARLY, Status.RUNNING)
+    ending = jnp.where(done, Status.COMPLETED, ending)
+    lane = eqx.tree_at(
+        lambda old: (old.best, old.best_validation, old.validations_since_best, old.status),
+        lane,
+        (
+            _choose(better, lane.parameters, lane.best),
+            jnp.where(better, error, lane.best_validation),
+            jnp.where(running, since_best, lane.validations_since_best),
+            jnp.where(running, ending, lane.status).astype(jnp.int32),
+        ),
+    )
+    return lane, jnp.where(running, error, jnp.nan)
+
+
+def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Float[Array, ""]:
+    """Mean |residual| from x(0) over the validation rows; infinite where it was not solved."""
     perturbations = pool.validation_perturbations.T
     predicted, reached = integrate(
         lane.parameters,
         perturbations,
         jnp.zeros_like(perturbations),
-        jnp.where(running, pool.validation_times, 0.0),
+        # A lane that is not running must not hold up the others.
+        jnp.where(lane.status == Status.RUNNING, pool.validation_times, 0.0),
         shape.solver,
     )
     measurements = pool.validation_measurements.transpose(1, 2, 0)
     counted = jnp.broadcast_to(pool.validation_nodes[None, :, None], measurements.shape)
     error = mean_absolute_error(predicted, measurements, counted)
-    error = jnp.where(reached & jnp.isfinite(error), error, jnp.inf)
-
-    better = running & (error < lane.best_validation)
-    since_best = jnp.where(better, 0, lane.validations_since_best + 1)
-    status = jnp.where(
-        running & (since_best >= lane.hyperparameters.patience),
-        Status.STOPPED_EARLY,
-        lane.status,
-    )
-    status = jnp.where(
-        running & (lane.step >= lane.hyperparameters.n_steps), Status.COMPLETED, status
-    )
-    best = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old), lane.parameters, lane.best
-    )
-    lane = eqx.tree_at(
-        lambda old: (old.best, old.best_validation, old.validations_since_best, old.status),
-        lane,
-        (
-            best,
-            jnp.where(better, error, lane.best_validation),
-            jnp.where(running, since_best, lane.validations_since_best),
-            status.astype(jnp.int32),
-        ),
-    )
-    return lane, error
+    return jnp.where(reached & jnp.isfinite(error), error, jnp.inf)
 
 
 def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress]:
-    """Train for one validation interval, then validate."""
+    """Train for one validation interval, then validate.
+
+    The training error is the mean over the interval's steps, NaN where one was not taken.
+    """
 
     def one_step(lane: Lane, _: None) -> tuple[Lane, Float[Array, ""]]:
         return train_step(lane, pool, shape)

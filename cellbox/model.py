@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.errors import Problem, InputError, refuse
+from cellbox.errors import InputError, Problem, refuse
 from cellbox.files import atomic_write
 from cellbox.networks import Network
 from cellbox.settings import Settings, settings_from_dict
@@ -74,8 +74,13 @@ class FittedModel:
         return responses(self.network, perturbations, times, _for_prediction(self.settings))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model as NumPy arrays and JSON (no pickle); returns the folder."""
+        """Write the model as NumPy arrays and JSON (no pickle); returns the folder.
+
+        The folder is made where there is none. Raises InputError where a file is in its place.
+        """
         folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise refuse(str(folder), "expected a folder, found a file", "Choose another place")
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / _ARRAYS, "wb") as handle:
             np.savez(
@@ -108,6 +113,8 @@ def _for_prediction(settings: Settings) -> SolverSettings:
         rtol=min(solver.rtol, 1e-7),
         atol=min(solver.atol, 1e-9),
         max_steps=20_000,
+        # Nothing is differentiated, and the direct adjoint would unroll all those steps.
+        adjoint="recursive_checkpoint",
         precision="float64",
     )
 
@@ -136,9 +143,7 @@ def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -
             Problem("times", f"expected positive times, found {times}", "Give at least one")
         )
     elif (np.diff(times) <= 0).any():
-        problems.append(
-            Problem("times", f"expected ascending times, found {times}", "Sort them")
-        )
+        problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
     if problems:
         raise InputError(problems)
 
@@ -154,22 +159,22 @@ def load_model(folder: str | Path) -> FittedModel:
             "Give the folder that a fit or a sweep wrote its model to",
         )
     try:
-        description: dict[str, Any] = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
-        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
-            network = Network(
-                tuple(description["nodes"]), arrays["weights"], arrays["amplitudes"]
-            )
-            times = arrays["times"]
+        description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
         if description["format"] != _FORMAT:
-            raise ValueError(f"format {description['format']} is not {_FORMAT}")
-    except (ValueError, KeyError, OSError) as error:
-        raise refuse(
-            str(folder), f"expected a saved model, found: {error}", "Save the model again"
-        ) from error
-    return FittedModel(
-        network=network,
-        settings=settings_from_dict(description["settings"], where=str(folder / _DESCRIPTION)),
-        times=times,
-        seed=int(description["seed"]),
-        training=Training(**description["training"]),
-    )
+            raise ValueError(f"format {description['format']} where this version reads {_FORMAT}")
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            network = Network(tuple(description["nodes"]), arrays["weights"], arrays["amplitudes"])
+            times = arrays["times"]
+        return FittedModel(
+            network=network,
+            settings=settings_from_dict(description["settings"], str(folder / _DESCRIPTION)),
+            times=times,
+            seed=int(description["seed"]),
+            training=Training(**description["training"]),
+        )
+    except InputError:
+        raise
+    # The last two are how NumPy reports a file that was cut short.
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+        found = f"expected a model as this version saves it, found {type(error).__name__}: {error}"
+        raise refuse(str(folder), found, "Train and save the model again") from error

@@ -70,8 +70,6 @@ def loss(
     settings: SolverSettings,
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Bool[Array, ""]]]:
     """Mean absolute error + l1 · Σ|W|; beside it the error alone and whether it was solved."""
-    predicted, reached = shoot(
-        parameters, perturbations, times, measurements, restart, settings
-    )
+    predicted, reached = shoot(parameters, perturbations, times, measurements, restart, settings)
     error = mean_absolute_error(predicted, measurements, counted)
     return error + l1 * jnp.sum(jnp.abs(parameters.weights)), (error, reached)

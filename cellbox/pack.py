@@ -9,7 +9,8 @@ numbers do not depend on its slot or on its neighbours.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +19,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from cellbox.dynamics import Parameters
 from cellbox.lane import (
     Hyperparameters,
     Lane,
@@ -38,7 +40,8 @@ from cellbox.solve import Precision, precision_context
 # programs instead of one per budget; places beyond the budget are masked.
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30, 40, 50, 64, 80, 100, 128, 160, 200, 256)
 
-_compiled: dict[Any, Callable] = {}
+# "advance" programs train; "insert" programs only put a training into its lane.
+_compiled: dict[tuple[str, Hashable], Callable] = {}
 
 
 def round_up(size: int) -> int:
@@ -50,8 +53,8 @@ def round_up(size: int) -> int:
 
 
 def compiled_programs() -> int:
-    """How many training programs this process has compiled."""
-    return len(_compiled)
+    """How many training programs this process has compiled: one for each shape of pack."""
+    return sum(name == "advance" for name, _ in _compiled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +76,8 @@ def make_pool(
     validation_perturbations: Float[np.ndarray, "n_validation_rows n_nodes"],
     validation_measurements: Float[np.ndarray, "n_validation_rows n_validation_times n_nodes"],
     validation_times: Float[np.ndarray, " n_validation_times"],
-    validation_nodes: np.ndarray,
-    allowed_edges: np.ndarray | None,
+    validation_nodes: Bool[np.ndarray, " n_nodes"],
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
     precision: Precision,
 ) -> Pool:
     """Put data that lanes share on the device, in the precision they are trained in."""
@@ -116,11 +119,12 @@ def hyperparameters_of(
     rows, times: indices into the pool that the lane may train on; times ascending.
     """
     max_rows, max_times = pool.measurements.shape[:2]
-    number = np.dtype(settings.solver.precision).type
+    number = partial(np.asarray, dtype=settings.solver.precision)
+    whole = partial(np.asarray, dtype=np.int32)
     n_steps = settings.total_steps
     return Hyperparameters(
         schedule=Schedule(
-            kind=np.int32(SCHEDULES[settings.schedule]),
+            kind=whole(SCHEDULES[settings.schedule]),
             peak=number(settings.peak_rate),
             final_share=number(settings.final_share),
             warmup_share=number(settings.warmup_share),
@@ -128,15 +132,15 @@ def hyperparameters_of(
         weight_decay=number(settings.weight_decay),
         l1=number(settings.l1),
         gradient_clip=number(settings.gradient_clip),
-        n_steps=np.int32(n_steps),
-        interval_steps=np.int32(round(settings.interval_share * n_steps)),
-        patience=np.int32(settings.patience or np.iinfo(np.int32).max),
-        batch_rows=np.int32(settings.conditions_per_step or len(rows)),
-        batch_times=np.int32(settings.times_per_step or len(times)),
-        rows=np.pad(rows, (0, max_rows - len(rows))).astype(np.int32),
-        n_rows=np.int32(len(rows)),
-        times=np.pad(times, (0, max_times - len(times))).astype(np.int32),
-        n_times=np.int32(len(times)),
+        n_steps=whole(n_steps),
+        interval_steps=whole(round(settings.interval_share * n_steps)),
+        patience=whole(settings.patience or np.iinfo(np.int32).max),
+        batch_rows=whole(settings.conditions_per_step or len(rows)),
+        batch_times=whole(settings.times_per_step or len(times)),
+        rows=whole(np.pad(rows, (0, max_rows - len(rows)))),
+        n_rows=whole(len(rows)),
+        times=whole(np.pad(times, (0, max_times - len(times)))),
+        n_times=whole(len(times)),
     )
 
 
@@ -152,20 +156,23 @@ class Pack:
         with self._context():
             self._lanes = self._empty_lanes()
             started = time.perf_counter()
-            self._advance = self._compile("advance", _advance, self._lanes, pool, shape)
-            self._insert = self._compile(
-                "insert",
-                _insert,
-                self._lanes,
-                np.int32(0),
-                np.uint32(0),
-                self._blank_hyperparameters(),
-                pool,
+            self._advance = _program("advance", _advance, self._lanes, pool, shape)
+            blank = self._blank_hyperparameters()
+            self._insert = _program(
+                "insert", _insert, self._lanes, np.int32(0), np.uint32(0), blank, pool
             )
             self.compile_seconds = time.perf_counter() - started
 
     def insert(self, slot: int, seed: int, hyperparameters: Hyperparameters) -> None:
-        """Start a training in a lane, whatever was in it before."""
+        """Start a training in a lane, whatever was in it before.
+
+        seed: from 0 to 2**32 - 1; all random numbers of the training follow from it.
+
+        Raises IndexError for a slot that is not there, ValueError for a minibatch larger than
+        the pack's shape has places for.
+        """
+        self._check_slot(slot)
+        _check_fits(hyperparameters, self.shape)
         with self._context():
             self._lanes = self._insert(
                 self._lanes, np.int32(slot), np.uint32(seed), hyperparameters, self._pool
@@ -173,6 +180,7 @@ class Pack:
 
     def stop(self, slot: int) -> None:
         """Empty a lane before its training ended; its neighbours do not notice."""
+        self._check_slot(slot)
         with self._context():
             status = self._lanes.status.at[slot].set(Status.EMPTY)
             self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
@@ -188,6 +196,7 @@ class Pack:
 
     def harvest(self, slot: int) -> Harvest:
         """The best parameters a lane has had so far, and its status."""
+        self._check_slot(slot)
         with self._context():
             lane = jax.device_get(_lane_summary(self._lanes, np.int32(slot)))
         best, validation, step, status = lane
@@ -199,8 +208,13 @@ class Pack:
             status=Status(int(status)),
         )
 
-    def _context(self):
+    def _context(self) -> AbstractContextManager[None]:
         return precision_context(self._precision)
+
+    def _check_slot(self, slot: int) -> None:
+        # JAX would quietly leave out, or move, what lies outside of an array.
+        if not 0 <= slot < self.n_lanes:
+            raise IndexError(f"slot {slot} of a pack with {self.n_lanes} lanes")
 
     def _blank_hyperparameters(self) -> Hyperparameters:
         no_rows = np.zeros(1, np.int32)
@@ -212,23 +226,36 @@ class Pack:
         )
 
     def _empty_lanes(self) -> Lane:
-        blank = start_lane(np.uint32(0), self._blank_hyperparameters(), self._pool)
+        blank = start_lane(np.asarray(0, np.uint32), self._blank_hyperparameters(), self._pool)
         lanes = jax.tree.map(
             lambda leaf: jnp.broadcast_to(leaf, (self.n_lanes, *leaf.shape)).copy(), blank
         )
         empty = jnp.full(self.n_lanes, Status.EMPTY, jnp.int32)
         return eqx.tree_at(lambda lanes: lanes.status, lanes, empty)
 
-    def _compile(self, name: str, function: Callable, *arguments: Any) -> Callable:
-        """Compile once per shape; another pack of the same shape finds the program ready."""
-        described = jax.tree.map(
-            lambda leaf: (jnp.shape(leaf), str(jnp.result_type(leaf))), arguments[:1]
-        )
-        pool_shape = tuple(leaf.shape for leaf in jax.tree.leaves(self._pool))
-        key = (name, self.shape, self.n_lanes, pool_shape, str(jax.tree.leaves(described)))
-        if key not in _compiled:
-            _compiled[key] = function.lower(*arguments).compile()
-        return _compiled[key]
+
+def _check_fits(hyperparameters: Hyperparameters, shape: Shape) -> None:
+    """Refuse a minibatch of more rows or times than one step of this shape holds."""
+    for what, batch, candidates, places in (
+        ("rows", hyperparameters.batch_rows, hyperparameters.n_rows, shape.rows_per_step),
+        ("times", hyperparameters.batch_times, hyperparameters.n_times, shape.times_per_step),
+    ):
+        wanted = min(int(batch), int(candidates))
+        if wanted > places:
+            raise ValueError(f"{wanted} {what} per step do not fit a pack that holds {places}")
+
+
+def _program(name: str, function: jax.stages.Wrapped, *arguments: Any) -> Callable:
+    """The function compiled for arguments like these; found ready if it was compiled before.
+
+    Only what is no array (a `Shape`) counts with its value.
+    """
+    leaves, structure = jax.tree.flatten(arguments, is_leaf=lambda leaf: isinstance(leaf, Shape))
+    described = tuple(leaf if isinstance(leaf, Shape) else jax.typeof(leaf) for leaf in leaves)
+    key = (name, (structure, described))
+    if key not in _compiled:
+        _compiled[key] = function.lower(*arguments).compile()
+    return _compiled[key]
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
@@ -245,7 +272,9 @@ def _insert(
 
 
 @jax.jit
-def _lane_summary(lanes: Lane, slot: Any):
+def _lane_summary(
+    lanes: Lane, slot: Any
+) -> tuple[Parameters, Float[Array, ""], Int[Array, ""], Int[Array, ""]]:
     return jax.tree.map(
         lambda leaf: leaf[slot],
         (lanes.best, lanes.best_validation, lanes.step, lanes.status),

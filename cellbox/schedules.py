@@ -10,7 +10,11 @@ from enum import IntEnum
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
+
+# What a host gives to a compiled program as NumPy arrays is traced inside it.
+Data = Array | np.ndarray
 
 
 class ScheduleKind(IntEnum):
@@ -34,27 +38,33 @@ class Schedule(eqx.Module):
     warmup_share: share of the steps that rise linearly from 0 to the peak (warm-up only).
     """
 
-    kind: Int[Array, ""]
-    peak: Float[Array, ""]
-    final_share: Float[Array, ""]
-    warmup_share: Float[Array, ""]
+    kind: Int[Data, ""]
+    peak: Float[Data, ""]
+    final_share: Float[Data, ""]
+    warmup_share: Float[Data, ""]
 
-    def rate(self, step: Int[Array, ""], n_steps: Int[Array, ""]) -> Float[Array, ""]:
-        """The learning rate at `step` of `n_steps`."""
+    def rate(self, step: Int[Data, ""], n_steps: Int[Data, ""]) -> Float[Array, ""]:
+        """The learning rate at `step` of `n_steps`; it stays at its last value after them.
+
+        The formulas are those of optax: `exponential_decay`, `cosine_decay_schedule` and
+        `warmup_cosine_decay_schedule`, each over the `n_steps` of the training.
+        """
         progress = jnp.minimum(step / n_steps, 1.0).astype(self.peak.dtype)
-        warmup = jnp.maximum(self.warmup_share, 1e-6)
-        after_warmup = jnp.clip((progress - warmup) / (1.0 - warmup), 0.0, 1.0)
+        rising = progress < self.warmup_share
+        # Where there is no warm-up, `rising` never holds; the floor only keeps 0 / 0 away.
+        risen = progress / jnp.maximum(self.warmup_share, 1e-6)
+        after_warmup = (progress - self.warmup_share) / (1.0 - self.warmup_share)
         shares = jnp.stack(
             [
                 jnp.ones_like(progress),
-                # The floor keeps 0 ** 0 at the first step from being undefined.
+                # An exponential comes near zero but never reaches it.
                 jnp.maximum(self.final_share, 1e-12) ** progress,
                 self._cosine(progress),
-                jnp.where(progress < warmup, progress / warmup, self._cosine(after_warmup)),
+                jnp.where(rising, risen, self._cosine(after_warmup)),
             ]
         )
-        return self.peak * shares[self.kind]
+        return shares[jnp.asarray(self.kind)] * self.peak
 
     def _cosine(self, progress: Float[Array, ""]) -> Float[Array, ""]:
         falling = 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
-        return self.final_share + (1.0 - self.final_share) * falling
+        return falling * (1.0 - self.final_share) + self.final_share

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from typing import Any
 
 from cellbox.errors import InputError, Problem, refuse
@@ -66,29 +67,29 @@ SOLVER_SETTING_NAMES = tuple(item.name for item in fields(SolverSettings))
 def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Settings:
     """Settings from plain values; solver settings may stand beside the others or in "solver".
 
-    Raises InputError naming every unknown key, or every value that cannot be.
+    "solver" is thus either the name of a solver or a dict of solver settings.
+
+    Raises InputError naming every unknown key and every value that cannot be.
     """
-    flat = {**values, **values.get("solver", {})}
-    flat.pop("solver", None)
-    unknown = [name for name in flat if name not in SETTING_NAMES + SOLVER_SETTING_NAMES]
-    if values.get("solver") is not None and not isinstance(values["solver"], dict):
-        flat["solver"] = values["solver"]
-        unknown = [name for name in unknown if name != "solver"]
-    if unknown:
-        raise InputError([
-            Problem(
-                where,
-                f"unknown setting {name!r}",
-                f"Use one of {', '.join(SETTING_NAMES + SOLVER_SETTING_NAMES)}",
-            )
-            for name in unknown
-        ])
-    own = {name: value for name, value in flat.items() if name in SETTING_NAMES}
-    for_solver = {name: value for name, value in flat.items() if name in SOLVER_SETTING_NAMES}
-    try:
-        return Settings(**own, solver=SolverSettings(**for_solver))
-    except TypeError as error:
-        raise refuse(where, str(error), "Give numbers as numbers and names as text") from error
+    inner = values.get("solver")
+    if isinstance(inner, dict):
+        values = {**{key: value for key, value in values.items() if key != "solver"}, **inner}
+    known = SETTING_NAMES + SOLVER_SETTING_NAMES
+    problems = [
+        Problem(where, f"unknown setting {name!r}", f"Use one of {', '.join(known)}")
+        for name in values
+        if name not in known
+    ]
+    built: dict[str, Any] = {}
+    for kind, names in ((SolverSettings, SOLVER_SETTING_NAMES), (Settings, SETTING_NAMES)):
+        own = {name: values[name] for name in names if name in values}
+        try:
+            built[kind.__name__] = kind(**own)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return replace(built["Settings"], solver=built["SolverSettings"])
 
 
 _RANGES: dict[str, tuple[float, float, str]] = {
@@ -121,9 +122,28 @@ def _problems(settings: Settings) -> Iterator[Problem]:
                 f"expected {expected}, found {value!r}",
                 f"Choose a value from {low:g} to {high:g}",
             )
-    if settings.schedule not in SCHEDULES:
+    if not isinstance(settings.schedule, str) or settings.schedule not in SCHEDULES:
         yield Problem(
             "setting schedule",
             f"expected one of {', '.join(SCHEDULES)}, found {settings.schedule!r}",
             "Choose one of these",
+        )
+    if not isinstance(settings.solver, SolverSettings):
+        yield Problem(
+            "setting solver",
+            f"expected SolverSettings, found {settings.solver!r}",
+            'Write for example SolverSettings(solver="tsit5")',
+        )
+
+
+LARGEST_SEED = 2**32 - 1
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that the random generators cannot take."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed <= LARGEST_SEED:
+        raise refuse(
+            "seed",
+            f"expected a whole number from 0 to {LARGEST_SEED}, found {seed!r}",
+            "Choose one in this range",
         )

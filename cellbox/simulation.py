@@ -14,6 +14,7 @@ from cellbox.design import check_perturbed, draw_design
 from cellbox.dynamics import Parameters
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks import Network, System
+from cellbox.settings import check_seed
 from cellbox.solve import EXACT, SolverSettings, integrate_each, precision_context
 
 
@@ -62,9 +63,14 @@ def simulate(
     again as many, from the same design. n_perturbed: perturbed nodes per condition.
     noise: standard deviation of the Gaussian noise on every value. The exact responses
     (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth.
+    n_replicates: measurements of every condition, each with noise of its own, in rows that
+    follow one another.
+
+    Raises InputError for a budget that cannot be, and for a network too stiff to solve.
     """
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
     check_perturbed(n_perturbed, len(network.nodes))
+    check_seed(seed)
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
     perturbations = draw_design(n_all, len(network.nodes), random).perturbations(n_perturbed)

@@ -9,10 +9,11 @@ each condition is integrated by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import diffrax
 import jax
@@ -34,12 +35,20 @@ SOLVERS: dict[str, type[diffrax.AbstractSolver]] = {
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
+IMPLICIT_SOLVERS = tuple(
+    name for name, kind in SOLVERS.items() if issubclass(kind, diffrax.AbstractImplicitSolver)
+)
 ADJOINTS = ("recursive_checkpoint", "backsolve", "direct")
 
 Precision = Literal["float32", "float64"]
+PRECISIONS = get_args(Precision)
 
 # Eq. 1 decays with time constant 1, so half of it is a safe first step; the controller adapts.
 _FIRST_STEP = 0.5
+# Near a steady state only stability limits an explicit step, and there rounding decides which
+# steps are accepted: float32 and float64 gradients then differ by up to 1e-2. Steps that stay
+# below the limit keep them within 1e-6 of each other.
+_LONGEST_STEP = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class SolverSettings:
 
     solver: a name in `SOLVERS`; "kvaerno5" for stiff networks.
     rtol, atol: tolerances of the adaptive steps; unused with a fixed `step`.
-    step: a fixed step in the model's time unit, or None for adaptive steps.
+    step: a fixed step in the model's time unit, or None for adaptive steps. "euler" needs one;
+        the implicit "kvaerno3" and "kvaerno5" take none.
     adjoint: "recursive_checkpoint" (exact, default), "backsolve" (the paper's family; slower
         and approximate) or "direct" (exact, for checks and fixed steps).
     max_steps: the most steps between two measurements; a model that needs more has diverged.
@@ -77,25 +87,29 @@ class SolverSettings:
 def _problems(settings: SolverSettings) -> Iterator[Problem]:
     def problem(setting: str, expected: str, fix: str) -> Problem:
         found = getattr(settings, setting)
-        return Problem(
-            f"solver setting {setting}", f"expected {expected}, found {found!r}", fix
-        )
+        return Problem(f"solver setting {setting}", f"expected {expected}, found {found!r}", fix)
 
-    if settings.solver not in SOLVERS:
-        yield problem("solver", f"one of {', '.join(SOLVERS)}", "Choose one of these")
-    elif settings.solver == "euler" and settings.step is None:
+    choices = {"solver": tuple(SOLVERS), "adjoint": ADJOINTS, "precision": PRECISIONS}
+    for name, known in choices.items():
+        if getattr(settings, name) not in known:
+            yield problem(name, f"one of {', '.join(known)}", "Choose one of these")
+    if settings.solver == "euler" and settings.step is None:
         yield problem("solver", "a fixed step beside euler", "Set step, for example step = 0.05")
-    if settings.adjoint not in ADJOINTS:
-        yield problem("adjoint", f"one of {', '.join(ADJOINTS)}", "Choose one of these")
-    if settings.precision not in ("float32", "float64"):
-        yield problem("precision", "float32 or float64", "Choose one of these")
+    elif settings.step is not None and settings.solver in IMPLICIT_SOLVERS:
+        # Each of their steps is itself solved to a tolerance, and rejected where that fails.
+        yield problem("step", f"adaptive steps beside {settings.solver}", "Leave step out")
     for name in ("rtol", "atol"):
-        if not 0 < getattr(settings, name) < 1:
+        if not 0 < _number(getattr(settings, name)) < 1:
             yield problem(name, "a number between 0 and 1", "Use for example 1e-3 or 1e-6")
-    if settings.step is not None and not settings.step > 0:
+    if settings.step is not None and not 0 < _number(settings.step) < math.inf:
         yield problem("step", "a positive step or none", "Leave it out for adaptive steps")
-    if settings.max_steps < 1:
-        yield problem("max_steps", "at least 1", "Use for example 256")
+    if not isinstance(settings.max_steps, int) or not _number(settings.max_steps) >= 1:
+        yield problem("max_steps", "a whole number, at least 1", "Use for example 256")
+
+
+def _number(value: object) -> float:
+    """The value if it is a number, else NaN, which lies in no range."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 #: For true trajectories: what a simulation is made with.
@@ -123,7 +137,7 @@ def integrate(
     The second value tells whether the solver reached the last time; where it did not, the
     states are not to be used.
     """
-    if issubclass(SOLVERS[settings.solver], diffrax.AbstractImplicitSolver):
+    if settings.solver in IMPLICIT_SOLVERS:
         states, reached = jax.vmap(
             lambda u, x: _diffeqsolve(parameters, u, x, times, settings), (1, 1), (2, 0)
         )(perturbations, start)
@@ -142,9 +156,9 @@ def integrate_each(
     Slower than `integrate`, but no row's answer depends on the others'. Also returns which
     rows the solver finished.
     """
-    return jax.vmap(
-        lambda u: _diffeqsolve(parameters, u, jnp.zeros_like(u), times, settings)
-    )(perturbations)
+    return jax.vmap(lambda u: _diffeqsolve(parameters, u, jnp.zeros_like(u), times, settings))(
+        perturbations
+    )
 
 
 def _diffeqsolve(
@@ -175,7 +189,9 @@ def _diffeqsolve(
 def _controller(settings: SolverSettings) -> diffrax.AbstractStepSizeController:
     if settings.step is not None:
         return diffrax.ConstantStepSize()
-    return diffrax.PIDController(settings.rtol, settings.atol, norm=_worst_condition)
+    return diffrax.PIDController(
+        settings.rtol, settings.atol, dtmax=_LONGEST_STEP, norm=_worst_condition
+    )
 
 
 def _worst_condition(error: Float[Array, "n_nodes *conditions"]) -> Float[Array, ""]:
@@ -191,7 +207,7 @@ def _adjoint(settings: SolverSettings) -> diffrax.AbstractAdjoint:
                 stepsize_controller=(
                     diffrax.ConstantStepSize()
                     if settings.step is not None
-                    else diffrax.PIDController(settings.rtol, settings.atol)
+                    else diffrax.PIDController(settings.rtol, settings.atol, dtmax=_LONGEST_STEP)
                 ),
             )
         case "direct":

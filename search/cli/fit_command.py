@@ -1,0 +1,228 @@
+"""`cellbox fit`."""
+
+from __future__ import annotations
+
+import importlib.util
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellbox.errors import InputError, Problem, refuse
+from search.cli.arguments import add_json, add_seed, real_number
+from search.cli.command import Command
+from search.cli.data_commands import add_structural_zeros
+from search.cli.fit_report import say_report
+from search.cli.output import Output, ProgressLine, check_folder_target, whole_folder
+from search.cli.settings_flags import add_settings, settings_from
+
+if TYPE_CHECKING:
+    from cellbox.dataset import Dataset, Split
+    from cellbox.model import FittedModel
+    from cellbox.settings import Settings
+
+_INSTALL = 'pip install "cellbox[plots]"'
+_NO_PICTURES = f"no pictures, since matplotlib is not installed: {_INSTALL}"
+
+
+def _add_fit(parser: ArgumentParser) -> None:
+    parser.usage = "%(prog)s (DATA | --system NAME) [options]"
+    group = parser.add_argument_group("the data (one of these)")
+    which = group.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
+    )
+    which.add_argument(
+        "--system", metavar="NAME", help="an experiment simulated on this known network"
+    )
+    share = real_number(0, 1, open_ends=True)
+    group.add_argument(
+        "--split-by",
+        choices=("condition", "combination"),
+        help="hold out whole conditions, or all doses of a combination of perturbed nodes "
+        "together (default: the split that came with the data, else condition)",
+    )
+    group.add_argument(
+        "--test", type=share, metavar="X", help="share held out for the final test (0.3)"
+    )
+    group.add_argument(
+        "--validation",
+        type=share,
+        metavar="X",
+        help="share of the rest held out to choose the best step (0.2)",
+    )
+    add_structural_zeros(group)
+    add_seed(parser, "a simulation, a random split and the start of training")
+    add_settings(parser)
+    results = parser.add_argument_group("results")
+    results.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for the model, its network (CSV, GraphML, SIF) and pictures; an earlier "
+        "model there is replaced (default: models/NAME-seedN)",
+    )
+    results.add_argument(
+        "--plots", metavar="DIR", help="another folder for the pictures (default: with the model)"
+    )
+    add_json(results)
+
+
+def _run_fit(arguments: Namespace) -> int:
+    from cellbox.evaluation import beside_baselines, evaluate, evaluate_baselines
+    from cellbox.fitting import fit
+
+    output = Output(arguments.json)
+    has_matplotlib = importlib.util.find_spec("matplotlib") is not None
+    if arguments.plots is not None:
+        _check_plots(arguments.plots, has_matplotlib)
+    settings, data = _inputs(arguments)
+    split, how = _split(arguments, data)
+    folder = Path(arguments.out or f"models/{data.name}-seed{arguments.seed}")
+    check_folder_target(folder, _model_files(), "an earlier model")
+    progress = ProgressLine(settings.total_steps)
+    try:
+        model = fit(data, settings, seed=arguments.seed, split=split, on_progress=progress.update)
+    finally:
+        progress.close()
+    report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
+    replaced = (folder / "model.json").exists()
+    pictures = folder if arguments.plots is None else Path(arguments.plots)
+    notes = _save(model, data, split, folder, pictures if has_matplotlib else None)
+    say_report(model, data, split, report, output, how)
+    output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
+    for note in notes:
+        output.say(f"note: {note}")
+    perturbed = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
+    output.say(f'Next: cellbox predict {folder} --perturb "{perturbed}=0.5"')
+    output.write_json(
+        {
+            **_described(model, data, split, report),
+            "model": str(folder),
+            "pictures": str(pictures) if has_matplotlib else None,
+        }
+    )
+    return 0
+
+
+def _check_plots(folder: str, has_matplotlib: bool) -> None:
+    """Refuse a place for pictures that cannot get any, before work is spent on them."""
+    if not has_matplotlib:
+        found = "expected matplotlib to be installed, found none"
+        raise refuse("--plots", found, f"Install it with: {_INSTALL}")
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise refuse(folder, "expected a folder for pictures, found a file", "Name a folder")
+
+
+def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
+    """Settings and data; what is wrong with either is reported together."""
+    problems: list[Problem] = []
+    settings, data = None, None
+    try:
+        settings = settings_from(arguments)
+    except InputError as error:
+        problems += error.problems
+    try:
+        data = _data(arguments)
+    except InputError as error:
+        problems += error.problems
+    if settings is None or data is None:
+        raise InputError(problems)
+    return settings, data
+
+
+def _data(arguments: Namespace) -> Dataset:
+    if arguments.system is None:
+        from cellbox.readers import read_data
+
+        return read_data(arguments.data, structural_zeros=arguments.structural_zeros)
+    from cellbox.networks import system
+    from cellbox.simulation import simulate_system
+
+    if arguments.structural_zeros:
+        raise refuse(
+            "--structural-zeros",
+            "expected data of the 2020 CellBox, found a simulated system",
+            "Leave it out",
+        )
+    return simulate_system(system(arguments.system), seed=arguments.seed)
+
+
+def _split(arguments: Namespace, data: Dataset) -> tuple[Split, str]:
+    """The split to use, and where it comes from in words."""
+    from cellbox.dataset import split_rows
+    from cellbox.fitting import choose_split
+
+    asked = {
+        "by": arguments.split_by,
+        "test": arguments.test,
+        "validation": arguments.validation,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    if data.split is not None and not given:
+        return choose_split(data, None, arguments.seed), "split that came with the data"
+    how = f"random split by {given.get('by', 'condition')}, seed {arguments.seed}"
+    return split_rows(data, **given, seed=arguments.seed), how
+
+
+def _model_files() -> set[str]:
+    from cellbox.gallery import NETWORK_FILES, PICTURES
+
+    return {"model.npz", "model.json", *NETWORK_FILES, *PICTURES}
+
+
+def _save(
+    model: FittedModel, data: Dataset, split: Split, folder: Path, pictures: Path | None
+) -> list[str]:
+    """Write model, network files and pictures; returns what could not be written and why."""
+    from cellbox.gallery import write_network_files, write_pictures
+
+    notes = [] if pictures is not None else [_NO_PICTURES]
+    with whole_folder(folder) as new:
+        model.save(new)
+        try:
+            write_network_files(model, new)
+        except InputError as error:
+            # A name that a format cannot hold is no reason to lose a training.
+            notes += [str(problem) for problem in error.problems]
+        if pictures == folder:
+            write_pictures(model, data, split, new)
+    if pictures is not None and pictures != folder:
+        write_pictures(model, data, split, pictures)
+    return notes
+
+
+def _described(
+    model: FittedModel, data: Dataset, split: Split, report: dict[str, Any]
+) -> dict[str, Any]:
+    """What --json writes; the names are an interface."""
+    training = model.training
+    return {
+        "status": training.status,
+        "message": training.message,
+        "validation_mae": training.validation_mae,
+        **report,
+        "seconds": training.seconds,
+        "compile_seconds": training.compile_seconds,
+        "data": data.name,
+        "nodes": data.n_nodes,
+        "rows": {part: len(getattr(split, part)) for part in ("training", "validation", "test")},
+        "seed": model.seed,
+        "steps": training.steps,
+        "settings": asdict(model.settings),
+    }
+
+
+FIT = Command(
+    "fit",
+    "learn a network from data",
+    _add_fit,
+    _run_fit,
+    description="Learn who acts on whom and how strongly, from how nodes responded to\n"
+    "perturbations. Some conditions are held out: the model is judged by how well it\n"
+    "predicts those, beside simpler predictions (the mean; ridge, a linear model).",
+    epilog="examples:\n"
+    "  cellbox fit my_experiment\n"
+    "  cellbox fit --system LI --l1 1e-4 --seed 1 --out models/sparse\n"
+    "  cellbox fit my_drug_data --split-by combination --test 0.3 --settings mine.toml",
+    interrupted="interrupted: nothing was kept",
+)

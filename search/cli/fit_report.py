@@ -1,0 +1,101 @@
+"""What `cellbox fit` tells people about a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from search.cli.output import Output
+from search.cli.tables import shown, shown_seconds, text_pairs, text_table
+
+if TYPE_CHECKING:
+    from cellbox.dataset import Dataset, Split
+    from cellbox.model import FittedModel
+
+_EDGES_SHOWN = 10
+
+SCORES = (
+    ("MAE", "test_mae"),
+    ("MAE against noise-free truth", "test_mae_noise_free"),
+    ("Pearson r", "test_pearson"),
+)
+RECOVERIES = (
+    ("Pearson r of all weights", "pearson"),
+    ("the same without self-regulation", "pearson_off_diagonal"),
+    ("Pearson r of the amplitudes", "pearson_alpha"),
+    ("AUPRC over that of chance", "auprc_ratio"),
+    ("early precision over that of chance", "early_precision_ratio"),
+    ("share of true edges with the right sign", "sign_accuracy"),
+)
+
+
+def say_report(
+    model: FittedModel,
+    data: Dataset,
+    split: Split,
+    report: dict[str, Any],
+    output: Output,
+    how_split: str,
+) -> None:
+    """Print how the training went, how well the model predicts, and its strongest edges."""
+    from cellbox.evaluation import verdict
+
+    training = model.training
+    parts = ", ".join(
+        f"{len(getattr(split, part))} for {name}"
+        for part, name in (("training", "training"), ("validation", "validation"), ("test", "test"))
+    )
+    output.say(f"{data.name}: {data.n_nodes} nodes; rows: {parts} ({how_split})")
+    output.say(
+        f"{training.message} {training.steps:,} steps in {shown_seconds(training.seconds)}, after "
+        f"{shown_seconds(training.compile_seconds)} of compiling; "
+        f"validation MAE {shown(training.validation_mae)}\n"
+    )
+    output.say(prediction_table(report, f"held-out conditions, {_nodes(data)}"))
+    if report["all_nodes"] is not None:
+        output.say("\n" + prediction_table(report["all_nodes"], f"all {data.n_nodes} nodes"))
+    output.say()
+    for sentence in verdict(report):
+        output.say(sentence)
+    if data.truth is not None:
+        output.say("\nThe learned network against the true one:")
+        output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
+    output.say("\n" + edges_table(model, data))
+
+
+def prediction_table(report: dict[str, Any], title: str) -> str:
+    """A report's scores beside its baselines'; rows and columns without any number are left out."""
+    columns = [("CellBox", report), *report["baselines"].items()]
+    columns = [(name, score) for name, score in columns if score is not None]
+    rows = [
+        (label, *(score[key] for _, score in columns))
+        for label, key in SCORES
+        if any(score[key] is not None for _, score in columns)
+    ]
+    return text_table((title, *(name for name, _ in columns)), rows, indent=0)
+
+
+def edges_table(model: FittedModel, data: Dataset, most: int = _EDGES_SHOWN) -> str:
+    """The strongest edges of the learned network, with the true weights where they are known."""
+    from cellbox.export import edge_table
+    from cellbox.metrics import in_order_of
+
+    edges = edge_table(model.network, allowed=data.allowed_edges)
+    header: tuple[str, ...] = ("source", "", "target", "weight")
+    rows: list[tuple[Any, ...]] = [
+        (edge.source, "activates" if edge.weight > 0 else "inhibits", edge.target, edge.weight)
+        for edge in edges[:most]
+    ]
+    if data.truth is not None:
+        truth = in_order_of(data.truth, model.network.nodes)
+        place = {node: index for index, node in enumerate(truth.nodes)}
+        header = (*header, "true weight")
+        rows = [(*row, float(truth.weights[place[row[2]], place[row[0]]])) for row in rows]
+    title = f"Strongest {len(rows)} of {len(edges):,} edges (all are kept, no threshold):"
+    return f"{title}\n{text_table(header, rows)}"
+
+
+def _nodes(data: Dataset) -> str:
+    left_out = int(data.activity_nodes.sum())
+    if not left_out:
+        return f"{data.n_nodes} nodes"
+    return f"{data.n_nodes - left_out} measured nodes (without {left_out} drug activity nodes)"

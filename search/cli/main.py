@@ -1,0 +1,175 @@
+"""The program `cellbox`: finds the command, and turns what goes wrong into clear lines.
+
+Exit codes: 0 done; 2 the user's input or surroundings cannot be used; 130 interrupted; 141 the
+reader of our output went away. Anything unexpected keeps its traceback: it is a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from cellbox.errors import InputError
+from search.cli import science, service
+from search.cli.command import Command
+
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+# Which extra brings each package that the core install does without.
+EXTRA_OF = {
+    **dict.fromkeys(("ray", "optuna", "mlflow", "pydantic", "rich"), "search"),
+    **dict.fromkeys(("matplotlib", "pandas"), "plots"),
+    **dict.fromkeys(("torch", "cmaes"), "samplers"),
+}
+
+# What can be wrong with a path or a disk, as opposed to with this program.
+_SURROUNDINGS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+    *(errno.ELOOP, errno.EIO),
+}
+
+_DESCRIPTION = """\
+Learn molecular interaction networks from perturbation experiments.
+
+Give CellBox how the nodes of a network (genes, proteins, phenotypes) responded to
+perturbations (drugs, knock-downs). It learns who acts on whom and how strongly, and
+predicts perturbations that nobody has tried yet."""
+
+_EPILOG = """\
+to begin with:
+  cellbox systems                              the known networks to try things on
+  cellbox simulate LI --out my_experiment      make an experiment on one of them
+  cellbox lint my_experiment                   check data before using them
+  cellbox fit my_experiment                    learn the network
+
+Each command explains itself: cellbox COMMAND --help"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line with these arguments (by default the program's); the exit code."""
+    commands = {command.name: command for command in (*science.COMMANDS, *service.COMMANDS)}
+    parser = build_parser(tuple(commands.values()))
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as leaving:
+        # argparse has said what it had to say: help (0), or what is wrong (2).
+        return leaving.code if isinstance(leaving.code, int) else EXIT_REFUSED
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_REFUSED
+    with _notes_on_stderr():
+        return _run(commands[arguments.command], arguments)
+
+
+def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
+    """The parser with a subparser for each command."""
+    parser = argparse.ArgumentParser(
+        prog="cellbox",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="print the installed version and leave"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in commands:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description or command.summary,
+            epilog=command.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(subparser)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"cellbox {version('cellbox')}")
+        except PackageNotFoundError:
+            print("cellbox (not installed; run from its source)")
+        parser.exit()
+
+
+def _run(command: Command, arguments: argparse.Namespace) -> int:
+    """Run a command; what the user can mend becomes lines on stderr instead of a traceback."""
+    try:
+        code = command.run(arguments)
+        # Here rather than at exit, where a reader that went away could not be handled.
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        count = len(error.problems)
+        lines = [str(problem) for problem in error.problems]
+        return _complain(command, "1 problem" if count == 1 else f"{count} problems", lines)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_OF:
+            raise
+        fix = f'Install it with: pip install "cellbox[{EXTRA_OF[package]}]"'
+        return _complain(command, f"needs the package {package}, which is not installed", [fix])
+    except KeyboardInterrupt:
+        print(f"\n{command.interrupted}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _forget(sys.stdout)
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _SURROUNDINGS:
+            raise
+        place = error.filename if error.filename is not None else "the disk or the output"
+        return _complain(command, "1 problem", [f"{place}: {error.strerror}."])
+
+
+def _complain(command: Command, headline: str, lines: Sequence[str]) -> int:
+    print(f"cellbox {command.name}: {headline}", file=sys.stderr)
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)
+    return EXIT_REFUSED
+
+
+def _forget(stream: TextIO) -> None:
+    """Send what is still buffered nowhere, so that Python does not fail on it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextmanager
+def _notes_on_stderr() -> Iterator[None]:
+    """Show what readers have to say about data, such as that signs were converted."""
+    logger = logging.getLogger("cellbox")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Where results go: readable text, JSON, and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cellbox.errors import refuse
+from cellbox.files import atomic_write
+from search.cli.tables import shown, shown_seconds
+
+STANDARD_OUTPUT = "-"
+
+
+class Output:
+    """The readable text of a command, and the JSON beside it.
+
+    json_file: what the user gave with --json: a file, "-" for standard output, or None. The
+        text makes room on standard output for JSON and goes to standard error then.
+    """
+
+    def __init__(self, json_file: str | None):
+        self._json_file = json_file
+        if json_file is not None and json_file != STANDARD_OUTPUT:
+            check_file_target(json_file)
+
+    @property
+    def json_on_stdout(self) -> bool:
+        """Whether standard output belongs to JSON."""
+        return self._json_file == STANDARD_OUTPUT
+
+    def say(self, text: str = "") -> None:
+        """Print readable text."""
+        print(text, file=sys.stderr if self.json_on_stdout else sys.stdout)
+
+    def write_json(self, content: Any) -> None:
+        """Write the result where --json asked for it, if it did."""
+        if self._json_file is None:
+            return
+        text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        if self.json_on_stdout:
+            sys.stdout.write(text)
+            return
+        with atomic_write(self._json_file) as handle:
+            handle.write(text)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it; numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
+
+
+def check_file_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that could not be written, before work is spent on what goes into it."""
+    target = Path(path)
+    if target.is_dir():
+        raise refuse(str(path), "expected a file to write, found a folder", "Add a file name")
+    if not target.parent.is_dir():
+        raise refuse(
+            str(path),
+            f"expected an existing folder to write to, found none at {target.parent}",
+            "Create the folder, or choose another place",
+        )
+
+
+def check_folder_target(
+    folder: str | os.PathLike[str], known_names: Collection[str], kind: str
+) -> None:
+    """Refuse a folder that holds anything but an earlier result of the same kind.
+
+    known_names: the files that such a result consists of. kind: its name in messages.
+    """
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise refuse(str(folder), "expected a folder to write, found a file", "Choose another name")
+    strange = (
+        sorted(entry.name for entry in target.iterdir() if entry.name not in known_names)
+        if target.exists()
+        else []
+    )
+    if strange:
+        raise refuse(
+            str(folder),
+            f"expected an absent or empty folder or {kind} to replace, "
+            f"found {', '.join(strange[:5])}{', ...' if len(strange) > 5 else ''}",
+            "Choose another folder with --out, or move these files away",
+        )
+
+
+@contextmanager
+def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new folder to fill, that takes the place of `folder` when the block ends well."""
+    # A link stays a link, and the folder that it points to is replaced.
+    target = Path(os.path.realpath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, since only within one file system is a rename atomic.
+    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    old = new.with_suffix(".old")
+    try:
+        new.mkdir()
+        yield new
+        if target.exists():
+            os.replace(target, old)
+        try:
+            os.replace(new, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+class ProgressLine:
+    """One line on the terminal that shows how far a training is; silent anywhere else."""
+
+    def __init__(self, total_steps: int):
+        self._total = total_steps
+        self._started = time.perf_counter()
+        self._first: tuple[int, float] | None = None
+        self._terminal = sys.stderr.isatty()
+        self._write("preparing: checking gradients and compiling (up to a minute at first use)")
+
+    def update(self, step: int, best_validation: float) -> None:
+        """Show a step and the best validation error so far."""
+        now = time.perf_counter()
+        # The first call comes after compilation, which says nothing about the speed of steps.
+        first_step, then = self._first = self._first or (step, now)
+        left = ""
+        if step > first_step:
+            seconds = (now - then) / (step - first_step) * max(self._total - step, 0)
+            left = f", {shown_seconds(seconds)} left"
+        error = shown(float(best_validation))
+        self._write(f"step {step:,} of {self._total:,}, best validation MAE {error}{left}")
+
+    def close(self) -> None:
+        """Take the line away."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if self._terminal:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[K{text[: width - 1]}")
+            sys.stderr.flush()

@@ -1,0 +1,9 @@
+"""The commands that work with data and single models."""
+
+from search.cli.command import Command
+from search.cli.data_commands import LINT, SIMULATE
+from search.cli.fit_command import FIT
+from search.cli.predict_command import PREDICT
+from search.cli.systems_command import SYSTEMS
+
+COMMANDS: tuple[Command, ...] = (SYSTEMS, SIMULATE, LINT, FIT, PREDICT)

@@ -1,0 +1,259 @@
+"""Commands of the service: sweeps and what they leave behind."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from search.cli.arguments import add_json, whole_number
+from search.cli.command import Command
+
+
+def _add_sweep(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "spec", nargs="?", metavar="SPEC.toml",
+        help="what to search: data, space, objective, sampler, workers (see README)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--system", metavar="NAME",
+        help="instead of a file: one of the ten known systems, with the built-in space",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", metavar="FOLDER",
+        help="instead of a file: measured data, with the built-in space",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trials", type=whole_number(1), metavar="N",
+        help="how many trials the study has in all; a study with fewer goes on (default: 32, "
+        "or what the file says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--study", metavar="FOLDER", help="the study's folder (default: studies/<name>)"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**31 - 1), metavar="N",
+        help="number from which data, starts and the search are drawn; the same seed in a new "
+        "folder gives the same study (default: 0, or what the file says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=whole_number(1), metavar="N",
+        help="processes that train, each on a core or GPU of its own (default: all there are)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lanes", type=whole_number(1), metavar="N",
+        help="models that a worker trains side by side (default: 4 on a core, 64 on a GPU)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--executor", choices=("ray", "inline"),
+        help="ray: worker processes; inline: everything in this process (default: ray)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tracking-uri", metavar="URI",
+        help="MLflow server to write to (default: a database in the study's folder)",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def _run_sweep(arguments: Namespace) -> int:
+    from search.cli.output import Output
+    from search.cli.sweep_report import say_sweep
+    from search.display import make_display
+    from search.sweep import Interrupted, sweep
+
+    output = Output(arguments.json)
+    spec = _spec(arguments)
+    try:
+        result = sweep(spec, study=arguments.study, display=make_display())
+    except Interrupted as interrupted:
+        finished = len(interrupted.folder.finished_numbers())
+        output.say(
+            f"\nStopped with {finished} of {spec.trials} trials finished; all of them are kept in "
+            f"{interrupted.folder.path}.\nTo go on, run the same command again."
+        )
+        return 130
+    say_sweep(result, output)
+    output.write_json(result.as_dict())
+    return 0
+
+
+def _spec(arguments: Namespace) -> Any:
+    """The spec from the file, or the built-in one, with what the command line says instead."""
+    import re
+    from pathlib import Path
+
+    from cellbox.errors import refuse
+    from search.spec import make_spec, read_spec_values
+
+    sources = [arguments.spec, arguments.system, arguments.data]
+    if sum(source is not None for source in sources) != 1:
+        raise refuse(
+            "cellbox sweep",
+            "expected one of SPEC.toml, --system NAME and --data FOLDER",
+            "Give exactly one, for example: cellbox sweep --system LI --trials 32",
+        )
+    if arguments.spec is not None:
+        values, where = read_spec_values(arguments.spec), arguments.spec
+    elif arguments.system is not None:
+        values, where = {"name": arguments.system, "data": {"system": arguments.system}}, "sweep"
+    else:
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(arguments.data).resolve().name)
+        values, where = {"name": stem or "data", "data": {"folder": arguments.data}}, "sweep"
+    for key in ("trials", "seed"):
+        if getattr(arguments, key) is not None:
+            values[key] = getattr(arguments, key)
+    workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
+    chosen = {key: value for key, value in workers.items() if value is not None}
+    if chosen:
+        values["workers"] = {**values.get("workers", {}), **chosen}
+    if arguments.tracking_uri is not None:
+        values["tracking"] = {**values.get("tracking", {}), "uri": arguments.tracking_uri}
+    return make_spec(values, where=where)
+
+
+def _add_best(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    add_json(parser)
+
+
+def _run_best(arguments: Namespace) -> int:
+    from search.cli.output import Output
+    from search.cli.sweep_report import say_best
+    from search.result import SweepResult
+
+    output = Output(arguments.json)
+    result = SweepResult(arguments.study)
+    best = result.best
+    say_best(result, output)
+    output.write_json(best.as_dict())
+    return 0
+
+
+def _add_ui(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to serve on (default: 127.0.0.1, this machine alone)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=whole_number(1, 65535), default=5000, metavar="N",
+        help="port to serve on; the next free one where it is taken (default: 5000)",
+    )  # fmt: skip
+
+
+def _run_ui(arguments: Namespace) -> int:
+    from search.rerun import load_spec
+    from search.study_folder import StudyFolder
+    from search.tracking.ui import serve
+
+    folder = StudyFolder.at(arguments.study)
+    serve(folder, load_spec(folder).tracking.uri, host=arguments.host, port=arguments.port)
+    return 0
+
+
+def _add_rerun(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    parser.add_argument(
+        "--trial", type=whole_number(0), metavar="N",
+        help="number of the trial (default: the best)",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def _run_rerun(arguments: Namespace) -> int:
+    # The recorded numbers come from workers on one core each, so this process takes one too.
+    from search.executors.device import cores, use_one_core
+
+    use_one_core(cores()[0])
+    from search.cli.output import Output
+    from search.rerun import rerun
+    from search.result import SweepResult
+
+    output = Output(arguments.json)
+    number = arguments.trial
+    if number is None:
+        number = SweepResult(arguments.study).best.number
+    found = rerun(arguments.study, number)
+    output.say(
+        f"trial {number}: validation MAE {found.recorded_validation_mae} recorded, "
+        f"{found.validation_mae} now"
+    )
+    if found.identical:
+        output.say("The same numbers to the last bit.")
+    else:
+        output.say(f"Weights differ by at most {found.largest_difference:.3g}.")
+    for change in found.changed:
+        output.say(f"The shape differs: {change}")
+    output.write_json(found.as_dict())
+    return 0
+
+
+def _add_sync(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    parser.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow server to write to (default: the study's own)"
+    )
+
+
+def _run_sync(arguments: Namespace) -> int:
+    from search.rerun import load_spec
+    from search.result import best_numbers, save_best_models
+    from search.study_folder import StudyFolder
+    from search.tracking.mlflow_writer import synchronise
+
+    folder = StudyFolder.at(arguments.study)
+    best = best_numbers(folder)
+    save_best_models(folder, best)
+    synchronise(folder, arguments.tracking_uri or load_spec(folder).tracking.uri, best)
+    print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
+    return 0
+
+
+_SWEEP_EPILOG = """\
+examples:
+  cellbox sweep --system LI --trials 32           a known system, the built-in space
+  cellbox sweep --data my_experiment --trials 100 measured data, the built-in space
+  cellbox sweep sweep.toml --study studies/mine   everything chosen in a file
+
+Running the same command again goes on where it stopped; Ctrl-C loses nothing that finished."""
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="sweep",
+        summary="search for the settings, and the data budget, that work best",
+        add_arguments=_add_sweep,
+        run=_run_sweep,
+        description="Train many models with different settings, learn from each which to try "
+        "next, and keep the best models where MLflow shows them.",
+        epilog=_SWEEP_EPILOG,
+    ),
+    Command(
+        name="best",
+        summary="show the best trial of a sweep",
+        add_arguments=_add_best,
+        run=_run_best,
+        description="Print a study's best trial, the baselines beside it, and where its model is.",
+    ),
+    Command(
+        name="ui",
+        summary="open MLflow on a sweep",
+        add_arguments=_add_ui,
+        run=_run_ui,
+        description="Serve MLflow's pages on a study until Ctrl-C: trials, metrics, networks, "
+        "pictures and models.",
+    ),
+    Command(
+        name="rerun",
+        summary="train a trial of a sweep again and compare",
+        add_arguments=_add_rerun,
+        run=_run_rerun,
+        description="Train one trial again from its record, alone, and say whether its numbers "
+        "are the same.",
+    ),
+    Command(
+        name="sync",
+        summary="write to MLflow what it does not have yet",
+        add_arguments=_add_sync,
+        run=_run_sync,
+        description="Bring MLflow up to date with a study, for example after its server was down.",
+    ),
+)

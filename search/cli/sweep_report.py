@@ -1,0 +1,117 @@
+"""What `cellbox sweep` and `cellbox best` tell people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from search.cli.fit_report import RECOVERIES, prediction_table
+from search.cli.output import Output
+from search.cli.tables import shown, shown_seconds, text_pairs, text_table
+from search.result import SweepResult, TrialResult, rank
+
+_ROWS_SHOWN = 10
+_EDGES_SHOWN = 10
+
+
+def say_sweep(result: SweepResult, output: Output) -> None:
+    """Print a finished study: its trials, the best network, and where to look further."""
+    counts = result.counts
+    seconds = result.seconds
+    output.say(
+        f"Study {result.folder.path}: {counts.finished} trials "
+        f"({counts.complete} complete, {counts.pruned} pruned, {counts.diverged} diverged) in "
+        f"{shown_seconds(seconds)}, {60 * counts.finished / max(seconds, 1e-9):.1f} trials per "
+        "minute with start-up"
+    )
+    if counts.best is None:
+        output.say("No trial has completed, so there is no best model.")
+        return
+    output.say("\n" + _trial_table(result))
+    say_best(result, output)
+
+
+def say_best(result: SweepResult, output: Output) -> None:
+    """Print the best trial, its baselines, its strongest edges, and where its model is."""
+    from cellbox.evaluation import verdict
+
+    best = result.best
+    report = best.as_dict()
+    output.say(f"\nBest: trial {best.number}, {_objectives(best)}")
+    output.say(text_pairs(list(_settings(best).items())))
+    output.say("\n" + prediction_table(report, "held-out conditions"))
+    if report["all_nodes"] is not None:
+        output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))
+    output.say()
+    for sentence in verdict(report):
+        output.say(sentence)
+    if report["pearson"] is not None:
+        output.say("\nThe learned network against the true one:")
+        output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
+    output.say("\nStrongest edges of the best network:\n" + _edges(best))
+    output.say(f"\nmodel:   {report['model']}")
+    output.say(f"browse:  cellbox ui {result.folder.path}")
+
+
+def _trial_table(result: SweepResult) -> str:
+    """The Pareto front where there are several objectives, else the best trials."""
+    if result.front:
+        chosen = result.front
+        title = f"Pareto front, {len(chosen)} trials:"
+    else:
+        completed = [record for record in result.records if record["status"] == "completed"]
+        ranked = sorted(completed, key=rank)
+        chosen = [TrialResult(result.folder, record) for record in ranked[:_ROWS_SHOWN]]
+        title = f"Best {len(chosen)} of {len(completed)} completed trials:"
+    searched = _searched(result)
+    with_truth = chosen[0].record["metrics"].get("pearson") is not None
+    header = ["trial", *result.objectives, "test MAE", *(["r of W"] if with_truth else [])]
+    rows = []
+    for trial in chosen:
+        record = trial.record
+        metrics = record["metrics"]
+        cells: list[Any] = [str(trial.number), *record["objectives"].values()]
+        cells.append(metrics.get("test_mae"))
+        if with_truth:
+            cells.append(metrics.get("pearson"))
+        rows.append([*cells, *(record["parameters"].get(name) for name in searched)])
+    header += [name.removeprefix("budget.").replace("_", " ") for name in searched]
+    return f"{title}\n{text_table(header, rows)}"
+
+
+def _searched(result: SweepResult) -> list[str]:
+    """Parameters that took more than one value in the study."""
+    values: dict[str, set[Any]] = {}
+    for record in result.records:
+        for name, value in record["parameters"].items():
+            values.setdefault(name, set()).add(value)
+    return [name for name, seen in values.items() if len(seen) > 1]
+
+
+def _objectives(trial: TrialResult) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {shown(value)}"
+        for name, value in trial.record["objectives"].items()
+    )
+
+
+def _settings(trial: TrialResult) -> dict[str, Any]:
+    budget = {f"budget: {k.replace('_', ' ')}": v for k, v in trial.record["budget"].items()}
+    chosen = {
+        name.replace("_", " "): value
+        for name, value in trial.record["parameters"].items()
+        if not name.startswith("budget.")
+    }
+    return {**chosen, **{key: value for key, value in budget.items() if value is not None}}
+
+
+def _edges(trial: TrialResult) -> str:
+    from cellbox.export import edge_table
+
+    edges = edge_table(trial.network)[:_EDGES_SHOWN]
+    return text_table(
+        ("source", "", "target", "weight"),
+        [
+            (e.source, "activates" if e.weight > 0 else "inhibits", e.target, e.weight)
+            for e in edges
+        ],
+    )

@@ -1,0 +1,159 @@
+"""The queue that the host owns: which job goes to which worker, and what comes back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from search.executors.job import Event, Finished, Job, WorkerReport
+
+
+class WorkersLost(RuntimeError):
+    """Workers die again and again without finishing anything."""
+
+
+@dataclass
+class _Load:
+    """What a worker has in its hands."""
+
+    running: dict[tuple[int, int], Job] = field(default_factory=dict)
+    cancelled: list[tuple[int, int]] = field(default_factory=list)
+    busy: bool = False
+    programs: int = 0
+    compile_seconds: float = 0.0
+    losses: int = 0
+
+
+class WorkerDied(Exception):
+    """A worker is gone; what it was training must be trained again."""
+
+    def __init__(self, worker: int, reason: str):
+        super().__init__(reason)
+        self.worker = worker
+        self.reason = reason
+
+
+class Executor(ABC):
+    """Trains jobs on workers. Subclasses only know how to call a worker and wait for one.
+
+    A worker that dies gets its jobs again, from their first step, after a fresh start; jobs
+    are deterministic, so nothing else changes.
+    """
+
+    #: Deaths of one worker in a row, without a finished job between, before giving up.
+    max_losses = 3
+
+    def __init__(self, n_workers: int, n_lanes: int):
+        self.n_workers = n_workers
+        self.n_lanes = n_lanes
+        self.notices: list[str] = []
+        self._queue: deque[Job] = deque()
+        self._loads = [_Load() for _ in range(n_workers)]
+
+    @abstractmethod
+    def _send(
+        self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
+    ) -> None:
+        """Call a worker; its answer comes through `_receive`."""
+
+    @abstractmethod
+    def _receive(self) -> tuple[int, WorkerReport]:
+        """Wait for the answer of any called worker. Raises WorkerDied."""
+
+    @abstractmethod
+    def _restart(self, worker: int) -> None:
+        """Put a new worker in the place of a dead one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the workers."""
+
+    @property
+    def programs(self) -> int:
+        """Programs compiled by all workers."""
+        return sum(load.programs for load in self._loads)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time all workers spent compiling."""
+        return sum(load.compile_seconds for load in self._loads)
+
+    @property
+    def n_running(self) -> int:
+        """Jobs that are in a lane now."""
+        return sum(len(load.running) for load in self._loads)
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._queue.append(job)
+
+    def cancel(self, trial: int) -> None:
+        """Drop the jobs of a trial, queued or running."""
+        self._queue = deque(job for job in self._queue if job.trial != trial)
+        for load in self._loads:
+            for key in [key for key in load.running if key[0] == trial]:
+                del load.running[key]
+                load.cancelled.append(key)
+
+    def poll(self) -> list[Event]:
+        """Give free workers what is queued, wait for the next answer, and return its events.
+
+        Events of jobs cancelled in the meantime are left out.
+        """
+        self._hand_out()
+        if not any(load.busy for load in self._loads):
+            return []
+        try:
+            worker, report = self._receive()
+        except WorkerDied as death:
+            self._recover(death)
+            return []
+        load = self._loads[worker]
+        load.busy = False
+        load.programs = report.programs
+        load.compile_seconds = report.compile_seconds
+        events = [e for e in report.events if (e.trial, e.repeat) in load.running]
+        for event in events:
+            if isinstance(event, Finished):
+                load.losses = 0
+                del load.running[event.trial, event.repeat]
+        return events
+
+    def _hand_out(self) -> None:
+        # The emptiest worker first, so that the last jobs of a study spread over all.
+        for worker in sorted(range(self.n_workers), key=lambda w: len(self._loads[w].running)):
+            load = self._loads[worker]
+            if load.busy:
+                continue
+            jobs = [
+                self._queue.popleft()
+                for _ in range(min(self._fair_share(load), len(self._queue)))
+            ]
+            load.running |= {job.key: job for job in jobs}
+            if load.running or load.cancelled:
+                cancelled, load.cancelled = load.cancelled, []
+                load.busy = True
+                self._send(worker, jobs, cancelled)
+
+    def _fair_share(self, load: _Load) -> int:
+        """How many more jobs a worker may take, leaving an equal part of few jobs to others."""
+        waiting_and_running = len(self._queue) + self.n_running
+        fair = -(-waiting_and_running // self.n_workers)
+        return max(0, min(self.n_lanes, fair) - len(load.running))
+
+    def _recover(self, death: WorkerDied) -> None:
+        load = self._loads[death.worker]
+        losses = load.losses + 1
+        self._queue.extendleft(reversed(load.running.values()))
+        self._loads[death.worker] = _Load(losses=losses)
+        self.notices.append(
+            f"worker {death.worker} died ({death.reason}); its trials start again"
+        )
+        if losses >= self.max_losses:
+            raise WorkersLost(
+                f"worker {death.worker} died {losses} times without finishing a trial: "
+                f"{death.reason}"
+            )
+        self._restart(death.worker)

@@ -1,0 +1,74 @@
+"""What executors are given and what they give back. Plain values and arrays only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellbox.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training: one repeat of one trial.
+
+    rows, times: indices into the study's pool that this training may see.
+    """
+
+    trial: int
+    repeat: int
+    seed: int
+    settings: Settings
+    rows: Int[np.ndarray, " n_rows"]
+    times: Int[np.ndarray, " n_times"]
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What names a job within a study."""
+        return self.trial, self.repeat
+
+
+@dataclass(frozen=True)
+class Report:
+    """A training's validation error on its way."""
+
+    trial: int
+    repeat: int
+    step: int
+    validation_mae: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A training that ended.
+
+    repeat_record: the entry of the trial's record for this repeat.
+    shape: what its numbers depend on beside settings, data and seed.
+    seconds: its share of the time its worker spent training; started: seconds since 1970.
+    """
+
+    trial: int
+    repeat: int
+    weights: Float[np.ndarray, "n_nodes n_nodes"]
+    amplitudes: Float[np.ndarray, " n_nodes"]
+    repeat_record: dict[str, Any]
+    baselines: dict[str, Any]
+    shape: dict[str, Any]
+    seconds: float
+    compile_seconds: float
+    started: float
+
+
+Event = Report | Finished
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a worker answers to one call: what happened, and what it has compiled so far."""
+
+    events: tuple[Event, ...]
+    programs: int
+    compile_seconds: float

@@ -1,0 +1,215 @@
+"""A worker: packs on one device, fed by whoever owns the queue. Knows neither Ray nor Optuna."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import jax
+
+from cellbox.evaluation import evaluate, evaluate_baselines
+from cellbox.fitting import fitted_model, training_record
+from cellbox.gradient_check import check_gradient
+from cellbox.lane import Pool, Shape, Status
+from cellbox.pack import Pack, hyperparameters_of, make_pool, shape_of
+from cellbox.solve import Precision
+from search.executors.job import Event, Finished, Job, Report, WorkerReport
+from search.study_data import StudyData
+
+
+@dataclass(eq=False)
+class _Running:
+    """A job in a lane, and what it has shown so far."""
+
+    job: Job
+    started: float
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Slots:
+    """A pack and who is in its lanes."""
+
+    pack: Pack
+    running: dict[int, _Running]
+    uncharged_compile_seconds: float
+
+    def free(self) -> int | None:
+        """The first free lane."""
+        return next(
+            (slot for slot in range(self.pack.n_lanes) if slot not in self.running), None
+        )
+
+
+class Worker:
+    """Trains jobs side by side: one pack for each shape that has come up."""
+
+    def __init__(self, data: StudyData, n_lanes: int):
+        self._data = data
+        self._n_lanes = n_lanes
+        self._pools: dict[Precision, Pool] = {}
+        self._packs: dict[Shape, list[_Slots]] = {}
+        self._programs = 0
+        self._compile_seconds = 0.0
+
+    def work(
+        self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
+    ) -> WorkerReport:
+        """Drop cancelled jobs, take new ones, and train everything for one validation interval."""
+        for slots in self._all_slots():
+            for slot, running in list(slots.running.items()):
+                if running.job.key in cancelled:
+                    slots.pack.stop(slot)
+                    del slots.running[slot]
+        for job in jobs:
+            self._insert(job)
+        events: list[Event] = []
+        for slots in self._all_slots():
+            if slots.running:
+                events += self._advance(slots)
+        return WorkerReport(tuple(events), self._programs, self._compile_seconds)
+
+    def _all_slots(self) -> list[_Slots]:
+        return [slots for of_shape in self._packs.values() for slots in of_shape]
+
+    def _pool(self, precision: Precision) -> Pool:
+        if precision not in self._pools:
+            data, evaluation = self._data, self._data.evaluation
+            assert evaluation.split is not None
+            validation = evaluation.split.validation
+            self._pools[precision] = make_pool(
+                perturbations=data.perturbations,
+                measurements=data.measurements,
+                times=data.times,
+                validation_perturbations=evaluation.perturbations[validation],
+                validation_measurements=evaluation.measurements[validation],
+                validation_times=evaluation.times,
+                validation_nodes=evaluation.measured_nodes,
+                allowed_edges=evaluation.allowed_edges,
+                precision=precision,
+            )
+        return self._pools[precision]
+
+    def _slots_for(self, shape: Shape) -> _Slots:
+        """A pack of this shape with a free lane; another of the same program if all are full."""
+        of_shape = self._packs.setdefault(shape, [])
+        for slots in of_shape:
+            if slots.free() is not None:
+                return slots
+        check_gradient(shape.solver, self._data.evaluation.times)
+        started = time.perf_counter()
+        pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
+        seconds = time.perf_counter() - started
+        self._programs += not of_shape
+        self._compile_seconds += seconds
+        of_shape.append(_Slots(pack, {}, seconds))
+        return of_shape[-1]
+
+    def _insert(self, job: Job) -> None:
+        slots = self._slots_for(shape_of(job.settings, len(job.rows), len(job.times)))
+        slot = slots.free()
+        assert slot is not None
+        pool = self._pool(job.settings.solver.precision)
+        slots.pack.insert(
+            slot, job.seed, hyperparameters_of(job.settings, job.rows, job.times, pool)
+        )
+        running = _Running(job, started=time.time())
+        running.compile_seconds = slots.uncharged_compile_seconds
+        slots.uncharged_compile_seconds = 0.0
+        slots.running[slot] = running
+
+    def _advance(self, slots: _Slots) -> list[Event]:
+        started = time.perf_counter()
+        progress = slots.pack.advance()
+        # Lanes share the device, so each is charged its share of the time.
+        share = (time.perf_counter() - started) / len(slots.running)
+        events: list[Event] = []
+        for slot, running in list(slots.running.items()):
+            running.seconds += share
+            running.history.append(
+                (
+                    int(progress.step[slot]),
+                    float(progress.training_error[slot]),
+                    float(progress.validation_error[slot]),
+                )
+            )
+            if progress.status[slot] == Status.RUNNING:
+                events.append(self._report(running, float(progress.best_validation[slot])))
+            else:
+                events.append(self._finish(slots.pack, slot, running))
+                del slots.running[slot]
+        return events
+
+    @staticmethod
+    def _report(running: _Running, best: float) -> Report:
+        step = running.history[-1][0]
+        return Report(running.job.trial, running.job.repeat, step, best)
+
+    def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
+        job, harvest = running.job, pack.harvest(slot)
+        training = training_record(
+            harvest,
+            running.history,
+            seconds=running.seconds,
+            compile_seconds=running.compile_seconds,
+        )
+        evaluation = self._data.evaluation
+        assert evaluation.split is not None
+        model = fitted_model(evaluation, job.settings, job.seed, harvest, training)
+        seen = self._data.training_set(job.rows, job.times)
+        assert seen.split is not None
+        return Finished(
+            trial=job.trial,
+            repeat=job.repeat,
+            weights=harvest.weights,
+            amplitudes=harvest.amplitudes,
+            repeat_record={
+                "seed": job.seed,
+                "status": training.status,
+                "message": training.message,
+                "steps": training.steps,
+                "validation_mae": training.validation_mae,
+                "history": training.history,
+                "metrics": evaluate(model, evaluation, evaluation.split),
+            },
+            baselines=evaluate_baselines(seen, seen.split),
+            shape=describe_shape(pack),
+            seconds=running.seconds,
+            compile_seconds=running.compile_seconds,
+            started=running.started,
+        )
+
+
+def describe_shape(pack: Pack) -> dict[str, Any]:
+    """All that a training's numbers depend on beside its settings, data and seed."""
+    solver = asdict(pack.shape.solver)
+    return {
+        "lanes": pack.n_lanes,
+        "conditions_per_step": pack.shape.rows_per_step,
+        "times_per_step": pack.shape.times_per_step,
+        "validate_every": pack.shape.validate_every,
+        "solver": solver,
+        "device": jax.devices()[0].device_kind,
+        "threads": usable_cores() if jax.default_backend() == "cpu" else None,
+        "machine": platform.machine(),
+        "versions": {
+            name: version(name) for name in ("jax", "jaxlib", "diffrax", "equinox", "optax")
+        },
+    }
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+

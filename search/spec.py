@@ -1,0 +1,361 @@
+"""What a sweep is: a TOML file, or the same as Python objects, checked before anything runs."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_dict
+from search.space import Space
+
+
+class _Part(BaseModel):
+    """A table of the spec: unknown keys are mistakes, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(_Part):
+    """Where the data come from: a known system, a network file, or measured files.
+
+    system: one of the ten, simulated at its own budget, or with parts of it changed below.
+    network: an edge list file to simulate instead; amplitude is the α of all its nodes.
+    folder: measured data in any form `cellbox lint` reads.
+    conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
+    split_by, test, validation, structural_zeros, time: how measured files are read and split.
+    """
+
+    system: str | None = None
+    network: str | None = None
+    folder: str | None = None
+    amplitude: float | None = Field(default=None, gt=0)
+    conditions: int | None = Field(default=None, ge=1)
+    perturbed_nodes: int | None = Field(default=None, ge=1)
+    time_points: int | None = Field(default=None, ge=1)
+    horizon: float | None = Field(default=None, gt=0)
+    noise: float | None = Field(default=None, ge=0)
+    held_out: int | None = Field(default=None, ge=1)
+    split_by: Literal["condition", "combination"] = "condition"
+    test: float = Field(default=0.3, gt=0, lt=1)
+    validation: float = Field(default=0.2, gt=0, lt=1)
+    structural_zeros: bool = False
+    time: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        given = [name for name in ("system", "network", "folder") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"expected exactly one of system, network and folder, found "
+                f"{' and '.join(given) or 'none'}"
+            )
+        fields = type(self).model_fields
+        chosen = {name for name in fields if getattr(self, name) != fields[name].default}
+        misplaced = chosen & (_OF_SIMULATIONS if self.folder else _OF_FILES)
+        if misplaced:
+            kind = "measured files" if self.folder else "simulated data"
+            raise ValueError(f"{', '.join(sorted(misplaced))} cannot be chosen for {kind}")
+        if self.amplitude is not None and self.network is None:
+            raise ValueError("amplitude goes with network only: a system has its own")
+        return self
+
+
+_OF_SIMULATIONS = {
+    "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
+}  # fmt: skip
+_OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
+
+
+class Prices(_Part):
+    """What an experiment costs: conditions × (condition + time points × measurement +
+    perturbed nodes × perturbation). By default one for each condition at each time point."""
+
+    condition: float = Field(default=0.0, ge=0)
+    measurement: float = Field(default=1.0, ge=0)
+    perturbation: float = Field(default=0.0, ge=0)
+
+
+class Objective(_Part):
+    """What is minimised.
+
+    minimise: ["validation_mae"], or ["validation_mae", "cost"] for the Pareto front of both.
+    error_target: instead, the cheapest budget whose validation MAE is at most this.
+    """
+
+    minimise: tuple[Literal["validation_mae", "cost"], ...] = ("validation_mae",)
+    error_target: float | None = Field(default=None, gt=0)
+    prices: Prices = Prices()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_to_tuple(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and isinstance(given.get("minimise"), list):
+            return {**given, "minimise": tuple(given["minimise"])}
+        return given
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Objective:
+        if self.minimise not in (("validation_mae",), ("validation_mae", "cost")):
+            raise ValueError(
+                'minimise must be ["validation_mae"] or ["validation_mae", "cost"], found '
+                f"{list(self.minimise)}: cost alone would always choose the smallest experiment"
+            )
+        if self.error_target is not None and len(self.minimise) > 1:
+            raise ValueError("choose either two objectives or an error_target, not both")
+        return self
+
+
+class Sampler(_Part):
+    """How Optuna chooses the next trial.
+
+    startup_trials: random trials before the sampler learns (TPE, GP).
+    in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
+        back, so that a sweep is the same however many workers run it; use at least as many as
+        there are lanes in all workers together.
+    """
+
+    name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
+    startup_trials: int = Field(default=10, ge=1)
+    in_flight: int = Field(default=16, ge=1)
+
+
+class Pruner(_Part):
+    """Which trials end early.
+
+    median, asha and hyperband see `reports` validation errors over the training; wilcoxon sees
+    one for each repeat, trained one after another. startup_trials: finished trials before
+    anything is pruned (median). reduction: of asha and hyperband. p_threshold: of wilcoxon.
+    """
+
+    name: Literal["median", "asha", "hyperband", "wilcoxon", "none"] = "median"
+    startup_trials: int = Field(default=8, ge=1)
+    reports: int = Field(default=9, ge=2)
+    reduction: int = Field(default=3, ge=2)
+    p_threshold: float = Field(default=0.1, gt=0, lt=1)
+
+
+class Workers(_Part):
+    """Who trains. None of this changes what is found, but lanes (see README).
+
+    count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
+    lanes: models that a worker trains side by side. address: of a running Ray cluster.
+    """
+
+    executor: Literal["ray", "inline"] = "ray"
+    count: int | None = Field(default=None, ge=1)
+    gpus_per_worker: float = Field(default=0.0, ge=0, le=1)
+    lanes: int | None = Field(default=None, ge=1)
+    address: str | None = None
+
+    @property
+    def lanes_per_worker(self) -> int:
+        """Lanes of each worker: a few on a core, many on a GPU."""
+        return self.lanes or (64 if self.gpus_per_worker else 4)
+
+
+class Storage(_Part):
+    """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
+
+    url: str | None = None
+
+
+class Tracking(_Part):
+    """Where MLflow keeps runs: a tracking URI, or SQLite in the study's folder."""
+
+    enabled: bool = True
+    uri: str | None = None
+
+
+class Spec(_Part):
+    """A sweep. See README for the same as a TOML file.
+
+    name: the study's; trials: how many the study has in all; repeats: trainings of each trial
+    with a fresh draw of training conditions, noise and start. training: settings that are the
+    same for every trial, by their names in `cellbox.Settings`.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    trials: int = Field(default=32, ge=1)
+    repeats: int = Field(default=1, ge=1)
+    data: Data
+    training: dict[str, Any] = Field(default_factory=dict)
+    space: Space = Space()
+    objective: Objective = Objective()
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    workers: Workers = Workers()
+    storage: Storage = Storage()
+    tracking: Tracking = Tracking()
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two specs the same study: all but size, workers and places to write to."""
+        return self.model_dump(
+            mode="json", exclude={"trials", "workers", "storage", "tracking"}
+        )
+
+
+def read_spec(path: str | Path) -> Spec:
+    """Read a sweep from a TOML file. Raises InputError naming every mistake and its place.
+
+    Paths in the file are relative to the file.
+    """
+    return make_spec(read_spec_values(path), where=str(path))
+
+
+def read_spec_values(path: str | Path) -> dict[str, Any]:
+    """What a TOML file says, not yet checked; see `read_spec`."""
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(
+            str(path), f"expected a readable TOML file: {error}", "Check the path"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise refuse(
+            str(path), f"expected TOML: {error}", "Correct the file at this place"
+        ) from error
+    content.setdefault("name", _name_from(path.stem))
+    data = content.get("data")
+    if isinstance(data, dict):
+        for key in ("folder", "network"):
+            if isinstance(data.get(key), str):
+                data[key] = str(path.parent / data[key])
+    return content
+
+
+def _name_from(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._") or "study"
+
+
+def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
+    """A checked spec from plain values. Raises InputError naming every mistake and its place."""
+    # Imported here because the rules are about specs.
+    from search.spec_rules import rule_problems
+
+    spec, problems = _parse(dict(content), where)
+    training = content.get("training", {})
+    if isinstance(training, Mapping):
+        problems += _training_problems(training, content.get("space"), f"{where}, training")
+    if spec is not None:
+        problems += rule_problems(spec, where)
+    if problems or spec is None:
+        raise InputError(problems)
+    return spec
+
+
+def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Problem]]:
+    """The spec, and what is wrong with its parts.
+
+    Where parts are wrong, the spec without them, so that the rules can still judge the rest;
+    None where nothing sensible is left.
+    """
+    problems: list[Problem] = []
+    content = copy.deepcopy(content)
+    for attempt in range(3):
+        try:
+            return Spec(**content), problems
+        except ValidationError as error:
+            details = error.errors()
+        if attempt == 0:
+            problems = [_problem(where, detail) for detail in details]
+        for detail in details:
+            location = [part for part in detail["loc"] if not _is_internal(part)]
+            # What lacks a part cannot be kept without it.
+            _remove(content, location[:-1] if detail["type"] == "missing" else location)
+        content.setdefault("name", "unnamed")
+    return None, problems
+
+
+def _remove(content: Any, location: list[Any]) -> None:
+    """Delete what stands at a location of nested tables, if anything does."""
+    if not location:
+        return
+    *path, last = location
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    if isinstance(content, dict):
+        content.pop(last, None)
+
+
+def _training_problems(training: Mapping[str, Any], space: Any, where: str) -> list[Problem]:
+    try:
+        settings_from_dict(dict(training), where=where)
+    except InputError as error:
+        return [
+            problem
+            if problem.where.startswith(where)
+            else Problem(f"{where}, {problem.where}", problem.found, problem.fix)
+            for problem in error.problems
+        ]
+    both = set(training) & set(Space.model_fields) if isinstance(training, Mapping) else set()
+    explicit = set(space) if isinstance(space, Mapping) else set()
+    return [
+        Problem(
+            f"{where}.{name}",
+            "the same setting is in [training] and in [space]",
+            "Keep it in one of the two; a plain value in [space] fixes it",
+        )
+        for name in sorted(both & explicit)
+    ]
+
+
+_READABLE = {
+    "extra_forbidden": "unknown setting",
+    "missing": "a setting is missing",
+}
+
+
+def _problem(where: str, detail: Any) -> Problem:
+    place = ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
+    found = detail.get("input")
+    message = _READABLE.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+    if detail["type"] not in ("missing", "value_error") and not isinstance(found, Mapping):
+        message += f", found {found!r}"
+    if detail["type"] == "extra_forbidden":
+        fix = f"Use one of {', '.join(_known_at(detail['loc']))}"
+    else:
+        fix = "Correct or leave out this setting"
+    return Problem(f"{where}, {place}" if place else where, message, fix)
+
+
+def _is_internal(part: Any) -> bool:
+    """Whether a part of pydantic's location names a type rather than a key of the file."""
+    return isinstance(part, str) and (part in ("Range", "Choice", "Fixed") or "[" in part)
+
+
+def _known_at(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Spec
+    for part in location[:-1]:
+        if _is_internal(part):
+            continue
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field is not None else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        else:
+            return ["low", "high", "log"]
+    if location and location[0] == "training":
+        return list(SETTING_NAMES + SOLVER_SETTING_NAMES)
+    return list(model.model_fields)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
+    """Where two specs differ, a line each: "space.l1: 1e-05 in the study, 1e-06 now"."""
+    lines = []
+    for key in sorted({*old, *new}):
+        here = f"{place}{key}"
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            lines += differences(before, now, f"{here}.")
+        elif before != now:
+            lines.append(f"{here}: {before!r} in the study, {now!r} now")
+    return lines

@@ -1,0 +1,349 @@
+"""The sweep: the one place that brings sampler, workers, records and MLflow together."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellbox.errors import InputError, refuse
+from cellbox.evaluation import evaluate_baselines
+from cellbox.gradient_check import check_gradient
+from cellbox.readers import write_tidy
+from cellbox.settings import settings_from_dict
+from search.advisor import Advisor, report_interval
+from search.display import Display, SweepState, make_display
+from search.executors.job import Event, Finished, Report
+from search.executors.start import Workers, started_workers
+from search.result import SweepResult, TrialCounts, best_numbers, save_best_models
+from search.spec import Spec, differences
+from search.spec_rules import rule_problems
+from search.study_data import Budget, StudyData, load_study_data
+from search.study_folder import StudyFolder, TrialNetworks
+from search.trials import (
+    RunningTrial,
+    cost_of,
+    error_of,
+    finished_record,
+    make_job,
+    make_plan,
+    objective_names,
+    outcome_of,
+    pruned_record,
+)
+
+if TYPE_CHECKING:
+    from search.tracking.background import BackgroundTracking
+
+
+def sweep(
+    spec: Spec,
+    *,
+    study: str | Path | None = None,
+    trials: int | None = None,
+    display: Display | None = None,
+) -> SweepResult:
+    """Run a sweep, or go on with one that was started in the same folder.
+
+    study: the study's folder; by default studies/<name>. trials: how many the study has in
+    all, instead of the spec's. display: what shows progress; by default the terminal.
+
+    The same spec and seed in a new folder give the same study, whatever the number of workers.
+    Raises InputError for a spec that cannot be run, or that differs from the study's. After
+    Ctrl-C everything finished is kept, and Interrupted is raised.
+    """
+    problems = rule_problems(spec, "spec")
+    if problems:
+        raise InputError(problems)
+    if trials is not None:
+        spec = spec.model_copy(update={"trials": trials})
+    folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
+    _refuse_other_spec(folder, spec)
+    started = time.time()
+    with _alone(folder), display or make_display() as shown:
+        try:
+            with started_workers(spec.workers) as workers:
+                running = _Sweep(spec, folder, workers, shown)
+                with _tracking(spec, folder, shown) as tracking:
+                    running.run(tracking)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(folder) from interrupt
+        finally:
+            _note_run(folder, started)
+    return SweepResult(folder)
+
+
+class Interrupted(Exception):
+    """The user stopped a sweep; everything finished is kept in `folder`."""
+
+    def __init__(self, folder: StudyFolder):
+        self.folder = folder
+        super().__init__(f"stopped; {folder.path} keeps everything that was finished")
+
+
+@contextmanager
+def _tracking(
+    spec: Spec, folder: StudyFolder, display: Display
+) -> Iterator[BackgroundTracking | None]:
+    """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
+    if not spec.tracking.enabled:
+        try:
+            yield None
+        finally:
+            save_best_models(folder, best_numbers(folder))
+        return
+    # MLflow takes seconds to import, which the starting workers need anyway.
+    from search.tracking.background import BackgroundTracking
+
+    tracking = BackgroundTracking(folder, spec.tracking.uri)
+    tracking.start()
+    try:
+        yield tracking
+    finally:
+        display.say("writing the best models and MLflow's pages")
+        best = best_numbers(folder)
+        save_best_models(folder, best)
+        unwritten = tracking.finish(best)
+        if unwritten:
+            display.say(unwritten)
+
+
+def _note_run(folder: StudyFolder, started: float) -> None:
+    """Add this run's time to the study's, for rates that hold over interruptions."""
+    if not (folder.path / "study.json").is_file():
+        return
+    runs = folder.read_json("runs.json") if (folder.path / "runs.json").is_file() else []
+    folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])
+
+
+def _refuse_other_spec(folder: StudyFolder, spec: Spec) -> None:
+    if not folder.exists():
+        if folder.path.exists() and any(folder.path.iterdir()) and not _only_lock(folder.path):
+            raise refuse(
+                str(folder.path),
+                "expected a study's folder or a new one, found a folder with other files",
+                "Choose another folder with --study",
+            )
+        return
+    found = folder.read_json("spec.json")
+    changed = differences(found["identity"], spec.identity())
+    if changed:
+        raise refuse(
+            str(folder.path),
+            "this study was started with another spec: " + "; ".join(changed),
+            "Choose another folder with --study, or give the spec it was started with",
+        )
+
+
+def _only_lock(path: Path) -> bool:
+    return [entry.name for entry in path.iterdir()] == ["study.lock"]
+
+
+@contextmanager
+def _alone(folder: StudyFolder) -> Iterator[None]:
+    """Hold the study's lock, which ends with the process however it ends."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with open(folder.path / "study.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise refuse(
+                str(folder.path),
+                "another sweep is running on this study",
+                "Wait for it, or choose another folder with --study",
+            ) from error
+        yield
+
+
+class _Sweep:
+    """One run of the loop over a study."""
+
+    def __init__(self, spec: Spec, folder: StudyFolder, workers: Workers, display: Display):
+        self._spec = spec
+        self._folder = folder
+        self._display = display
+        self._trials: dict[int, RunningTrial] = {}
+        self._total = spec.trials
+        if spec.sampler.name == "grid":
+            self._total = min(self._total, spec.space.grid_size())
+        display.say("preparing the data while the workers start")
+        settings = settings_from_dict(spec.training)
+        self._data = load_study_data(spec)
+        check_gradient(settings.solver, self._data.evaluation.times)
+        self._report_every = report_interval(
+            spec.pruner, settings.total_steps, settings.validate_every
+        )
+        self._advisor = Advisor(
+            spec,
+            folder.path,
+            several_times=len(self._data.times) > 1,
+            report_every=self._report_every,
+            total_steps=settings.total_steps,
+        )
+        self._penalty = _penalty(self._data)
+        self._most_cost = _most_cost(spec, self._data)
+        self._write_study()
+        self._told = self._learn_what_was_told()
+        self._counts = TrialCounts.of(folder)
+        self._executor = workers.take(self._data)
+
+    def run(self, tracking: BackgroundTracking | None) -> None:
+        """Start or go on, until the study has all its trials."""
+        for number in range(self._told, self._advisor.asked):
+            self._start(number, self._advisor.ask_again(number))
+        while True:
+            self._tell_and_ask()
+            self._display.show(self._state(tracking))
+            if self._told >= self._total:
+                return
+            for event in self._executor.poll():
+                if self._take(event) and tracking is not None:
+                    tracking.notify()
+            while self._executor.notices:
+                self._display.say(self._executor.notices.pop(0))
+
+    def _write_study(self) -> None:
+        folder, spec, data = self._folder, self._spec, self._data
+        folder.write_json(
+            "spec.json", {"spec": spec.model_dump(mode="json"), "identity": spec.identity()}
+        )
+        if (folder.path / "study.json").is_file():
+            return
+        whole = data.training_set(*data.indices(data.own, repeat=0))
+        write_tidy(whole, folder.data, overwrite=True)
+        folder.write_json(
+            "study.json",
+            {
+                "format": 1,
+                "id": uuid.uuid4().hex,
+                "created": time.time(),
+                "nodes": list(whole.nodes),
+                "objectives": objective_names(spec),
+                "own_budget": data.own.as_dict(),
+                "truth": whole.truth is not None,
+                "penalty": self._penalty,
+                "baselines": evaluate_baselines(whole, whole.split),
+            },
+        )
+
+    def _learn_what_was_told(self) -> int:
+        """Remember earlier runs; returns how many trials the sampler knows."""
+        told = self._advisor.told()
+        for number in told:
+            self._advisor.learn(outcome_of(self._folder.record(number)))
+        return len(told)
+
+    def _tell_and_ask(self) -> None:
+        """Tell what is finished in the order of numbers; ask for one more after each."""
+        while True:
+            in_flight = self._advisor.asked - self._told
+            if in_flight < self._spec.sampler.in_flight and self._advisor.asked < self._total:
+                self._start(*self._advisor.ask())
+            elif self._told < self._advisor.asked and self._folder.finished(self._told):
+                self._advisor.tell(outcome_of(self._folder.record(self._told)))
+                self._told += 1
+            else:
+                return
+
+    def _start(self, number: int, parameters: dict[str, Any]) -> None:
+        if self._folder.finished(number):
+            return
+        plan = make_plan(number, parameters, self._spec, self._data)
+        self._trials[number] = RunningTrial(plan, self._spec.repeats)
+        # Wilcoxon judges repeat by repeat, so there each waits for the one before.
+        at_once = 1 if self._spec.pruner.name == "wilcoxon" else self._spec.repeats
+        for repeat in range(at_once):
+            self._submit(number, repeat)
+
+    def _submit(self, number: int, repeat: int) -> None:
+        self._executor.submit(
+            make_job(self._trials[number].plan, repeat, self._spec, self._data)
+        )
+
+    def _take(self, event: Event) -> bool:
+        """Handle what a worker says; whether a trial ended with it."""
+        trial = self._trials.get(event.trial)
+        if trial is None:
+            return False
+        if isinstance(event, Report):
+            return self._take_report(trial, event)
+        return self._take_finished(trial, event)
+
+    def _take_report(self, trial: RunningTrial, report: Report) -> bool:
+        if self._spec.pruner.name in ("none", "wilcoxon") or report.step % self._report_every:
+            return False
+        joint = trial.take_report(report, self._penalty)
+        return joint is not None and self._judge(trial, *joint, unit="step")
+
+    def _take_finished(self, trial: RunningTrial, finished: Finished) -> bool:
+        done = trial.take_finished(finished)
+        number = trial.plan.number
+        if self._spec.pruner.name == "wilcoxon":
+            error = error_of(finished, self._penalty)
+            if self._judge(trial, finished.repeat, error, unit="repeat"):
+                return True
+            if not done:
+                self._submit(number, finished.repeat + 1)
+        if done:
+            record, networks = finished_record(
+                trial, self._spec, self._penalty, self._most_cost
+            )
+            record["marks"] = self._advisor.marks(number)
+            self._end(record, networks)
+        return done
+
+    def _judge(self, trial: RunningTrial, step: int, value: float, *, unit: str) -> bool:
+        """Let the pruner decide; a pruned trial ends here, whatever its workers still do."""
+        number = trial.plan.number
+        trial.reports.append((step, value))
+        if not self._advisor.prune(number, step, value):
+            return False
+        reason = (
+            f"Pruned by {self._spec.pruner.name} at {unit} {step}: a validation MAE of "
+            f"{value:.4g} is too far behind earlier trials."
+        )
+        self._executor.cancel(number)
+        record = pruned_record(trial, step, reason)
+        record["marks"] = self._advisor.marks(number)
+        self._end(record, None)
+        return True
+
+    def _end(self, record: dict[str, Any], networks: TrialNetworks | None) -> None:
+        self._folder.write_trial(record, networks)
+        self._counts.add(record)
+        del self._trials[record["number"]]
+
+    def _state(self, tracking: BackgroundTracking | None) -> SweepState:
+        return SweepState(
+            total=self._total,
+            counts=self._counts,
+            running=self._executor.n_running,
+            workers=self._executor.n_workers,
+            programs=self._executor.programs,
+            compile_seconds=self._executor.compile_seconds,
+            tracking=None if tracking is None else tracking.status,
+        )
+
+
+def _penalty(data: StudyData) -> float:
+    """The error a diverged trial is given: twice that of predicting no response at all."""
+    held_out = data.evaluation
+    assert held_out.split is not None
+    measured = held_out.measurements[held_out.split.validation][..., held_out.measured_nodes]
+    return float(2 * np.nanmean(np.abs(measured)))
+
+
+def _most_cost(spec: Spec, data: StudyData) -> float:
+    """The cost of the largest budget that the study's data allow."""
+    budgets = (
+        Budget(len(conditions), n_perturbed, n_times)
+        for (_, n_perturbed), conditions in data.pool_rows.items()
+        for n_times in data.pool_times
+    )
+    return max(cost_of(budget, spec.objective.prices) for budget in budgets)

@@ -1,0 +1,293 @@
+"""Writes a study's folder into MLflow.
+
+The folder is the truth. Each call here can be interrupted at any point and made again: a run is
+found by its tags, values have times taken from the records, and MLflow keeps one of equal values.
+A trial's run has status RUNNING until all of it is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from cellbox.export import edge_table
+from cellbox.networks import Network
+from search.study_folder import StudyFolder
+from search.tracking.best_models import log_models
+from search.tracking.credentials import without_credentials, without_credentials_inside
+from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded
+from search.tracking.summary import Summary, summarise
+from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts, trial_content
+
+# What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
+TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError)
+
+# Where and how long a study runs may change between its sessions; MLflow's parameters may not.
+_MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking")
+_RUNS_PER_PAGE = 1000
+
+
+class TrackingUnavailable(Exception):
+    """MLflow could not be written; says why in a sentence without credentials."""
+
+
+def describe_error(error: BaseException) -> str:
+    """An error as one short line without credentials."""
+    lines = str(error).strip().splitlines() or [""]
+    text = without_credentials(lines[0])
+    text = text if len(text) <= 200 else f"{text[:199]}…"
+    if "malformed" in str(error) or "not a database" in str(error):
+        text = f"{text} Remove mlflow.db from the study's folder; it will be written again"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class MlflowWriter:
+    """Writes one study into MLflow; for one process at a time.
+
+    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    """
+
+    def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
+        self._folder = folder
+        self._embedded = tracking_uri is None
+        self._uri = tracking_uri or embedded_uri(folder)
+        self._runs: dict[int, str] = {}
+        self._written: set[int] = set()
+        self._experiment_id = ""
+        self._parent_id = ""
+
+    @property
+    def written(self) -> int:
+        """Number of trials that MLflow has in full."""
+        return len(self._written)
+
+    def pending(self) -> list[int]:
+        """Finished trials that MLflow does not have in full, ascending."""
+        return [n for n in self._folder.finished_numbers() if n not in self._written]
+
+    def start(self) -> None:
+        """Find or make the study's parent run, and see which trials MLflow has already."""
+        if self._embedded:
+            prepare_embedded(self._folder)
+        self._client = MlflowClient(tracking_uri=self._uri)
+        study = self._folder.read_json("study.json")
+        experiment = self._experiment()
+        self._experiment_id = experiment.experiment_id
+        parent = find_parent(self._client, self._experiment_id, study["id"])
+        if parent is None:
+            self._parent_id = self._create_parent(study["id"]).info.run_id
+            self._runs, self._written = {}, set()
+        else:
+            self._parent_id = parent.info.run_id
+            self._client.update_run(self._parent_id, status="RUNNING")
+            self._read_children()
+        self._write_spec(parent)
+
+    def write_trial(self, number: int) -> None:
+        """Write a finished trial as a child run; one that MLflow has in full stays as it is."""
+        if number in self._written:
+            return
+        record = self._folder.record(number)
+        content = trial_content(record)
+        run_id = self._runs.get(number) or self._create_child(number, content)
+        # Before the values: the first artifact of a run reads the run, and so far it is small.
+        self._write_network(run_id, number, record)
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(p.key, p.value, content.finished, p.step) for p in content.points],
+            params=[Param(key, value) for key, value in content.parameters.items()],
+        )
+        self._client.set_terminated(run_id, content.run_status, content.finished)
+        self._written.add(number)
+
+    def finish(self, best_numbers: list[int]) -> None:
+        """Write the study's summary, pictures and best models, and end the parent run.
+
+        best_numbers: trials whose models the study keeps, best first. Replaces what an earlier
+        call wrote.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            summary = summarise(self._folder, best_numbers, Path(place))
+            self._client.log_artifacts(self._parent_id, place)
+        self._write_summary(summary)
+        owners = [(self._runs[n], "model", n) for n in best_numbers if n in self._runs]
+        if best_numbers:
+            owners.append((self._parent_id, "best_model", best_numbers[0]))
+        for run_id, name, number in owners:
+            if name == "model":
+                self._write_pictures(run_id, number)
+        log_models(self._client, self._experiment_id, self._folder, owners)
+        self._client.set_terminated(self._parent_id, "FINISHED")
+
+    def _experiment(self) -> Experiment:
+        """The experiment named after the study, made if absent."""
+        found = self._client.get_experiment_by_name(self._folder.name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        if found is not None:
+            return found
+        identifier = self._client.create_experiment(
+            self._folder.name,
+            artifact_location=embedded_artifacts(self._folder) if self._embedded else None,
+            # So that the interface opens on the runs rather than on traces of language models.
+            tags={"mlflow.experimentKind": "custom_model_development"},
+        )
+        return self._client.get_experiment(identifier)
+
+    def _create_parent(self, study_id: str) -> Run:
+        starts = [record["started"] for record in self._folder.records()]
+        return self._client.create_run(
+            self._experiment_id,
+            start_time=milliseconds(min(starts, default=time.time())),
+            run_name=self._folder.name,
+            tags={
+                "cellbox.kind": "study",
+                "cellbox.study": self._folder.name,
+                "cellbox.study_id": study_id,
+                "mlflow.source.name": "cellbox sweep",
+            },
+        )
+
+    def _create_child(self, number: int, content: TrialContent) -> str:
+        tags = {
+            "mlflow.parentRunId": self._parent_id,
+            "mlflow.source.name": "cellbox sweep",
+            "cellbox.study": self._folder.name,
+            **content.tags,
+        }
+        run = self._client.create_run(
+            self._experiment_id, start_time=content.started, run_name=content.name, tags=tags
+        )
+        self._runs[number] = run.info.run_id
+        return run.info.run_id
+
+    def _read_children(self) -> None:
+        """See which trials have a run; a second run of one, left by a lost answer, is removed."""
+        self._runs, self._written = {}, set()
+        for run in self._children():
+            number = int(run.data.tags["cellbox.trial"])
+            complete = run.info.status != "RUNNING"
+            if number in self._runs:
+                self._client.delete_run(run.info.run_id)
+                continue
+            self._runs[number] = run.info.run_id
+            if complete:
+                self._written.add(number)
+
+    def _children(self) -> Iterator[Run]:
+        """The trials' runs, complete ones first."""
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id],
+                f"tags.`mlflow.parentRunId` = '{self._parent_id}' "
+                "and tags.`cellbox.kind` = 'trial'",
+                max_results=_RUNS_PER_PAGE,
+                # FAILED, FINISHED and KILLED come before RUNNING.
+                order_by=["attributes.status ASC", "attributes.start_time ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _write_spec(self, parent: Run | None) -> None:
+        spec = without_credentials_inside(self._folder.read_json("spec.json"))
+        wanted = texts(flatten({key: spec[key] for key in spec if key not in _MAY_CHANGE}))
+        known = parent.data.params if parent else {}
+        new = [Param(key, value) for key, value in wanted.items() if key not in known]
+        tags = [RunTag("cellbox.trials", str(spec.get("trials")))]
+        self._client.log_batch(self._parent_id, params=new, tags=tags)
+        self._client.log_text(self._parent_id, json.dumps(spec, indent=2), "spec.json")
+
+    def _write_network(self, run_id: str, number: int, record: dict[str, Any]) -> None:
+        """The network of the best repeat as arrays and as a table of edges."""
+        networks = self._folder.networks(number)
+        if networks is None:
+            return
+        nodes = tuple(self._nodes())
+        best = record["best_repeat"] or 0
+        network = Network(nodes, networks.weights[best], networks.amplitudes[best])
+        with tempfile.TemporaryDirectory() as place:
+            np.savez(
+                Path(place) / "network.npz",
+                weights=network.weights,
+                amplitudes=network.amplitudes,
+                nodes=np.array(nodes, dtype=np.str_),
+            )
+            Path(place, "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
+            self._client.log_artifacts(run_id, place)
+
+    def _nodes(self) -> list[str]:
+        return self._folder.read_json("study.json")["nodes"]
+
+    def _write_summary(self, summary: Summary) -> None:
+        self._client.log_batch(
+            self._parent_id,
+            metrics=[Metric(p.key, p.value, summary.finished, p.step) for p in summary.points],
+            tags=[RunTag(key, value) for key, value in summary.tags.items()],
+        )
+
+    def _write_pictures(self, run_id: str, number: int) -> None:
+        pictures = self._folder.models / f"trial-{number:06d}" / "pictures"
+        if pictures.is_dir():
+            self._client.log_artifacts(run_id, str(pictures), "pictures")
+
+
+def find_parent(client: MlflowClient, experiment_id: str, study_id: str) -> Run | None:
+    """The parent run of the study with this id, None where there is none."""
+    found = client.search_runs(
+        [experiment_id],
+        f"tags.`cellbox.study_id` = '{study_id}' and tags.`cellbox.kind` = 'study'",
+        max_results=1,
+        order_by=["attributes.start_time ASC"],
+    )
+    return found[0] if found else None
+
+
+def _edges_as_csv(network: Network) -> str:
+    # `write_edges_csv` makes sure of the disk for each file, which a copy of a copy need not.
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["source", "target", "weight"])
+    writer.writerows([e.source, e.target, repr(e.weight)] for e in edge_table(network))
+    return text.getvalue()
+
+
+def synchronise(
+    folder: StudyFolder,
+    tracking_uri: str | None,
+    best_numbers: list[int],
+    on_trial: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write everything that MLflow lacks of a study; returns how many trials that were.
+
+    on_trial: told how many of how many trials are written, after each.
+
+    Raises TrackingUnavailable where MLflow cannot be written; what was written stays.
+    """
+    writer = MlflowWriter(folder, tracking_uri)
+    try:
+        writer.start()
+        pending = writer.pending()
+        for done, number in enumerate(pending, start=1):
+            writer.write_trial(number)
+            if on_trial is not None:
+                on_trial(done, len(pending))
+        writer.finish(best_numbers)
+    except TRACKING_ERRORS as error:
+        raise TrackingUnavailable(describe_error(error)) from error
+    return len(pending)

@@ -1,0 +1,157 @@
+"""What a study's parent run shows: the table of all trials, figures, the best, in numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.study_folder import StudyFolder
+from search.tracking.figures import write_figures
+from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
+
+_TABLE = "trials.json"
+_METRICS_FIRST = ("validation_mae", "test_mae", "test_mae_noise_free", "test_pearson", "pearson")
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """One row for each trial, by number; cells are None where a trial has no such value."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    parameters: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+    def cells(self) -> list[list[Any]]:
+        """The cells, in the order of the columns."""
+        return [[row.get(column) for column in self.columns] for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers and tags of the parent run. finished: when the last trial ended, milliseconds."""
+
+    points: list[Point]
+    tags: dict[str, str]
+    finished: int
+
+
+def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) -> Summary:
+    """Write table, figures and the best trial's pictures into `target`; returns the numbers."""
+    study = folder.read_json("study.json")
+    table = trial_table(folder.records(), study["objectives"])
+    write_table(table, target)
+    best = folder.record(best_numbers[0]) if best_numbers else None
+    figures = target / "figures"
+    figures.mkdir()
+    write_figures(folder, study, table, best, figures)
+    if best is not None:
+        pictures = folder.models / f"trial-{best['number']:06d}" / "pictures"
+        if pictures.is_dir():
+            shutil.copytree(pictures, target / "best")
+    finished = max((row["finished"] for row in table.rows), default=time.time())
+    tags = {
+        "mlflow.note.content": _describe(folder, study, table, best),
+        # The tag by which MLflow knows a table that `log_table` wrote, which appends.
+        "mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}]),
+    }
+    if best is not None:
+        tags["cellbox.best_trial"] = str(best["number"])
+    return Summary(_numbers(study, table, best), tags, milliseconds(finished))
+
+
+def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> TrialTable:
+    """The table of all trials; long histories are read one by one and not kept."""
+    rows = []
+    parameters: dict[str, None] = {}
+    metrics: dict[str, None] = dict.fromkeys(_METRICS_FIRST)
+    for record in records:
+        values = trial_metrics(record)
+        parameters.update(dict.fromkeys(record["parameters"]))
+        metrics.update(dict.fromkeys(values))
+        budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
+        rows.append({
+            "trial": record["number"],
+            "status": record["status"],
+            **values,
+            **budget,
+            **record["parameters"],
+            "finished": record["finished"],
+        })
+    names = {**dict.fromkeys(objectives), **parameters, **metrics}
+    used = [name for name in names if any(row.get(name) is not None for row in rows)]
+    rows.sort(key=lambda row: row["trial"])
+    return TrialTable(
+        ("trial", "status", *used), rows, tuple(parameters), tuple(objectives)
+    )
+
+
+def write_table(table: TrialTable, target: Path) -> None:
+    """Write the table as CSV, and as the JSON that MLflow shows as a table."""
+    with open(target / "trials.csv", "w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(table.cells())
+    content = {"columns": table.columns, "data": table.cells()}
+    (target / _TABLE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def count(table: TrialTable, status: str) -> int:
+    """Number of trials that ended in this way."""
+    return sum(row["status"] == status for row in table.rows)
+
+
+def _numbers(
+    study: Mapping[str, Any], table: TrialTable, best: Mapping[str, Any] | None
+) -> list[Point]:
+    """Metrics of the parent; their step is the number of trials, which a longer study raises."""
+    metrics: dict[str, Any] = {
+        "trials_complete": count(table, "completed"),
+        "trials_pruned": count(table, "pruned"),
+        "trials_diverged": count(table, "diverged"),
+    }
+    if best is not None:
+        for name in _METRICS_FIRST:
+            metrics[f"best_{name}"] = trial_metrics(best).get(name)
+    for name, scores in (study.get("baselines") or {}).items():
+        metrics[f"{name}_test_mae"] = (scores or {}).get("test_mae")
+    return final_points(metrics, step=len(table.rows))
+
+
+def _describe(
+    folder: StudyFolder,
+    study: Mapping[str, Any],
+    table: TrialTable,
+    best: Mapping[str, Any] | None,
+) -> str:
+    """The study in a few lines of Markdown, which MLflow shows on the run's page."""
+    lines = [
+        f"Study **{folder.name}**: {len(table.rows)} trials, {count(table, 'completed')} "
+        f"completed, {count(table, 'pruned')} pruned, {count(table, 'diverged')} diverged."
+    ]
+    if best is None:
+        return lines[0]
+    lines += ["", f"Best: **trial {best['number']}**", "", "| | test MAE | test r |", "|---|---|---|"]
+    scores = {"trial": best["metrics"], **(study.get("baselines") or {})}
+    lines += [
+        f"| {name} | {_short(score.get('test_mae'))} | {_short(score.get('test_pearson'))} |"
+        for name, score in scores.items()
+        if score
+    ]
+    ridge = ((study.get("baselines") or {}).get("ridge") or {}).get("test_mae")
+    error = best["metrics"].get("test_mae")
+    if ridge is not None and error is not None:
+        verdict = "predicts better than ridge" if error < ridge else "does **not** beat ridge"
+        lines += ["", f"On held-out conditions it {verdict}."]
+    lines += ["", "Artifacts: `trials.json` (all trials), `figures/`, and the model `best_model`."]
+    return "\n".join(lines)
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

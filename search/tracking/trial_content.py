@@ -1,0 +1,164 @@
+"""What MLflow shows of a trial, from its record: names, tags, parameters, metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.tracking.credentials import without_credentials
+
+# Enough for any curve on a screen; each point is a row in MLflow's database.
+MOST_POINTS = 100
+
+# MLflow colours a list of runs by their status.
+RUN_STATUS = {"completed": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
+
+_LONGEST_KEY = 250
+_LONGEST_VALUE = 500
+_NOT_IN_KEYS = re.compile(r"[^\w\-. :/]")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric; `step` is the training step, 0 for a final value."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class TrialContent:
+    """A trial as MLflow's client takes it. started, finished: milliseconds since 1970."""
+
+    name: str
+    run_status: str
+    started: int
+    finished: int
+    tags: dict[str, str]
+    parameters: dict[str, str]
+    points: list[Point]
+
+
+def trial_content(record: Mapping[str, Any]) -> TrialContent:
+    """What MLflow is told of a finished trial."""
+    return TrialContent(
+        name=f"trial {record['number']}",
+        run_status=RUN_STATUS[record["status"]],
+        started=milliseconds(record["started"]),
+        finished=milliseconds(record["finished"]),
+        tags=_tags(record),
+        parameters=texts(_parameters(record)),
+        points=[*_history(record), *final_points(trial_metrics(record))],
+    )
+
+
+def milliseconds(seconds: float) -> int:
+    """A time as MLflow counts it."""
+    return round(1000 * seconds)
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level with dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as MLflow takes them: allowed names, short texts, no credentials."""
+    named = {_NOT_IN_KEYS.sub("_", key)[:_LONGEST_KEY]: value for key, value in values.items()}
+    return {key: _text(value) for key, value in named.items()}
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = without_credentials(text)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def final_points(metrics: Mapping[str, Any], step: int = 0) -> list[Point]:
+    """The finite numbers among `metrics`; MLflow has no place for what is undefined."""
+    return [
+        Point(key, float(value), step) for key, value in metrics.items() if is_number(value)
+    ]
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def trial_metrics(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Final values of a trial: objectives, metrics (means over repeats), times."""
+    metrics = dict(record["metrics"])
+    everything = metrics.pop("all_nodes", None) or {}
+    return {
+        **metrics,
+        **{f"all_nodes/{key}": value for key, value in everything.items()},
+        **(record["objectives"] or {}),
+        "cost": record["cost"],
+        "seconds": record["seconds"],
+        "compile_seconds": record["compile_seconds"],
+    }
+
+
+def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that was set, whether sampled or fixed: sampled values win."""
+    budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
+    return {**flatten(record["settings"]), **budget, **record["parameters"]}
+
+
+def _tags(record: Mapping[str, Any]) -> dict[str, str]:
+    shape = {key: value for key, value in record["shape"].items() if key != "versions"}
+    tags = {
+        "cellbox.kind": "trial",
+        "cellbox.trial": str(record["number"]),
+        "cellbox.status": record["status"],
+        "cellbox.seed": str(record["seed"]),
+        "cellbox.shape": json.dumps(shape),
+        "cellbox.worker": str(record["worker"]),
+        "mlflow.note.content": without_credentials(record["message"] or ""),
+    }
+    if record.get("pruned_at") is not None:
+        tags["cellbox.pruned_at"] = str(record["pruned_at"])
+    return {key: value for key, value in tags.items() if value}
+
+
+def _history(record: Mapping[str, Any]) -> Iterator[Point]:
+    """The best repeat's curves; what the pruner saw where no repeat came that far.
+
+    They have names of their own: a final value under the same name would hide behind the last
+    training step, since MLflow shows the value of the highest step.
+    """
+    repeats, best = record["repeats"], record["best_repeat"]
+    if repeats:
+        history = repeats[best if best is not None else 0]["history"]
+        curves = {key: history[key] for key in ("training_loss", "validation_mae")}
+        steps = history["step"]
+    else:
+        steps = [step for step, _ in record["reports"]]
+        curves = {"validation_mae": [value for _, value in record["reports"]]}
+    for key, values in curves.items():
+        known = [(step, value) for step, value in zip(steps, values, strict=True) if is_number(value)]
+        for step, value in thinned(known):
+            yield Point(f"history/{key}", float(value), int(step))
+
+
+def thinned(
+    curve: Sequence[tuple[float, float]], most: int = MOST_POINTS
+) -> Iterable[tuple[float, float]]:
+    """At most `most` points of a curve: evenly spread, with its ends and its lowest value."""
+    if len(curve) <= most:
+        return curve
+    kept = {round(place * (len(curve) - 1) / (most - 2)) for place in range(most - 1)}
+    kept.add(min(range(len(curve)), key=lambda place: curve[place][1]))
+    return [curve[place] for place in sorted(kept)]

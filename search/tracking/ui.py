@@ -1,0 +1,184 @@
+"""MLflow's own interface on a study."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from mlflow import MlflowClient
+
+from cellbox.errors import refuse
+from search.study_folder import StudyFolder
+from search.tracking.credentials import without_credentials
+from search.tracking.embedded import embedded_artifacts, embedded_uri, is_current
+from search.tracking.mlflow_writer import (
+    TRACKING_ERRORS,
+    TrackingUnavailable,
+    describe_error,
+    find_parent,
+    synchronise,
+)
+
+_STARTS_WITHIN = 90.0
+_ENDS_WITHIN = 10.0
+
+
+def serve(
+    folder: StudyFolder,
+    tracking_uri: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    open_browser: bool = False,
+) -> None:
+    """Show the study in MLflow's interface until Ctrl-C; prints the address of its page.
+
+    tracking_uri: MLflow's address, None for the study's own database. Where it is a server, it
+        has an interface itself, and only the address is printed.
+    port: where it is taken, a free one is chosen.
+
+    Raises InputError where the server does not start, TrackingUnavailable where MLflow cannot
+    be read.
+    """
+    if tracking_uri is None and not is_current(folder):
+        print("Writing MLflow's copy of the study", flush=True)
+        synchronise(folder, None, kept_models(folder))
+    uri = tracking_uri or embedded_uri(folder)
+    try:
+        page = parent_page(folder, uri)
+    except TRACKING_ERRORS as error:
+        raise TrackingUnavailable(describe_error(error)) from error
+    if uri.startswith(("http://", "https://")):
+        _show(f"{without_credentials(uri).rstrip('/')}/{page}", open_browser)
+        return
+    port = _free_port(host, port)
+    address = f"http://{host}:{port}"
+    with _server(folder, uri, host, port) as server:
+        _show(f"{address}/{page}", open_browser)
+        print("Ctrl-C ends it", flush=True)
+        server.wait()
+
+
+def parent_page(folder: StudyFolder, uri: str) -> str:
+    """The path of the study's page in MLflow's interface; the start page if it has none yet."""
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(folder.name)
+    if experiment is None:
+        return ""
+    identifier = experiment.experiment_id
+    parent = find_parent(client, identifier, folder.read_json("study.json")["id"])
+    page = f"#/experiments/{identifier}"
+    return page if parent is None else f"{page}/runs/{parent.info.run_id}"
+
+
+def kept_models(folder: StudyFolder) -> list[int]:
+    """Trials whose models the study keeps, the least validation error first."""
+    numbers = [int(entry.name.removeprefix("trial-")) for entry in folder.models.glob("trial-*")]
+
+    def error(number: int) -> float:
+        return folder.record(number)["metrics"].get("validation_mae") or float("inf")
+
+    return sorted((n for n in numbers if folder.finished(n)), key=error)
+
+
+def _show(address: str, open_browser: bool) -> None:
+    print(address, flush=True)
+    if open_browser:
+        webbrowser.open(address)
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """`wanted` if nothing listens there, else one that the system gives."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            # As servers do: a port that closed a moment ago counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise refuse("host", f"expected an address of this machine, found {host!r}", "Use 127.0.0.1")
+
+
+@contextmanager
+def _server(
+    folder: StudyFolder, uri: str, host: str, port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow's server, from when it answers until the block or the process ends."""
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    command += ["--default-artifact-root", embedded_artifacts(folder)]
+    with tempfile.TemporaryFile() as log, _ending_on_signals():
+        # A session of its own: Ctrl-C reaches this process alone, which ends the server's.
+        server = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            _wait_until_up(server, f"http://{host}:{port}/health", log)
+            yield server
+        except KeyboardInterrupt:
+            pass
+        finally:
+            _end(server)
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+    # A proxy that the environment names knows nothing of this machine's own addresses.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until = time.monotonic() + _STARTS_WITHIN
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            opener.open(address, timeout=2).close()
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    log.seek(0)
+    last = log.read().decode("utf-8", "replace").strip().splitlines()[-1:] or ["no output"]
+    raise refuse(
+        "MLflow's interface",
+        f"expected it to start, found: {without_credentials(last[0])}",
+        "Try another --port",
+    )
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its workers; politely first."""
+    for request in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, request)
+            server.wait(_ENDS_WITHIN)
+            return
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """SIGTERM as Ctrl-C, so that the server does not outlive this process."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:
+        # Not in the main thread, where signals cannot be taken.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,182 @@
+"""A study's folder as a sweep leaves it, without running one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cellbox.dataset import Dataset
+from cellbox.model import FittedModel, Training
+from cellbox.networks import Network, system
+from cellbox.readers import write_tidy
+from cellbox.settings import Settings
+from search.study_folder import StudyFolder, TrialNetworks
+
+_SCHEDULES = ("constant", "cosine", "exponential")
+_START = 1_700_000_000.0
+_METRICS = (
+    "test_mae",
+    "test_mae_noise_free",
+    "test_pearson",
+    "pearson",
+    "pearson_off_diagonal",
+    "pearson_alpha",
+    "auprc",
+    "auprc_ratio",
+    "early_precision_ratio",
+    "sign_accuracy",
+)
+
+
+def fake_study(path: Path, n_trials: int, *, objectives: int = 1, points: int = 60) -> StudyFolder:
+    """A study of LI with this many finished trials; every fourth pruned, every ninth diverged."""
+    folder = StudyFolder(path)
+    names = ["validation_mae", "cost"][:objectives]
+    folder.write_json(
+        "spec.json",
+        {
+            "name": path.name,
+            "seed": 0,
+            "trials": n_trials,
+            "repeats": 2,
+            "data": {"system": "LI"},
+            "space": {"peak_rate": {"low": 0.001, "high": 0.1, "log": True}},
+            "sampler": {"name": "tpe"},
+            "tracking": {"uri": "http://user:hunter2@mlflow.example:5000"},
+            "notes": "data from https://me:hunter2@data.example/li",
+        },
+    )
+    network = system("LI").network
+    ridge = {"test_mae": 0.05, "test_mae_noise_free": 0.049, "test_pearson": 0.9}
+    study = {
+        "id": f"id-{path.name}",
+        "nodes": list(network.nodes),
+        "objectives": names,
+        "baselines": {"mean": {**ridge, "test_mae": 0.2}, "ridge": ridge, "persistence": None},
+        "horizon_times": [4.0, 8.0, 12.0, 16.0, 20.0],
+        "truth": True,
+    }
+    folder.write_json("study.json", study)
+    _write_data(folder, network)
+    for number in range(n_trials):
+        add_trial(folder, number, points=points)
+    return folder
+
+
+def _write_data(folder: StudyFolder, truth: Network) -> None:
+    random = np.random.default_rng(0)
+    data = Dataset(
+        nodes=truth.nodes,
+        times=np.array([4.0, 8.0, 12.0, 16.0, 20.0]),
+        perturbations=np.round(random.uniform(size=(4, truth.n_nodes)), 3),
+        measurements=np.round(random.normal(size=(4, 5, truth.n_nodes)), 3),
+        row_names=("c1", "c2", "c3", "c4"),
+        activity_nodes=np.zeros(truth.n_nodes, bool),
+        truth=truth,
+    )
+    write_tidy(data, folder.data)
+
+
+def status_of(number: int) -> str:
+    """How the fake trial with this number ended."""
+    if number % 9 == 8:
+        return "diverged"
+    return "pruned" if number % 4 == 3 else "completed"
+
+
+def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str, Any]:
+    """Finish one more trial; returns its record."""
+    random = np.random.default_rng(number)
+    status = status_of(number)
+    rate = float(10 ** random.uniform(-3, -1))
+    error = float(0.005 * (1 + 4 * abs(np.log10(rate / 0.03))) * random.uniform(0.9, 1.1))
+    steps = [50 * (point + 1) for point in range(points)]
+    curve = [error * (1 + 20 * float(np.exp(-step / 500))) for step in steps]
+    cost = float(random.integers(5, 21) * 5)
+    parameters = {
+        "peak_rate": rate,
+        "l1": float(10 ** random.uniform(-6, -3)),
+        "schedule": _SCHEDULES[number % 3],
+        "budget.conditions": int(cost / 5),
+    }
+    completed = status == "completed"
+    metrics: dict[str, Any] = {}
+    if completed:
+        metrics = {name: float(random.uniform(0.5, 1)) for name in _METRICS}
+        metrics.update(validation_mae=error, test_mae=1.1 * error, auprc=None, all_nodes=None)
+    names = folder.read_json("study.json")["objectives"]
+    repeat = {
+        "seed": number,
+        "status": status,
+        "message": "trained to the end",
+        "steps": steps[-1],
+        "validation_mae": error if completed else None,
+        "history": {
+            "step": steps,
+            "training_loss": [None, *curve[1:]],
+            "validation_mae": curve,
+        },
+        "metrics": metrics or None,
+    }
+    record = {
+        "number": number,
+        "status": status,
+        "message": f"{status} as planned",
+        "parameters": parameters,
+        "settings": {"steps": 3000, "schedule": "cosine", "solver": {"solver": "tsit5"}},
+        "budget": {"conditions": int(cost / 5), "perturbed_nodes": 2, "time_points": 5},
+        "objectives": dict(zip(names, (error, cost), strict=False)) if completed else None,
+        "cost": cost,
+        "reports": [[50, 0.5], [100, 0.4]],
+        "pruned_at": 100 if status == "pruned" else None,
+        "seed": 0,
+        "shape": {"lanes": 8, "threads": 1, "device": "cpu", "versions": {"jax": "0.10.2"}},
+        "seconds": 3.1,
+        "compile_seconds": 0.0,
+        "started": _START + 4 * number,
+        "finished": _START + 4 * number + 3.1,
+        "worker": "0",
+        "repeats": [repeat, {**repeat, "seed": number + 1000}] if completed else [repeat],
+        "best_repeat": 1 if completed else None,
+        "metrics": metrics,
+    }
+    if status == "pruned":
+        record["repeats"] = []
+    folder.write_trial(record, _networks(number) if status != "pruned" else None)
+    return record
+
+
+def _networks(number: int) -> TrialNetworks:
+    random = np.random.default_rng(number)
+    truth = system("LI").network
+    n = truth.n_nodes
+    return TrialNetworks(
+        truth.weights + random.normal(scale=0.02, size=(2, n, n)),
+        truth.amplitudes + random.normal(scale=0.02, size=(2, n)),
+    )
+
+
+def add_model(folder: StudyFolder, number: int, *, pictures: bool = True) -> FittedModel:
+    """Keep a trial's model, as the sweep does for its best."""
+    networks = _networks(number)
+    training = Training("completed", "trained to the end", 3000, 0.01, {"step": []}, 1.0, 0.0)
+    model = FittedModel(
+        Network(system("LI").network.nodes, networks.weights[1], networks.amplitudes[1]),
+        Settings(),
+        np.array([4.0, 8.0, 12.0, 16.0, 20.0]),
+        number,
+        training,
+    )
+    place = model.save(folder.models / f"trial-{number:06d}")
+    if pictures:
+        _draw(model.network, place / "pictures")
+    return model
+
+
+def _draw(network: Network, place: Path) -> None:
+    from cellbox.plots import plot_network
+
+    place.mkdir()
+    plot_network(network).figure.savefig(place / "network.png")

@@ -1,0 +1,542 @@
+"""The commands systems, simulate, lint, fit and predict, as a user meets them."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellbox.model import load_model
+from cellbox.readers import read_data
+from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
+from search.cli.main import main
+from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--steps", "50", "--validate-every", "25")
+FIT_KEYS = {
+    *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
+    *("pearson", "pearson_off_diagonal", "pearson_alpha", "auprc_ratio"),
+    *("early_precision_ratio", "sign_accuracy", "baselines", "better_than_ridge", "model"),
+    *("seconds", "compile_seconds"),
+}
+MODEL_FILES = {
+    *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
+    *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
+}
+HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
+
+
+def program(*arguments, cwd=None):
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "search.cli.main", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+
+
+def no_constants(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def read_json(path):
+    return json.loads(Path(path).read_text(), parse_constant=no_constants)
+
+
+def refused(capsys, *arguments):
+    """Run what cannot work; returns what it says on standard error."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    return captured.err
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated") / "small"
+    arguments = ["simulate", "--random", "4", "--conditions", "6", "--held-out", "2"]
+    assert main([*arguments, "--times", "3", "--seed", "5", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(experiment, tmp_path_factory):
+    """The folder of a fit: the model, and result.json."""
+    folder = tmp_path_factory.mktemp("fitted")
+    out, report = str(folder / "model"), str(folder / "result.json")
+    assert main(["fit", str(experiment), *QUICK, "--out", out, "--json", report]) == 0
+    return folder
+
+
+# Help and the program as a whole.
+
+
+def test_help_answers_within_a_second_and_imports_nothing_heavy():
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        answer = program("--help")
+        seconds.append(time.perf_counter() - started)
+    assert answer.returncode == 0
+    for name in ("systems", "simulate", "lint", "fit", "predict"):
+        assert name in answer.stdout
+    # The best of several, since other work on the machine may hold one up.
+    assert min(seconds) < 1.0
+    code = (
+        "import sys\nfrom search.cli.main import main\nmain(['--help'])\nmain(['fit', '--help'])\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    checked = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert checked.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("command", ["systems", "simulate", "lint", "fit", "predict"])
+def test_each_command_explains_itself(command, capsys):
+    assert main([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "example" in said
+    assert "--json" in said
+
+
+def test_no_command_and_unknown_commands_are_refused(capsys):
+    assert "usage: cellbox" in refused(capsys)
+    assert "invalid choice: 'fitt'" in refused(capsys, "fitt")
+
+
+def test_told_defaults_are_the_settings_own():
+    defaults = Settings()
+    assert tuple(flag.name for flag in TRAINING_FLAGS) == SETTING_NAMES
+    assert tuple(flag.name for flag in SOLVER_FLAGS) == SOLVER_SETTING_NAMES
+    for flag in TRAINING_FLAGS:
+        assert flag.default == getattr(defaults, flag.name)
+    for flag in SOLVER_FLAGS:
+        assert flag.default == getattr(defaults.solver, flag.name)
+
+
+# systems
+
+
+def test_systems_lists_ten_and_shows_one(capsys, tmp_path):
+    assert main(["systems", "--json", str(tmp_path / "all.json")]) == 0
+    assert "hematopoietic" in capsys.readouterr().out
+    assert len(read_json(tmp_path / "all.json")) == 10
+    assert main(["systems", "li", "--json", str(tmp_path / "one.json")]) == 0
+    assert "g7      inhibits   g1" in capsys.readouterr().out
+    one = read_json(tmp_path / "one.json")
+    assert one["edges"] == len(one["edge_list"]) == 8
+
+
+def test_an_unknown_system_is_refused_with_the_nearest(capsys):
+    said = refused(capsys, "systems", "VSK")
+    assert said.startswith("cellbox systems: 1 problem\n")
+    assert "The nearest is VSC" in said
+
+
+def test_json_on_standard_output_stands_alone():
+    answer = program("systems", "mCAD", "--json", "-")
+    assert answer.returncode == 0
+    assert json.loads(answer.stdout)["name"] == "mCAD"
+    assert "mammalian" in answer.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m search.cli.main systems GSD | head -n 1"
+    answer = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert answer.stderr == ""
+    assert answer.stdout.startswith("GSD")
+
+
+# simulate and lint
+
+
+def test_simulate_writes_what_lint_reads(experiment, capsys, tmp_path):
+    assert main(["lint", str(experiment), "--json", str(tmp_path / "lint.json")]) == 0
+    facts = read_json(tmp_path / "lint.json")
+    assert (facts["rows"], facts["nodes"], facts["truth_known"]) == (10, 4, True)
+    assert facts["split"] == {"training": 6, "validation": 2, "test": 2}
+    assert "can be used" in capsys.readouterr().out
+
+
+def test_simulation_follows_its_seed_and_options(tmp_path):
+    arguments = ("simulate", "LI", "--replicates", "2", "--noise", "0.1", "--amplitude", "0.5")
+    for name, seed in (("first", "1"), ("again", "1"), ("other", "2")):
+        assert main([*arguments, "--seed", seed, "--out", str(tmp_path / name)]) == 0
+    first, again, other = (read_data(tmp_path / name) for name in ("first", "again", "other"))
+    assert np.array_equal(first.measurements, again.measurements)
+    assert not np.array_equal(first.measurements, other.measurements)
+    assert first.n_rows == 2 * first.n_conditions == 60
+    assert (first.truth.amplitudes == 0.5).all()
+
+
+def test_simulate_takes_a_network_of_ones_own(tmp_path, capsys):
+    edges = tmp_path / "mine.csv"
+    edges.write_text("source,target,sign\nA,B,1\nB,C,-1\nC,A,activation\n")
+    out = tmp_path / "data"
+    assert main(["simulate", "--network", str(edges), "--out", str(out)]) == 0
+    data = read_data(out)
+    assert data.nodes == ("A", "B", "C")
+    assert data.truth.weights[2, 1] == -1
+    capsys.readouterr()
+    said = refused(capsys, "simulate", "LI", "--out", out)
+    assert str(out) in said
+    assert main(["simulate", "LI", "--out", str(out), "--overwrite"]) == 0
+
+
+def test_lint_tells_which_nodes_no_condition_perturbs(tmp_path, capsys):
+    folder = tidy_folder(tmp_path)
+    assert main(["lint", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "No condition perturbs 1 of the 2 nodes: g2." in said
+    assert "cannot be told apart" in said
+
+
+# fit
+
+
+def test_fit_reports_under_stable_names(fitted):
+    report = read_json(fitted / "result.json")
+    assert set(report) >= FIT_KEYS
+    assert set(report["baselines"]) == {"mean", "ridge", "persistence"}
+    for score in report["baselines"].values():
+        assert set(score) == {"test_mae", "test_mae_noise_free", "test_pearson"}
+    assert report["status"] == "completed"
+    assert report["better_than_ridge"] in (True, False)
+    assert report["all_nodes"] is None
+    assert report["settings"]["steps"] == 50
+
+
+def test_fit_leaves_a_model_its_network_and_pictures(fitted, experiment):
+    folder = fitted / "model"
+    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+    assert (folder / "network.png").read_bytes().startswith(b"\x89PNG")
+    model = load_model(folder)
+    assert model.settings.steps == 50
+    report = read_json(fitted / "result.json")
+    data = read_data(experiment)
+    predicted = model.predict(data.perturbations[data.split.test], data.times)
+    errors = np.abs(predicted - data.measurements[data.split.test])
+    assert report["test_mae"] == pytest.approx(errors.mean())
+    assert not list(fitted.glob(".*"))
+
+
+def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fitted, capsys):
+    again = ("fit", str(experiment), *QUICK, "--out", str(fitted / "model"))
+    assert main(list(again)) == 0
+    said = capsys.readouterr().out
+    assert "CellBox predicts held-out conditions " in said
+    assert "than ridge: MAE " in said
+    assert "the model there was replaced" in said
+    assert "Strongest" in said
+    (fitted / "model" / "my notes.txt").write_text("keep me")
+    try:
+        assert "my notes.txt" in refused(capsys, *again)
+    finally:
+        (fitted / "model" / "my notes.txt").unlink()
+    assert {path.name for path in (fitted / "model").iterdir()} == MODEL_FILES
+
+
+def test_fit_takes_settings_from_a_file_and_flags_win(experiment, tmp_path, capsys):
+    file = tmp_path / "settings.toml"
+    file.write_text('steps = 100\nvalidate_every = 25\nl1 = 1e-4\n[solver]\nsolver = "tsit5"\n')
+    pictures, out = tmp_path / "pictures", tmp_path / "model"
+    arguments = ["fit", str(experiment), "--settings", str(file), "--steps", "50", "--json", "-"]
+    arguments += ["--split-by", "combination", "--test", "0.4", "--plots", str(pictures)]
+    assert main([*arguments, "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert (report["settings"]["steps"], report["settings"]["l1"]) == (50, 1e-4)
+    assert "random split by combination, seed 0" in captured.err
+    assert len(list(pictures.iterdir())) == 4
+    assert not (out / "network.png").exists()
+
+
+def test_fit_without_a_truth_has_nulls(tmp_path, capsys):
+    folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
+    arguments = ["fit", str(folder), *QUICK, "--out", str(tmp_path / "m"), "--json", str(report)]
+    assert main(arguments) == 0
+    content = read_json(report)
+    for name in ("pearson", "auprc_ratio", "sign_accuracy", "test_mae_noise_free"):
+        assert content[name] is None
+    assert "true network" not in capsys.readouterr().out
+
+
+def test_ctrl_c_says_that_nothing_was_kept(experiment, tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellbox.fitting.fit", interrupted)
+    assert main(["fit", str(experiment), "--out", str(tmp_path / "m")]) == 130
+    assert "interrupted: nothing was kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("ray", "search"), ("matplotlib", "plots"), ("torch", "samplers")]
+)
+def test_an_absent_package_is_named_with_the_extra(
+    package, extra, experiment, tmp_path, capsys, monkeypatch
+):
+    def absent(*arguments, **options):
+        raise ModuleNotFoundError(f"No module named '{package}.air'", name=f"{package}.air")
+
+    monkeypatch.setattr("cellbox.fitting.fit", absent)
+    said = refused(capsys, "fit", experiment, "--out", tmp_path / "m")
+    assert f"needs the package {package}" in said
+    assert f'pip install "cellbox[{extra}]"' in said
+
+
+def test_bugs_keep_their_traceback(experiment, tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise ModuleNotFoundError("No module named 'cellbox.typo'", name="cellbox.typo")
+
+    monkeypatch.setattr("cellbox.fitting.fit", broken)
+    with pytest.raises(ModuleNotFoundError):
+        main(["fit", str(experiment), "--out", str(tmp_path / "m")])
+
+
+def test_fit_without_matplotlib_keeps_the_model(experiment, tmp_path, capsys, monkeypatch):
+    def find_spec(name):
+        return None
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
+    said = refused(capsys, "fit", experiment, *QUICK, "--plots", tmp_path / "p")
+    assert 'pip install "cellbox[plots]"' in said
+    assert main(["fit", str(experiment), *QUICK, "--out", str(tmp_path / "m")]) == 0
+    assert "no pictures" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {
+        name for name in MODEL_FILES if not name.endswith(".png")
+    }
+
+
+# predict
+
+
+def test_predict_from_a_table_and_from_the_command_line_agree(fitted, tmp_path, capsys):
+    table = tmp_path / "plan.csv"
+    table.write_text("condition,node,value\nx,g1,0.5\nx,g3,0.2\ncontrol,,\n")
+    out = tmp_path / "predictions.csv"
+    model = str(fitted / "model")
+    assert main(["predict", model, str(table), "--times", "4,8", "--out", str(out)]) == 0
+    assert "2 conditions, 2 times, 4 nodes" in capsys.readouterr().out
+    with out.open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["condition"] for row in rows[:1] + rows[-1:]] == ["x", "control"]
+    assert all(float(row["value"]) == 0 for row in rows if row["condition"] == "control")
+    assert main(["predict", model, "--perturb", "g1=0.5,g3=0.2", "--times", "4,8"]) == 0
+    printed = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [float(row["value"]) for row in printed] == pytest.approx(
+        [float(row["value"]) for row in rows if row["condition"] == "x"], rel=1e-6
+    )
+    loaded = load_model(model)
+    states = loaded.predict(np.array([[0.5, 0, 0.2, 0]]), np.array([4.0, 8.0]))
+    assert [float(row["value"]) for row in printed] == pytest.approx(states.ravel().tolist())
+
+
+def test_predict_as_json(fitted, tmp_path, capsys):
+    arguments = ["predict", str(fitted / "model"), "--perturb", "g1=0.5", "--perturb", "g2=1"]
+    assert main([*arguments, "--json", "-"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert np.shape(content["predictions"]) == (2, 3, 4)
+    assert content["conditions"] == ["g1=0.5", "g2=1"]
+
+
+def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):
+    model = fitted / "model"
+    table, out = tmp_path / "plan.csv", tmp_path / "predictions.csv"
+    table.write_text("condition,node,value\nx,G1,0.5\nx,g2,high\n")
+    said = refused(capsys, "predict", model, table, "--out", out)
+    assert "2 problems" in said
+    assert f"{table}, row 2, column 'node': expected a known node, found 'G1'" in said
+    assert "Did you mean 'g1'" in said
+    assert "row 3" in said
+    assert not out.exists()
+    said = refused(capsys, "predict", model, "--perturb", "g1=0.5,g9=1,g2", "--times", "4")
+    assert "'g9'" in said
+    assert "expected node=dose, found 'g2'" in said
+    assert "ascending times" in refused(
+        capsys, "predict", model, "--perturb", "g1=1", "--times", "8,4"
+    )
+    said = refused(capsys, "predict", tmp_path, "--perturb", "g1=1")
+    assert "model.npz" in said
+
+
+# Bad input: one clear message each with file, row and fix; nothing written.
+
+
+def tidy_folder(parent, *, conditions=3, measurements=None, perturbations=None):
+    """A small tidy folder, with either file replaced if asked."""
+    folder = parent / "tidy"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    values = [
+        f"c{c},{time},{node},{random.normal():.3f}"
+        for c in range(conditions)
+        for time in (5, 10)
+        for node in ("g1", "g2")
+    ]
+    doses = [f"c{c},g1,{0.1 * (c + 1):.1f}" for c in range(conditions)]
+    header = "condition,time,node,value"
+    if measurements is None:
+        measurements = "\n".join([header, *values]) + "\n"
+    if perturbations is None:
+        perturbations = "\n".join(["condition,node,value", *doses]) + "\n"
+    (folder / "measurements.csv").write_text(measurements)
+    (folder / "perturbations.csv").write_text(perturbations)
+    return folder
+
+
+def matrix_folder(parent, *, pert="0,-1\n-1,0\n", expr="0.1,0.2\n0.3,0.4\n", nodes="g1\ng2\n"):
+    """A small folder of the 2020 CellBox's form."""
+    folder = parent / "matrix"
+    folder.mkdir()
+    for name, text in (("pert.csv", pert), ("expr.csv", expr), ("node_Index.csv", nodes)):
+        (folder / name).write_text(text)
+    return folder
+
+
+BAD_DATA = {
+    "shapes": (matrix_folder, {"expr": "0.1,0.2\n"}, ["expr.csv", "1 rows", "same conditions"]),
+    "ragged": (matrix_folder, {"expr": "0.1,0.2\n0.3\n"}, ["expr.csv, row 2", "found 1"]),
+    "nan": (
+        *(matrix_folder, {"pert": "0,NaN\n-1,0\n"}),
+        ["pert.csv, row 1, column 2 (g2)", "'NaN'", "Give a number"],
+    ),
+    "nan dose": (
+        *(tidy_folder, {"perturbations": "condition,node,value\nc0,g1,nan\n"}),
+        ["perturbations.csv, row 2", "'nan'", "Give a number"],
+    ),
+    "duplicate": (matrix_folder, {"nodes": "g1\ng1\n"}, ["node_Index.csv, row 2", "'g1' again"]),
+    "words": (
+        *(matrix_folder, {"expr": "0.1,0.2\n0.3,high\n"}),
+        ["expr.csv, row 2, column 2", "'high'", "decimal point"],
+    ),
+    "empty": (matrix_folder, {"expr": ""}, ["expr.csv", "an empty file", "Fill the file"]),
+    "empty tidy": (tidy_folder, {"measurements": ""}, ["measurements.csv", "an empty file"]),
+    "semicolons": (
+        *(matrix_folder, {"pert": "0;-1\n-1;0\n"}),
+        ["pert.csv, row 1", "semicolons", "Save the file with commas"],
+    ),
+    "tabs": (
+        *(tidy_folder, {"measurements": "condition\ttime\tnode\tvalue\na\t1\tg1\t0.5\n"}),
+        ["measurements.csv, row 1", "tabs", "Save the file with commas"],
+    ),
+    "columns": (
+        *(tidy_folder, {"measurements": "condition,node,value\na,g1,0.5\n"}),
+        ["measurements.csv, row 1", "no time", "Name the columns"],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["lint", "fit"])
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_are_refused_with_file_row_and_fix(case, command, tmp_path, capsys):
+    make, changes, words = BAD_DATA[case]
+    folder = make(tmp_path, **changes)
+    before = sorted(tmp_path.rglob("*"))
+    out = ("--out", tmp_path / "model") if command == "fit" else ()
+    said = refused(capsys, command, folder, *out, "--json", tmp_path / "result.json")
+    for word in words:
+        assert word in said
+    assert said.startswith(f"cellbox {command}: ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_bad_network_files_are_refused(tmp_path, capsys, experiment):
+    edges = tmp_path / "edges.csv"
+    edges.write_text("source,target,sign\nA,B,up\nA,B,1\nB,,1\n")
+    said = refused(capsys, "simulate", "--network", edges, "--out", tmp_path / "data")
+    assert "3 problems" in said
+    assert f"{edges}, row 2, column 'sign': expected a sign, found 'up'" in said
+    assert f"{edges}, row 4" in said
+    assert list(tmp_path.iterdir()) == [edges]
+
+
+def test_an_unknown_node_in_a_network_file_is_refused(tmp_path, capsys):
+    folder = tidy_folder(tmp_path)
+    (folder / "network.csv").write_text("source,target,sign\ng1,g22,1\n")
+    said = refused(capsys, "lint", folder)
+    assert "network.csv, row 2" in said
+    assert "found 'g22'. Did you mean 'g2'" in said
+
+
+def test_all_mistakes_of_a_settings_file_are_named_with_their_rows(experiment, tmp_path, capsys):
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        "peak_rates = 0.1\nl1 = -1\nschedule = 'cosin'\nrtol = 7\n\n[solver]\nsolver = 'tsit'\n"
+    )
+    out = tmp_path / "model"
+    said = refused(capsys, "fit", experiment, "--settings", file, "--steps", "0", "--out", out)
+    assert "cellbox fit: 6 problems" in said
+    assert f"{file}, row 1: expected the name of a setting, found 'peak_rates'" in said
+    assert "The nearest is peak_rate" in said
+    assert f"{file}, row 2, l1" in said
+    assert f"{file}, row 3, schedule" in said
+    assert f"{file}, row 7, solver" in said
+    assert "--steps: expected a whole number of steps" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("steps = \n", "line 1"),
+        ("steps = 'many'\n", "row 1, steps"),
+        ("l1 = 0\n[solver]\nsolver = 7\n", "row 3, solver"),
+    ],
+)
+def test_other_settings_files(text, words, experiment, tmp_path, capsys):
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    assert words in refused(capsys, "fit", experiment, "--settings", file)
+
+
+def test_a_missing_settings_file_and_bad_data_are_reported_together(tmp_path, capsys):
+    said = refused(capsys, "fit", tmp_path / "none", "--settings", tmp_path / "no.toml")
+    assert "2 problems" in said
+    assert "no.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("simulate", "LI", "--out", "x", "--conditions", "0"), "whole number from 1 up"),
+        (("simulate", "LI", "--out", "x", "--seed", "-1"), "from 0 to 4294967295"),
+        (("simulate", "LI", "--random", "4", "--out", "x"), "not allowed with argument"),
+        (("simulate", "--random", "4", "--motif", "ring", "--out", "x"), "found 'ring'"),
+        (("simulate", "LI", "--perturbed-nodes", "9", "--out", "x"), "expected 1 to 7"),
+        (("fit", "--system", "LI", "--test", "1.5"), "between 0 and 1"),
+        (("fit", "--system", "LI", "--steps", "many"), "invalid int value"),
+        (("fit", "--system", "LI", "--solver", "euler"), "--solver: expected a fixed step"),
+        (("fit", "--system", "LI", "--structural-zeros"), "Leave it out"),
+        (("fit",), "one of the arguments"),
+        (("systems", "--json", "no such folder/x.json"), "Create the folder"),
+    ],
+)
+def test_impossible_requests_are_refused(arguments, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert words in refused(capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_written_is_a_clear_message(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    said = refused(capsys, "simulate", "LI", "--out", tmp_path / "file" / "data")
+    assert str(tmp_path / "file") in said

@@ -266,7 +266,7 @@ def _gradient(
     return _keep_allowed(gradient, pool), error, reached
 
 
-def _descend(lane: Lane, gradient: Parameters, pool: Pool) -> tuple[Parameters, optax.OptState]:
+def _descend(lane: Lane, gradient: Parameters) -> tuple[Parameters, optax.OptState]:
     """Parameters and optimiser state after a step along `gradient`."""
     settings = lane.hyperparameters
     rate = settings.schedule.rate(lane.step, settings.n_steps)

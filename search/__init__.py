@@ -2,6 +2,43 @@
 
     import search
 
-    result = search.sweep(search.Spec(name="LI", data={"system": "LI"}), trials=100)
-    result.best.network.to_frame()
+    spec = search.make_spec({"name": "LI", "data": {"system": "LI"}})
+    result = search.sweep(spec, trials=100)
+    result.best.network
+    result.plot_optimisation()
+
+Names load when they are first used, so that looking around costs no import of JAX or Ray.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.rerun import Rerun, rerun_trial
+    from search.result import SweepResult, TrialResult
+    from search.spec import Spec, make_spec, read_spec
+    from search.sweeping import Interrupted, sweep
+
+_HOMES = {
+    "search.rerun": ("Rerun", "rerun_trial"),
+    "search.result": ("SweepResult", "TrialResult"),
+    "search.spec": ("Spec", "make_spec", "read_spec"),
+    "search.sweeping": ("Interrupted", "sweep"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'search' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -37,7 +37,7 @@ class Rerun:
         return {**self.__dict__, "changed": list(self.changed)}
 
 
-def rerun(study: str | Path, number: int) -> Rerun:
+def rerun_trial(study: str | Path, number: int) -> Rerun:
     """Train a trial again from its record, in this process, alone in a pack of the same shape.
 
     On the same kind of device with the same versions and threads the numbers are the same to

@@ -74,6 +74,10 @@ def check_file_target(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.is_dir():
         raise refuse(str(path), "expected a file to write, found a folder", "Add a file name")
+    if target.exists() and not target.is_file():
+        # Writing whole or not at all replaces what is there, and would take a device's place.
+        found = "expected an ordinary file to write, found a device or a pipe"
+        raise refuse(str(path), found, "Name a file, or use --json - for standard output")
     if not target.parent.is_dir():
         raise refuse(
             str(path),

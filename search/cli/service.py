@@ -58,7 +58,7 @@ def _run_sweep(arguments: Namespace) -> int:
     from search.cli.output import Output
     from search.cli.sweep_report import say_sweep
     from search.display import make_display
-    from search.sweep import Interrupted, sweep
+    from search.sweeping import Interrupted, sweep
 
     output = Output(arguments.json)
     spec = _spec(arguments)
@@ -165,14 +165,14 @@ def _run_rerun(arguments: Namespace) -> int:
 
     use_one_core(cores()[0])
     from search.cli.output import Output
-    from search.rerun import rerun
+    from search.rerun import rerun_trial
     from search.result import SweepResult
 
     output = Output(arguments.json)
     number = arguments.trial
     if number is None:
         number = SweepResult(arguments.study).best.number
-    found = rerun(arguments.study, number)
+    found = rerun_trial(arguments.study, number)
     output.say(
         f"trial {number}: validation MAE {found.recorded_validation_mae} recorded, "
         f"{found.validation_mae} now"

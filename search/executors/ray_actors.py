@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -68,44 +68,49 @@ class _Actor:
 
 
 class RayCluster:
-    """Ray and its idle workers, started in the background while the data are made."""
+    """Ray and its workers, which import JAX while the caller makes the data.
+
+    Ray itself starts at once and in the caller's thread: it forks, and a fork beside a thread
+    that is importing or compiling can hang.
+
+    Raises InputError where Ray cannot give what was asked for.
+    """
 
     def __init__(self, workers: Workers, **ray_options: Any):
         self._workers = workers
-        self._options = ray_options
-        self._failure: BaseException | None = None
-        self._owns_ray = False
         self._places: list[int] = []
+        self._owns_ray = not ray.is_initialized()
         self.actors: list[Any] = []
-        self.n_workers = 0
-        self._thread = threading.Thread(target=self._start, daemon=True)
-        self._thread.start()
-
-    def _start(self) -> None:
+        if self._owns_ray:
+            self._start_ray(ray_options)
         try:
-            self._start_ray()
             self.n_workers = self._workers.count or self._device_count()
+            self._refuse_too_many()
             self.actors = [self._new_actor() for _ in range(self.n_workers)]
-            if self._enough():
-                self._prepare_all()
-        except BaseException as failure:  # noqa: BLE001 - raised again by `wait`
-            self._failure = failure
+            self._prepare_all()
+        except BaseException:
+            self.close()
+            raise
 
-    def _start_ray(self) -> None:
-        if ray.is_initialized():
-            return
+    def _start_ray(self, options: dict[str, Any]) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-        os.environ.setdefault("RAY_usage_stats_enabled", "0")
-        quiet: dict[str, Any] = {
-            "log_to_driver": False,
-            "logging_level": logging.ERROR,
-            "configure_logging": True,
-        }
-        if self._workers.address is not None:
-            ray.init(address=self._workers.address, **quiet, **self._options)
-        else:
-            ray.init(include_dashboard=False, **quiet, **self._options)
-        self._owns_ray = True
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        address = self._workers.address
+        with warnings.catch_warnings():
+            # JAX warns of every fork; here it has no threads yet that a fork could break.
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+            if address is None:
+                ray.init(include_dashboard=False, **quiet, **options)
+                return
+            try:
+                ray.init(address=address, **quiet, **options)
+            except ConnectionError as error:
+                raise refuse(
+                    "workers.address",
+                    f"no Ray cluster answers at {address}",
+                    "Start one with `ray start --head`, or leave the address out",
+                ) from error
 
     def _device_count(self) -> int:
         """One worker for each share of a GPU, or for each core, that Ray has."""
@@ -136,38 +141,23 @@ class RayCluster:
         self.actors[number].prepare.remote(self._places[number])
         return self.actors[number]
 
-    def wait(self) -> RayCluster:
-        """Wait until Ray is up. Raises InputError where it cannot give what was asked for."""
-        self._thread.join()
-        if isinstance(self._failure, ConnectionError):
-            raise refuse(
-                "workers.address",
-                f"no Ray cluster answers at {self._workers.address}",
-                "Start one with `ray start --head`, or leave the address out",
-            ) from self._failure
-        if self._failure is not None:
-            raise self._failure
-        if self.n_workers < 1:
+    def _refuse_too_many(self) -> None:
+        available = self._device_count()
+        if available < 1:
             raise refuse(
                 "workers.gpus_per_worker",
                 "GPUs are asked for, and Ray sees none",
                 "Set gpus_per_worker = 0 to train on CPU cores",
             )
-        if not self._enough():
+        if self.n_workers > available:
             raise refuse(
                 "workers.count",
-                f"{self.n_workers} workers are asked for, and Ray has devices for "
-                f"{self._device_count()}",
-                f"Use at most {self._device_count()}",
+                f"{self.n_workers} workers are asked for, and Ray has devices for {available}",
+                f"Use at most {available}",
             )
-        return self
-
-    def _enough(self) -> bool:
-        return 0 < self.n_workers <= self._device_count()
 
     def close(self) -> None:
         """End the workers, and Ray where it was started here."""
-        self._thread.join()
         for actor in self.actors:
             ray.kill(actor)
         self.actors = []
@@ -180,7 +170,6 @@ class RayExecutor(Executor):
     """Workers in Ray actors, on this machine or on a cluster."""
 
     def __init__(self, cluster: RayCluster, data: StudyData, n_lanes: int):
-        cluster.wait()
         super().__init__(cluster.n_workers, n_lanes)
         self._cluster = cluster
         self._data = ray.put(data)

@@ -38,6 +38,7 @@ _PACKAGES = (
     "scipy",
     "pandas",
 )
+TRIAL_MODEL, STUDY_MODEL = "model", "best_model"
 _SCRIPT = Path(__file__).with_name("pyfunc_model.py")
 _FILES = ("model.json", "model.npz")
 
@@ -105,7 +106,9 @@ def _log_model(
         client.log_model_artifacts(logged.model_id, str(written))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
-    _show_metrics(client, logged, record, run_id)
+    if name == TRIAL_MODEL:
+        # On the study's run they would sort among the trials.
+        _show_metrics(client, logged, record, run_id)
 
 
 def _show_metrics(client: MlflowClient, logged: LoggedModel, record: dict, run_id: str) -> None:

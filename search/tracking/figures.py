@@ -77,7 +77,7 @@ def optimisation_figure(table: TrialTable) -> Figure:
             )
         _scale(panel.set_yscale, values)
         panel.set(xlabel="trial", ylabel=_label(objective))
-        panel.legend(frameon=False, fontsize="small")
+        _legend(panel)
         _remove_frame(panel)
     return figure
 
@@ -147,7 +147,7 @@ def pareto_figure(table: TrialTable, completed: Sequence[Mapping[str, Any]]) -> 
     _scale(panel.set_xscale, points[:, 0])
     _scale(panel.set_yscale, points[:, 1])
     panel.set(xlabel=_label(across), ylabel=_label(up))
-    panel.legend(frameon=False, fontsize="small")
+    _legend(panel)
     _remove_frame(panel)
     return figure
 
@@ -207,3 +207,15 @@ def _label(objective: str) -> str:
 
 def _remove_frame(panel: Axes) -> None:
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(panel: Axes) -> None:
+    """Above the panel, where no point can be."""
+    panel.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+    )

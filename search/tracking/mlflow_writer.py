@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cellbox.export import edge_table
 from cellbox.networks import Network
 from search.study_folder import StudyFolder
-from search.tracking.best_models import log_models
+from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded
 from search.tracking.summary import Summary, summarise
@@ -122,14 +122,13 @@ class MlflowWriter:
             summary = summarise(self._folder, best_numbers, Path(place))
             self._client.log_artifacts(self._parent_id, place)
         self._write_summary(summary)
-        owners = [(self._runs[n], "model", n) for n in best_numbers if n in self._runs]
+        owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]
+        for run_id, _, number in owners:
+            self._write_pictures(run_id, number)
         if best_numbers:
-            owners.append((self._parent_id, "best_model", best_numbers[0]))
-        for run_id, name, number in owners:
-            if name == "model":
-                self._write_pictures(run_id, number)
+            owners.append((self._parent_id, STUDY_MODEL, best_numbers[0]))
         log_models(self._client, self._experiment_id, self._folder, owners)
-        self._client.set_terminated(self._parent_id, "FINISHED")
+        self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
 
     def _experiment(self) -> Experiment:
         """The experiment named after the study, made if absent."""

@@ -98,8 +98,14 @@ def write_table(table: TrialTable, target: Path) -> None:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(table.columns)
         writer.writerows(table.cells())
-    content = {"columns": table.columns, "data": table.cells()}
+    # The CSV has every digit; this one is for reading.
+    shown = [[_rounded(cell) for cell in row] for row in table.cells()]
+    content = {"columns": table.columns, "data": shown}
     (target / _TABLE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _rounded(cell: Any) -> Any:
+    return float(f"{cell:.5g}") if isinstance(cell, float) else cell
 
 
 def count(table: TrialTable, status: str) -> int:

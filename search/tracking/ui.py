@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -77,8 +78,11 @@ def parent_page(folder: StudyFolder, uri: str) -> str:
         return ""
     identifier = experiment.experiment_id
     parent = find_parent(client, identifier, folder.read_json("study.json")["id"])
-    page = f"#/experiments/{identifier}"
-    return page if parent is None else f"{page}/runs/{parent.info.run_id}"
+    page = f"#/experiments/{identifier}/runs"
+    if parent is not None:
+        page = f"{page}/{parent.info.run_id}"
+    # Else the interface opens with the menus for language models.
+    return f"{page}?workflowType=machine_learning"
 
 
 def kept_models(folder: StudyFolder) -> list[int]:
@@ -117,12 +121,23 @@ def _server(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow's server, from when it answers until the block or the process ends."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    command += ["--host", host, "--port", str(port)]
     command += ["--default-artifact-root", embedded_artifacts(folder)]
+    environment = {
+        **os.environ,
+        # Not in the command, which every user of the machine can see.
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        # Half a dozen processes for language models' traces, which there are none of.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     with tempfile.TemporaryFile() as log, _ending_on_signals():
         # A session of its own: Ctrl-C reaches this process alone, which ends the server's.
         server = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             _wait_until_up(server, f"http://{host}:{port}/health", log)
@@ -172,13 +187,14 @@ def _ending_on_signals() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:
-        # Not in the main thread, where signals cannot be taken.
+    if threading.current_thread() is not threading.main_thread():
+        # Where signals cannot be taken.
         yield
         return
+    # SIGINT too: a process that a shell put in the background starts with it ignored.
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

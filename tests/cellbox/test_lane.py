@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -157,8 +158,6 @@ def test_training_on_missing_values_stays_finite(pack, pool):
     holes = np.array(pool.measurements)
     holes[::2, 0, 1] = np.nan
     holes[1] = np.nan
-    import equinox as eqx
-
     patchy = eqx.tree_at(lambda pool: pool.measurements, pool, jnp.asarray(holes))
     patchy_pack = Pack(patchy, pack.shape, n_lanes=1)
     harvest, _ = train(patchy_pack, patchy)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,8 @@ from cellbox.readers import read_data
 from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
 from search.cli.main import main
 from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
+from tests.search.cli_helpers import ROOT, program, read_json, refused, simulate_small, tidy_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--steps", "50", "--validate-every", "25")
 FIT_KEYS = {
     *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
@@ -32,41 +31,9 @@ MODEL_FILES = {
 HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
 
 
-def program(*arguments, cwd=None):
-    """The command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "search.cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
-    )
-
-
-def no_constants(name):
-    raise AssertionError(f"{name} is no JSON")
-
-
-def read_json(path):
-    return json.loads(Path(path).read_text(), parse_constant=no_constants)
-
-
-def refused(capsys, *arguments):
-    """Run what cannot work; returns what it says on standard error."""
-    assert main([str(argument) for argument in arguments]) == 2
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    assert captured.out == ""
-    return captured.err
-
-
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("simulated") / "small"
-    arguments = ["simulate", "--random", "4", "--conditions", "6", "--held-out", "2"]
-    assert main([*arguments, "--times", "3", "--seed", "5", "--out", str(folder)]) == 0
-    return folder
+    return simulate_small(tmp_path_factory.mktemp("simulated") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +175,17 @@ def test_lint_tells_which_nodes_no_condition_perturbs(tmp_path, capsys):
     assert "cannot be told apart" in said
 
 
+def test_lint_reads_the_2020_form_and_says_that_signs_were_converted(skmel133, tmp_path, capsys):
+    report = tmp_path / "lint.json"
+    assert main(["lint", str(skmel133), "--structural-zeros", "--json", str(report)]) == 0
+    facts = read_json(report)
+    assert (facts["rows"], facts["combinations"], facts["replicated_conditions"]) == (89, 78, 1)
+    assert len(facts["activity_nodes"]) == 12
+    assert len(facts["unperturbed_nodes"]) == 87
+    assert facts["allowed_edges"] < 99**2
+    assert "signs converted" in capsys.readouterr().err
+
+
 # fit
 
 
@@ -253,6 +231,7 @@ def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fit
     assert {path.name for path in (fitted / "model").iterdir()} == MODEL_FILES
 
 
+@pytest.mark.slow
 def test_fit_takes_settings_from_a_file_and_flags_win(experiment, tmp_path, capsys):
     file = tmp_path / "settings.toml"
     file.write_text('steps = 100\nvalidate_every = 25\nl1 = 1e-4\n[solver]\nsolver = "tsit5"\n')
@@ -268,6 +247,7 @@ def test_fit_takes_settings_from_a_file_and_flags_win(experiment, tmp_path, caps
     assert not (out / "network.png").exists()
 
 
+@pytest.mark.slow
 def test_fit_without_a_truth_has_nulls(tmp_path, capsys):
     folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
     arguments = ["fit", str(folder), *QUICK, "--out", str(tmp_path / "m"), "--json", str(report)]
@@ -376,167 +356,3 @@ def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):
     )
     said = refused(capsys, "predict", tmp_path, "--perturb", "g1=1")
     assert "model.npz" in said
-
-
-# Bad input: one clear message each with file, row and fix; nothing written.
-
-
-def tidy_folder(parent, *, conditions=3, measurements=None, perturbations=None):
-    """A small tidy folder, with either file replaced if asked."""
-    folder = parent / "tidy"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    values = [
-        f"c{c},{time},{node},{random.normal():.3f}"
-        for c in range(conditions)
-        for time in (5, 10)
-        for node in ("g1", "g2")
-    ]
-    doses = [f"c{c},g1,{0.1 * (c + 1):.1f}" for c in range(conditions)]
-    header = "condition,time,node,value"
-    if measurements is None:
-        measurements = "\n".join([header, *values]) + "\n"
-    if perturbations is None:
-        perturbations = "\n".join(["condition,node,value", *doses]) + "\n"
-    (folder / "measurements.csv").write_text(measurements)
-    (folder / "perturbations.csv").write_text(perturbations)
-    return folder
-
-
-def matrix_folder(parent, *, pert="0,-1\n-1,0\n", expr="0.1,0.2\n0.3,0.4\n", nodes="g1\ng2\n"):
-    """A small folder of the 2020 CellBox's form."""
-    folder = parent / "matrix"
-    folder.mkdir()
-    for name, text in (("pert.csv", pert), ("expr.csv", expr), ("node_Index.csv", nodes)):
-        (folder / name).write_text(text)
-    return folder
-
-
-BAD_DATA = {
-    "shapes": (matrix_folder, {"expr": "0.1,0.2\n"}, ["expr.csv", "1 rows", "same conditions"]),
-    "ragged": (matrix_folder, {"expr": "0.1,0.2\n0.3\n"}, ["expr.csv, row 2", "found 1"]),
-    "nan": (
-        *(matrix_folder, {"pert": "0,NaN\n-1,0\n"}),
-        ["pert.csv, row 1, column 2 (g2)", "'NaN'", "Give a number"],
-    ),
-    "nan dose": (
-        *(tidy_folder, {"perturbations": "condition,node,value\nc0,g1,nan\n"}),
-        ["perturbations.csv, row 2", "'nan'", "Give a number"],
-    ),
-    "duplicate": (matrix_folder, {"nodes": "g1\ng1\n"}, ["node_Index.csv, row 2", "'g1' again"]),
-    "words": (
-        *(matrix_folder, {"expr": "0.1,0.2\n0.3,high\n"}),
-        ["expr.csv, row 2, column 2", "'high'", "decimal point"],
-    ),
-    "empty": (matrix_folder, {"expr": ""}, ["expr.csv", "an empty file", "Fill the file"]),
-    "empty tidy": (tidy_folder, {"measurements": ""}, ["measurements.csv", "an empty file"]),
-    "semicolons": (
-        *(matrix_folder, {"pert": "0;-1\n-1;0\n"}),
-        ["pert.csv, row 1", "semicolons", "Save the file with commas"],
-    ),
-    "tabs": (
-        *(tidy_folder, {"measurements": "condition\ttime\tnode\tvalue\na\t1\tg1\t0.5\n"}),
-        ["measurements.csv, row 1", "tabs", "Save the file with commas"],
-    ),
-    "columns": (
-        *(tidy_folder, {"measurements": "condition,node,value\na,g1,0.5\n"}),
-        ["measurements.csv, row 1", "no time", "Name the columns"],
-    ),
-}
-
-
-@pytest.mark.parametrize("command", ["lint", "fit"])
-@pytest.mark.parametrize("case", BAD_DATA)
-def test_bad_data_are_refused_with_file_row_and_fix(case, command, tmp_path, capsys):
-    make, changes, words = BAD_DATA[case]
-    folder = make(tmp_path, **changes)
-    before = sorted(tmp_path.rglob("*"))
-    out = ("--out", tmp_path / "model") if command == "fit" else ()
-    said = refused(capsys, command, folder, *out, "--json", tmp_path / "result.json")
-    for word in words:
-        assert word in said
-    assert said.startswith(f"cellbox {command}: ")
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_bad_network_files_are_refused(tmp_path, capsys, experiment):
-    edges = tmp_path / "edges.csv"
-    edges.write_text("source,target,sign\nA,B,up\nA,B,1\nB,,1\n")
-    said = refused(capsys, "simulate", "--network", edges, "--out", tmp_path / "data")
-    assert "3 problems" in said
-    assert f"{edges}, row 2, column 'sign': expected a sign, found 'up'" in said
-    assert f"{edges}, row 4" in said
-    assert list(tmp_path.iterdir()) == [edges]
-
-
-def test_an_unknown_node_in_a_network_file_is_refused(tmp_path, capsys):
-    folder = tidy_folder(tmp_path)
-    (folder / "network.csv").write_text("source,target,sign\ng1,g22,1\n")
-    said = refused(capsys, "lint", folder)
-    assert "network.csv, row 2" in said
-    assert "found 'g22'. Did you mean 'g2'" in said
-
-
-def test_all_mistakes_of_a_settings_file_are_named_with_their_rows(experiment, tmp_path, capsys):
-    file = tmp_path / "settings.toml"
-    file.write_text(
-        "peak_rates = 0.1\nl1 = -1\nschedule = 'cosin'\nrtol = 7\n\n[solver]\nsolver = 'tsit'\n"
-    )
-    out = tmp_path / "model"
-    said = refused(capsys, "fit", experiment, "--settings", file, "--steps", "0", "--out", out)
-    assert "cellbox fit: 6 problems" in said
-    assert f"{file}, row 1: expected the name of a setting, found 'peak_rates'" in said
-    assert "The nearest is peak_rate" in said
-    assert f"{file}, row 2, l1" in said
-    assert f"{file}, row 3, schedule" in said
-    assert f"{file}, row 7, solver" in said
-    assert "--steps: expected a whole number of steps" in said
-    assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("steps = \n", "line 1"),
-        ("steps = 'many'\n", "row 1, steps"),
-        ("l1 = 0\n[solver]\nsolver = 7\n", "row 3, solver"),
-    ],
-)
-def test_other_settings_files(text, words, experiment, tmp_path, capsys):
-    file = tmp_path / "settings.toml"
-    file.write_text(text)
-    assert words in refused(capsys, "fit", experiment, "--settings", file)
-
-
-def test_a_missing_settings_file_and_bad_data_are_reported_together(tmp_path, capsys):
-    said = refused(capsys, "fit", tmp_path / "none", "--settings", tmp_path / "no.toml")
-    assert "2 problems" in said
-    assert "no.toml" in said
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("simulate", "LI", "--out", "x", "--conditions", "0"), "whole number from 1 up"),
-        (("simulate", "LI", "--out", "x", "--seed", "-1"), "from 0 to 4294967295"),
-        (("simulate", "LI", "--random", "4", "--out", "x"), "not allowed with argument"),
-        (("simulate", "--random", "4", "--motif", "ring", "--out", "x"), "found 'ring'"),
-        (("simulate", "LI", "--perturbed-nodes", "9", "--out", "x"), "expected 1 to 7"),
-        (("fit", "--system", "LI", "--test", "1.5"), "between 0 and 1"),
-        (("fit", "--system", "LI", "--steps", "many"), "invalid int value"),
-        (("fit", "--system", "LI", "--solver", "euler"), "--solver: expected a fixed step"),
-        (("fit", "--system", "LI", "--structural-zeros"), "Leave it out"),
-        (("fit",), "one of the arguments"),
-        (("systems", "--json", "no such folder/x.json"), "Create the folder"),
-    ],
-)
-def test_impossible_requests_are_refused(arguments, words, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert words in refused(capsys, *arguments)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_may_not_be_written_is_a_clear_message(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    said = refused(capsys, "simulate", "LI", "--out", tmp_path / "file" / "data")
-    assert str(tmp_path / "file") in said

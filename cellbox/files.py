@@ -32,7 +32,7 @@ def atomic_write(
     Where the block raises, or the process dies, a file already at `path` stays as it was.
     mode: "w" gives UTF-8 text with line ends as written, "wb" gives bytes.
 
-    Raises InputError where the folder does not exist or `path` is itself a folder.
+    Raises InputError where the folder does not exist or `path` is not a plain file.
     """
     # A link stays a link, and the file that it points to is replaced.
     target = Path(os.path.realpath(path))
@@ -44,6 +44,9 @@ def atomic_write(
         )
     if target.is_dir():
         raise refuse(str(path), "expected a file to write, found a folder", "Add a file name")
+    if target.exists() and not target.is_file():
+        # Renaming onto a device or a pipe would replace it with a plain file.
+        raise refuse(str(path), "expected a file to write, found a device or pipe", "Name a file")
     return _replacing(target, mode)
 
 

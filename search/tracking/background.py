@@ -150,9 +150,7 @@ class BackgroundTracking:
 
     def _wait_for_news(self) -> None:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._news or self._best is not None or self._given_up
-            )
+            self._changed.wait_for(lambda: self._news or self._best is not None or self._given_up)
 
     def _pause(self, delay: float) -> None:
         """Wait before the next attempt, less long once someone waits for the end."""

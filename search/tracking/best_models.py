@@ -78,9 +78,7 @@ def _models(client: MlflowClient, experiment_id: str, study_id: str) -> Iterator
             return
 
 
-def _log_model(
-    client: MlflowClient, experiment_id: str, folder: StudyFolder, owner: Owner
-) -> None:
+def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, owner: Owner) -> None:
     run_id, name, number = owner
     record = folder.record(number)
     logged = client.create_logged_model(
@@ -150,11 +148,13 @@ def _signature(times: list[float]) -> ModelSignature:
     without a word, where the model refuses a misspelled node.
     """
     return ModelSignature(
-        outputs=Schema([
-            ColSpec(DataType.long, "condition"),
-            ColSpec(DataType.double, "time"),
-            ColSpec(DataType.string, "node"),
-            ColSpec(DataType.double, "value"),
-        ]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.long, "condition"),
+                ColSpec(DataType.double, "time"),
+                ColSpec(DataType.string, "node"),
+                ColSpec(DataType.double, "value"),
+            ]
+        ),
         params=ParamSchema([ParamSpec("times", DataType.double, times, (-1,))]),
     )

@@ -133,7 +133,9 @@ def pareto_figure(table: TrialTable, completed: Sequence[Mapping[str, Any]]) -> 
     front = pareto_front(points)
     figure = Figure(figsize=(5.4, 4.0), layout="constrained")
     panel = figure.subplots()
-    panel.plot(points[:, 0], points[:, 1], "o", color=_OTHER, markersize=4, alpha=0.6, label="trial")
+    panel.plot(
+        points[:, 0], points[:, 1], "o", color=_OTHER, markersize=4, alpha=0.6, label="trial"
+    )
     panel.plot(
         points[front, 0],
         points[front, 1],
@@ -171,9 +173,7 @@ def _network_figure(
     if networks is None:
         return None
     repeat = best["best_repeat"] or 0
-    network = Network(
-        tuple(study["nodes"]), networks.weights[repeat], networks.amplitudes[repeat]
-    )
+    network = Network(tuple(study["nodes"]), networks.weights[repeat], networks.amplitudes[repeat])
     axes = plot_network(network, _truth(folder, study))
     return np.atleast_1d(np.array(axes, dtype=object))[0].figure
 

@@ -44,24 +44,28 @@ class CellBoxModel(mlflow.pyfunc.PythonModel):
         times = self.fitted.times if chosen is None else np.asarray(chosen, float)
         responses = self.fitted.predict(perturbations, times)
         n_rows, n_times, n_nodes = responses.shape
-        return pandas.DataFrame({
-            "condition": np.repeat(model_input.index.to_numpy(), n_times * n_nodes),
-            "time": np.tile(np.repeat(times, n_nodes), n_rows),
-            "node": np.tile(np.array(nodes, dtype=object), n_rows * n_times),
-            "value": responses.reshape(-1),
-        })
+        return pandas.DataFrame(
+            {
+                "condition": np.repeat(model_input.index.to_numpy(), n_times * n_nodes),
+                "time": np.tile(np.repeat(times, n_nodes), n_rows),
+                "node": np.tile(np.array(nodes, dtype=object), n_rows * n_times),
+                "value": responses.reshape(-1),
+            }
+        )
 
 
 def _perturbations(table: pandas.DataFrame, nodes: tuple[str, ...]) -> np.ndarray:
     """The table's columns in the model's order of nodes, 0 where there is none."""
     if not isinstance(table, pandas.DataFrame):
-        raise cellbox.InputError([
-            Problem(
-                "model input",
-                f"expected a pandas DataFrame, found {type(table).__name__}",
-                "Give a row for each condition and a column for each perturbed node",
-            )
-        ])
+        raise cellbox.InputError(
+            [
+                Problem(
+                    "model input",
+                    f"expected a pandas DataFrame, found {type(table).__name__}",
+                    "Give a row for each condition and a column for each perturbed node",
+                )
+            ]
+        )
     problems = [
         Problem(
             f"model input, column {str(column)!r}",

@@ -76,20 +76,20 @@ def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str])
         parameters.update(dict.fromkeys(record["parameters"]))
         metrics.update(dict.fromkeys(values))
         budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
-        rows.append({
-            "trial": record["number"],
-            "status": record["status"],
-            **values,
-            **budget,
-            **record["parameters"],
-            "finished": record["finished"],
-        })
+        rows.append(
+            {
+                "trial": record["number"],
+                "status": record["status"],
+                **values,
+                **budget,
+                **record["parameters"],
+                "finished": record["finished"],
+            }
+        )
     names = {**dict.fromkeys(objectives), **parameters, **metrics}
     used = [name for name in names if any(row.get(name) is not None for row in rows)]
     rows.sort(key=lambda row: row["trial"])
-    return TrialTable(
-        ("trial", "status", *used), rows, tuple(parameters), tuple(objectives)
-    )
+    return TrialTable(("trial", "status", *used), rows, tuple(parameters), tuple(objectives))
 
 
 def write_table(table: TrialTable, target: Path) -> None:
@@ -143,7 +143,13 @@ def _describe(
     ]
     if best is None:
         return lines[0]
-    lines += ["", f"Best: **trial {best['number']}**", "", "| | test MAE | test r |", "|---|---|---|"]
+    lines += [
+        "",
+        f"Best: **trial {best['number']}**",
+        "",
+        "| | test MAE | test r |",
+        "|---|---|---|",
+    ]
     scores = {"trial": best["metrics"], **(study.get("baselines") or {})}
     lines += [
         f"| {name} | {_short(score.get('test_mae'))} | {_short(score.get('test_pearson'))} |"

@@ -87,9 +87,7 @@ def _text(value: Any) -> str:
 
 def final_points(metrics: Mapping[str, Any], step: int = 0) -> list[Point]:
     """The finite numbers among `metrics`; MLflow has no place for what is undefined."""
-    return [
-        Point(key, float(value), step) for key, value in metrics.items() if is_number(value)
-    ]
+    return [Point(key, float(value), step) for key, value in metrics.items() if is_number(value)]
 
 
 def is_number(value: Any) -> bool:
@@ -148,7 +146,9 @@ def _history(record: Mapping[str, Any]) -> Iterator[Point]:
         steps = [step for step, _ in record["reports"]]
         curves = {"validation_mae": [value for _, value in record["reports"]]}
     for key, values in curves.items():
-        known = [(step, value) for step, value in zip(steps, values, strict=True) if is_number(value)]
+        known = [
+            (step, value) for step, value in zip(steps, values, strict=True) if is_number(value)
+        ]
         for step, value in thinned(known):
             yield Point(f"history/{key}", float(value), int(step))
 

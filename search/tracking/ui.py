@@ -192,7 +192,9 @@ def _ending_on_signals() -> Iterator[None]:
         yield
         return
     # SIGINT too: a process that a shell put in the background starts with it ignored.
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield
     finally:

@@ -13,7 +13,8 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import astuple, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import diffrax
@@ -118,7 +119,17 @@ def _write(file: Path, known: dict[str, float]) -> None:
 
 def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:
     device = jax.devices()[0].device_kind
-    return repr((astuple(solver), times, device, jax.__version__, diffrax.__version__))
+    versions = (jax.__version__, diffrax.__version__, _code())
+    return repr((astuple(solver), times, device, *versions))
+
+
+@cache
+def _code() -> str:
+    """A digest of the code that a result holds for."""
+    digest = sha256()
+    for module in ("dynamics", "gradient_check", "objective", "solve"):
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def gradient_error(solver: SolverSettings, times: tuple[float, ...]) -> float:

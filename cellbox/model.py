@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.files import atomic_write
@@ -68,8 +69,8 @@ class FittedModel:
         Columns of `perturbations` are the model's nodes in order, with the paper's sign. A row
         that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
-        perturbations = np.asarray(perturbations, float)
-        times = self.times if times is None else np.asarray(times, float)
+        perturbations = _numbers(perturbations, "perturbations")
+        times = self.times if times is None else _numbers(times, "times")
         _check_request(perturbations, times, len(self.network.nodes))
         return responses(self.network, perturbations, times, _for_prediction(self.settings))
 
@@ -117,6 +118,14 @@ def _for_prediction(settings: Settings) -> SolverSettings:
         adjoint="recursive_checkpoint",
         precision="float64",
     )
+
+
+def _numbers(values: ArrayLike, where: str) -> np.ndarray:
+    """The values as float64; raises InputError where they are no numbers, or rows differ."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise refuse(where, f"expected an array of numbers ({error})", "Correct it") from error
 
 
 def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:

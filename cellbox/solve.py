@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 import diffrax
@@ -171,7 +172,7 @@ def _diffeqsolve(
     only_the_end = len(times) == 1
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
-        SOLVERS[settings.solver](),
+        _solver(settings.solver),
         t0=jnp.zeros((), start.dtype),
         t1=times[-1],
         dt0=_FIRST_STEP if settings.step is None else settings.step,
@@ -184,6 +185,30 @@ def _diffeqsolve(
         throw=False,
     )
     return solution.ys, solution.result == diffrax.RESULTS.successful
+
+
+@cache
+def _solver(name: str) -> diffrax.AbstractSolver:
+    """The solver of that name, made to keep models that are mapped side by side apart.
+
+    Some solvers take the first stage of a step from the step before. diffrax computes it anew in
+    the first step of a solve, and under `vmap` in every step of all models as soon as one of them
+    is in its first step, or is idle and never leaves it. Computed in another place the stage may
+    differ in its last bit, so a model's numbers would tell whether a neighbour is idle. Here the
+    stage is there before the first step, so that no step is an exception.
+    """
+    kind = SOLVERS[name]
+
+    class Prepared(kind):  # type: ignore[misc, valid-type]
+        def init(self, terms, t0, t1, y0, args):
+            state = super().init(terms, t0, t1, y0, args)
+            # Without state the solver takes no stage from the step before.
+            if state is None:
+                return None
+            return jnp.asarray(False), self.func(terms, t0, y0, args)
+
+    Prepared.__name__ = Prepared.__qualname__ = kind.__name__
+    return Prepared()
 
 
 def _controller(settings: SolverSettings) -> diffrax.AbstractStepSizeController:
@@ -203,7 +228,7 @@ def _adjoint(settings: SolverSettings) -> diffrax.AbstractAdjoint:
     match settings.adjoint:
         case "backsolve":
             return diffrax.BacksolveAdjoint(
-                solver=SOLVERS[settings.solver](),
+                solver=_solver(settings.solver),
                 stepsize_controller=(
                     diffrax.ConstantStepSize()
                     if settings.step is not None

@@ -8,43 +8,31 @@ whatever else happens to have reported by then.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.errors import refuse
-from search.space import Value, suggest
-from search.spec import Pruner, Spec
+from search.pruning import Jury, Outcome, quiet
+from search.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, Value, is_whole, suggest
+from search.spec import Spec
 
 # Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the sampler is told of a finished trial.
-
-    values: one for each objective; empty for a pruned trial.
-    reports: (step, value) pairs in order.
-    marks: what the pruner noted on the trial; kept so that it survives a restart.
-    """
-
-    number: int
-    pruned: bool
-    values: tuple[float, ...]
-    reports: tuple[tuple[int, float], ...]
-    marks: dict[str, Any]
 
 
 class Advisor:
@@ -55,6 +43,7 @@ class Advisor:
         spec: Spec,
         folder: Path,
         *,
+        study_id: str,
         several_times: bool,
         report_every: int,
         total_steps: int,
@@ -62,13 +51,14 @@ class Advisor:
         self._spec = spec
         self._several_times = several_times
         self._study = optuna.create_study(
-            study_name=spec.name,
+            # A database may hold another study of the same name.
+            study_name=f"{spec.name} {study_id}",
             storage=open_storage(spec, folder),
             directions=["minimize"] * len(spec.objective.minimise),
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        self._jury = _Jury(spec, report_every, total_steps)
+        self._jury = Jury(spec, report_every, total_steps)
         self._asked = len(self._study.get_trials(deepcopy=False))
 
     @property
@@ -86,33 +76,45 @@ class Advisor:
 
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Propose the next trial: its number and a point of the space."""
-        self._study.sampler = make_sampler(self._spec, self._asked)
+        self._study.sampler = self._sampler_for(self._asked)
         self._asked += 1
-        with _quiet():
+        with quiet():
             trial = self._study.ask()
             return trial.number, self._point(trial)
 
     def ask_again(self, number: int) -> dict[str, Value]:
         """The point of a trial that was proposed before and has not been told."""
-        self._study.sampler = make_sampler(self._spec, number)
-        trial_id = self._study._storage.get_trial_id_from_study_id_trial_number(
+        stored = self._study._storage.get_trial(self._id_of(number)).params
+        try:
+            return suggest(self._spec.space, _Stored(stored), several_times=self._several_times)
+        except KeyError:
+            return self._complete(number, stored)
+
+    def _complete(self, number: int, stored: dict[str, Any]) -> dict[str, Value]:
+        """The whole point of the last trial, of which a killed process stored only a part."""
+        trial_id = self._id_of(number)
+        before: Any = _BeforeProposal(self._study._storage, trial_id, set(stored))
+        study = optuna.Study(self._study.study_name, before, self._sampler_for(number))
+        study.pruner = optuna.pruners.NopPruner()
+        with quiet():
+            return self._point(Trial(study, trial_id))
+
+    def _sampler_for(self, number: int) -> BaseSampler:
+        return make_sampler(self._spec, number, several_times=self._several_times)
+
+    def _id_of(self, number: int) -> int:
+        return self._study._storage.get_trial_id_from_study_id_trial_number(
             self._study._study_id, number
         )
-        # A killed process may have stored only part of a point; the rest is drawn as it would
-        # have been, and what is stored is given back unchanged.
-        with _quiet():
-            return self._point(Trial(self._study, trial_id))
 
     def _point(self, trial: Trial) -> dict[str, Value]:
         return suggest(self._spec.space, trial, several_times=self._several_times)
 
     def tell(self, outcome: Outcome) -> None:
         """Tell the sampler how a trial ended; to be called in the order of numbers, once each."""
-        self._study.sampler = make_sampler(self._spec, outcome.number)
-        trial_id = self._study._storage.get_trial_id_from_study_id_trial_number(
-            self._study._study_id, outcome.number
-        )
-        with _quiet():
+        self._study.sampler = self._sampler_for(outcome.number)
+        trial_id = self._id_of(outcome.number)
+        with quiet():
             for step, value in outcome.reports:
                 self._study._storage.set_trial_intermediate_value(trial_id, step, value)
             if outcome.pruned:
@@ -138,14 +140,66 @@ class Advisor:
         self._study._storage.remove_session()
 
 
+class _Stored:
+    """Suggests what a trial was given before; KeyError for what it was not."""
+
+    def __init__(self, parameters: dict[str, Any]):
+        self._parameters = parameters
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
+        return self._parameters[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
+        return self._parameters[name]
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._parameters[name]
+
+
+class _BeforeProposal:
+    """A storage as it was before one trial was proposed, for proposing it once more.
+
+    The draws are then the same, and only what is not stored yet is written.
+    """
+
+    def __init__(self, storage: BaseStorage, trial_id: int, stored: set[str]):
+        self._storage = storage
+        self._trial_id = trial_id
+        self._stored = stored
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return self._forget(self._storage.get_trial(trial_id))
+
+    def get_all_trials(self, study_id: int, **options: Any) -> list[FrozenTrial]:
+        return [self._forget(t) for t in self._storage.get_all_trials(study_id, **options)]
+
+    def set_trial_param(self, trial_id: int, name: str, *value: Any) -> None:
+        if name not in self._stored:
+            self._storage.set_trial_param(trial_id, name, *value)
+
+    def _forget(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial._trial_id != self._trial_id:
+            return trial
+        forgotten = copy(trial)
+        forgotten.params, forgotten.distributions = {}, {}
+        return forgotten
+
+
 def open_storage(spec: Spec, folder: Path) -> BaseStorage:
-    """The storage a spec asks for: by URL, or a journal in the study's folder."""
+    """The storage a spec asks for: by URL, or a journal in the study's folder.
+
+    To be called only by the one process that holds the study.
+    """
     if spec.storage.url is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+        journal = folder / "optuna.journal"
+        _mend(journal)
+        return JournalStorage(JournalFileBackend(str(journal)))
     try:
         return optuna.storages.get_storage(spec.storage.url)
-    except Exception as error:  # noqa: BLE001 - SQLAlchemy raises a driver's own errors here
+    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
         raise refuse(
             "storage.url",
             f"expected a storage that Optuna can open, found: {type(error).__name__}",
@@ -153,43 +207,94 @@ def open_storage(spec: Spec, folder: Path) -> BaseStorage:
         ) from error
 
 
-def make_sampler(spec: Spec, number: int) -> BaseSampler:
+def _mend(journal: Path) -> None:
+    """Undo what a process left behind that was killed while it wrote the journal."""
+    # Optuna would wait half a minute for a lock that nobody holds any more, and would append
+    # to half a line, which makes the journal unreadable.
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.is_file():
+        return
+    with open(journal, "r+b") as handle:
+        content = handle.read()
+        handle.truncate(content.rfind(b"\n") + 1)
+
+
+def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
     """The sampler for one trial; seeded by its number, so that a restart changes nothing."""
     seed = (spec.seed * 1_000_003 + number) % 2**32
+    startup_trials = spec.sampler.startup_trials
     samplers = optuna.samplers
-    with _quiet():
+    with quiet():
         match spec.sampler.name:
             case "random":
                 return samplers.RandomSampler(seed=seed)
             case "grid":
-                return _AskedGrid(spec.space.grid(), seed=spec.seed)
+                return _AskedGrid(spec.space.grid(several_times=several_times), seed=spec.seed)
             case "qmc":
-                # The sequence is one for the whole study; the number picks its place in it.
-                return samplers.QMCSampler(
-                    seed=spec.seed, scramble=True, warn_independent_sampling=False
-                )
+                return _NumberedQMC(spec.seed, number, _distributions(spec.space, several_times))
             case "nsga2":
-                return samplers.NSGAIISampler(
-                    seed=seed, population_size=max(4, spec.sampler.in_flight)
-                )
+                return _OrderedNSGA2(seed=seed, population_size=max(4, spec.sampler.in_flight))
             case "gp":
-                return samplers.GPSampler(
-                    seed=seed, n_startup_trials=spec.sampler.startup_trials
-                )
+                return samplers.GPSampler(seed=seed, n_startup_trials=startup_trials)
             case "cmaes":
                 return samplers.CmaEsSampler(
-                    seed=seed,
-                    n_startup_trials=spec.sampler.startup_trials,
-                    warn_independent_sampling=False,
+                    seed=seed, n_startup_trials=startup_trials, warn_independent_sampling=False
                 )
             case _:
                 return samplers.TPESampler(
                     seed=seed,
-                    n_startup_trials=spec.sampler.startup_trials,
+                    n_startup_trials=startup_trials,
                     multivariate=True,
                     group=True,
                     constant_liar=True,
                 )
+
+
+class _NumberedQMC(optuna.samplers.QMCSampler):
+    """Optuna's QMC over the whole space, where a trial's number is its place in the sequence.
+
+    Optuna counts calls, and takes the first trial's dimensions for all there are: a restart
+    would skip places, and dimensions that the first trial did without would be drawn at random.
+    """
+
+    def __init__(self, seed: int, number: int, space: dict[str, BaseDistribution]):
+        super().__init__(seed=seed, scramble=True, warn_independent_sampling=False)
+        self._number = number
+        self._space = space
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._space
+
+    def _find_sample_id(
+        self, study: optuna.Study, search_space: dict[str, BaseDistribution]
+    ) -> int:
+        return self._number
+
+
+def _distributions(space: Space, several_times: bool) -> dict[str, BaseDistribution]:
+    """Every dimension that some trial may be asked for, as Optuna describes it."""
+    found: dict[str, BaseDistribution] = {}
+    for name, dimension in space.dimensions():
+        if name in NEEDS_SEVERAL_TIMES and not several_times:
+            continue
+        match dimension:
+            case Choice(values=values):
+                found[name] = CategoricalDistribution(values)
+            case Range(low=low, high=high, log=log) if is_whole(name):
+                found[name] = IntDistribution(int(low), int(high), log=log)
+            case Range(low=low, high=high, log=log):
+                found[name] = FloatDistribution(float(low), float(high), log=log)
+    return found
+
+
+class _OrderedNSGA2(optuna.samplers.NSGAIISampler):
+    """Optuna's NSGA-II with parents by number, which is how a restart finds them."""
+
+    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        parents = super().get_parent_population(study, generation)
+        return sorted(parents, key=lambda trial: trial.number)
 
 
 class _AskedGrid(optuna.samplers.GridSampler):
@@ -203,124 +308,3 @@ class _AskedGrid(optuna.samplers.GridSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Nothing: the sweep knows the size of the grid."""
-
-
-def make_pruner(pruner: Pruner, every: int, total_steps: int) -> BasePruner:
-    """The pruner a spec asks for, where trials report each `every` of their steps."""
-    match pruner.name:
-        case "median":
-            return optuna.pruners.MedianPruner(
-                n_startup_trials=pruner.startup_trials, n_warmup_steps=2 * every
-            )
-        case "asha":
-            return optuna.pruners.SuccessiveHalvingPruner(
-                min_resource=every, reduction_factor=pruner.reduction
-            )
-        case "hyperband":
-            return optuna.pruners.HyperbandPruner(
-                min_resource=every,
-                max_resource=total_steps,
-                reduction_factor=pruner.reduction,
-            )
-        case "wilcoxon":
-            return optuna.pruners.WilcoxonPruner(p_threshold=pruner.p_threshold)
-        case _:
-            return optuna.pruners.NopPruner()
-
-
-def report_interval(pruner: Pruner, total_steps: int, validate_every: int) -> int:
-    """Training steps between two reports to the pruner: whole validation intervals."""
-    intervals = total_steps // validate_every
-    return validate_every * max(1, intervals // (pruner.reports + 1))
-
-
-class _Jury:
-    """Judges trials with Optuna's pruner on a copy of the history, seen as of their proposal."""
-
-    def __init__(self, spec: Spec, report_every: int, total_steps: int):
-        self._in_flight = spec.sampler.in_flight
-        self._history = _HistoryUpTo()
-        self._pruner = make_pruner(spec.pruner, report_every, total_steps)
-        self._study = optuna.create_study(
-            study_name=spec.name,
-            storage=self._history,
-            directions=["minimize"] * len(spec.objective.minimise),
-            pruner=self._pruner,
-        )
-
-    def _ensure(self, number: int) -> None:
-        """Make the copy hold trials up to this number; numbers there are ids as well."""
-        while self._history.n_trials <= number:
-            self._history.create_new_trial(self._study._study_id)
-
-    def prune(self, number: int, step: int, value: float) -> bool:
-        self._ensure(number)
-        self._history.set_trial_intermediate_value(number, step, value)
-        self._history.look_from(number, number - self._in_flight + 1)
-        with _quiet():
-            return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
-
-    def learn(self, outcome: Outcome) -> None:
-        self._ensure(outcome.number)
-        for step, value in outcome.reports:
-            self._history.set_trial_intermediate_value(outcome.number, step, value)
-        for key, mark in outcome.marks.items():
-            self._history.set_trial_system_attr(outcome.number, key, mark)
-        if outcome.pruned:
-            last = outcome.reports[-1][1:] if outcome.reports else None
-            self._history.set_trial_state_values(outcome.number, TrialState.PRUNED, last)
-        else:
-            self._history.set_trial_state_values(
-                outcome.number, TrialState.COMPLETE, outcome.values
-            )
-
-    def marks(self, number: int) -> dict[str, Any]:
-        if number >= self._history.n_trials:
-            return {}
-        return dict(self._history.get_trial(number).system_attrs)
-
-
-class _HistoryUpTo(InMemoryStorage):
-    """A history of which a trial sees only what had been told when it was proposed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.n_trials = 0
-        self._from, self._visible = 0, 0
-
-    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        self.n_trials += 1
-        return super().create_new_trial(study_id, template_trial)
-
-    def look_from(self, number: int, visible: int) -> None:
-        """Show the trials below `visible`, and trial `number` itself."""
-        self._from, self._visible = number, visible
-
-    def get_all_trials(
-        self,
-        study_id: int,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-    ) -> list[FrozenTrial]:
-        trials = super().get_all_trials(study_id, deepcopy=False, states=states)
-        return [
-            trial
-            for trial in trials
-            if trial.number == self._from or trial.number < self._visible
-        ]
-
-    def get_best_trial(self, study_id: int) -> FrozenTrial:
-        completed = self.get_all_trials(study_id, states=(TrialState.COMPLETE,))
-        if not completed:
-            raise ValueError("No trials are completed yet.")
-        if self.get_study_directions(study_id) != [StudyDirection.MINIMIZE]:
-            raise RuntimeError("Several objectives have no single best trial.")
-        return min(completed, key=lambda trial: (trial.value, trial.number))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Optuna's warnings about experimental samplers and reports it cannot use."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

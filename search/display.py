@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from search.result import TrialCounts
 from search.tracking.background import TrackingStatus
@@ -75,7 +76,7 @@ class _Pace:
         if done == 0 or seconds == 0:
             return None, None
         rate = done / seconds
-        return 60 * rate, (state.total - finished) / rate
+        return 60 * rate, max(0, state.total - finished) / rate
 
 
 class PlainLines:
@@ -116,9 +117,7 @@ class LiveDisplay:
 
     def __init__(self, console: Console | None = None):
         self._console = console or Console(stderr=True)
-        self._live = Live(
-            "starting", console=self._console, refresh_per_second=4, transient=True
-        )
+        self._live = Live("starting", console=self._console, refresh_per_second=4, transient=True)
         self._pace = _Pace()
 
     def __enter__(self) -> Self:
@@ -130,7 +129,8 @@ class LiveDisplay:
 
     def say(self, message: str) -> None:
         """Print the message above the live lines."""
-        self._console.print(message, style="dim", highlight=False)
+        # What stands in brackets, as in error messages, is no markup.
+        self._console.print(message, style="dim", highlight=False, markup=False)
 
     def show(self, state: SweepState) -> None:
         """Bring the live lines up to date."""
@@ -140,7 +140,7 @@ class LiveDisplay:
         bar = ProgressBar(total=max(1, state.total), completed=finished, width=40)
         lines.add_row(bar, f"{finished} of {state.total} trials")
         for text in _line(state, rate, left).split("; "):
-            lines.add_row(text)
+            lines.add_row(Text(text))
         self._live.update(lines)
 
 
@@ -159,9 +159,7 @@ def _line(state: SweepState, rate: float | None, left: float | None) -> str:
     ]
     if counts.best is not None:
         name, value = next(iter(counts.best["objectives"].items()))
-        parts.append(
-            f"best {name.replace('_', ' ')} {value:.4g} (trial {counts.best['number']})"
-        )
+        parts.append(f"best {name.replace('_', ' ')} {value:.4g} (trial {counts.best['number']})")
     if rate is not None and left is not None:
         parts.append(f"{rate:.1f} trials per minute, {_duration(left)} left")
     if state.programs:

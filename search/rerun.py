@@ -11,7 +11,7 @@ import numpy as np
 from cellbox.errors import refuse
 from search.executors.inline import InlineExecutor
 from search.executors.job import Finished
-from search.spec import Spec
+from search.spec import spec_of
 from search.study_data import load_study_data
 from search.study_folder import StudyFolder
 from search.trials import make_job, make_plan
@@ -57,7 +57,7 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
             "expected a trial that ran to its end, found a pruned one",
             "Choose a completed or diverged trial",
         )
-    spec = load_spec(folder)
+    spec = spec_of(folder)
     data = load_study_data(spec)
     plan = make_plan(number, record["parameters"], spec, data)
     executor = InlineExecutor(data, record["shape"]["lanes"])
@@ -80,11 +80,6 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
         largest_difference=float(np.max(np.abs(again - networks.weights))),
         changed=tuple(_changes(record["shape"], finished[best].shape)),
     )
-
-
-def load_spec(folder: StudyFolder) -> Spec:
-    """The spec a study was started with."""
-    return Spec.model_validate(folder.read_json("spec.json")["spec"])
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -117,11 +117,13 @@ def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
         if target.is_dir():
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        model.save(target)
-        write_network_files(model, target)
-        (target / "pictures").mkdir()
+        # Whole or not at all: a folder that is there is never written again.
+        unfinished = model.save(target.with_name(f".{target.name}"))
+        write_network_files(model, unfinished)
+        (unfinished / "pictures").mkdir()
         assert data.split is not None
-        write_pictures(model, data, data.split, target / "pictures")
+        write_pictures(model, data, data.split, unfinished / "pictures")
+        unfinished.rename(target)
 
 
 @dataclass(frozen=True)

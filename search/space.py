@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Value = bool | int | float | str
 
 WHOLE_NUMBERS = {"conditions_per_step", "times_per_step"}
+NEEDS_SEVERAL_TIMES = ("interval_share", "times_per_step")
 BUDGET_AXES = ("conditions", "perturbed_nodes", "time_points")
 
 
@@ -72,13 +73,11 @@ def _as_dimension(given: Any) -> Any:
     if isinstance(given, list | tuple):
         return Choice(values=tuple(given))
     if isinstance(given, Mapping):
-        return (
-            Choice(values=tuple(given["values"]))
-            if set(given) == {"values"}
-            else Fixed(value=given["value"])
-            if set(given) == {"value"}
-            else Range(**given)
-        )
+        if set(given) == {"values"} and isinstance(given["values"], list | tuple):
+            return Choice(values=tuple(given["values"]))
+        if set(given) == {"value"}:
+            return Fixed(value=given["value"])
+        return Range(**given)
     return Fixed(value=given)
 
 
@@ -133,17 +132,17 @@ class Space(BaseModel):
             or (isinstance(dimension, Choice) and len(dimension.values) > 1)
         ]
 
-    def grid(self) -> dict[str, list[Value]]:
+    def grid(self, *, several_times: bool = True) -> dict[str, list[Value]]:
         """The values of every searched dimension, for a grid. Ranges have none."""
         return {
             name: list(dimension.values)
             for name, dimension in self.dimensions()
-            if isinstance(dimension, Choice)
+            if isinstance(dimension, Choice) and (several_times or name not in NEEDS_SEVERAL_TIMES)
         }
 
-    def grid_size(self) -> int:
+    def grid_size(self, *, several_times: bool = True) -> int:
         """How many points a grid over this space has."""
-        return math.prod(len(values) for values in self.grid().values())
+        return math.prod(len(values) for values in self.grid(several_times=several_times).values())
 
 
 def applies(name: str, schedule: str, several_times: bool) -> bool:
@@ -152,7 +151,7 @@ def applies(name: str, schedule: str, several_times: bool) -> bool:
         return schedule != "constant"
     if name == "warmup_share":
         return schedule == "warmup_cosine"
-    if name in ("interval_share", "times_per_step"):
+    if name in NEEDS_SEVERAL_TIMES:
         return several_times
     return True
 

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_dict
 from search.space import Space
+from search.study_folder import StudyFolder
 
 
 class _Part(BaseModel):
@@ -47,6 +48,12 @@ class Data(_Part):
     validation: float = Field(default=0.2, gt=0, lt=1)
     structural_zeros: bool = False
     time: float | None = Field(default=None, gt=0)
+
+    @field_validator("network", "folder")
+    @classmethod
+    def _absolute(cls, path: str | None) -> str | None:
+        # A study can then be continued, and its trials re-run, from any working directory.
+        return None if path is None else str(Path(path).resolve())
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:
@@ -197,9 +204,7 @@ class Spec(_Part):
 
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""
-        return self.model_dump(
-            mode="json", exclude={"trials", "workers", "storage", "tracking"}
-        )
+        return self.model_dump(mode="json", exclude={"trials", "workers", "storage", "tracking"})
 
 
 def read_spec(path: str | Path) -> Spec:
@@ -236,6 +241,26 @@ def _name_from(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._") or "study"
 
 
+def spec_of(folder: StudyFolder) -> Spec:
+    """The spec that a study was started with, without any credentials it had.
+
+    Raises InputError for a spec that this version cannot read.
+    """
+    try:
+        return Spec.model_validate(folder.read_json("spec.json"))
+    except ValidationError as error:
+        raise InputError(
+            [
+                *(_problem(f"{folder.path}, spec.json", detail) for detail in error.errors()),
+                Problem(
+                    str(folder.path),
+                    "the study was started by another version of this program",
+                    "Go on with that version, or begin a new study",
+                ),
+            ]
+        ) from error
+
+
 def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
     """A checked spec from plain values. Raises InputError naming every mistake and its place."""
     # Imported here because the rules are about specs.
@@ -266,7 +291,12 @@ def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Probl
         except ValidationError as error:
             details = error.errors()
         if attempt == 0:
-            problems = [_problem(where, detail) for detail in details]
+            # Each kind that a value might have had complains by itself: one is enough.
+            at_place: dict[str, Any] = {}
+            for detail in details:
+                if _place(detail) not in at_place or detail["type"] == "float_type":
+                    at_place[_place(detail)] = detail
+            problems = [_problem(where, detail) for detail in at_place.values()]
         for detail in details:
             location = [part for part in detail["loc"] if not _is_internal(part)]
             # What lacks a part cannot be kept without it.
@@ -311,13 +341,26 @@ def _training_problems(training: Mapping[str, Any], space: Any, where: str) -> l
 _READABLE = {
     "extra_forbidden": "unknown setting",
     "missing": "a setting is missing",
+    "model_type": "expected a table",
+    "dict_type": "expected a table",
+    "tuple_type": "expected a list",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "too_short": "expected at least one value",
+    "string_pattern_mismatch": "expected letters, digits, and . _ - after the first",
 }
 
 
+def _place(detail: Any) -> str:
+    return ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
+
+
 def _problem(where: str, detail: Any) -> Problem:
-    place = ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
+    place = _place(detail)
     found = detail.get("input")
-    message = _READABLE.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    message = _READABLE.get(detail["type"], message)
     if detail["type"] not in ("missing", "value_error") and not isinstance(found, Mapping):
         message += f", found {found!r}"
     if detail["type"] == "extra_forbidden":
@@ -329,7 +372,10 @@ def _problem(where: str, detail: Any) -> Problem:
 
 def _is_internal(part: Any) -> bool:
     """Whether a part of pydantic's location names a type rather than a key of the file."""
-    return isinstance(part, str) and (part in ("Range", "Choice", "Fixed") or "[" in part)
+    return isinstance(part, str) and (part in _KINDS or "[" in part)
+
+
+_KINDS = ("Range", "Choice", "Fixed", "bool", "int", "float", "str")
 
 
 def _known_at(location: tuple[Any, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,8 @@ def _source_exists(spec: Spec) -> Iterator[Problem]:
         try:
             system(spec.data.system)
         except InputError as error:
-            yield from error.problems
+            for problem in error.problems:
+                yield Problem("data.system", problem.found, problem.fix)
     for key in ("network", "folder"):
         path = getattr(spec.data, key)
         if path is not None and not Path(path).exists():
@@ -58,22 +60,40 @@ def _target_needs_a_budget(spec: Spec) -> Iterator[Problem]:
         )
 
 
-def _several_objectives_exclude_pruning(spec: Spec) -> Iterator[Problem]:
-    if len(spec.objective.minimise) > 1 and spec.pruner.name != "none":
+def _cost_excludes_pruning(spec: Spec) -> Iterator[Problem]:
+    several = len(spec.objective.minimise) > 1
+    if (several or spec.objective.error_target is not None) and spec.pruner.name != "none":
+        aim = "several objectives" if several else "an error_target"
         yield Problem(
             "pruner.name",
-            f"{spec.pruner.name} cannot prune with several objectives: a trial with a larger "
-            "error may still be the cheapest",
+            f"{spec.pruner.name} cannot prune with {aim}: a trial with a larger error may still "
+            "be the cheapest",
             'Set name = "none" in [pruner]',
         )
 
 
+def _cost_is_not_free(spec: Spec) -> Iterator[Problem]:
+    prices = spec.objective.prices
+    counted = len(spec.objective.minimise) > 1 or spec.objective.error_target is not None
+    if counted and not (prices.condition or prices.measurement or prices.perturbation):
+        yield Problem(
+            "objective.prices",
+            "cost is minimised, and every price is 0",
+            "Give condition, measurement or perturbation a price",
+        )
+
+
 def _wilcoxon_needs_repeats(spec: Spec) -> Iterator[Problem]:
-    if spec.pruner.name == "wilcoxon" and spec.repeats < 3:
+    # Of n repeats that are all worse than the best trial's, the test's p is 1/2^n; the last
+    # repeat has nothing after it that could be saved.
+    threshold = spec.pruner.p_threshold
+    needed = 1 + max(2, math.floor(-math.log2(threshold)) + 1)
+    if spec.pruner.name == "wilcoxon" and spec.repeats < needed:
         yield Problem(
             "pruner.name",
-            f"wilcoxon compares repeats and needs at least 3, found repeats = {spec.repeats}",
-            "Raise repeats, or choose the median pruner",
+            f"wilcoxon compares repeats, and with p_threshold = {threshold:g} it can only prune "
+            f"trials of at least {needed} repeats, found repeats = {spec.repeats}",
+            "Raise repeats or p_threshold, or choose the median pruner",
         )
 
 
@@ -188,7 +208,8 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _source_exists,
     _budget_needs_a_price,
     _target_needs_a_budget,
-    _several_objectives_exclude_pruning,
+    _cost_excludes_pruning,
+    _cost_is_not_free,
     _wilcoxon_needs_repeats,
     _sampler_fits_the_objectives,
     _grid_is_finite,

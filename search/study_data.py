@@ -7,6 +7,7 @@ larger one, so that two budgets differ by what was added and by nothing else.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from jaxtyping import Float, Int
 
 from cellbox.dataset import Dataset, Split, split_rows
 from cellbox.design import check_perturbed, draw_design
-from cellbox.errors import Problem, InputError
+from cellbox.errors import InputError, Problem
 from cellbox.networks import Network, read_network, system
 from cellbox.readers import read_data
 from cellbox.simulation import refuse_unsolved, responses
@@ -63,6 +64,22 @@ class StudyData:
         """The pool's rows and times that a budget opens in a repeat."""
         conditions = self.pool_rows[repeat, budget.perturbed_nodes][: budget.conditions]
         return np.concatenate(conditions), self.pool_times[budget.time_points]
+
+    def fingerprint(self) -> str:
+        """Tells whether files have changed: of measurements, or of the network simulated.
+
+        Simulated measurements do not count: another machine may round them otherwise.
+        """
+        truth, held_out = self.evaluation.truth, self.evaluation
+        arrays = (
+            (self.perturbations, self.measurements, held_out.measurements)
+            if self.noise_free is None or truth is None
+            else (truth.weights, truth.amplitudes)
+        )
+        digest = hashlib.sha256()
+        for values in arrays:
+            digest.update(np.ascontiguousarray(values, float).tobytes())
+        return digest.hexdigest()
 
     def training_set(
         self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
@@ -217,9 +234,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     n_rows = 2 * source.held_out
     n_nodes = len(source.network.nodes)
     assert source.own.perturbed_nodes is not None
-    perturbations = draw_design(n_rows, n_nodes, random).perturbations(
-        source.own.perturbed_nodes
-    )
+    perturbations = draw_design(n_rows, n_nodes, random).perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
     exact = responses(source.network, perturbations, times)
     refuse_unsolved(exact, source.name)
@@ -271,9 +286,7 @@ def _from_files(spec: Spec) -> StudyData:
     axes = spec.space.budget
     n_perturbed = (training.perturbations != 0).sum(axis=1)
     node_levels: list[int | None] = (
-        [None]
-        if axes.perturbed_nodes is None
-        else [None, *_levels(axes.perturbed_nodes)]
+        [None] if axes.perturbed_nodes is None else [None, *_levels(axes.perturbed_nodes)]
     )
     pool_rows = {
         (repeat, level): _nested_conditions(
@@ -291,8 +304,7 @@ def _from_files(spec: Spec) -> StudyData:
         times=data.times,
         pool_rows=pool_rows,
         pool_times={
-            level: np.sort(times[:level])
-            for level in _levels(axes.time_points, own.time_points)
+            level: np.sort(times[:level]) for level in _levels(axes.time_points, own.time_points)
         },
         evaluation=_evaluation_rows(data, split),
         own=own,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellbox.errors import InputError, refuse
+from cellbox.errors import InputError, Problem, refuse
 from cellbox.evaluation import evaluate_baselines
 from cellbox.gradient_check import check_gradient
 from cellbox.readers import write_tidy
 from cellbox.settings import settings_from_dict
-from search.advisor import Advisor, report_interval
+from search.advisor import Advisor
 from search.display import Display, SweepState, make_display
 from search.executors.job import Event, Finished, Report
 from search.executors.start import Workers, started_workers
+from search.pruning import report_interval
 from search.result import SweepResult, TrialCounts, best_numbers, save_best_models
-from search.spec import Spec, differences
+from search.spec import Spec
 from search.spec_rules import rule_problems
+from search.study_access import alone_with
 from search.study_data import Budget, StudyData, load_study_data
 from search.study_folder import StudyFolder, TrialNetworks
+from search.tracking.credentials import without_credentials_inside
 from search.trials import (
     RunningTrial,
     cost_of,
@@ -59,23 +61,26 @@ def sweep(
     Ctrl-C everything finished is kept, and Interrupted is raised.
     """
     problems = rule_problems(spec, "spec")
+    if trials is not None:
+        if trials < 1:
+            problems.append(
+                Problem("trials", f"expected at least 1, found {trials}", "Ask for more")
+            )
+        spec = spec.model_copy(update={"trials": trials})
     if problems:
         raise InputError(problems)
-    if trials is not None:
-        spec = spec.model_copy(update={"trials": trials})
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
-    _refuse_other_spec(folder, spec)
-    started = time.time()
-    with _alone(folder), display or make_display() as shown:
-        try:
-            with started_workers(spec.workers) as workers:
-                running = _Sweep(spec, folder, workers, shown)
-                with _tracking(spec, folder, shown) as tracking:
-                    running.run(tracking)
-        except KeyboardInterrupt as interrupt:
-            raise Interrupted(folder) from interrupt
-        finally:
-            _note_run(folder, started)
+    try:
+        with (
+            alone_with(folder, spec),
+            display or make_display() as shown,
+            started_workers(spec.workers) as workers,
+        ):
+            running = _Sweep(spec, folder, workers, shown)
+            with _tracking(spec, folder, shown) as tracking:
+                running.run(tracking)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(folder) from interrupt
     return SweepResult(folder)
 
 
@@ -114,51 +119,7 @@ def _tracking(
             display.say(unwritten)
 
 
-def _note_run(folder: StudyFolder, started: float) -> None:
-    """Add this run's time to the study's, for rates that hold over interruptions."""
-    if not (folder.path / "study.json").is_file():
-        return
-    runs = folder.read_json("runs.json") if (folder.path / "runs.json").is_file() else []
-    folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])
-
-
-def _refuse_other_spec(folder: StudyFolder, spec: Spec) -> None:
-    if not folder.exists():
-        if folder.path.exists() and any(folder.path.iterdir()) and not _only_lock(folder.path):
-            raise refuse(
-                str(folder.path),
-                "expected a study's folder or a new one, found a folder with other files",
-                "Choose another folder with --study",
-            )
-        return
-    found = folder.read_json("spec.json")
-    changed = differences(found["identity"], spec.identity())
-    if changed:
-        raise refuse(
-            str(folder.path),
-            "this study was started with another spec: " + "; ".join(changed),
-            "Choose another folder with --study, or give the spec it was started with",
-        )
-
-
-def _only_lock(path: Path) -> bool:
-    return [entry.name for entry in path.iterdir()] == ["study.lock"]
-
-
-@contextmanager
-def _alone(folder: StudyFolder) -> Iterator[None]:
-    """Hold the study's lock, which ends with the process however it ends."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with open(folder.path / "study.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise refuse(
-                str(folder.path),
-                "another sweep is running on this study",
-                "Wait for it, or choose another folder with --study",
-            ) from error
-        yield
+_SHOW_EVERY = 0.2  # seconds
 
 
 class _Sweep:
@@ -169,9 +130,7 @@ class _Sweep:
         self._folder = folder
         self._display = display
         self._trials: dict[int, RunningTrial] = {}
-        self._total = spec.trials
-        if spec.sampler.name == "grid":
-            self._total = min(self._total, spec.space.grid_size())
+        self._shown = 0.0
         display.say("preparing the data while the workers start")
         settings = settings_from_dict(spec.training)
         self._data = load_study_data(spec)
@@ -179,16 +138,22 @@ class _Sweep:
         self._report_every = report_interval(
             spec.pruner, settings.total_steps, settings.validate_every
         )
+        self._penalty = _penalty(self._data)
+        self._most_cost = _most_cost(spec, self._data)
+        # First of all, since a folder with files but without a spec is taken for someone else's.
+        study_id = self._write_study()
+        several_times = len(self._data.times) > 1
+        self._total = spec.trials
+        if spec.sampler.name == "grid":
+            self._total = min(spec.trials, spec.space.grid_size(several_times=several_times))
         self._advisor = Advisor(
             spec,
             folder.path,
-            several_times=len(self._data.times) > 1,
+            study_id=study_id,
+            several_times=several_times,
             report_every=self._report_every,
             total_steps=settings.total_steps,
         )
-        self._penalty = _penalty(self._data)
-        self._most_cost = _most_cost(spec, self._data)
-        self._write_study()
         self._told = self._learn_what_was_told()
         self._counts = TrialCounts.of(folder)
         self._executor = workers.take(self._data)
@@ -199,8 +164,9 @@ class _Sweep:
             self._start(number, self._advisor.ask_again(number))
         while True:
             self._tell_and_ask()
-            self._display.show(self._state(tracking))
-            if self._told >= self._total:
+            over = self._told >= self._total
+            self._show(tracking, now=over)
+            if over:
                 return
             for event in self._executor.poll():
                 if self._take(event) and tracking is not None:
@@ -208,20 +174,35 @@ class _Sweep:
             while self._executor.notices:
                 self._display.say(self._executor.notices.pop(0))
 
-    def _write_study(self) -> None:
+    def _show(self, tracking: BackgroundTracking | None, *, now: bool) -> None:
+        # Workers answer many times a second, and people do not look that often.
+        if now or time.monotonic() - self._shown > _SHOW_EVERY:
+            self._shown = time.monotonic()
+            self._display.show(self._state(tracking))
+
+    def _write_study(self) -> str:
+        """Write what the study is, unless that is there; returns its identifier."""
         folder, spec, data = self._folder, self._spec, self._data
-        folder.write_json(
-            "spec.json", {"spec": spec.model_dump(mode="json"), "identity": spec.identity()}
-        )
+        folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
         if (folder.path / "study.json").is_file():
-            return
+            study = folder.read_json("study.json")
+            if study["data"] != data.fingerprint():
+                raise refuse(
+                    str(folder.path),
+                    "the data are not those the study was started with",
+                    "Choose another folder with --study, or bring the earlier data back",
+                )
+            return study["id"]
         whole = data.training_set(*data.indices(data.own, repeat=0))
+        assert whole.split is not None
         write_tidy(whole, folder.data, overwrite=True)
+        study_id = uuid.uuid4().hex
         folder.write_json(
             "study.json",
             {
                 "format": 1,
-                "id": uuid.uuid4().hex,
+                "id": study_id,
+                "data": data.fingerprint(),
                 "created": time.time(),
                 "nodes": list(whole.nodes),
                 "objectives": objective_names(spec),
@@ -231,10 +212,18 @@ class _Sweep:
                 "baselines": evaluate_baselines(whole, whole.split),
             },
         )
+        return study_id
 
     def _learn_what_was_told(self) -> int:
         """Remember earlier runs; returns how many trials the sampler knows."""
         told = self._advisor.told()
+        lost = [number for number in told if not self._folder.finished(number)]
+        if lost:
+            raise refuse(
+                f"{self._folder.path}, trials",
+                f"the sampler has learned from trials whose records are gone: {lost}",
+                "Put their folders back, or begin a new study",
+            )
         for number in told:
             self._advisor.learn(outcome_of(self._folder.record(number)))
         return len(told)
@@ -253,6 +242,13 @@ class _Sweep:
 
     def _start(self, number: int, parameters: dict[str, Any]) -> None:
         if self._folder.finished(number):
+            if self._folder.record(number)["parameters"] != parameters:
+                raise refuse(
+                    f"{self._folder.path}, trial {number}",
+                    "the sampler's history is gone or another one, and it now proposes something "
+                    "else",
+                    "Give the storage the study was started with, or begin a new study",
+                )
             return
         plan = make_plan(number, parameters, self._spec, self._data)
         self._trials[number] = RunningTrial(plan, self._spec.repeats)
@@ -262,9 +258,7 @@ class _Sweep:
             self._submit(number, repeat)
 
     def _submit(self, number: int, repeat: int) -> None:
-        self._executor.submit(
-            make_job(self._trials[number].plan, repeat, self._spec, self._data)
-        )
+        self._executor.submit(make_job(self._trials[number].plan, repeat, self._spec, self._data))
 
     def _take(self, event: Event) -> bool:
         """Handle what a worker says; whether a trial ended with it."""
@@ -285,15 +279,15 @@ class _Sweep:
         done = trial.take_finished(finished)
         number = trial.plan.number
         if self._spec.pruner.name == "wilcoxon":
-            error = error_of(finished, self._penalty)
-            if self._judge(trial, finished.repeat, error, unit="repeat"):
+            report = (finished.repeat, error_of(finished, self._penalty))
+            if done:
+                trial.reports.append(report)
+            elif self._judge(trial, *report, unit="repeat"):
                 return True
-            if not done:
+            else:
                 self._submit(number, finished.repeat + 1)
         if done:
-            record, networks = finished_record(
-                trial, self._spec, self._penalty, self._most_cost
-            )
+            record, networks = finished_record(trial, self._spec, self._penalty, self._most_cost)
             record["marks"] = self._advisor.marks(number)
             self._end(record, networks)
         return done

@@ -15,8 +15,8 @@ import numpy as np
 
 from cellbox.evaluation import beside_baselines
 from cellbox.settings import SETTING_NAMES, Settings, settings_from_dict
-from search.advisor import Outcome
 from search.executors.job import Finished, Job, Report
+from search.pruning import Outcome
 from search.space import BUDGET_AXES, Value
 from search.spec import Prices, Spec
 from search.study_data import Budget, StudyData
@@ -34,9 +34,7 @@ class Plan:
     cost: float
 
 
-def make_plan(
-    number: int, parameters: Mapping[str, Value], spec: Spec, data: StudyData
-) -> Plan:
+def make_plan(number: int, parameters: Mapping[str, Value], spec: Spec, data: StudyData) -> Plan:
     """Turn a point of the space into settings and a budget."""
     chosen = {name: value for name, value in parameters.items() if name in SETTING_NAMES}
     settings = settings_from_dict({**spec.training, **chosen})
@@ -93,6 +91,7 @@ class RunningTrial:
     def __init__(self, plan: Plan, n_repeats: int):
         self.plan = plan
         self.reports: list[tuple[int, float]] = []
+        self.started = time.time()
         self._n_repeats = n_repeats
         self._reported: dict[int, dict[int, float]] = {}
         self._finished: dict[int, Finished] = {}
@@ -104,6 +103,9 @@ class RunningTrial:
         """
         error = report.validation_mae
         at_step = self._reported.setdefault(report.step, {})
+        if report.repeat in at_step:
+            # Its worker died, and another one trains it again.
+            return None
         at_step[report.repeat] = error if np.isfinite(error) else penalty
         if len(at_step) < self._n_repeats:
             return None
@@ -135,7 +137,7 @@ def pruned_record(trial: RunningTrial, at_step: int, reason: str) -> dict[str, A
         "shape": repeats[0].shape if repeats else None,
         "seconds": None,
         "compile_seconds": None,
-        "started": None,
+        "started": trial.started,
         "finished": time.time(),
         "repeats": [],
         "best_repeat": None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from search.cli.arguments import add_json, whole_number
@@ -46,6 +48,10 @@ def _add_sweep(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--executor", choices=("ray", "inline"),
         help="ray: worker processes; inline: everything in this process (default: ray)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--storage-url", metavar="URL",
+        help="database for Optuna's history (default: a journal file in the study's folder)",
     )  # fmt: skip
     parser.add_argument(
         "--tracking-uri", metavar="URI",
@@ -103,11 +109,17 @@ def _spec(arguments: Namespace) -> Any:
             values[key] = getattr(arguments, key)
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
     chosen = {key: value for key, value in workers.items() if value is not None}
-    if chosen:
-        values["workers"] = {**values.get("workers", {}), **chosen}
+    _put_into(values, "workers", chosen)
     if arguments.tracking_uri is not None:
-        values["tracking"] = {**values.get("tracking", {}), "uri": arguments.tracking_uri}
+        _put_into(values, "tracking", {"uri": arguments.tracking_uri})
     return make_spec(values, where=where)
+
+
+def _put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None:
+    """Let choices stand before those of a table; what is no table is refused with the rest."""
+    given = values.get(table, {})
+    if chosen and isinstance(given, dict):
+        values[table] = {**given, **chosen}
 
 
 def _add_best(parser: ArgumentParser) -> None:
@@ -141,13 +153,29 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 
 def _run_ui(arguments: Namespace) -> int:
-    from search.rerun import load_spec
+    from search.spec import spec_of
     from search.study_folder import StudyFolder
     from search.tracking.ui import serve
 
     folder = StudyFolder.at(arguments.study)
-    serve(folder, load_spec(folder).tracking.uri, host=arguments.host, port=arguments.port)
+    uri = spec_of(folder).tracking.uri
+    with _mlflow_refusals(arguments.study):
+        serve(folder, uri, host=arguments.host, port=arguments.port)
     return 0
+
+
+@contextmanager
+def _mlflow_refusals(study: str) -> Iterator[None]:
+    """Turn an MLflow that does not answer into a message for the user."""
+    from cellbox.errors import refuse
+    from search.tracking.mlflow_writer import TrackingUnavailable
+
+    try:
+        yield
+    except TrackingUnavailable as error:
+        raise refuse(
+            study, str(error), "Start the MLflow server, or choose another with --tracking-uri"
+        ) from error
 
 
 def _add_rerun(parser: ArgumentParser) -> None:
@@ -195,15 +223,16 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 
 def _run_sync(arguments: Namespace) -> int:
-    from search.rerun import load_spec
     from search.result import best_numbers, save_best_models
+    from search.spec import spec_of
     from search.study_folder import StudyFolder
     from search.tracking.mlflow_writer import synchronise
 
     folder = StudyFolder.at(arguments.study)
     best = best_numbers(folder)
     save_best_models(folder, best)
-    synchronise(folder, arguments.tracking_uri or load_spec(folder).tracking.uri, best)
+    with _mlflow_refusals(arguments.study):
+        synchronise(folder, arguments.tracking_uri or spec_of(folder).tracking.uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
     return 0
 

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cellbox.errors import InputError, Problem
 from search.executors.job import Event, Finished, Job, WorkerReport
 
 
-class WorkersLost(RuntimeError):
+class WorkersLost(InputError):
     """Workers die again and again without finishing anything."""
 
 
@@ -53,9 +54,7 @@ class Executor(ABC):
         self._loads = [_Load() for _ in range(n_workers)]
 
     @abstractmethod
-    def _send(
-        self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
-    ) -> None:
+    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
         """Call a worker; its answer comes through `_receive`."""
 
     @abstractmethod
@@ -128,8 +127,7 @@ class Executor(ABC):
             if load.busy:
                 continue
             jobs = [
-                self._queue.popleft()
-                for _ in range(min(self._fair_share(load), len(self._queue)))
+                self._queue.popleft() for _ in range(min(self._fair_share(load), len(self._queue)))
             ]
             load.running |= {job.key: job for job in jobs}
             if load.running or load.cancelled:
@@ -148,12 +146,17 @@ class Executor(ABC):
         losses = load.losses + 1
         self._queue.extendleft(reversed(load.running.values()))
         self._loads[death.worker] = _Load(losses=losses)
-        self.notices.append(
-            f"worker {death.worker} died ({death.reason}); its trials start again"
-        )
+        self.notices.append(f"worker {death.worker} died ({death.reason}); its trials start again")
         if losses >= self.max_losses:
             raise WorkersLost(
-                f"worker {death.worker} died {losses} times without finishing a trial: "
-                f"{death.reason}"
+                [
+                    Problem(
+                        f"worker {death.worker}",
+                        f"expected it to train, and it died {losses} times without finishing "
+                        f"anything ({death.reason})",
+                        "Look for too little memory (fewer lanes need less) or a failing device; "
+                        "what has finished is kept",
+                    )
+                ]
             )
         self._restart(death.worker)

@@ -20,9 +20,7 @@ class InlineExecutor(Executor):
         self._worker = Worker(data, n_lanes)
         self._call: tuple[Sequence[Job], Sequence[tuple[int, int]]] = ((), ())
 
-    def _send(
-        self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
-    ) -> None:
+    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
         self._call = (jobs, cancelled)
 
     def _receive(self) -> tuple[int, WorkerReport]:

@@ -7,10 +7,17 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import (
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from cellbox.errors import InputError, refuse
 from search.executors.device import cores, use_gpu_share, use_one_core
@@ -28,9 +35,18 @@ class _Actor:
         self._n_lanes = n_lanes
         self._worker: Any = None
 
-    def node(self) -> str:
-        """The machine that this process is on."""
-        return ray.get_runtime_context().get_node_id()
+    def host(self) -> str:
+        """The machine that this process is on, and the cores it may use there.
+
+        Several Ray nodes may be on one machine, where their workers must not share a core.
+        """
+        boot = Path("/proc/sys/kernel/random/boot_id")
+        machine = (
+            boot.read_text().strip()
+            if boot.is_file()
+            else ray.get_runtime_context().get_node_id()
+        )
+        return f"{machine} {list(cores())}"
 
     def prepare(self, place: int) -> None:
         """Settle the device, then import what training needs while the data are on their way.
@@ -50,9 +66,7 @@ class _Actor:
 
         self._worker = Worker(data, self._n_lanes)
 
-    def work(
-        self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
-    ) -> WorkerReport:
+    def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
         """See `search.executors.worker.Worker.work`."""
         return self._worker.work(jobs, cancelled)
 
@@ -96,18 +110,17 @@ class RayCluster:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        address = self._workers.address
+        address = self._workers.address or os.environ.get("RAY_ADDRESS")
+        if address is None:
+            quiet["include_dashboard"] = False
         with warnings.catch_warnings():
             # JAX warns of every fork; here it has no threads yet that a fork could break.
             warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-            if address is None:
-                ray.init(include_dashboard=False, **quiet, **options)
-                return
             try:
                 ray.init(address=address, **quiet, **options)
             except ConnectionError as error:
                 raise refuse(
-                    "workers.address",
+                    "workers.address" if self._workers.address else "RAY_ADDRESS",
                     f"no Ray cluster answers at {address}",
                     "Start one with `ray start --head`, or leave the address out",
                 ) from error
@@ -127,16 +140,17 @@ class RayCluster:
         return actor.remote(share, self._workers.lanes_per_worker)
 
     def _prepare_all(self) -> None:
-        on_node: Counter[str] = Counter()
-        for actor, node in zip(
-            self.actors, ray.get([actor.node.remote() for actor in self.actors]), strict=True
-        ):
-            self._places.append(on_node[node])
-            actor.prepare.remote(on_node[node])
-            on_node[node] += 1
+        on_host: Counter[str] = Counter()
+        hosts = ray.get([actor.host.remote() for actor in self.actors])
+        for actor, host in zip(self.actors, hosts, strict=True):
+            self._places.append(on_host[host])
+            actor.prepare.remote(on_host[host])
+            on_host[host] += 1
 
     def replace(self, number: int) -> Any:
-        """Start a new process in the place of a dead worker."""
+        """Start a new process in the place of a worker that no longer answers."""
+        # One that only lost its connection would keep its device from the new one.
+        ray.kill(self.actors[number])
         self.actors[number] = self._new_actor()
         self.actors[number].prepare.remote(self._places[number])
         return self.actors[number]
@@ -174,16 +188,13 @@ class RayExecutor(Executor):
         self._cluster = cluster
         self._data = ray.put(data)
         self._calls: dict[Any, int] = {}
-        for actor in cluster.actors:
-            actor.hold.remote(self._data)
+        self._held = [actor.hold.remote(self._data) for actor in cluster.actors]
 
     def describe_workers(self) -> list[dict[str, Any]]:
         """The process and device of each worker."""
         return ray.get([actor.describe.remote() for actor in self._cluster.actors])
 
-    def _send(
-        self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
-    ) -> None:
+    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
         self._calls[self._cluster.actors[worker].work.remote(jobs, cancelled)] = worker
 
     def _receive(self) -> tuple[int, WorkerReport]:
@@ -191,16 +202,23 @@ class RayExecutor(Executor):
         worker = self._calls.pop(ready[0])
         try:
             return worker, ray.get(ready[0])
-        except RayActorError as error:
+        except (
+            RayActorError,
+            WorkerCrashedError,
+            OutOfMemoryError,
+            ObjectLostError,
+        ) as error:
             raise WorkerDied(worker, type(error).__name__) from error
         except RayTaskError as error:
             # A refusal inside the worker is the user's to read, without Ray around it.
             if isinstance(error.cause, InputError):
                 raise error.cause from None
+            # Where the worker never came up, that is what went wrong.
+            ray.get(self._held[worker])
             raise
 
     def _restart(self, worker: int) -> None:
-        self._cluster.replace(worker).hold.remote(self._data)
+        self._held[worker] = self._cluster.replace(worker).hold.remote(self._data)
 
     def close(self) -> None:
         """End the workers."""

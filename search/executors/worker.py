@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -44,9 +43,7 @@ class _Slots:
 
     def free(self) -> int | None:
         """The first free lane."""
-        return next(
-            (slot for slot in range(self.pack.n_lanes) if slot not in self.running), None
-        )
+        return next((slot for slot in range(self.pack.n_lanes) if slot not in self.running), None)
 
 
 class Worker:
@@ -60,9 +57,7 @@ class Worker:
         self._programs = 0
         self._compile_seconds = 0.0
 
-    def work(
-        self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]
-    ) -> WorkerReport:
+    def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
         """Drop cancelled jobs, take new ones, and train everything for one validation interval."""
         for slots in self._all_slots():
             for slot, running in list(slots.running.items()):
@@ -211,5 +206,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-

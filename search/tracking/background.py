@@ -121,7 +121,7 @@ class BackgroundTracking:
                 self._pause(delay)
                 delay = min(2 * delay, _LONGEST_DELAY)
             except Exception as error:
-                # The sweep must not end for a fault here; it is shown, and `cellbox sync` raises it.
+                # The sweep must not end for a fault here: it is shown, and `sync` will raise it.
                 self._error = f"writing MLflow ended: {describe_error(error)}"
                 return
             else:

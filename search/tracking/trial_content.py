@@ -123,7 +123,6 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
         "cellbox.status": record["status"],
         "cellbox.seed": str(record["seed"]),
         "cellbox.shape": json.dumps(shape),
-        "cellbox.worker": str(record["worker"]),
         "mlflow.note.content": without_credentials(record["message"] or ""),
     }
     if record.get("pruned_at") is not None:

@@ -20,8 +20,8 @@ LAYERS = [
     {"networks", "solve"},
     {"dataset", "settings", "objective", "metrics", "export"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
-    {"pack", "model", "gallery"},
-    {"fitting", "evaluation"},
+    {"pack", "model"},
+    {"fitting", "evaluation", "gallery"},
 ]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 

@@ -21,6 +21,7 @@ from tests.cellbox.small import LOOP
 
 N_ROWS, N_TIMES, N_LANES = 8, 3, 3
 SETTINGS = Settings(steps=15, validate_every=5)
+ONE_STEP = replace(SETTINGS, steps=1, validate_every=1, schedule="constant")
 ROWS, TIMES = np.arange(N_ROWS), np.arange(N_TIMES)
 
 
@@ -68,11 +69,32 @@ def test_a_lane_is_the_same_to_the_bit_in_every_slot(slot, pool, alone):
     assert_same_to_the_bit(finish(pack, slot), alone)
 
 
-def test_a_lane_does_not_notice_what_its_neighbours_do(pool, alone):
+PLAIN = {"seed": 1}
+OF_FEW_ROWS = {"rows": ROWS[:3], "times": TIMES[:1]}
+DIVERGES = {"settings": replace(SETTINGS, peak_rate=100.0, schedule="constant")}
+STIFF = {"settings": replace(SETTINGS, peak_rate=10.0, schedule="constant", gradient_clip=1e5)}
+
+
+# All lanes at work and some of them idle are different cases: diffrax treats the first step of
+# one lane as a first step of all.
+@pytest.mark.parametrize(
+    "neighbours",
+    [(PLAIN,), (PLAIN, PLAIN), (DIVERGES, PLAIN), (OF_FEW_ROWS, PLAIN), (STIFF, OF_FEW_ROWS)],
+    ids=["one idle", "none idle", "one diverging", "small budgets", "many solver steps"],
+)
+def test_a_lane_is_the_same_to_the_bit_whatever_its_neighbours(neighbours, pool, alone):
     pack = new_pack(pool)
     insert(pack, pool, 1, seed=7)
-    insert(pack, pool, 0, seed=1, settings=replace(SETTINGS, peak_rate=100.0, schedule="constant"))
-    insert(pack, pool, 2, seed=2, settings=replace(SETTINGS, l1=0.1), rows=ROWS[:3])
+    for slot, neighbour in zip((0, 2), neighbours, strict=False):
+        insert(pack, pool, slot, **neighbour)
+    assert_same_to_the_bit(finish(pack, 1), alone)
+
+
+def test_a_lane_does_not_notice_that_its_neighbours_are_replaced_and_stopped(pool, alone):
+    pack = new_pack(pool)
+    insert(pack, pool, 1, seed=7)
+    insert(pack, pool, 0, **DIVERGES)
+    insert(pack, pool, 2, **PLAIN)
     pack.advance()
     assert pack.harvest(0).status == Status.NOT_FINITE
     insert(pack, pool, 0, seed=3)
@@ -111,11 +133,10 @@ def test_a_later_training_in_a_used_lane_is_the_same_to_the_bit(pool, alone):
 
 
 def test_in_another_number_of_lanes_the_first_step_agrees(pool):
-    one_step = replace(SETTINGS, steps=1, validate_every=1, schedule="constant")
     results = []
     for n_lanes in (1, N_LANES):
-        pack = new_pack(pool, n_lanes, one_step)
-        insert(pack, pool, 0, seed=7, settings=one_step)
+        pack = new_pack(pool, n_lanes, ONE_STEP)
+        insert(pack, pool, 0, seed=7, settings=ONE_STEP)
         results.append(finish(pack, 0))
     first, second = results
     np.testing.assert_allclose(first.weights, second.weights, rtol=1e-5, atol=1e-7)
@@ -149,11 +170,13 @@ def test_lanes_that_differ_in_all_that_is_searched_share_one_program(pool):
     assert before_any.compile_seconds < 1
 
 
-def test_another_shape_or_lane_count_is_another_program(pool):
-    new_pack(pool)
+def test_another_number_of_lanes_is_another_program_and_the_same_is_not(pool):
+    for n_lanes in (N_LANES, 1):
+        new_pack(pool, n_lanes, ONE_STEP)
     before = compiled_programs()
-    new_pack(pool, n_lanes=2, settings=replace(SETTINGS, validate_every=3))
-    assert compiled_programs() == before + 1
+    assert before >= 2
+    new_pack(pool, 1, ONE_STEP)
+    assert compiled_programs() == before
 
 
 def test_budgets_of_like_size_are_rounded_to_one_shape():
@@ -202,7 +225,7 @@ def test_a_slot_that_is_not_there_is_refused(slot, pool):
 
 
 def test_a_minibatch_that_does_not_fit_the_shape_is_refused(pool):
-    pack = new_pack(pool, settings=replace(SETTINGS, validate_every=3))
-    small = Pack(pool, pack.shape._replace(rows_per_step=4), N_LANES)
+    pack = new_pack(pool)
+    pack.shape = pack.shape._replace(rows_per_step=4)
     with pytest.raises(ValueError, match="8 rows per step"):
-        insert(small, pool, 0)
+        insert(pack, pool, 0)

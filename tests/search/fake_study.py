@@ -137,7 +137,6 @@ def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str
         "compile_seconds": 0.0,
         "started": _START + 4 * number,
         "finished": _START + 4 * number + 3.1,
-        "worker": "0",
         "repeats": [repeat, {**repeat, "seed": number + 1000}] if completed else [repeat],
         "best_repeat": 1 if completed else None,
         "metrics": metrics,

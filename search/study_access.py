@@ -1,0 +1,75 @@
+"""Who may run a sweep in a folder: one process at a time, with the spec the study began with."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellbox.errors import refuse
+from search.spec import Spec, differences, spec_of
+from search.study_folder import StudyFolder
+
+_LOCK = "study.lock"
+
+
+@contextmanager
+def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
+    """Hold a study for a block, or as long as this process lives; and note the time it took.
+
+    Raises InputError for a folder that is no study's or another study's, and where another
+    process holds it. A block that fails before it has begun a study leaves no folder behind.
+    """
+    _refuse_other_study(folder, spec)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with open(folder.path / _LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise refuse(
+                str(folder.path),
+                "another sweep is running on this study",
+                "Wait for it, or choose another folder with --study",
+            ) from error
+        # Once more, since another process may have begun a study here in the meantime.
+        _refuse_other_study(folder, spec)
+        started = time.time()
+        try:
+            yield
+        finally:
+            if folder.exists():
+                _note_run(folder, started)
+            elif _is_bare(folder.path):
+                (folder.path / _LOCK).unlink()
+                folder.path.rmdir()
+
+
+def _refuse_other_study(folder: StudyFolder, spec: Spec) -> None:
+    if not folder.exists():
+        if folder.path.exists() and not _is_bare(folder.path):
+            raise refuse(
+                str(folder.path),
+                "expected a study's folder or a new one, found a file or a folder with other files",
+                "Choose another folder with --study",
+            )
+        return
+    changed = differences(spec_of(folder).identity(), spec.identity())
+    if changed:
+        raise refuse(
+            str(folder.path),
+            "this study was started with another spec: " + "; ".join(changed),
+            "Choose another folder with --study, or give the spec it was started with",
+        )
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether this is a folder with nothing in it, or nothing but our lock."""
+    return path.is_dir() and {entry.name for entry in path.iterdir()} <= {_LOCK}
+
+
+def _note_run(folder: StudyFolder, started: float) -> None:
+    """Add this run's time to the study's, for rates that hold over interruptions."""
+    runs = folder.read_json("runs.json") if (folder.path / "runs.json").is_file() else []
+    folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])

@@ -1,0 +1,132 @@
+"""The Slurm script, with real Ray nodes and a real sweep on stand-ins for Slurm's commands."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.fakes import fake_slurm, kill, processes_of, wait_until_gone
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "deploy" / "slurm.sh"
+
+SPEC = """\
+trials = 40
+[data]
+system = "LI"
+[training]
+steps = 200
+[pruner]
+name = "none"
+[tracking]
+enabled = false
+"""
+
+
+def test_is_bash():
+    subprocess.run(["bash", "-n", SCRIPT], check=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_has_no_warnings_of_shellcheck():
+    subprocess.run(["shellcheck", SCRIPT], check=True)
+
+
+def test_says_how_it_is_used():
+    done = subprocess.run([SCRIPT], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "SPEC.toml STUDY_FOLDER" in done.stderr
+
+
+@pytest.fixture
+def ray_folder():
+    # Ray's sockets have paths of about 100 characters at most, which pytest's folders exceed.
+    folder = Path(tempfile.mkdtemp(prefix="cb", dir="/tmp"))
+    yield folder
+    kill(processes_of(str(folder)))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Job:
+    """The script as Slurm would run it on two nodes, which both are this machine."""
+
+    def __init__(self, folder: Path, ray_folder: Path):
+        self.study = folder / "study"
+        self.requeued = folder / "scontrol.log"
+        self._spec = folder / "sweep.toml"
+        self._spec.write_text(SPEC)
+        self._ray_folder = ray_folder
+        self._path = fake_slurm(folder / "bin")
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {
+            **os.environ,
+            "PATH": f"{self._path}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "SLURM_JOB_ID": "7",
+            "SLURM_JOB_NODELIST": "one,two",
+            "SLURM_JOB_NUM_NODES": "2",
+            "SLURM_CPUS_PER_TASK": "1",
+            "CELLBOX_RAY_TMP": str(self._ray_folder / "ray"),
+            "CELLBOX_RAY_PORT": str(port),
+            "CELLBOX_START_LIMIT": "120",
+            "CELLBOX_REQUEUE": "1",
+            "FAKE_SCONTROL_LOG": str(self.requeued),
+        }
+        return subprocess.Popen(
+            ["bash", SCRIPT, self._spec, self.study, *options],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finished(self) -> int:
+        return len(list(self.study.glob("trials/*/record.json")))
+
+    def logs(self) -> str:
+        return "\n".join(log.read_text() for log in self.study.parent.glob("study.*.log"))
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_stops_before_the_time_limit_and_goes_on(tmp_path, ray_folder):
+    job = _Job(tmp_path, ray_folder)
+    first = job.start()
+    try:
+        while job.finished() < 2:
+            assert first.poll() is None, first.stdout.read() + job.logs()
+            time.sleep(0.2)
+        first.send_signal(signal.SIGUSR1)
+        said, _ = first.communicate(timeout=120)
+    finally:
+        kill([first.pid] if first.poll() is None else [])
+    assert first.returncode == 130, said
+    assert "the time limit is near" in said
+    assert "Traceback" not in said
+    assert job.requeued.read_text() == "requeue 7\n"
+    assert wait_until_gone(str(ray_folder), 30) == []
+    assert not (ray_folder / "ray").exists()
+
+    before = job.finished()
+    assert before < 40
+    report = tmp_path / "out.json"
+    second = job.start("--trials", str(before + 1), "--json", str(report))
+    try:
+        said, _ = second.communicate(timeout=240)
+    finally:
+        kill([second.pid] if second.poll() is None else [])
+    assert second.returncode == 0, said + job.logs()
+    assert job.finished() >= before + 1
+    assert sum(json.loads(report.read_text())["trials"].values()) >= before + 1
+    assert wait_until_gone(str(ray_folder), 30) == []

@@ -1,0 +1,52 @@
+"""Studies so small that a trial takes a fraction of a second."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from search.display import Silent
+from search.spec import Spec, make_spec
+from search.sweeping import sweep
+
+# Every test that trains uses these data, so that one process compiles one program.
+BASE: dict[str, Any] = {
+    "name": "tiny",
+    "seed": 3,
+    "trials": 6,
+    "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
+    # The direct adjoint is the quickest to compile.
+    "training": {"steps": 100, "validate_every": 25, "adjoint": "direct", "max_steps": 40},
+    "space": {"weight_decay": 1e-5},
+    "sampler": {"name": "tpe", "startup_trials": 3, "in_flight": 3},
+    "pruner": {"name": "none"},
+    "workers": {"executor": "inline", "lanes": 2},
+    "tracking": {"enabled": False},
+}
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    """The tiny sweep as plain values; a dictionary changes a part of a table, None drops it."""
+    merged = copy.deepcopy(BASE)
+    for key, change in changes.items():
+        if change is None:
+            merged.pop(key)
+        elif isinstance(change, dict) and isinstance(merged.get(key), dict):
+            merged[key] = {**merged[key], **change}
+        else:
+            merged[key] = change
+    return merged
+
+
+def spec(**changes: Any) -> Spec:
+    return make_spec(values(**changes))
+
+
+def run(folder, trials=None, **changes):
+    return sweep(spec(**changes), study=folder, trials=trials, display=Silent())
+
+
+TWO_OBJECTIVES = {
+    "space": {"weight_decay": 1e-5, "budget": {"conditions": [4, 6]}},
+    "objective": {"minimise": ["validation_mae", "cost"]},
+}

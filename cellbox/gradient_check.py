@@ -65,7 +65,8 @@ def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"])
         raise refuse(
             "solver settings",
             f"{tried} did not reach the end of a small probe within {solver.max_steps} steps",
-            "Use larger or adaptive steps, or raise max_steps",
+            "Give times in a larger unit (a response settles within a few units of time), use "
+            "larger or adaptive steps, or raise max_steps",
         )
     raise refuse(
         "solver settings",

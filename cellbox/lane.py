@@ -8,6 +8,7 @@ here are written for one lane; `cellbox.pack` maps them over many.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -315,13 +316,15 @@ def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, "
 def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Float[Array, ""]:
     """Mean |residual| from x(0) over the validation rows; infinite where it was not solved."""
     perturbations = pool.validation_perturbations.T
+    # The limit is one for each interval, and here all of them are solved in one piece.
+    most = shape.solver.max_steps * len(pool.validation_times)
     predicted, reached = integrate(
         lane.parameters,
         perturbations,
         jnp.zeros_like(perturbations),
         # A lane that is not running must not hold up the others.
         jnp.where(lane.status == Status.RUNNING, pool.validation_times, 0.0),
-        shape.solver,
+        replace(shape.solver, max_steps=most),
     )
     measurements = pool.validation_measurements.transpose(1, 2, 0)
     counted = jnp.broadcast_to(pool.validation_nodes[None, :, None], measurements.shape)

@@ -28,7 +28,8 @@ class Settings:
         integrate the whole horizon. Data with one time point have no intervals.
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
-    gradient_clip: largest global norm of a gradient; larger ones are scaled down to it.
+    gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;
+        1e12 for no clipping.
     patience: validations without improvement after which training stops, or None for never.
     validate_every: steps between validations.
     solver: how the equations are integrated.
@@ -64,10 +65,11 @@ SETTING_NAMES = tuple(item.name for item in fields(Settings) if item.name != "so
 SOLVER_SETTING_NAMES = tuple(item.name for item in fields(SolverSettings))
 
 
-def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Settings:
+def settings_from_dict(values: dict[str, Any], where: str | None = None) -> Settings:
     """Settings from plain values; solver settings may stand beside the others or in "solver".
 
     "solver" is thus either the name of a solver or a dict of solver settings.
+    where: the place that the values come from, to name it in problems.
 
     Raises InputError naming every unknown key and every value that cannot be.
     """
@@ -76,7 +78,7 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
         values = {**{key: value for key, value in values.items() if key != "solver"}, **inner}
     known = SETTING_NAMES + SOLVER_SETTING_NAMES
     problems = [
-        Problem(where, f"unknown setting {name!r}", f"Use one of {', '.join(known)}")
+        Problem(where or "settings", f"unknown setting {name!r}", f"Use one of {', '.join(known)}")
         for name in values
         if name not in known
     ]
@@ -86,7 +88,10 @@ def settings_from_dict(values: dict[str, Any], where: str = "settings") -> Setti
         try:
             built[kind.__name__] = kind(**own)
         except InputError as error:
-            problems += error.problems
+            problems += [
+                replace(problem, where=f"{where}, {problem.where}" if where else problem.where)
+                for problem in error.problems
+            ]
     if problems:
         raise InputError(problems)
     return replace(built["Settings"], solver=built["SolverSettings"])
@@ -102,7 +107,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "interval_share": (0.0, 1.0, "a share between 0 and 1"),
     "conditions_per_step": (1, 1_000_000, "a whole number, at least 1, or none for all"),
     "times_per_step": (1, 1_000_000, "a whole number, at least 1, or none for all"),
-    "gradient_clip": (1e-12, math.inf, "a positive norm"),
+    "gradient_clip": (1e-12, 1e12, "a positive norm"),
     "patience": (1, 1_000_000, "a whole number, at least 1, or none"),
     "validate_every": (1, 1_000_000, "a whole number of steps, at least 1"),
 }

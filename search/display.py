@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -135,13 +135,12 @@ class LiveDisplay:
     def show(self, state: SweepState) -> None:
         """Bring the live lines up to date."""
         rate, left = self._pace.update(state)
-        lines = Table.grid(padding=(0, 1))
         finished = state.counts.finished
         bar = ProgressBar(total=max(1, state.total), completed=finished, width=40)
-        lines.add_row(bar, f"{finished} of {state.total} trials")
-        for text in _line(state, rate, left).split("; "):
-            lines.add_row(Text(text))
-        self._live.update(lines)
+        first = Table.grid(padding=(0, 1))
+        first.add_row(bar, f"{finished} of {state.total} trials")
+        texts = (Text(text) for text in _line(state, rate, left).split("; "))
+        self._live.update(Group(first, *texts))
 
 
 def make_display(stream: IO[str] | None = None) -> Display:

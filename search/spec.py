@@ -228,7 +228,7 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
         raise refuse(
             str(path), f"expected TOML: {error}", "Correct the file at this place"
         ) from error
-    content.setdefault("name", _name_from(path.stem))
+    content.setdefault("name", name_from(path.stem))
     data = content.get("data")
     if isinstance(data, dict):
         for key in ("folder", "network"):
@@ -237,8 +237,9 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _name_from(stem: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._") or "study"
+def name_from(stem: str) -> str:
+    """A study's name made from that of a file or folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._")[:100] or "study"
 
 
 def spec_of(folder: StudyFolder) -> Spec:

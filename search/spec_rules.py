@@ -11,7 +11,7 @@ from cellbox.errors import InputError, Problem
 from cellbox.networks import system
 from cellbox.schedules import SCHEDULES
 from cellbox.settings import settings_from_dict
-from search.space import Range, is_whole
+from search.space import Range, applies, is_whole
 from search.spec import Spec
 
 _SAMPLER_PACKAGES = {"gp": "torch", "cmaes": "cmaes"}
@@ -109,15 +109,16 @@ def _sampler_fits_the_objectives(spec: Spec) -> Iterator[Problem]:
 def _grid_is_finite(spec: Spec) -> Iterator[Problem]:
     if spec.sampler.name != "grid":
         return
+    schedules = [str(kind) for kind in spec.space.schedule.values]
     for name, dimension in spec.space.dimensions():
-        if isinstance(dimension, Range):
+        asked = any(applies(name, kind, several_times=True) for kind in schedules)
+        if asked and isinstance(dimension, Range):
             yield Problem(
                 f"space.{name}",
                 "a grid needs a list of values or one fixed value, found a range",
                 f"Write for example {name} = [{dimension.low:g}, {dimension.high:g}]",
             )
     grid = spec.space.grid()
-    schedules = spec.space.schedule.values
     for name, without in (
         ("final_share", [kind for kind in schedules if kind == "constant"]),
         ("warmup_share", [kind for kind in schedules if kind != "warmup_cosine"]),

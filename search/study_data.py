@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from cellbox.dataset import Dataset, Split, split_rows
 from cellbox.design import check_perturbed, draw_design
 from cellbox.errors import InputError, Problem
+from cellbox.fitting import check_split
 from cellbox.networks import Network, read_network, system
 from cellbox.readers import read_data
 from cellbox.simulation import refuse_unsolved, responses
@@ -281,6 +282,7 @@ def _from_files(spec: Spec) -> StudyData:
         seed=spec.seed,
         by=spec.data.split_by,
     )
+    check_split(data, split)
     training = data.rows(split.training)
     own = Budget(training.n_conditions, None, len(data.times))
     axes = spec.space.budget

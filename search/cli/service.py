@@ -84,11 +84,10 @@ def _run_sweep(arguments: Namespace) -> int:
 
 def _spec(arguments: Namespace) -> Any:
     """The spec from the file, or the built-in one, with what the command line says instead."""
-    import re
     from pathlib import Path
 
     from cellbox.errors import refuse
-    from search.spec import make_spec, read_spec_values
+    from search.spec import make_spec, name_from, read_spec_values
 
     sources = [arguments.spec, arguments.system, arguments.data]
     if sum(source is not None for source in sources) != 1:
@@ -102,8 +101,8 @@ def _spec(arguments: Namespace) -> Any:
     elif arguments.system is not None:
         values, where = {"name": arguments.system, "data": {"system": arguments.system}}, "sweep"
     else:
-        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(arguments.data).resolve().name)
-        values, where = {"name": stem or "data", "data": {"folder": arguments.data}}, "sweep"
+        name = name_from(Path(arguments.data).resolve().name)
+        values, where = {"name": name, "data": {"folder": arguments.data}}, "sweep"
     for key in ("trials", "seed"):
         if getattr(arguments, key) is not None:
             values[key] = getattr(arguments, key)
@@ -188,18 +187,24 @@ def _add_rerun(parser: ArgumentParser) -> None:
 
 
 def _run_rerun(arguments: Namespace) -> int:
-    # The recorded numbers come from workers on one core each, so this process takes one too.
-    from search.executors.device import cores, use_one_core
-
-    use_one_core(cores()[0])
     from search.cli.output import Output
-    from search.rerun import rerun_trial
+    from search.executors.device import cores, keep_off_gpus, use_one_core
     from search.result import SweepResult
+    from search.study_folder import StudyFolder
 
     output = Output(arguments.json)
+    folder = StudyFolder.at(arguments.study)
     number = arguments.trial
     if number is None:
-        number = SweepResult(arguments.study).best.number
+        number = SweepResult(folder).best.number
+    shape = folder.record(number)["shape"] if folder.finished(number) else None
+    if shape is not None and shape["threads"]:
+        # A worker has one core, and so must this process have, before JAX starts in it.
+        if shape["threads"] == 1:
+            use_one_core(cores()[0])
+        keep_off_gpus()
+    from search.rerun import rerun_trial
+
     found = rerun_trial(arguments.study, number)
     output.say(
         f"trial {number}: validation MAE {found.recorded_validation_mae} recorded, "

@@ -42,9 +42,7 @@ class _Actor:
         """
         boot = Path("/proc/sys/kernel/random/boot_id")
         machine = (
-            boot.read_text().strip()
-            if boot.is_file()
-            else ray.get_runtime_context().get_node_id()
+            boot.read_text().strip() if boot.is_file() else ray.get_runtime_context().get_node_id()
         )
         return f"{machine} {list(cores())}"
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cellbox import gradient_check
 from cellbox.baselines import score_baselines
-from cellbox.dataset import Split
+from cellbox.dataset import Split, split_rows
 from cellbox.errors import InputError
 from cellbox.evaluation import evaluate
-from cellbox.fitting import fit
+from cellbox.fitting import choose_split, fit
 from cellbox.metrics import pearson_correlation
 from cellbox.model import FittedModel, load_model
 from cellbox.settings import Settings
@@ -20,6 +21,14 @@ from tests.cellbox.small import LOOP
 
 SETTINGS = Settings(steps=300, validate_every=50)
 SHORT = replace(SETTINGS, steps=50)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache_folder(tmp_path_factory):
+    """Gradient checks are remembered in a folder of the tests, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -199,11 +208,12 @@ def test_a_part_without_measured_values_is_refused(part, data):
         fit(replace(data, measurements=blank), SHORT)
 
 
-def test_a_split_that_is_given_comes_before_that_of_the_data(data):
-    rows = np.arange(14)
-    given = Split(training=rows[:10:2], validation=rows[10:12], test=rows[12:])
-    fewer = fit(data, SHORT, split=given)
-    assert not np.array_equal(fewer.network.weights, fit(data, SHORT).network.weights)
+def test_a_split_that_is_given_comes_before_that_of_the_data_and_that_before_a_random_one(data):
+    given = Split(training=np.arange(8), validation=np.arange(8, 12), test=np.arange(12, 14))
+    assert choose_split(data, given, seed=0) is given
+    assert choose_split(data, None, seed=0) is data.split
+    drawn = choose_split(replace(data, split=None), None, seed=3)
+    np.testing.assert_array_equal(drawn.test, split_rows(data, seed=3).test)
 
 
 def test_a_diverged_training_still_gives_a_model_and_says_so(data, tmp_path):
@@ -216,6 +226,7 @@ def test_a_diverged_training_still_gives_a_model_and_says_so(data, tmp_path):
     assert load_model(fitted.save(tmp_path)).training == fitted.training
 
 
-def test_settings_with_wrong_gradients_are_refused_before_training(data):
-    with pytest.raises(InputError, match="gradient"):
-        fit(data, replace(SHORT, solver=SolverSettings(adjoint="backsolve", rtol=0.3, atol=0.3)))
+def test_settings_with_wrong_gradients_are_refused_before_training(data, monkeypatch):
+    monkeypatch.setattr(gradient_check, "gradient_error", lambda solver, times: 0.2)
+    with pytest.raises(InputError, match=r"gradient.*differs by 0\.2"):
+        fit(data, replace(SHORT, solver=SolverSettings(rtol=1.5e-3)))

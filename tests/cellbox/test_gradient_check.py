@@ -80,7 +80,7 @@ def test_a_result_on_disk_that_refuses_still_refuses(counted, cache_file):
     known = json.loads(cache_file.read_text())
     cache_file.write_text(json.dumps(dict.fromkeys(known, 0.5)))
     gradient_check._known_error.cache_clear()
-    with pytest.raises(InputError, match="differs by 0.5"):
+    with pytest.raises(InputError, match=r"differs by 0\.5"):
         check_gradient(SolverSettings(), TIMES)
 
 

@@ -90,28 +90,6 @@ class TestRay(ExecutorContract):
         assert victim not in {worker["pid"] for worker in ray_executor.describe_workers()}
 
 
-@pytest.mark.cluster
-@pytest.mark.slow
-@pytest.mark.parametrize(("share", "fraction"), [(1.0, "0.900"), (0.5, "0.450")])
-def test_workers_on_gpus_see_the_device_ray_gave_them(share, fraction):
-    import ray
-
-    from search.executors.ray_actors import RayCluster
-
-    n_gpus = int(2 * share)
-    workers = Workers(count=2, gpus_per_worker=share, lanes=LANES)
-    cluster = RayCluster(workers, num_cpus=2, num_gpus=n_gpus, object_store_memory=200_000_000)
-    try:
-        described = ray.get([actor.describe.remote() for actor in cluster.actors])
-    finally:
-        cluster.close()
-    assert len({tuple(worker["gpus"]) for worker in described}) == n_gpus
-    for worker in described:
-        assert len(worker["gpus"]) == 1
-        assert worker["memory_fraction"] == fraction
-        assert worker["jax_platforms"] is None
-
-
 class Scripted(Executor):
     """Workers that die whenever they are called, or answer with nothing."""
 

@@ -42,7 +42,9 @@ def page(tmp_path_factory):
 
 @pytest.mark.slow
 def test_serves_on_this_machine_alone_and_gives_the_best_networks_picture(page):
-    address, run = re.match(r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs/(\w+)", page).groups()
+    address, run = re.match(
+        r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs/(\w+)", page
+    ).groups()
     picture = f"{address}/get-artifact?path=figures/best_network.png&run_uuid={run}"
     with urllib.request.urlopen(picture, timeout=30) as answer:
         assert answer.read(8) == b"\x89PNG\r\n\x1a\n"

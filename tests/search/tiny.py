@@ -26,13 +26,13 @@ BASE: dict[str, Any] = {
 
 
 def values(**changes: Any) -> dict[str, Any]:
-    """The tiny sweep as plain values; a dictionary changes a part of a table, None drops it."""
+    """The tiny sweep as plain values; a table changes in part, and None drops a value."""
     merged = copy.deepcopy(BASE)
     for key, change in changes.items():
         if change is None:
             merged.pop(key)
         elif isinstance(change, dict) and isinstance(merged.get(key), dict):
-            merged[key] = {**merged[key], **change}
+            merged[key] = {k: v for k, v in {**merged[key], **change}.items() if v is not None}
         else:
             merged[key] = change
     return merged

@@ -1,0 +1,121 @@
+"""The commands around a sweep: what they print, refuse and write."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from search.cli.main import main
+from tests.search.cli_helpers import program, read_json, refused
+from tests.search.tiny import run
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("service") / "study", trials=2)
+
+
+@pytest.mark.parametrize("command", ["sweep", "best", "rerun", "ui", "sync"])
+def test_every_command_explains_itself(command, capsys):
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "study" in shown.lower()
+    assert "--" in shown
+
+
+def test_help_comes_within_a_second_and_without_numerical_imports():
+    code = (
+        "import sys; from search.cli.main import main; main(['--help']); main(['sweep', '--help']);"
+        "heavy = {'numpy', 'jax', 'ray', 'optuna', 'mlflow', 'pydantic', 'rich'} & {*sys.modules};"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        seconds.append(time.monotonic() - started)
+        assert done.returncode == 0, done.stderr
+    assert min(seconds) < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "expected one of SPEC.toml, --system NAME and --data FOLDER"),
+        (["x.toml", "--system", "LI"], "Give exactly one"),
+        (["--system", "LIE"], "The nearest is LI"),
+        (["--data", "no/such/folder"], "nothing is at"),
+        (["no-such.toml"], "no-such.toml"),
+        (["--system", "LI", "--trials", "0"], "--trials"),
+        (["--system", "LI", "--seed", "-1"], "--seed"),
+        (["--system", "LI", "--workers", "x"], "--workers"),
+        (["--system", "LI", "--executor", "cloud"], "--executor"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(capsys, "sweep", *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_is_none_is_refused_beside_a_flag_for_it(capsys, tmp_path):
+    file = tmp_path / "spec.toml"
+    file.write_text('workers = 3\n[data]\nsystem = "LI"\n')
+    assert "workers: expected a table" in refused(capsys, "sweep", file, "--lanes", "2")
+
+
+def test_a_folder_of_any_name_gives_a_study_a_name(tmp_path, capsys):
+    from search.cli.main import build_parser
+    from search.cli.service import COMMANDS, _spec
+
+    folder = tmp_path / ".my data (2)"
+    folder.mkdir()
+    arguments = build_parser(COMMANDS).parse_args(["sweep", "--data", str(folder)])
+    assert _spec(arguments).name == "my-data--2-"
+
+
+@pytest.mark.parametrize("command", ["best", "rerun", "ui", "sync"])
+def test_a_missing_study_is_refused(command, capsys, tmp_path):
+    assert "expected a study's folder" in refused(capsys, command, tmp_path / "none")
+
+
+def test_best_prints_the_trial_its_baselines_and_its_model(study, tmp_path, capsys):
+    target = tmp_path / "best.json"
+    assert main(["best", str(study.folder.path), "--json", str(target)]) == 0
+    shown = capsys.readouterr().out
+    assert f"Best: trial {study.best.number}" in shown
+    for word in ("ridge", "Strongest edges", str(study.best.model_path), "cellbox ui"):
+        assert word in shown
+    report = read_json(target)
+    assert report["number"] == study.best.number
+    assert report["model"] == str(study.best.model_path)
+
+
+def test_a_study_without_a_best_trial_is_refused(study, capsys, tmp_path):
+    import shutil
+
+    shutil.copytree(study.folder.path, tmp_path / "study")
+    shutil.rmtree(tmp_path / "study" / "trials")
+    assert "expected a completed trial" in refused(capsys, "best", tmp_path / "study")
+
+
+def test_a_finished_sweep_is_shown_again_without_training(study, tmp_path, capsys):
+    from search.cli.output import Output
+    from search.cli.sweep_report import say_sweep
+
+    say_sweep(study, Output(None))
+    shown = capsys.readouterr().out
+    assert "2 trials (2 complete, 0 pruned, 0 diverged)" in shown
+    assert "Best 2 of 2 completed trials" in shown
+
+
+@pytest.mark.slow
+def test_rerun_in_another_process_gives_the_same_to_the_bit(study, tmp_path):
+    target = tmp_path / "rerun.json"
+    done = program("rerun", study.folder.path, "--trial", "1", "--json", target)
+    assert done.returncode == 0, done.stderr
+    assert "The same numbers to the last bit." in done.stdout
+    found = read_json(target)
+    assert found["identical"] is True
+    assert found["changed"] == []

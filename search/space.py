@@ -103,12 +103,12 @@ class Space(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    peak_rate: Dimension = Range(low=0.01, high=0.2, log=True)
+    peak_rate: Dimension = Range(low=0.02, high=0.2, log=True)
     schedule: Dimension = Choice(values=("cosine", "warmup_cosine", "exponential", "constant"))
     final_share: Dimension = Range(low=1e-3, high=0.3, log=True)
     warmup_share: Dimension = Range(low=0.02, high=0.3)
     weight_decay: Dimension = Range(low=1e-6, high=1e-2, log=True)
-    l1: Dimension = Range(low=1e-7, high=3e-4, log=True)
+    l1: Dimension = Range(low=1e-6, high=3e-4, log=True)
     interval_share: Dimension = Range(low=0.0, high=1.0)
     conditions_per_step: Dimension | None = None
     times_per_step: Dimension | None = None

@@ -393,16 +393,3 @@ def _known_at(location: tuple[Any, ...]) -> list[str]:
     if location and location[0] == "training":
         return list(SETTING_NAMES + SOLVER_SETTING_NAMES)
     return list(model.model_fields)
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
-    """Where two specs differ, a line each: "space.l1: 1e-05 in the study, 1e-06 now"."""
-    lines = []
-    for key in sorted({*old, *new}):
-        here = f"{place}{key}"
-        before, now = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(now, Mapping):
-            lines += differences(before, now, f"{here}.")
-        elif before != now:
-            lines.append(f"{here}: {before!r} in the study, {now!r} now")
-    return lines

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cellbox.errors import refuse
-from search.spec import Spec, differences, spec_of
+from search.spec import Spec, spec_of
 from search.study_folder import StudyFolder
 
 _LOCK = "study.lock"
@@ -73,3 +74,16 @@ def _note_run(folder: StudyFolder, started: float) -> None:
     """Add this run's time to the study's, for rates that hold over interruptions."""
     runs = folder.read_json("runs.json") if (folder.path / "runs.json").is_file() else []
     folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:
+    """Where two specs differ, a line each: "space.l1: 1e-05 in the study, 1e-06 now"."""
+    lines = []
+    for key in sorted({*old, *new}):
+        here = f"{place}{key}"
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            lines += differences(before, now, f"{here}.")
+        elif before != now:
+            lines.append(f"{here}: {before!r} in the study, {now!r} now")
+    return lines

@@ -72,9 +72,10 @@ def _run_sweep(arguments: Namespace) -> int:
         result = sweep(spec, study=arguments.study, display=make_display())
     except Interrupted as interrupted:
         finished = len(interrupted.folder.finished_numbers())
+        kept = f"; all of them are kept in {interrupted.folder.path}" if finished else ""
         output.say(
-            f"\nStopped with {finished} of {spec.trials} trials finished; all of them are kept in "
-            f"{interrupted.folder.path}.\nTo go on, run the same command again."
+            f"\nStopped with {finished} of {spec.trials} trials finished{kept}.\n"
+            "To go on, run the same command again."
         )
         return 130
     say_sweep(result, output)

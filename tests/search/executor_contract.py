@@ -33,7 +33,7 @@ def job(data, trial, *, rate=None, repeat=0, conditions=6, **settings):
 
 def diverging(data, trial):
     whole = job(data, trial)
-    wild = replace(whole.settings, peak_rate=100.0, schedule="constant", gradient_clip=1e30)
+    wild = replace(whole.settings, peak_rate=100.0, schedule="constant")
     return replace(whole, settings=wild)
 
 

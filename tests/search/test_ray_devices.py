@@ -8,7 +8,11 @@ from cellbox.errors import InputError
 from search.executors.start import started_workers
 from search.spec import Workers
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,7 @@ def test_two_sweeps_on_one_study_are_refused(tmp_path):
             run(place)
 
 
+@pytest.mark.slow
 def test_other_lanes_go_the_same_way_and_end_close_by(whole, tmp_path):
     other = run(tmp_path / "study", trials=3, workers={"lanes": 3})
     for one, two in zip(other.records, whole.records, strict=False):
@@ -160,8 +162,6 @@ def test_other_lanes_go_the_same_way_and_end_close_by(whole, tmp_path):
 @pytest.mark.parametrize("kept", [0, 2, 5])
 def test_a_study_without_its_samplers_journal_goes_on_the_same(whole, tmp_path, kept):
     """The sampler proposes the same again, so its history follows from the records."""
-    import shutil
-
     place = tmp_path / "study"
     shutil.copytree(whole.folder.path, place)
     (place / "optuna.journal").unlink()
@@ -178,8 +178,6 @@ def test_a_study_with_a_spec_alone_begins_anew(whole, tmp_path):
 
 
 def test_a_study_whose_told_records_are_gone_is_refused(tmp_path):
-    import shutil
-
     run(tmp_path / "study", trials=2)
     shutil.rmtree(tmp_path / "study" / "trials" / "000001")
     with pytest.raises(InputError, match=r"records are gone: \[1\]"):
@@ -187,8 +185,6 @@ def test_a_study_whose_told_records_are_gone_is_refused(tmp_path):
 
 
 def test_a_study_whose_records_are_of_another_history_is_refused(whole, tmp_path):
-    import shutil
-
     place = tmp_path / "study"
     shutil.copytree(whole.folder.path, place)
     (place / "optuna.journal").unlink()
@@ -200,16 +196,12 @@ def test_a_study_whose_records_are_of_another_history_is_refused(whole, tmp_path
         run(place)
 
 
-def test_data_that_changed_are_refused(tmp_path):
-    network = tmp_path / "net.csv"
-    network.write_text("source,target,weight\na,b,1\nb,c,-1\n")
-    given = {
-        "system": None, "network": str(network), "conditions": 4, "time_points": 2, "held_out": 2,
-    }  # fmt: skip
-    run(tmp_path / "study", trials=1, data=given)
-    network.write_text("source,target,weight\na,b,1\nb,c,1\n")
+def test_data_that_changed_are_refused(whole, tmp_path):
+    place = StudyFolder(tmp_path / "study")
+    shutil.copytree(whole.folder.path, place.path)
+    place.write_json("study.json", {**place.read_json("study.json"), "data": "of other data"})
     with pytest.raises(InputError, match="data are not those"):
-        run(tmp_path / "study", trials=2, data=given)
+        run(place.path)
 
 
 def test_any_trial_trained_again_alone_gives_the_same_to_the_bit(whole):
@@ -286,6 +278,7 @@ def test_a_plainly_bad_trial_is_pruned_and_says_why(tmp_path):
     assert report["validation_mae"] is None
 
 
+@pytest.mark.slow
 def test_wilcoxon_prunes_after_some_repeats_and_keeps_what_ran_to_its_end(tmp_path):
     result = run(
         tmp_path / "study",

@@ -18,22 +18,14 @@ _LOCK = "study.lock"
 
 @contextmanager
 def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
-    """Hold a study for a block, or as long as this process lives; and note the time it took.
+    """Hold a study for a sweep, as `held` does; and note the time it took.
 
     Raises InputError for a folder that is no study's or another study's, and where another
     process holds it. A block that fails before it has begun a study leaves no folder behind.
     """
     _refuse_other_study(folder, spec)
     folder.path.mkdir(parents=True, exist_ok=True)
-    with open(folder.path / _LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise refuse(
-                str(folder.path),
-                "another sweep is running on this study",
-                "Wait for it, or choose another folder with --study",
-            ) from error
+    with held(folder):
         # Once more, since another process may have begun a study here in the meantime.
         _refuse_other_study(folder, spec)
         started = time.time()
@@ -45,6 +37,24 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
             elif _is_bare(folder.path):
                 (folder.path / _LOCK).unlink()
                 folder.path.rmdir()
+
+
+@contextmanager
+def held(folder: StudyFolder) -> Iterator[None]:
+    """Hold a study for a block, or as long as this process lives.
+
+    Raises InputError where another process holds it.
+    """
+    with open(folder.path / _LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise refuse(
+                str(folder.path),
+                "another sweep is running on this study",
+                "Wait for it, or choose another folder with --study",
+            ) from error
+        yield
 
 
 def _refuse_other_study(folder: StudyFolder, spec: Spec) -> None:

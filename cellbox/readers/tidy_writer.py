@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -14,6 +12,7 @@ from jaxtyping import Float
 
 from cellbox.dataset import Dataset, Split
 from cellbox.errors import refuse
+from cellbox.files import whole_folder
 from cellbox.networks import write_network
 from cellbox.readers.tidy_extras import PARTS, UNUSED
 from cellbox.tables import number_text, table_text
@@ -38,24 +37,8 @@ def write_tidy(data: Dataset, folder: str | PathLike[str], *, overwrite: bool = 
     # A link stays a link, and the folder that it points to is replaced.
     target = Path(os.path.realpath(folder))
     _check_free(target, folder, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, since only within one folder is a rename atomic.
-    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    old = new.with_suffix(".old")
-    try:
-        new.mkdir()
+    with whole_folder(target) as new:
         _write_files(data, new)
-        if target.exists():
-            os.replace(target, old)
-        try:
-            os.replace(new, target)
-        except OSError:
-            if old.exists():
-                os.replace(old, target)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_free(target: Path, folder: str | PathLike[str], overwrite: bool) -> None:

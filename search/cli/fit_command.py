@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.files import whole_folder
 from search.cli.arguments import add_json, add_seed, real_number
 from search.cli.command import Command
 from search.cli.data_commands import add_structural_zeros
 from search.cli.fit_report import say_report
-from search.cli.output import Output, ProgressLine, check_folder_target, whole_folder
+from search.cli.output import Output, ProgressLine, check_folder_target
 from search.cli.settings_flags import add_settings, settings_from
 
 if TYPE_CHECKING:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
-import shutil
 import sys
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -108,31 +105,6 @@ def check_folder_target(
             f"found {', '.join(strange[:5])}{', ...' if len(strange) > 5 else ''}",
             "Choose another folder with --out, or move these files away",
         )
-
-
-@contextmanager
-def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new folder to fill, that takes the place of `folder` when the block ends well."""
-    # A link stays a link, and the folder that it points to is replaced.
-    target = Path(os.path.realpath(folder))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, since only within one file system is a rename atomic.
-    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    old = new.with_suffix(".old")
-    try:
-        new.mkdir()
-        yield new
-        if target.exists():
-            os.replace(target, old)
-        try:
-            os.replace(new, target)
-        except OSError:
-            if old.exists():
-                os.replace(old, target)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 class ProgressLine:

@@ -231,14 +231,16 @@ def _add_sync(parser: ArgumentParser) -> None:
 def _run_sync(arguments: Namespace) -> int:
     from search.result import best_numbers, save_best_models
     from search.spec import spec_of
+    from search.study_access import held
     from search.study_folder import StudyFolder
     from search.tracking.mlflow_writer import synchronise
 
     folder = StudyFolder.at(arguments.study)
-    best = best_numbers(folder)
-    save_best_models(folder, best)
-    with _mlflow_refusals(arguments.study):
-        synchronise(folder, arguments.tracking_uri or spec_of(folder).tracking.uri, best)
+    uri = arguments.tracking_uri or spec_of(folder).tracking.uri
+    with held(folder), _mlflow_refusals(arguments.study):
+        best = best_numbers(folder)
+        save_best_models(folder, best)
+        synchronise(folder, uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
     return 0
 

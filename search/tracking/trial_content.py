@@ -116,13 +116,14 @@ def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tags(record: Mapping[str, Any]) -> dict[str, str]:
-    shape = {key: value for key, value in record["shape"].items() if key != "versions"}
+    # A pruned trial may have ended before any of its repeats told its shape.
+    shape = {key: value for key, value in (record["shape"] or {}).items() if key != "versions"}
     tags = {
         "cellbox.kind": "trial",
         "cellbox.trial": str(record["number"]),
         "cellbox.status": record["status"],
-        "cellbox.seed": str(record["seed"]),
-        "cellbox.shape": json.dumps(shape),
+        "cellbox.seed": "" if record["seed"] is None else str(record["seed"]),
+        "cellbox.shape": json.dumps(shape) if shape else "",
         "mlflow.note.content": without_credentials(record["message"] or ""),
     }
     if record.get("pruned_at") is not None:

@@ -142,7 +142,8 @@ def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str
         "metrics": metrics,
     }
     if status == "pruned":
-        record["repeats"] = []
+        record.update(dict.fromkeys(("seed", "shape", "seconds", "compile_seconds")))
+        record.update(repeats=[], objectives={})
     folder.write_trial(record, _networks(number) if status != "pruned" else None)
     return record
 

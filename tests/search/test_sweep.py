@@ -16,9 +16,10 @@ import pytest
 import search
 from cellbox.errors import InputError
 from cellbox.model import load_model
-from search.result import SweepResult
+from search.result import SweepResult, best_numbers
 from search.study_folder import StudyFolder
 from search.sweeping import sweep
+from search.tracking.mlflow_writer import synchronise
 from tests.search.tiny import TWO_OBJECTIVES, run, spec, values
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -256,6 +257,7 @@ def test_diverged_trials_are_counted_told_with_the_penalty_and_never_best(tmp_pa
             assert search.rerun_trial(result.folder.path, record["number"]).identical
     assert result.best.record["parameters"]["peak_rate"] == 0.05
     assert run(tmp_path / "study", **wild).counts.as_dict() == counts.as_dict()
+    assert synchronise(result.folder, None, best_numbers(result.folder)) == 4
 
 
 def test_a_plainly_bad_trial_is_pruned_and_says_why(tmp_path):
@@ -276,6 +278,7 @@ def test_a_plainly_bad_trial_is_pruned_and_says_why(tmp_path):
         search.rerun_trial(result.folder.path, pruned[0]["number"])
     report = search.TrialResult(result.folder, pruned[0]).as_dict()
     assert report["validation_mae"] is None
+    assert synchronise(result.folder, None, best_numbers(result.folder)) == 10
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +71,8 @@ def _run_sweep(arguments: Namespace) -> int:
     output = Output(arguments.json)
     spec = _spec(arguments)
     try:
-        result = sweep(spec, study=arguments.study, display=make_display())
+        with _stopped_by_signals():
+            result = sweep(spec, study=arguments.study, display=make_display())
     except Interrupted as interrupted:
         finished = len(interrupted.folder.finished_numbers())
         kept = f"; all of them are kept in {interrupted.folder.path}" if finished else ""
@@ -81,6 +84,24 @@ def _run_sweep(arguments: Namespace) -> int:
     say_sweep(result, output)
     output.write_json(result.as_dict())
     return 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """End cleanly on Ctrl-C, and just so when a scheduler asks to with SIGTERM.
+
+    A shell lets what a script runs in the background ignore Ctrl-C; a sweep does not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in both]
+    try:
+        yield
+    finally:
+        for number, handler in zip(both, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _spec(arguments: Namespace) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +114,7 @@ class RayCluster:
         address = self._workers.address or os.environ.get("RAY_ADDRESS")
         if address is None:
             quiet["include_dashboard"] = False
-        with warnings.catch_warnings():
+        with _own_signals(), warnings.catch_warnings():
             # JAX warns of every fork; here it has no threads yet that a fork could break.
             warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
             try:
@@ -176,6 +179,17 @@ class RayCluster:
         if self._owns_ray:
             ray.shutdown()
             self._owns_ray = False
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the caller's answer to SIGTERM, which Ray replaces when it starts."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 class RayExecutor(Executor):

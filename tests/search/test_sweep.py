@@ -378,8 +378,9 @@ def test_a_killed_sweep_goes_on_as_if_nothing_had_happened(whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_sweep_keeps_its_work_and_says_how_to_go_on(whole, tmp_path):
-    done, study = stopped(tmp_path, "SIGINT", after=2)
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_sweep_keeps_its_work_and_says_how_to_go_on(whole, tmp_path, how):
+    done, study = stopped(tmp_path, how, after=2)
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert "2 of 6 trials finished" in done.stdout

@@ -34,7 +34,7 @@ from search.tracking.trial_content import TrialContent, flatten, milliseconds, t
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
 TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError)
 
-# Where and how long a study runs may change between its sessions; MLflow's parameters may not.
+# Where and how long a study runs may change from run to run; MLflow's parameters may not.
 _MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking")
 _RUNS_PER_PAGE = 1000
 

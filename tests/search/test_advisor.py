@@ -118,7 +118,9 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(sampler, changes, tmp_path
     assert restarted.proposed == expected
 
 
-@pytest.mark.parametrize(("sampler", "changes"), SPECS)
+# Not gp: its Gaussian process may differ in the last bits when it is fitted again, which can
+# tip the one proposal that a process was killed in the middle of storing.
+@pytest.mark.parametrize(("sampler", "changes"), [given for given in SPECS if given.id != "gp"])
 def test_a_trial_that_was_stored_in_part_is_completed_as_it_would_have_been(
     sampler, changes, tmp_path
 ):

@@ -20,6 +20,7 @@ from search.advisor import Advisor
 from search.display import Display, SweepState, make_display
 from search.executors.job import Event, Finished, Report
 from search.executors.start import Workers, started_workers
+from search.interrupts import uninterrupted
 from search.pruning import report_interval
 from search.result import SweepResult, TrialCounts, best_numbers, save_best_models
 from search.spec import Spec
@@ -146,14 +147,15 @@ class _Sweep:
         self._total = spec.trials
         if spec.sampler.name == "grid":
             self._total = min(spec.trials, spec.space.grid_size(several_times=several_times))
-        self._advisor = Advisor(
-            spec,
-            folder.path,
-            study_id=study_id,
-            several_times=several_times,
-            report_every=self._report_every,
-            total_steps=settings.total_steps,
-        )
+        with uninterrupted():
+            self._advisor = Advisor(
+                spec,
+                folder.path,
+                study_id=study_id,
+                several_times=several_times,
+                report_every=self._report_every,
+                total_steps=settings.total_steps,
+            )
         self._told = self._learn_what_was_told()
         self._counts = TrialCounts.of(folder)
         self._executor = workers.take(self._data)
@@ -163,13 +165,16 @@ class _Sweep:
         for number in range(self._told, self._advisor.asked):
             self._start(number, self._advisor.ask_again(number))
         while True:
-            self._tell_and_ask()
+            with uninterrupted():
+                self._tell_and_ask()
             over = self._told >= self._total
             self._show(tracking, now=over)
             if over:
                 return
             for event in self._executor.poll():
-                if self._take(event) and tracking is not None:
+                with uninterrupted():
+                    ended = self._take(event)
+                if ended and tracking is not None:
                     tracking.notify()
             while self._executor.notices:
                 self._display.say(self._executor.notices.pop(0))

@@ -95,12 +95,13 @@ def _stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    both = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in both]
+    from search.interrupts import STOPPING
+
+    before = [signal.signal(number, signal.default_int_handler) for number in STOPPING]
     try:
         yield
     finally:
-        for number, handler in zip(both, before, strict=True):
+        for number, handler in zip(STOPPING, before, strict=True):
             signal.signal(number, handler)
 
 

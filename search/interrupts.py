@@ -1,0 +1,35 @@
+"""Letting Ctrl-C wait while something is written that must not be half done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM until the block has ended; they count then.
+
+    Python runs signal handlers between any two steps of the main thread, and so in the middle of
+    a library's own clean-up, whose failure would then hide the interrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    before = {
+        number: signal.signal(number, lambda arrived, _: pending.append(arrived))
+        for number in STOPPING
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None: a handler that was not set from Python and cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if pending:
+            signal.raise_signal(pending[0])

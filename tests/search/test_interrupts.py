@@ -1,0 +1,36 @@
+"""Ctrl-C waits for what must not be half done."""
+
+import signal
+
+import pytest
+
+from search.interrupts import uninterrupted
+
+
+def test_an_interrupt_comes_after_the_block_and_not_within_it():
+    done = []
+
+    def write():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("written")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["written"]
+
+
+def test_without_an_interrupt_the_handlers_are_as_before():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_failure_of_the_block_is_not_lost():
+    with pytest.raises(ValueError, match="broken"), uninterrupted():
+        raise ValueError("broken")

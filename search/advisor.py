@@ -135,10 +135,6 @@ class Advisor:
         """What the pruner has noted on a trial."""
         return self._jury.marks(number)
 
-    def close(self) -> None:
-        """Let go of the storage's connections."""
-        self._study._storage.remove_session()
-
 
 class _Stored:
     """Suggests what a trial was given before; KeyError for what it was not."""

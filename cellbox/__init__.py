@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cellbox.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.settings import Settings
     from cellbox.simulation import simulate, simulate_system
-    from cellbox.solve import SolverSettings
+    from cellbox.solver_settings import SolverSettings
 
 _HOMES = {
     "cellbox.dataset": ("Dataset", "Split", "split_rows"),
@@ -50,7 +50,7 @@ _HOMES = {
     "cellbox.readers": ("read_cellbox_csv", "read_data", "read_tidy", "write_tidy"),
     "cellbox.settings": ("Settings",),
     "cellbox.simulation": ("simulate", "simulate_system"),
-    "cellbox.solve": ("SolverSettings",),
+    "cellbox.solver_settings": ("SolverSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

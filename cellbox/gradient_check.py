@@ -18,16 +18,18 @@ from hashlib import sha256
 from pathlib import Path
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
-from cellbox.dynamics import Parameters
+from cellbox.dynamics import Parameters, velocity
 from cellbox.errors import refuse
 from cellbox.files import atomic_write
 from cellbox.objective import shoot
-from cellbox.solve import Precision, SolverSettings, precision_context
+from cellbox.replay import accepted_steps
+from cellbox.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ _BACKSOLVE_TOLERANCE = 1e-2
 # A small loop with both signs, self-activation and unequal amplitudes: every kind of term.
 _WEIGHTS = np.array([[0.0, -1.1, 0.0], [1.2, 0.5, 0.3], [0.0, 0.8, -0.4]])
 _AMPLITUDES = np.array([1.0, 0.6, 0.8])
+_FLAT = np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)])
 # Several probes of three nodes and two conditions: where rounding makes one float32 solve accept
 # a step that float64 rejects, that probe differs by the discretisation error, though nothing is
 # wrong. A wrong gradient shows in all of them.
@@ -128,7 +131,7 @@ def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:
 def _code() -> str:
     """A digest of the code that a result holds for."""
     digest = sha256()
-    for module in ("dynamics", "gradient_check", "objective", "solve"):
+    for module in ("dynamics", "gradient_check", "layouts", "objective", "replay", "solve"):
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]
 
@@ -142,10 +145,12 @@ def gradient_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
     grids[0] = times
     grids[1, -1] = times[-1]
     found = _gradient(solver, grids, jax.grad, solver.precision)
-    # Forward mode needs a bounded loop, which is what the direct adjoint unrolls into.
-    exact = _gradient(
-        replace(solver, adjoint="direct", precision="float64"), grids, jax.jacfwd, "float64"
-    )
+    if solver.replays:
+        exact = _gradient_along_steps(solver, grids)
+    else:
+        # Forward mode needs a bounded loop, which is what the direct adjoint unrolls into.
+        direct = replace(solver, adjoint="direct", precision="float64")
+        exact = _gradient(direct, grids, jax.jacfwd, "float64")
     errors = np.linalg.norm(found - exact, axis=-1) / np.linalg.norm(exact, axis=-1)
     return float(np.median(errors.max(axis=1)))
 
@@ -154,19 +159,63 @@ def _gradient(
     solver: SolverSettings, grids: np.ndarray, differentiate: Callable, precision: Precision
 ) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
     """Gradient of a smooth function of each probe's response, for each grid of times."""
-    n_nodes = len(_WEIGHTS)
 
     def summary(flat, perturbations, times):
-        parameters = Parameters(flat[:-n_nodes].reshape(n_nodes, n_nodes), flat[-n_nodes:])
         nothing_measured = jnp.full((len(times), *perturbations.shape), jnp.nan, precision)
         states, reached = shoot(
-            parameters, perturbations, times, nothing_measured, jnp.asarray(False), solver
+            _parameters(flat), perturbations, times, nothing_measured, jnp.asarray(False), solver
         )
-        value = jnp.sum(states * (1.0 + jnp.arange(n_nodes))[:, None])
-        return value * jnp.where(reached, 1.0, jnp.nan)
+        return _summary(states, reached)
 
     with precision_context(precision):
         gradient = jax.vmap(jax.vmap(differentiate(summary), (None, None, 0)), (None, 0, None))
-        flat = np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)])
-        arguments = (jnp.asarray(values, precision) for values in (flat, _PERTURBATIONS, grids))
+        arguments = (jnp.asarray(values, precision) for values in (_FLAT, _PERTURBATIONS, grids))
         return np.asarray(jax.jit(gradient)(*arguments), np.float64)
+
+
+def _gradient_along_steps(
+    solver: SolverSettings, grids: np.ndarray
+) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
+    """The same, by float64 forward mode through diffrax's own steps, of the lengths accepted."""
+    method = SOLVERS[solver.solver]()
+    if isinstance(method, diffrax.AbstractRungeKutta):
+        # Stages in a bounded loop, which forward mode can go through.
+        method = eqx.tree_at(lambda m: m.scan_kind, method, "bounded", is_leaf=lambda x: x is None)
+    term = diffrax.ODETerm(velocity)
+
+    def summary(flat, perturbations, lengths, ends, reached):
+        arguments = (_parameters(flat), perturbations)
+
+        def step(state, length):
+            memory = method.init(term, 0.0, length, state, arguments)
+            state, *_ = method.step(term, 0.0, length, state, arguments, memory, False)
+            return state, state
+
+        start = jnp.zeros_like(perturbations)
+        _, states = jax.lax.scan(step, start, lengths)
+        return _summary(jnp.concatenate([start[None], states])[ends], reached)
+
+    with precision_context("float64"):
+        double = replace(solver, precision="float64")
+        perturbations, grids = jnp.asarray(_PERTURBATIONS), jnp.asarray(grids)
+        taken = jax.vmap(
+            jax.vmap(lambda u, t: accepted_steps(_parameters(_FLAT), u, t, double), (None, 0)),
+            (0, None),
+        )
+        lengths, ends, reached = jax.jit(taken)(perturbations, grids)
+        lengths = lengths[..., : int(ends.max())]
+        gradient = jax.vmap(jax.vmap(jax.jacfwd(summary), (None, None, 0, 0, 0)), (None, *[0] * 4))
+        return np.asarray(jax.jit(gradient)(_FLAT, perturbations, lengths, ends, reached))
+
+
+def _parameters(flat: Float[Array, " n_parameters"]) -> Parameters:
+    n_nodes = len(_WEIGHTS)
+    return Parameters(flat[:-n_nodes].reshape(n_nodes, n_nodes), flat[-n_nodes:])
+
+
+def _summary(
+    states: Float[Array, "n_times n_nodes n_conditions"], reached: Bool[Array, ""]
+) -> Float[Array, ""]:
+    """A smooth function of a response that weighs every node differently."""
+    value = jnp.sum(states * (1.0 + jnp.arange(len(_WEIGHTS)))[:, None])
+    return value * jnp.where(reached, 1.0, jnp.nan)

@@ -21,7 +21,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from cellbox.dynamics import Parameters, initial_parameters
 from cellbox.objective import loss, mean_absolute_error
 from cellbox.schedules import Data, Schedule
-from cellbox.solve import SolverSettings, integrate
+from cellbox.solve import integrate
+from cellbox.solver_settings import SolverSettings
 
 _BETA1, _BETA2 = 0.9, 0.99
 

@@ -16,7 +16,7 @@ from cellbox.files import atomic_write
 from cellbox.networks import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.simulation import responses
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 
 _FORMAT = 1
 _ARRAYS = "model.npz"

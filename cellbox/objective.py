@@ -14,7 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from cellbox.dynamics import Parameters
-from cellbox.solve import SolverSettings, integrate
+from cellbox.replay import follow
+from cellbox.solve import integrate
+from cellbox.solver_settings import SolverSettings
 
 
 def shoot(
@@ -32,6 +34,11 @@ def shoot(
 
     Also returns whether every interval was solved.
     """
+
+    if settings.replays:
+        start = jnp.zeros_like(perturbations)
+        restarts = jnp.where(restart, measurements, jnp.nan)
+        return follow(parameters, perturbations, start, times, restarts, settings)
 
     def interval(carry, slot):
         state, previous_time = carry

@@ -34,7 +34,7 @@ from cellbox.lane import (
 )
 from cellbox.schedules import SCHEDULES, Schedule
 from cellbox.settings import Settings
-from cellbox.solve import Precision, precision_context
+from cellbox.solver_settings import Precision, precision_context
 
 # Minibatch sizes are rounded up to one of these, so that a study over budgets compiles a few
 # programs instead of one per budget; places beyond the budget are masked.

@@ -10,7 +10,7 @@ from typing import Any
 
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.schedules import SCHEDULES
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 
 
 @dataclass(frozen=True)

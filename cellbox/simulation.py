@@ -15,7 +15,8 @@ from cellbox.dynamics import Parameters
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks import Network, System
 from cellbox.settings import check_seed
-from cellbox.solve import EXACT, SolverSettings, integrate_each, precision_context
+from cellbox.solve import integrate_each
+from cellbox.solver_settings import EXACT, SolverSettings, precision_context
 
 
 def responses(

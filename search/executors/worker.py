@@ -17,7 +17,7 @@ from cellbox.fitting import fitted_model, training_record
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Shape, Status
 from cellbox.pack import Pack, hyperparameters_of, make_pool, shape_of
-from cellbox.solve import Precision
+from cellbox.solver_settings import Precision
 from search.executors.job import Event, Finished, Job, Report, WorkerReport
 from search.study_data import StudyData
 

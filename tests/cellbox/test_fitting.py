@@ -16,7 +16,7 @@ from cellbox.metrics import pearson_correlation
 from cellbox.model import FittedModel, load_model
 from cellbox.settings import Settings
 from cellbox.simulation import simulate
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 from tests.cellbox.small import LOOP
 
 SETTINGS = Settings(steps=300, validate_every=50)

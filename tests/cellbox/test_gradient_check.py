@@ -15,7 +15,7 @@ from cellbox.gradient_check import check_gradient
 from cellbox.networks import system
 from cellbox.objective import shoot
 from cellbox.simulation import simulate_system
-from cellbox.solve import SolverSettings, precision_context
+from cellbox.solver_settings import SolverSettings, precision_context
 from tests.cellbox.small import parameters_of
 
 TIMES = np.array([4.0, 8.0, 12.0, 16.0, 20.0])
@@ -131,7 +131,7 @@ def in_one_piece(parameters, perturbations, times, solver: SolverSettings):
 def gradient_on_li(states_of, precision: str) -> np.ndarray:
     """Gradient of the summed squared states of LI at a fixed step of 0.2 over five times."""
     network = system("LI").network
-    solver = SolverSettings(step=0.2, precision=precision)
+    solver = SolverSettings(step=0.2, precision=precision, max_steps=256)
     perturbations = simulate_system(system("LI")).perturbations.T
     with precision_context(precision):
         u, times = jnp.asarray(perturbations, precision), jnp.asarray(TIMES, precision)

@@ -12,7 +12,7 @@ from cellbox.lane import Status, _sample
 from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from cellbox.settings import Settings
 from cellbox.simulation import simulate
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 from tests.cellbox.small import LOOP
 
 N_ROWS, N_TIMES = 6, 2

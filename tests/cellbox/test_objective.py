@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellbox.objective import loss, mean_absolute_error, shoot
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 from tests.cellbox.small import LOOP, parameters_of, scipy_response
 
 SETTINGS = SolverSettings(rtol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 
 from cellbox.errors import InputError
 from cellbox.settings import Settings, check_seed, settings_from_dict
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 
 CHANGED = Settings(
     steps=120,

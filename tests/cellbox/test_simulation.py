@@ -6,7 +6,7 @@ import pytest
 from cellbox.errors import InputError
 from cellbox.networks import Network, system
 from cellbox.simulation import equal_times, responses, simulate, simulate_system
-from cellbox.solve import SolverSettings
+from cellbox.solver_settings import SolverSettings
 from tests.cellbox.small import LOOP, scipy_response
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from cellbox.errors import InputError
-from cellbox.solve import (
+from cellbox.solve import integrate, integrate_each
+from cellbox.solver_settings import (
     ADJOINTS,
     IMPLICIT_SOLVERS,
     SOLVERS,
     SolverSettings,
-    integrate,
-    integrate_each,
     precision_context,
 )
 from tests.cellbox.small import LOOP, parameters_of, scipy_response

@@ -70,7 +70,7 @@ def test_adaptive_steps_of_one_interval_give_the_gradient_of_the_direct_adjoint(
         )
 
 
-@pytest.mark.parametrize("solver", ["tsit5", "dopri8", "bosh3", "heun"])
+@pytest.mark.parametrize("solver", ["tsit5", "dopri8", "bosh3"])
 def test_adaptive_steps_over_several_times_give_the_gradient_along_those_steps(solver):
     settings = SolverSettings(solver=solver, precision="float64", max_steps=64)
     with precision_context("float64"):
@@ -123,10 +123,10 @@ def test_the_start_and_the_restarts_have_gradients_too():
         for place in [(0, 0), (2, 3)]:
             step = 1e-6
             up, down = (total(start.at[place].add(s), restarts) for s in (step, -step))
-            assert by_start[place] == pytest.approx((up - down) / (2 * step), rel=1e-6)
+            assert by_start[place] == pytest.approx(float(up - down) / (2 * step), rel=1e-6)
             there = (0, *place) if jnp.isfinite(restarts[(0, *place)]) else (1, *place)
             up, down = (total(start, restarts.at[there].add(s)) for s in (step, -step))
-            assert by_restarts[there] == pytest.approx((up - down) / (2 * step), rel=1e-6)
+            assert by_restarts[there] == pytest.approx(float(up - down) / (2 * step), rel=1e-6)
 
 
 def both_ways(monkeypatch, largest: int) -> tuple[np.ndarray, Parameters]:
@@ -150,7 +150,7 @@ def both_ways(monkeypatch, largest: int) -> tuple[np.ndarray, Parameters]:
             jax.tree.map(lambda leaf, lane=lane: leaf[lane], lanes), scales[lane], restarts[lane]
         )
         own = jax.tree.map(lambda leaf, lane=lane: leaf[lane], gradients)
-        assert values[lane] == pytest.approx(value, rel=1e-5)
+        assert values[lane] == pytest.approx(float(value), rel=1e-5)
         assert difference(own, gradient) < 1e-4
     return values, gradients
 

@@ -18,7 +18,7 @@ from tests.cellbox.small import LOOP, parameters_of
 
 EXPLICIT = sorted({*SOLVERS} - {*IMPLICIT_SOLVERS})
 ALLOWED = {"float32": 1e-5, "float64": 1e-10}
-# Multiples of the fixed step below, so that diffrax takes the same ones; the last interval is empty.
+# Multiples of the fixed step below, so that diffrax takes the same; the last interval is empty.
 TIMES = np.array([0.6, 1.5, 3.9, 3.9])
 RANDOM = np.random.default_rng(3)
 PERTURBATIONS = RANDOM.uniform(-1, 1, (3, 4))

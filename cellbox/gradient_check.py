@@ -197,15 +197,15 @@ def _gradient_along_steps(
 
     with precision_context("float64"):
         double = replace(solver, precision="float64")
-        perturbations, grids = jnp.asarray(_PERTURBATIONS), jnp.asarray(grids)
+        flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_PERTURBATIONS)
         taken = jax.vmap(
-            jax.vmap(lambda u, t: accepted_steps(_parameters(_FLAT), u, t, double), (None, 0)),
+            jax.vmap(lambda u, t: accepted_steps(_parameters(flat), u, t, double), (None, 0)),
             (0, None),
         )
-        lengths, ends, reached = jax.jit(taken)(perturbations, grids)
+        lengths, ends, reached = jax.jit(taken)(perturbations, jnp.asarray(grids))
         lengths = lengths[..., : int(ends.max())]
         gradient = jax.vmap(jax.vmap(jax.jacfwd(summary), (None, None, 0, 0, 0)), (None, *[0] * 4))
-        return np.asarray(jax.jit(gradient)(_FLAT, perturbations, lengths, ends, reached))
+        return np.asarray(jax.jit(gradient)(flat, perturbations, lengths, ends, reached))
 
 
 def _parameters(flat: Float[Array, " n_parameters"]) -> Parameters:

@@ -35,10 +35,10 @@ def shoot(
     Also returns whether every interval was solved.
     """
 
+    rest = jnp.zeros_like(perturbations)
     if settings.replays:
-        start = jnp.zeros_like(perturbations)
         restarts = jnp.where(restart, measurements, jnp.nan)
-        return follow(parameters, perturbations, start, times, restarts, settings)
+        return follow(parameters, perturbations, rest, times, restarts, settings)
 
     def interval(carry, slot):
         state, previous_time = carry
@@ -49,7 +49,7 @@ def shoot(
         start_of_next = jnp.where(restart & jnp.isfinite(measured), measured, end[0])
         return (start_of_next, time), (end[0], reached)
 
-    start = (jnp.zeros_like(perturbations), jnp.zeros((), perturbations.dtype))
+    start = (rest, jnp.zeros((), perturbations.dtype))
     _, (predicted, reached) = jax.lax.scan(interval, start, (times, measurements))
     return predicted, jnp.all(reached)
 

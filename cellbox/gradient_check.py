@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from functools import cache, lru_cache
@@ -24,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cellbox.compilation import cache_folder
 from cellbox.dynamics import Parameters, velocity
 from cellbox.errors import refuse
 from cellbox.files import atomic_write
@@ -98,8 +98,7 @@ def _known_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
 
 
 def _cache_file() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cellbox" / "gradient_checks.json"
+    return cache_folder() / "gradient_checks.json"
 
 
 def _read(file: Path) -> dict[str, float]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from cellbox.compilation import keep_compiled_programs
 from cellbox.dynamics import Parameters
 from cellbox.lane import (
     Hyperparameters,
@@ -152,6 +153,8 @@ class Pack:
         self.n_lanes = n_lanes
         self.compile_seconds = 0.0
         self._pool = pool
+        # What the host knows of the lanes as they are; None where it has to ask.
+        self._summary: _Summary | None = None
         self._precision = shape.solver.precision
         with self._context():
             self._lanes = self._empty_lanes()
@@ -173,6 +176,7 @@ class Pack:
         """
         self._check_slot(slot)
         _check_fits(hyperparameters, self.shape)
+        self._summary = None
         with self._context():
             self._lanes = self._insert(
                 self._lanes, np.int32(slot), np.uint32(seed), hyperparameters, self._pool
@@ -181,6 +185,7 @@ class Pack:
     def stop(self, slot: int) -> None:
         """Empty a lane before its training ended; its neighbours do not notice."""
         self._check_slot(slot)
+        self._summary = None
         with self._context():
             status = self._lanes.status.at[slot].set(Status.EMPTY)
             self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
@@ -191,15 +196,18 @@ class Pack:
         Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
         """
         with self._context():
-            self._lanes, progress = self._advance(self._lanes, self._pool)
-            return jax.device_get(progress)
+            self._lanes, progress, summary = self._advance(self._lanes, self._pool)
+            # Everything a host may ask for comes in one transfer.
+            progress, self._summary = jax.device_get((progress, summary))
+            return progress
 
     def harvest(self, slot: int) -> Harvest:
         """The best parameters a lane has had so far, and its status."""
         self._check_slot(slot)
-        with self._context():
-            lane = jax.device_get(_lane_summary(self._lanes, np.int32(slot)))
-        best, validation, step, status = lane
+        if self._summary is None:
+            with self._context():
+                self._summary = jax.device_get(_summary(self._lanes))
+        best, validation, step, status = jax.tree.map(lambda leaf: leaf[slot], self._summary)
         return Harvest(
             weights=best.weights.astype(np.float64),
             amplitudes=np.exp(best.log_amplitudes.astype(np.float64)),
@@ -254,13 +262,28 @@ def _program(name: str, function: jax.stages.Wrapped, *arguments: Any) -> Callab
     described = tuple(leaf if isinstance(leaf, Shape) else jax.typeof(leaf) for leaf in leaves)
     key = (name, (structure, described))
     if key not in _compiled:
+        keep_compiled_programs()
         _compiled[key] = function.lower(*arguments).compile()
     return _compiled[key]
 
 
+class _Summary(NamedTuple):
+    """What lanes leave behind, for all of them."""
+
+    best: Parameters
+    best_validation: Float[Array, " n_lanes"]
+    step: Int[Array, " n_lanes"]
+    status: Int[Array, " n_lanes"]
+
+
+def _summary(lanes: Lane) -> _Summary:
+    return _Summary(lanes.best, lanes.best_validation, lanes.step, lanes.status)
+
+
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
-def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress]:
-    return jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
+def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress, _Summary]:
+    lanes, progress = jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
+    return lanes, progress, _summary(lanes)
 
 
 @partial(jax.jit, donate_argnums=0)
@@ -269,13 +292,3 @@ def _insert(
 ) -> Lane:
     lane = start_lane(seed, hyperparameters, pool)
     return jax.tree.map(lambda all_lanes, one: all_lanes.at[slot].set(one), lanes, lane)
-
-
-@jax.jit
-def _lane_summary(
-    lanes: Lane, slot: Any
-) -> tuple[Parameters, Float[Array, ""], Int[Array, ""], Int[Array, ""]]:
-    return jax.tree.map(
-        lambda leaf: leaf[slot],
-        (lanes.best, lanes.best_validation, lanes.step, lanes.status),
-    )

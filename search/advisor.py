@@ -1,9 +1,9 @@
 """Optuna, asked and told: proposes trials, learns from results, decides what to prune.
 
-A sweep must be the same whatever ran beside it. So trial n is proposed when trials 0 to
-n − in_flight have been told, always in the order of their numbers; its sampler is seeded by
-its number; and whether it is pruned is judged against exactly those trials, not against
-whatever else happens to have reported by then.
+A sweep must be the same whatever ran beside it. So trial n is proposed when a number of trials
+that depends on n alone (`Sampler.seen_by`) have been told, always in the order of their numbers;
+its sampler is seeded by its number; and whether it is pruned is judged against exactly those
+trials, not against whatever else happens to have reported by then.
 """
 
 from __future__ import annotations
@@ -229,7 +229,9 @@ def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> Base
             case "qmc":
                 return _NumberedQMC(spec.seed, number, _distributions(spec.space, several_times))
             case "nsga2":
-                return _OrderedNSGA2(seed=seed, population_size=max(4, spec.sampler.in_flight))
+                return _OrderedNSGA2(
+                    seed=seed, population_size=max(4, spec.sampler.in_flight or 16)
+                )
             case "gp":
                 return samplers.GPSampler(seed=seed, n_startup_trials=startup_trials)
             case "cmaes":

@@ -27,6 +27,7 @@ class SweepState:
     workers: int
     programs: int
     compile_seconds: float
+    training_share: float | None
     tracking: TrackingStatus | None
 
 
@@ -163,6 +164,8 @@ def _line(state: SweepState, rate: float | None, left: float | None) -> str:
         parts.append(f"{rate:.1f} trials per minute, {_duration(left)} left")
     if state.programs:
         parts.append(f"{state.programs} programs compiled in {state.compile_seconds:.0f} s")
+    if state.training_share is not None:
+        parts.append(f"devices train {state.training_share:.0%} of the time")
     if state.tracking is not None and state.tracking.error is not None:
         parts.append(f"MLflow: {state.tracking.waiting} trials wait: {state.tracking.error}")
     return "; ".join(parts)

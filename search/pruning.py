@@ -66,7 +66,7 @@ class Jury:
     """Judges trials with Optuna's pruner on a copy of the history, seen as of their proposal."""
 
     def __init__(self, spec: Spec, report_every: int, total_steps: int):
-        self._in_flight = spec.sampler.in_flight
+        self._sampler = spec.sampler
         self._history = _HistoryUpTo()
         with quiet():
             self._pruner = make_pruner(spec.pruner, report_every, total_steps)
@@ -86,7 +86,7 @@ class Jury:
         """Whether a trial that reports `value` at `step` should end."""
         self._ensure(number)
         self._history.set_trial_intermediate_value(number, step, value)
-        self._history.look_from(number, number - self._in_flight + 1)
+        self._history.look_from(number, self._sampler.seen_by(number))
         with quiet():
             return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
 

@@ -119,18 +119,32 @@ class Objective(_Part):
         return self
 
 
+_FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
+
+
 class Sampler(_Part):
     """How Optuna chooses the next trial.
 
     startup_trials: random trials before the sampler learns (TPE, GP).
     in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
-        back, so that a sweep is the same however many workers run it; use at least as many as
-        there are lanes in all workers together.
+        back, so that a sweep is the same however many workers run it. By default 16 at first and
+        then, as the study grows, half of the trials so far, up to 64; with GPUs use at least as
+        many as there are lanes in all workers together.
     """
 
     name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
     startup_trials: int = Field(default=10, ge=1)
-    in_flight: int = Field(default=16, ge=1)
+    in_flight: int | None = Field(default=None, ge=1)
+
+    def seen_by(self, number: int) -> int:
+        """How many trials, the first ones, the sampler has been told when it proposes this one."""
+        in_flight = self.in_flight or min(max(_FEWEST_IN_FLIGHT, number // 2), _MOST_IN_FLIGHT)
+        return max(0, number - in_flight + 1)
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most trials that may be under way at once."""
+        return self.in_flight or _MOST_IN_FLIGHT
 
 
 class Pruner(_Part):

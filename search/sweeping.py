@@ -236,8 +236,8 @@ class _Sweep:
     def _tell_and_ask(self) -> None:
         """Tell what is finished in the order of numbers; ask for one more after each."""
         while True:
-            in_flight = self._advisor.asked - self._told
-            if in_flight < self._spec.sampler.in_flight and self._advisor.asked < self._total:
+            asked = self._advisor.asked
+            if asked < self._total and self._told >= self._spec.sampler.seen_by(asked):
                 self._start(*self._advisor.ask())
             elif self._told < self._advisor.asked and self._folder.finished(self._told):
                 self._advisor.tell(outcome_of(self._folder.record(self._told)))
@@ -326,6 +326,7 @@ class _Sweep:
             workers=self._executor.n_workers,
             programs=self._executor.programs,
             compile_seconds=self._executor.compile_seconds,
+            training_share=self._executor.training_share,
             tracking=None if tracking is None else tracking.status,
         )
 

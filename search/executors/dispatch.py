@@ -21,9 +21,9 @@ class _Load:
 
     running: dict[tuple[int, int], Job] = field(default_factory=dict)
     cancelled: list[tuple[int, int]] = field(default_factory=list)
-    busy: bool = False
-    programs: int = 0
-    compile_seconds: float = 0.0
+    # What was running at each call that has not been answered.
+    calls: deque[dict[tuple[int, int], Job]] = field(default_factory=deque)
+    report: WorkerReport = field(default_factory=WorkerReport)
     losses: int = 0
 
 
@@ -45,6 +45,9 @@ class Executor(ABC):
 
     #: Deaths of one worker in a row, without a finished job between, before giving up.
     max_losses = 3
+
+    #: Calls of one worker at a time. With two, a worker trains on while its last answer is read.
+    calls_at_once = 1
 
     def __init__(self, n_workers: int, n_lanes: int):
         self.n_workers = n_workers
@@ -72,12 +75,22 @@ class Executor(ABC):
     @property
     def programs(self) -> int:
         """Programs compiled by all workers."""
-        return sum(load.programs for load in self._loads)
+        return sum(load.report.programs for load in self._loads)
 
     @property
     def compile_seconds(self) -> float:
         """Time all workers spent compiling."""
-        return sum(load.compile_seconds for load in self._loads)
+        return sum(load.report.compile_seconds for load in self._loads)
+
+    @property
+    def training_share(self) -> float | None:
+        """Share of the workers' time, since each got its first job, that their devices trained.
+
+        Compiling is left out of that time: it is shown by itself. None before any has trained.
+        """
+        reports = [load.report for load in self._loads]
+        seconds = sum(report.seconds - report.compile_seconds for report in reports)
+        return sum(report.training_seconds for report in reports) / seconds if seconds > 0 else None
 
     @property
     def n_running(self) -> int:
@@ -102,7 +115,7 @@ class Executor(ABC):
         Events of jobs cancelled in the meantime are left out.
         """
         self._hand_out()
-        if not any(load.busy for load in self._loads):
+        if not any(load.calls for load in self._loads):
             return []
         try:
             worker, report = self._receive()
@@ -110,36 +123,43 @@ class Executor(ABC):
             self._recover(death)
             return []
         load = self._loads[worker]
-        load.busy = False
-        load.programs = report.programs
-        load.compile_seconds = report.compile_seconds
-        events = [e for e in report.events if (e.trial, e.repeat) in load.running]
-        for event in events:
+        at_call = load.calls.popleft()
+        load.report = report
+        events = []
+        for event in report.events:
+            key = event.trial, event.repeat
+            # A job may have been cancelled, or even come back, while the worker was at work.
+            if key not in load.running or at_call.get(key) is not load.running[key]:
+                continue
+            events.append(event)
             if isinstance(event, Finished):
                 load.losses = 0
-                del load.running[event.trial, event.repeat]
+                del load.running[key]
         return events
 
     def _hand_out(self) -> None:
         # The emptiest worker first, so that the last jobs of a study spread over all.
         for worker in sorted(range(self.n_workers), key=lambda w: len(self._loads[w].running)):
             load = self._loads[worker]
-            if load.busy:
-                continue
-            jobs = [
-                self._queue.popleft() for _ in range(min(self._fair_share(load), len(self._queue)))
-            ]
-            load.running |= {job.key: job for job in jobs}
-            if load.running or load.cancelled:
+            while len(load.calls) < self.calls_at_once:
+                n_jobs = min(self._fair_share(load), len(self._queue))
+                jobs = [self._queue.popleft() for _ in range(n_jobs)]
+                load.running |= {job.key: job for job in jobs}
+                if not (load.running or load.cancelled):
+                    break
                 cancelled, load.cancelled = load.cancelled, []
-                load.busy = True
+                load.calls.append(dict(load.running))
                 self._send(worker, jobs, cancelled)
 
     def _fair_share(self, load: _Load) -> int:
-        """How many more jobs a worker may take, leaving an equal part of few jobs to others."""
+        """How many more jobs a worker may take, leaving an equal part of few jobs to others.
+
+        A few wait with the worker, so that a lane is filled again in the moment it is free.
+        """
         waiting_and_running = len(self._queue) + self.n_running
         fair = -(-waiting_and_running // self.n_workers)
-        return max(0, min(self.n_lanes, fair) - len(load.running))
+        most = self.n_lanes + (self.n_lanes // 4 if self.calls_at_once > 1 else 0)
+        return max(0, min(most, fair) - len(load.running))
 
     def _recover(self, death: WorkerDied) -> None:
         load = self._loads[death.worker]

@@ -67,8 +67,13 @@ Event = Report | Finished
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a worker answers to one call: what happened, and what it has compiled so far."""
+    """What a worker answers to one call: what happened, and how its time went so far.
 
-    events: tuple[Event, ...]
-    programs: int
-    compile_seconds: float
+    seconds: since its first job; training_seconds: of these, with its device at work.
+    """
+
+    events: tuple[Event, ...] = ()
+    programs: int = 0
+    compile_seconds: float = 0.0
+    training_seconds: float = 0.0
+    seconds: float = 0.0

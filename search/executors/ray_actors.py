@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,11 +195,14 @@ def _own_signals() -> Iterator[None]:
 class RayExecutor(Executor):
     """Workers in Ray actors, on this machine or on a cluster."""
 
+    calls_at_once = 2
+
     def __init__(self, cluster: RayCluster, data: StudyData, n_lanes: int):
         super().__init__(cluster.n_workers, n_lanes)
         self._cluster = cluster
         self._data = ray.put(data)
-        self._calls: dict[Any, int] = {}
+        # Answers that each worker owes, the oldest first.
+        self._calls: list[deque[Any]] = [deque() for _ in cluster.actors]
         self._held = [actor.hold.remote(self._data) for actor in cluster.actors]
 
     def describe_workers(self) -> list[dict[str, Any]]:
@@ -207,13 +210,15 @@ class RayExecutor(Executor):
         return ray.get([actor.describe.remote() for actor in self._cluster.actors])
 
     def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
-        self._calls[self._cluster.actors[worker].work.remote(jobs, cancelled)] = worker
+        self._calls[worker].append(self._cluster.actors[worker].work.remote(jobs, cancelled))
 
     def _receive(self) -> tuple[int, WorkerReport]:
-        ready, _ = ray.wait(list(self._calls), num_returns=1)
-        worker = self._calls.pop(ready[0])
+        owed = {calls[0]: worker for worker, calls in enumerate(self._calls) if calls}
+        (answer,), _ = ray.wait(list(owed), num_returns=1)
+        worker = owed[answer]
+        self._calls[worker].popleft()
         try:
-            return worker, ray.get(ready[0])
+            return worker, ray.get(answer)
         except (
             RayActorError,
             WorkerCrashedError,
@@ -230,6 +235,7 @@ class RayExecutor(Executor):
             raise
 
     def _restart(self, worker: int) -> None:
+        self._calls[worker].clear()
         self._held[worker] = self._cluster.replace(worker).hold.remote(self._data)
 
     def close(self) -> None:

@@ -53,27 +53,49 @@ class Worker:
         self._data = data
         self._n_lanes = n_lanes
         self._pools: dict[Precision, Pool] = {}
-        self._packs: dict[Shape, list[_Slots]] = {}
-        self._programs = 0
+        self._packs: dict[Shape, _Slots] = {}
+        self._waiting: list[Job] = []
+        self._first_job: float | None = None
+        self._training_seconds = 0.0
         self._compile_seconds = 0.0
 
     def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
         """Drop cancelled jobs, take new ones, and train everything for one validation interval."""
-        for slots in self._all_slots():
+        if self._first_job is None:
+            self._first_job = time.perf_counter()
+        self._drop(cancelled)
+        self._waiting += jobs
+        events: list[Event] = []
+        self._fill_lanes()
+        for slots in self._packs.values():
+            if slots.running:
+                events += self._advance(slots)
+        return WorkerReport(
+            events=tuple(events),
+            programs=len(self._packs),
+            compile_seconds=self._compile_seconds,
+            training_seconds=self._training_seconds,
+            seconds=time.perf_counter() - self._first_job,
+        )
+
+    def _drop(self, cancelled: Sequence[tuple[int, int]]) -> None:
+        self._waiting = [job for job in self._waiting if job.key not in cancelled]
+        for slots in self._packs.values():
             for slot, running in list(slots.running.items()):
                 if running.job.key in cancelled:
                     slots.pack.stop(slot)
                     del slots.running[slot]
-        for job in jobs:
-            self._insert(job)
-        events: list[Event] = []
-        for slots in self._all_slots():
-            if slots.running:
-                events += self._advance(slots)
-        return WorkerReport(tuple(events), self._programs, self._compile_seconds)
 
-    def _all_slots(self) -> list[_Slots]:
-        return [slots for of_shape in self._packs.values() for slots in of_shape]
+    def _fill_lanes(self) -> None:
+        """Put waiting jobs, in their order, into free lanes of their shape."""
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            slots = self._slots_for(shape_of(job.settings, len(job.rows), len(job.times)))
+            slot = slots.free()
+            if slot is None:
+                self._waiting.append(job)
+            else:
+                self._insert(job, slots, slot)
 
     def _pool(self, precision: Precision) -> Pool:
         if precision not in self._pools:
@@ -94,24 +116,17 @@ class Worker:
         return self._pools[precision]
 
     def _slots_for(self, shape: Shape) -> _Slots:
-        """A pack of this shape with a free lane; another of the same program if all are full."""
-        of_shape = self._packs.setdefault(shape, [])
-        for slots in of_shape:
-            if slots.free() is not None:
-                return slots
-        check_gradient(shape.solver, self._data.evaluation.times)
-        started = time.perf_counter()
-        pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
-        seconds = time.perf_counter() - started
-        self._programs += not of_shape
-        self._compile_seconds += seconds
-        of_shape.append(_Slots(pack, {}, seconds))
-        return of_shape[-1]
+        """The pack of this shape, compiled when it first comes up."""
+        if shape not in self._packs:
+            check_gradient(shape.solver, self._data.evaluation.times)
+            started = time.perf_counter()
+            pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
+            seconds = time.perf_counter() - started
+            self._compile_seconds += seconds
+            self._packs[shape] = _Slots(pack, {}, seconds)
+        return self._packs[shape]
 
-    def _insert(self, job: Job) -> None:
-        slots = self._slots_for(shape_of(job.settings, len(job.rows), len(job.times)))
-        slot = slots.free()
-        assert slot is not None
+    def _insert(self, job: Job, slots: _Slots, slot: int) -> None:
         pool = self._pool(job.settings.solver.precision)
         slots.pack.insert(
             slot, job.seed, hyperparameters_of(job.settings, job.rows, job.times, pool)
@@ -124,8 +139,10 @@ class Worker:
     def _advance(self, slots: _Slots) -> list[Event]:
         started = time.perf_counter()
         progress = slots.pack.advance()
+        seconds = time.perf_counter() - started
+        self._training_seconds += seconds
         # Lanes share the device, so each is charged its share of the time.
-        share = (time.perf_counter() - started) / len(slots.running)
+        share = seconds / len(slots.running)
         events: list[Event] = []
         for slot, running in list(slots.running.items()):
             running.seconds += share

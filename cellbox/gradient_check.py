@@ -55,7 +55,10 @@ def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"])
 
     Returns the relative error, or raises InputError with it.
     """
-    error = _known_error(solver, _few(tuple(float(time) for time in times)))
+    _refuse_too_many_steps(solver, times)
+    # The probe goes through longer intervals, and through the whole horizon in one.
+    probed = replace(solver, max_steps=solver.max_steps * len(times))
+    error = _known_error(probed, _few(tuple(float(time) for time in times)))
     allowed = _BACKSOLVE_TOLERANCE if solver.adjoint == "backsolve" else _TOLERANCE
     if error <= allowed:
         return error
@@ -67,7 +70,7 @@ def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"])
     if np.isnan(error):
         raise refuse(
             "solver settings",
-            f"{tried} did not reach the end of a small probe within {solver.max_steps} steps",
+            f"{tried} did not reach the end of a small probe within {probed.max_steps} steps",
             "Give times in a larger unit (a response settles within a few units of time), use "
             "larger or adaptive steps, or raise max_steps",
         )
@@ -78,6 +81,20 @@ def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"])
         "Use adaptive steps with a smaller rtol, another step, the adjoint direct, or "
         "precision float64",
     )
+
+
+def _refuse_too_many_steps(solver: SolverSettings, times: Float[np.ndarray, " n_times"]) -> None:
+    """Refuse a fixed step so short that it does not get from one measurement to the next."""
+    if solver.step is None:
+        return
+    needed = int(np.ceil(np.diff(times, prepend=0.0).max() / solver.step - 1e-6))
+    if needed > solver.max_steps:
+        raise refuse(
+            "solver settings",
+            f"a fixed step of {solver.step:g} needs {needed} steps between two measurements, and "
+            f"max_steps is {solver.max_steps}",
+            f"Use a longer or adaptive step, or raise max_steps to {needed}",
+        )
 
 
 def _few(times: tuple[float, ...], most: int = 5) -> tuple[float, ...]:

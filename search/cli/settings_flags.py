@@ -68,10 +68,11 @@ SOLVER_FLAGS = (
     Flag(
         "adjoint",
         str,
-        "recursive_checkpoint",
-        "how gradients go through the solver: recursive_checkpoint, backsolve or direct",
+        "auto",
+        "how gradients go through the solver: step_replay, recursive_checkpoint, backsolve, "
+        "direct, or auto for the fastest that is exact",
     ),
-    Flag("max_steps", int, 256, "most solver steps from one measurement to the next"),
+    Flag("max_steps", int, 64, "most solver steps from one measurement to the next"),
     Flag("precision", str, "float32", "float32 or float64"),
 )
 _WITHOUT_DEFAULT = {"patience": "never", "step": "adaptive steps"}

@@ -53,9 +53,19 @@ def test_a_gradient_that_is_too_far_off_is_refused_with_its_error():
         check_gradient(loose, TIMES)
 
 
+def test_a_fixed_step_too_short_for_the_step_limit_is_refused_with_the_limit_it_needs():
+    with pytest.raises(InputError, match=r"fixed step of 0\.05 needs 80 steps.*max_steps to 80"):
+        check_gradient(SolverSettings(solver="heun", step=0.05), TIMES)
+
+
+def test_the_limit_holds_between_two_measurements_and_not_for_all_of_them():
+    many_times = np.linspace(1.0, 20.0, 20)
+    assert check_gradient(SolverSettings(solver="heun", step=0.1), many_times) < 1e-3
+
+
 def test_settings_that_do_not_reach_the_end_are_refused_with_the_step_limit():
-    with pytest.raises(InputError, match=r"fixed step of 0\.1.*within 64 steps"):
-        check_gradient(SolverSettings(solver="heun", step=0.1, max_steps=64), TIMES)
+    with pytest.raises(InputError, match=r"adaptive steps.*within 10 steps"):
+        check_gradient(SolverSettings(max_steps=2), TIMES)
 
 
 def test_a_check_is_done_once_in_a_process(counted):

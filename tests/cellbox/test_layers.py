@@ -16,8 +16,9 @@ SERVICE = {"search", "ray", "optuna", "mlflow"}
 # Lowest first; the modules of one layer do not use each other.
 LAYERS = [
     {"errors", "_systems"},
-    {"files", "tables", "design", "dynamics", "schedules"},
-    {"networks", "solve"},
+    {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
+    {"networks", "replay", "compilation"},
+    {"solve"},
     {"dataset", "settings", "objective", "metrics", "export"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model"},

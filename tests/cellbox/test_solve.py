@@ -54,7 +54,7 @@ def test_adaptive_steps_keep_within_the_tolerance(solver, exact):
 
 @pytest.mark.parametrize("solver", sorted({*SOLVERS} - {*IMPLICIT_SOLVERS}))
 def test_fixed_steps_converge_to_the_response(solver, exact):
-    states, reached = solve(SolverSettings(solver=solver, step=0.02))
+    states, reached = solve(SolverSettings(solver=solver, step=0.02, max_steps=256))
     assert reached
     np.testing.assert_allclose(states, exact, atol=1e-2 if solver == "euler" else 1e-4)
 

@@ -11,16 +11,12 @@ from pathlib import Path
 
 import jax
 
+from cellbox.cache import cache_folder
+
 logger = logging.getLogger(__name__)
 
 # Programs that compile faster than this are not worth a file.
 _WORTH_KEEPING_SECONDS = 0.5
-
-
-def cache_folder() -> Path:
-    """The user's own folder for what this package may compute again: checks and programs."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cellbox"
 
 
 @cache

@@ -8,8 +8,6 @@ forward mode at the same tolerances, once for each combination.
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from functools import cache, lru_cache
@@ -23,15 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cellbox.compilation import cache_folder
+from cellbox.cache import remembered
 from cellbox.dynamics import Parameters, velocity
 from cellbox.errors import refuse
-from cellbox.files import atomic_write
 from cellbox.objective import shoot
 from cellbox.replay import accepted_steps
 from cellbox.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
-
-logger = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3
 _BACKSOLVE_TOLERANCE = 1e-2
@@ -105,36 +100,8 @@ def _few(times: tuple[float, ...], most: int = 5) -> tuple[float, ...]:
 
 @lru_cache(maxsize=256)
 def _known_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
-    file = _cache_file()
     key = _key(solver, times)
-    known = _read(file)
-    if key not in known:
-        known = {**known, key: gradient_error(solver, times)}
-        _write(file, known)
-    return known[key]
-
-
-def _cache_file() -> Path:
-    return cache_folder() / "gradient_checks.json"
-
-
-def _read(file: Path) -> dict[str, float]:
-    """What is remembered; nothing where the file is absent or unreadable."""
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write(file: Path, known: dict[str, float]) -> None:
-    """Remember for other processes, where the folder lets us: without it only time is lost."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_write(file) as handle:
-            json.dump(known, handle)
-    except OSError as error:
-        logger.info("the result of a gradient check could not be kept: %s", error)
+    return remembered("gradient_checks.json", key, lambda: gradient_error(solver, times))
 
 
 def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:

@@ -21,15 +21,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from cellbox.errors import refuse
 from search.pruning import Jury, Outcome, quiet
 from search.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, Value, is_whole, suggest
 from search.spec import Spec
+from search.storage import Storage
 
 # Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -50,10 +48,11 @@ class Advisor:
     ):
         self._spec = spec
         self._several_times = several_times
+        self._storage = Storage(spec, folder)
         self._study = optuna.create_study(
             # A database may hold another study of the same name.
             study_name=f"{spec.name} {study_id}",
-            storage=open_storage(spec, folder),
+            storage=self._storage.optuna,
             directions=["minimize"] * len(spec.objective.minimise),
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
@@ -78,13 +77,13 @@ class Advisor:
         """Propose the next trial: its number and a point of the space."""
         self._study.sampler = self._sampler_for(self._asked)
         self._asked += 1
-        with quiet():
+        with quiet(), self._storage.at_once():
             trial = self._study.ask()
             return trial.number, self._point(trial)
 
     def ask_again(self, number: int) -> dict[str, Value]:
         """The point of a trial that was proposed before and has not been told."""
-        stored = self._study._storage.get_trial(self._id_of(number)).params
+        stored = self._storage.optuna.get_trial(self._id_of(number)).params
         try:
             return suggest(self._spec.space, _Stored(stored), several_times=self._several_times)
         except KeyError:
@@ -93,17 +92,17 @@ class Advisor:
     def _complete(self, number: int, stored: dict[str, Any]) -> dict[str, Value]:
         """The whole point of the last trial, of which a killed process stored only a part."""
         trial_id = self._id_of(number)
-        before: Any = _BeforeProposal(self._study._storage, trial_id, set(stored))
+        before: Any = _BeforeProposal(self._storage.optuna, trial_id, set(stored))
         study = optuna.Study(self._study.study_name, before, self._sampler_for(number))
         study.pruner = optuna.pruners.NopPruner()
-        with quiet():
+        with quiet(), self._storage.at_once():
             return self._point(Trial(study, trial_id))
 
     def _sampler_for(self, number: int) -> BaseSampler:
         return make_sampler(self._spec, number, several_times=self._several_times)
 
     def _id_of(self, number: int) -> int:
-        return self._study._storage.get_trial_id_from_study_id_trial_number(
+        return self._storage.optuna.get_trial_id_from_study_id_trial_number(
             self._study._study_id, number
         )
 
@@ -114,9 +113,9 @@ class Advisor:
         """Tell the sampler how a trial ended; to be called in the order of numbers, once each."""
         self._study.sampler = self._sampler_for(outcome.number)
         trial_id = self._id_of(outcome.number)
-        with quiet():
+        with quiet(), self._storage.at_once():
             for step, value in outcome.reports:
-                self._study._storage.set_trial_intermediate_value(trial_id, step, value)
+                self._storage.optuna.set_trial_intermediate_value(trial_id, step, value)
             if outcome.pruned:
                 self._study.tell(outcome.number, state=TrialState.PRUNED)
             else:
@@ -182,37 +181,6 @@ class _BeforeProposal:
         forgotten = copy(trial)
         forgotten.params, forgotten.distributions = {}, {}
         return forgotten
-
-
-def open_storage(spec: Spec, folder: Path) -> BaseStorage:
-    """The storage a spec asks for: by URL, or a journal in the study's folder.
-
-    To be called only by the one process that holds the study.
-    """
-    if spec.storage.url is None:
-        journal = folder / "optuna.journal"
-        _mend(journal)
-        return JournalStorage(JournalFileBackend(str(journal)))
-    try:
-        return optuna.storages.get_storage(spec.storage.url)
-    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        raise refuse(
-            "storage.url",
-            f"expected a storage that Optuna can open, found: {type(error).__name__}",
-            "Check the address, the database's driver and that the server is running",
-        ) from error
-
-
-def _mend(journal: Path) -> None:
-    """Undo what a process left behind that was killed while it wrote the journal."""
-    # Optuna would wait half a minute for a lock that nobody holds any more, and would append
-    # to half a line, which makes the journal unreadable.
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
-    if not journal.is_file():
-        return
-    with open(journal, "r+b") as handle:
-        content = handle.read()
-        handle.truncate(content.rfind(b"\n") + 1)
 
 
 def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:

@@ -166,7 +166,8 @@ class Workers(_Part):
     """Who trains. None of this changes what is found, but lanes (see README).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
-    lanes: models that a worker trains side by side. address: of a running Ray cluster.
+    lanes: models that a worker trains side by side in one program; by default as many as are
+        worth it, measured when the study begins. address: of a running Ray cluster.
     """
 
     executor: Literal["ray", "inline"] = "ray"
@@ -174,11 +175,6 @@ class Workers(_Part):
     gpus_per_worker: float = Field(default=0.0, ge=0, le=1)
     lanes: int | None = Field(default=None, ge=1)
     address: str | None = None
-
-    @property
-    def lanes_per_worker(self) -> int:
-        """Lanes of each worker: a few on a core, many on a GPU."""
-        return self.lanes or (64 if self.gpus_per_worker else 4)
 
 
 class Storage(_Part):

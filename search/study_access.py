@@ -82,7 +82,7 @@ def _is_bare(path: Path) -> bool:
 
 def _note_run(folder: StudyFolder, started: float) -> None:
     """Add this run's time to the study's, for rates that hold over interruptions."""
-    runs = folder.read_json("runs.json") if (folder.path / "runs.json").is_file() else []
+    runs = folder.read_json("runs.json") if folder.has("runs.json") else []
     folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])
 
 

@@ -2,6 +2,7 @@
 
     spec.json          what was asked for
     study.json         what follows from it: nodes, shape, penalty, baselines
+    devices.json       how each kind of worker trains, as measured at the start
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
     trials/000012/     record.json and network.npz of each finished trial
@@ -87,6 +88,10 @@ class StudyFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.path / name) as handle:
             json.dump(content, handle, indent=2, allow_nan=False)
+
+    def has(self, name: str) -> bool:
+        """Whether the study has this file."""
+        return (self.path / name).is_file()
 
     def read_json(self, name: str) -> Any:
         """Read a JSON file of the study."""

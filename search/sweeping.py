@@ -14,11 +14,13 @@ import numpy as np
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.evaluation import evaluate_baselines
 from cellbox.gradient_check import check_gradient
+from cellbox.pack import shape_of
 from cellbox.readers import write_tidy
-from cellbox.settings import settings_from_dict
+from cellbox.settings import Settings, settings_from_dict
 from search.advisor import Advisor
 from search.display import Display, SweepState, make_display
 from search.executors.job import Event, Finished, Report
+from search.executors.plan import DevicePlan
 from search.executors.start import Workers, started_workers
 from search.interrupts import uninterrupted
 from search.pruning import report_interval
@@ -158,7 +160,7 @@ class _Sweep:
             )
         self._told = self._learn_what_was_told()
         self._counts = TrialCounts.of(folder)
-        self._executor = workers.take(self._data)
+        self._executor = workers.take(self._data, self._device_plans(workers, settings))
 
     def run(self, tracking: BackgroundTracking | None) -> None:
         """Start or go on, until the study has all its trials."""
@@ -189,7 +191,7 @@ class _Sweep:
         """Write what the study is, unless that is there; returns its identifier."""
         folder, spec, data = self._folder, self._spec, self._data
         folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
-        if (folder.path / "study.json").is_file():
+        if folder.has("study.json"):
             study = folder.read_json("study.json")
             if study["data"] != data.fingerprint():
                 raise refuse(
@@ -218,6 +220,21 @@ class _Sweep:
             },
         )
         return study_id
+
+    def _device_plans(self, workers: Workers, settings: Settings) -> dict[str, DevicePlan]:
+        """How each kind of worker trains; what an earlier run measured holds."""
+        folder, data = self._folder, self._data
+        recorded = folder.read_json("devices.json") if folder.has("devices.json") else []
+        known = {plan["kind"]: DevicePlan(**plan) for plan in recorded}
+        rows, times = data.indices(data.own, repeat=0)
+        plans = workers.plans(
+            known,
+            shape_of(settings, len(rows), len(times)),
+            data.perturbations.shape[1],
+            self._spec.sampler.most_in_flight * self._spec.repeats,
+        )
+        folder.write_json("devices.json", [plan.as_dict() for plan in plans.values()])
+        return plans
 
     def _learn_what_was_told(self) -> int:
         """Remember earlier runs; returns how many trials the sampler knows."""

@@ -45,7 +45,7 @@ def _add_sweep(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--lanes", type=whole_number(1), metavar="N",
-        help="models that a worker trains side by side (default: 4 on a core, 64 on a GPU)",
+        help="models that a worker trains side by side (default: measured when the study begins)",
     )  # fmt: skip
     parser.add_argument(
         "--executor", choices=("ray", "inline"),

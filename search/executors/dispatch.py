@@ -49,12 +49,13 @@ class Executor(ABC):
     #: Calls of one worker at a time. With two, a worker trains on while its last answer is read.
     calls_at_once = 1
 
-    def __init__(self, n_workers: int, n_lanes: int):
-        self.n_workers = n_workers
-        self.n_lanes = n_lanes
+    def __init__(self, lanes: Sequence[int]):
+        """lanes: models that each worker trains side by side in one pack."""
+        self.lanes = tuple(lanes)
+        self.n_workers = len(self.lanes)
         self.notices: list[str] = []
         self._queue: deque[Job] = deque()
-        self._loads = [_Load() for _ in range(n_workers)]
+        self._loads = [_Load() for _ in self.lanes]
 
     @abstractmethod
     def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
@@ -142,7 +143,7 @@ class Executor(ABC):
         for worker in sorted(range(self.n_workers), key=lambda w: len(self._loads[w].running)):
             load = self._loads[worker]
             while len(load.calls) < self.calls_at_once:
-                n_jobs = min(self._fair_share(load), len(self._queue))
+                n_jobs = min(self._fair_share(load, self.lanes[worker]), len(self._queue))
                 jobs = [self._queue.popleft() for _ in range(n_jobs)]
                 load.running |= {job.key: job for job in jobs}
                 if not (load.running or load.cancelled):
@@ -151,14 +152,16 @@ class Executor(ABC):
                 load.calls.append(dict(load.running))
                 self._send(worker, jobs, cancelled)
 
-    def _fair_share(self, load: _Load) -> int:
+    def _fair_share(self, load: _Load, n_lanes: int) -> int:
         """How many more jobs a worker may take, leaving an equal part of few jobs to others.
 
-        A few wait with the worker, so that a lane is filled again in the moment it is free.
+        Part of a pack costs as much as all of it, so a worker gets whole packs. A few more jobs
+        wait with it, so that a lane is filled again in the moment it is free.
         """
         waiting_and_running = len(self._queue) + self.n_running
         fair = -(-waiting_and_running // self.n_workers)
-        most = self.n_lanes + (self.n_lanes // 4 if self.calls_at_once > 1 else 0)
+        in_lanes = n_lanes * max(1, fair // n_lanes)
+        most = in_lanes + (n_lanes // 4 if self.calls_at_once > 1 else 0)
         return max(0, min(most, fair) - len(load.running))
 
     def _recover(self, death: WorkerDied) -> None:

@@ -16,7 +16,7 @@ class InlineExecutor(Executor):
         # Imported late: it brings JAX, whose threads are settled when it starts.
         from search.executors.worker import Worker
 
-        super().__init__(1, n_lanes)
+        super().__init__([n_lanes])
         self._worker = Worker(data, n_lanes)
         self._call: tuple[Sequence[Job], Sequence[tuple[int, int]]] = ((), ())
 

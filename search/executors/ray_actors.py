@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import (
@@ -29,13 +29,17 @@ from search.executors.job import Job, WorkerReport
 from search.spec import Workers
 from search.study_data import StudyData
 
+if TYPE_CHECKING:
+    # They bring JAX, which a worker's process may only meet when its device is settled.
+    from cellbox.lane import Shape
+    from search.executors.plan import DevicePlan
+
 
 class _Actor:
     """The process of one worker. Its device is settled before JAX is imported in it."""
 
-    def __init__(self, gpu_share: float, n_lanes: int):
+    def __init__(self, gpu_share: float):
         self._gpu_share = gpu_share
-        self._n_lanes = n_lanes
         self._worker: Any = None
 
     def host(self) -> str:
@@ -61,11 +65,23 @@ class _Actor:
             use_one_core(own[place % len(own)])
         import search.executors.worker  # noqa: F401
 
-    def hold(self, data: StudyData) -> None:
+    def kind(self) -> str:
+        """See `search.executors.plan.device_kind`."""
+        from search.executors.plan import device_kind
+
+        return device_kind()
+
+    def plan(self, shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
+        """See `search.executors.plan.device_plan`."""
+        from search.executors.plan import device_plan
+
+        return device_plan(shape, n_nodes, most_lanes)
+
+    def hold(self, data: StudyData, n_lanes: int) -> None:
         """Take the study's data, which Ray shares between the workers of a machine."""
         from search.executors.worker import Worker
 
-        self._worker = Worker(data, self._n_lanes)
+        self._worker = Worker(data, n_lanes)
 
     def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
         """See `search.executors.worker.Worker.work`."""
@@ -138,7 +154,7 @@ class RayCluster:
         share = self._workers.gpus_per_worker
         options = {"num_cpus": 1, "num_gpus": share, "max_restarts": 0}
         actor = ray.remote(_Actor).options(**options)
-        return actor.remote(share, self._workers.lanes_per_worker)
+        return actor.remote(share)
 
     def _prepare_all(self) -> None:
         on_host: Counter[str] = Counter()
@@ -147,6 +163,14 @@ class RayCluster:
             self._places.append(on_host[host])
             actor.prepare.remote(on_host[host])
             on_host[host] += 1
+
+    def kinds(self) -> list[str]:
+        """What kind of device each worker has."""
+        return ray.get([actor.kind.remote() for actor in self.actors])
+
+    def plan(self, worker: int, shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
+        """Measure on a worker's device how many models it should train side by side."""
+        return ray.get(self.actors[worker].plan.remote(shape, n_nodes, most_lanes))
 
     def replace(self, number: int) -> Any:
         """Start a new process in the place of a worker that no longer answers."""
@@ -197,13 +221,16 @@ class RayExecutor(Executor):
 
     calls_at_once = 2
 
-    def __init__(self, cluster: RayCluster, data: StudyData, n_lanes: int):
-        super().__init__(cluster.n_workers, n_lanes)
+    def __init__(self, cluster: RayCluster, data: StudyData, lanes: Sequence[int]):
+        super().__init__(lanes)
         self._cluster = cluster
         self._data = ray.put(data)
         # Answers that each worker owes, the oldest first.
         self._calls: list[deque[Any]] = [deque() for _ in cluster.actors]
-        self._held = [actor.hold.remote(self._data) for actor in cluster.actors]
+        self._held = [
+            actor.hold.remote(self._data, n_lanes)
+            for actor, n_lanes in zip(cluster.actors, self.lanes, strict=True)
+        ]
 
     def describe_workers(self) -> list[dict[str, Any]]:
         """The process and device of each worker."""
@@ -236,7 +263,8 @@ class RayExecutor(Executor):
 
     def _restart(self, worker: int) -> None:
         self._calls[worker].clear()
-        self._held[worker] = self._cluster.replace(worker).hold.remote(self._data)
+        actor = self._cluster.replace(worker)
+        self._held[worker] = actor.hold.remote(self._data, self.lanes[worker])
 
     def close(self) -> None:
         """End the workers."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.executors.device import keep_off_gpus
 from search.executors.dispatch import Executor
 from search.spec import Workers as WorkersSpec
 from search.study_data import StudyData
+
+if TYPE_CHECKING:
+    # They bring JAX, whose threads are settled when it starts.
+    from cellbox.lane import Shape
+    from search.executors.plan import DevicePlan
 
 
 class Workers:
@@ -19,6 +24,7 @@ class Workers:
         self._spec = spec
         self._cluster: Any = None
         self._executor: Executor | None = None
+        self._kinds: list[str] | None = None
         if spec.executor == "ray":
             # Ray is only imported where it is used.
             from search.executors.ray_actors import RayCluster
@@ -26,18 +32,46 @@ class Workers:
             keep_off_gpus()
             self._cluster = RayCluster(spec)
 
-    def take(self, data: StudyData) -> Executor:
+    def plans(
+        self, known: Mapping[str, DevicePlan], shape: Shape, n_nodes: int, most_lanes: int
+    ) -> dict[str, DevicePlan]:
+        """How each kind of worker trains: as the spec says, as is known, or as it measures now.
+
+        See `search.executors.plan.device_plan` for the arguments.
+        """
+        from search.executors.plan import DevicePlan, device_plan
+
+        plans = dict(known)
+        for worker, kind in enumerate(self._device_kinds()):
+            if self._spec.lanes is not None:
+                plans[kind] = DevicePlan(kind, self._spec.lanes, {}, None)
+            elif kind in plans:
+                continue
+            elif self._cluster is None:
+                plans[kind] = device_plan(shape, n_nodes, most_lanes)
+            else:
+                plans[kind] = self._cluster.plan(worker, shape, n_nodes, most_lanes)
+        return plans
+
+    def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
         """The executor, with the study's data. Raises InputError for missing devices."""
-        n_lanes = self._spec.lanes_per_worker
+        lanes = [plans[kind].lanes for kind in self._device_kinds()]
         if self._cluster is not None:
             from search.executors.ray_actors import RayExecutor
 
-            self._executor = RayExecutor(self._cluster, data, n_lanes)
+            self._executor = RayExecutor(self._cluster, data, lanes)
         else:
             from search.executors.inline import InlineExecutor
 
-            self._executor = InlineExecutor(data, n_lanes)
+            self._executor = InlineExecutor(data, *lanes)
         return self._executor
+
+    def _device_kinds(self) -> list[str]:
+        if self._kinds is None:
+            from search.executors.plan import device_kind
+
+            self._kinds = [device_kind()] if self._cluster is None else self._cluster.kinds()
+        return self._kinds
 
     def close(self) -> None:
         """End the workers."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from cellbox.lane import Pool, Shape, Status
 from cellbox.pack import Pack, hyperparameters_of, make_pool, shape_of
 from cellbox.solver_settings import Precision
 from search.executors.job import Event, Finished, Job, Report, WorkerReport
+from search.executors.plan import usable_cores
 from search.study_data import StudyData
 
 
@@ -41,19 +42,22 @@ class _Slots:
     running: dict[int, _Running]
     uncharged_compile_seconds: float
 
-    def free(self) -> int | None:
-        """The first free lane."""
-        return next((slot for slot in range(self.pack.n_lanes) if slot not in self.running), None)
+    def free(self) -> list[int]:
+        """The lanes that are free."""
+        return [slot for slot in range(self.pack.n_lanes) if slot not in self.running]
 
 
 class Worker:
-    """Trains jobs side by side: one pack for each shape that has come up."""
+    """Trains jobs side by side, in packs of the shapes that have come up.
+
+    Packs of one shape share one program; there are several when one is not enough.
+    """
 
     def __init__(self, data: StudyData, n_lanes: int):
         self._data = data
         self._n_lanes = n_lanes
         self._pools: dict[Precision, Pool] = {}
-        self._packs: dict[Shape, _Slots] = {}
+        self._packs: dict[Shape, list[_Slots]] = {}
         self._waiting: list[Job] = []
         self._first_job: float | None = None
         self._training_seconds = 0.0
@@ -67,7 +71,7 @@ class Worker:
         self._waiting += jobs
         events: list[Event] = []
         self._fill_lanes()
-        for slots in self._packs.values():
+        for slots in self._all_packs():
             if slots.running:
                 events += self._advance(slots)
         return WorkerReport(
@@ -80,22 +84,40 @@ class Worker:
 
     def _drop(self, cancelled: Sequence[tuple[int, int]]) -> None:
         self._waiting = [job for job in self._waiting if job.key not in cancelled]
-        for slots in self._packs.values():
+        for slots in self._all_packs():
             for slot, running in list(slots.running.items()):
                 if running.job.key in cancelled:
                     slots.pack.stop(slot)
                     del slots.running[slot]
 
+    def _all_packs(self) -> Iterator[_Slots]:
+        return chain.from_iterable(self._packs.values())
+
     def _fill_lanes(self) -> None:
         """Put waiting jobs, in their order, into free lanes of their shape."""
-        waiting, self._waiting = self._waiting, []
-        for job in waiting:
-            slots = self._slots_for(shape_of(job.settings, len(job.rows), len(job.times)))
-            slot = slots.free()
-            if slot is None:
-                self._waiting.append(job)
-            else:
+        by_shape: dict[Shape, list[Job]] = {}
+        for job in self._waiting:
+            shape = shape_of(job.settings, len(job.rows), len(job.times))
+            by_shape.setdefault(shape, []).append(job)
+        self._waiting = []
+        for shape, jobs in by_shape.items():
+            places = self._places(shape, len(jobs))
+            for job, (slots, slot) in zip(jobs, places, strict=False):
                 self._insert(job, slots, slot)
+            self._waiting += jobs[len(places) :]
+
+    def _places(self, shape: Shape, n_jobs: int) -> list[tuple[_Slots, int]]:
+        """Free lanes for jobs of a shape, fewer than there are jobs where some had better wait."""
+        packs = self._packs.setdefault(shape, [])
+        busy = [slots for slots in packs if slots.running]
+        left = n_jobs - sum(len(slots.free()) for slots in busy)
+        # Part of a pack costs as much as all of it, so a further one is begun when it gets full.
+        n_more = max(0, left) // self._n_lanes or (0 if busy else 1)
+        idle = [slots for slots in packs if not slots.running]
+        while len(idle) < n_more:
+            idle.append(self._new_pack(shape))
+            packs.append(idle[-1])
+        return [(slots, slot) for slots in busy + idle[:n_more] for slot in slots.free()]
 
     def _pool(self, precision: Precision) -> Pool:
         if precision not in self._pools:
@@ -115,16 +137,14 @@ class Worker:
             )
         return self._pools[precision]
 
-    def _slots_for(self, shape: Shape) -> _Slots:
-        """The pack of this shape, compiled when it first comes up."""
-        if shape not in self._packs:
-            check_gradient(shape.solver, self._data.evaluation.times)
-            started = time.perf_counter()
-            pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
-            seconds = time.perf_counter() - started
-            self._compile_seconds += seconds
-            self._packs[shape] = _Slots(pack, {}, seconds)
-        return self._packs[shape]
+    def _new_pack(self, shape: Shape) -> _Slots:
+        """A pack of this shape; the first one is compiled."""
+        check_gradient(shape.solver, self._data.evaluation.times)
+        started = time.perf_counter()
+        pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
+        seconds = time.perf_counter() - started
+        self._compile_seconds += seconds
+        return _Slots(pack, {}, seconds)
 
     def _insert(self, job: Job, slots: _Slots, slot: int) -> None:
         pool = self._pool(job.settings.solver.precision)
@@ -216,10 +236,3 @@ def describe_shape(pack: Pack) -> dict[str, Any]:
             name: version(name) for name in ("jax", "jaxlib", "diffrax", "equinox", "optax")
         },
     }
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

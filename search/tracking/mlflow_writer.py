@@ -20,6 +20,8 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.export import edge_table
@@ -64,6 +66,7 @@ class MlflowWriter:
         self._embedded = tracking_uri is None
         self._uri = tracking_uri or embedded_uri(folder)
         self._runs: dict[int, str] = {}
+        self._artifact_uris: dict[str, str] = {}
         self._written: set[int] = set()
         self._experiment_id = ""
         self._parent_id = ""
@@ -102,7 +105,6 @@ class MlflowWriter:
         record = self._folder.record(number)
         content = trial_content(record)
         run_id = self._runs.get(number) or self._create_child(number, content)
-        # Before the values: the first artifact of a run reads the run, and so far it is small.
         self._write_network(run_id, number, record)
         self._client.log_batch(
             run_id,
@@ -169,8 +171,7 @@ class MlflowWriter:
         run = self._client.create_run(
             self._experiment_id, start_time=content.started, run_name=content.name, tags=tags
         )
-        self._runs[number] = run.info.run_id
-        return run.info.run_id
+        return self._remember(number, run)
 
     def _read_children(self) -> None:
         """See which trials have a run; a second run of one, left by a lost answer, is removed."""
@@ -181,9 +182,14 @@ class MlflowWriter:
             if number in self._runs:
                 self._client.delete_run(run.info.run_id)
                 continue
-            self._runs[number] = run.info.run_id
+            self._remember(number, run)
             if complete:
                 self._written.add(number)
+
+    def _remember(self, number: int, run: Run) -> str:
+        self._runs[number] = run.info.run_id
+        self._artifact_uris[run.info.run_id] = run.info.artifact_uri
+        return run.info.run_id
 
     def _children(self) -> Iterator[Run]:
         """The trials' runs, complete ones first."""
@@ -228,7 +234,11 @@ class MlflowWriter:
                 nodes=np.array(nodes, dtype=np.str_),
             )
             Path(place, "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
-            self._client.log_artifacts(run_id, place)
+            self._artifacts_of(run_id).log_artifacts(place)
+
+    def _artifacts_of(self, run_id: str) -> ArtifactRepository:
+        """Where a run's files go; the client would read the whole run to find that out."""
+        return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=self._uri)
 
     def _nodes(self) -> list[str]:
         return self._folder.read_json("study.json")["nodes"]

@@ -17,8 +17,8 @@ SERVICE = {"search", "ray", "optuna", "mlflow"}
 LAYERS = [
     {"errors", "_systems"},
     {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
-    {"networks", "replay", "compilation"},
-    {"solve"},
+    {"networks", "replay", "cache"},
+    {"solve", "compilation"},
     {"dataset", "settings", "objective", "metrics", "export"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model"},

@@ -8,7 +8,8 @@ import pytest
 
 from search.executors.dispatch import Executor, WorkerDied, WorkersLost
 from search.executors.inline import InlineExecutor
-from search.executors.job import WorkerReport
+from search.executors.job import Finished, WorkerReport
+from search.executors.worker import Worker
 from search.spec import Workers
 from tests.search.executor_contract import (
     LANES,
@@ -35,7 +36,7 @@ def ray_executor(data):
 
     workers = Workers(count=2, lanes=LANES)
     cluster = RayCluster(workers, num_cpus=2, object_store_memory=200_000_000)
-    executor = RayExecutor(cluster, data, LANES)
+    executor = RayExecutor(cluster, data, [LANES, LANES])
     yield executor
     executor.close()
 
@@ -94,7 +95,7 @@ class Scripted(Executor):
     """Workers that die whenever they are called, or answer with nothing."""
 
     def __init__(self, n_workers, deaths):
-        super().__init__(n_workers, LANES)
+        super().__init__([LANES] * n_workers)
         self.called = []
         self.restarted = []
         self._deaths = deaths
@@ -130,12 +131,29 @@ def test_workers_that_always_die_end_the_sweep_with_a_reason(data):
 
 def test_jobs_of_a_dead_worker_come_before_those_that_wait(data):
     executor = Scripted(1, deaths=1)
-    for trial in range(4):
+    for trial in range(3):
         executor.submit(job(data, trial))
     executor.poll()
     executor.poll()
     assert executor.called[1][1] == executor.called[0][1] == [(0, 0), (1, 0)]
     assert executor.n_running == 2
+
+
+def test_workers_are_given_whole_packs_and_the_rest_waits(data):
+    executor = Scripted(2, deaths=0)
+    for trial in range(3 * LANES * 2 + 1):
+        executor.submit(job(data, trial))
+    executor.poll()
+    assert [len(keys) for _, keys, _ in executor.called] == [3 * LANES, 3 * LANES]
+
+
+def test_each_worker_is_filled_with_lanes_of_its_own(data):
+    executor = Scripted(2, deaths=0)
+    executor.lanes = (4, 1)
+    for trial in range(9):
+        executor.submit(job(data, trial))
+    executor.poll()
+    assert [len(keys) for _, keys, _ in executor.called] == [4, 5]
 
 
 def test_few_jobs_are_spread_over_all_workers(data):
@@ -144,6 +162,36 @@ def test_few_jobs_are_spread_over_all_workers(data):
         executor.submit(job(data, trial))
     executor.poll()
     assert [len(keys) for _, keys, _ in executor.called] == [1, 1]
+
+
+def test_a_second_pack_is_begun_when_it_gets_full_and_shares_the_program(data):
+    worker = Worker(data, LANES)
+    jobs = [job(data, trial) for trial in range(2 * LANES + 1)]
+    worker.work(jobs[: 2 * LANES - 1], [])
+    (packs,) = worker._packs.values()
+    assert [len(slots.running) for slots in packs] == [LANES]
+    report = worker.work(jobs[2 * LANES - 1 :], [])
+    assert [len(slots.running) for slots in packs] == [LANES, LANES]
+    assert report.programs == 1
+
+
+def test_a_job_that_waits_at_its_worker_can_be_cancelled(data):
+    worker = Worker(data, LANES)
+    worker.work([job(data, trial) for trial in range(LANES + 1)], [])
+    finished = set()
+    cancelled = [(LANES, 0)]
+    for _ in range(10):
+        report = worker.work([], cancelled)
+        cancelled = []
+        finished |= {event.trial for event in report.events if isinstance(event, Finished)}
+    assert finished == set(range(LANES))
+
+
+def test_the_share_of_time_spent_training_is_told(data):
+    executor = InlineExecutor(data, LANES)
+    assert executor.training_share is None
+    run_all(executor, [job(data, 0)])
+    assert 0 < executor.training_share <= 1
 
 
 def test_a_worker_is_told_of_a_cancelled_job_once(data):

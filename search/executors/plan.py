@@ -1,0 +1,175 @@
+"""How many models a device trains side by side, measured on the device itself.
+
+More lanes use a device better, up to a point; then they only wait for each other, or leave the
+cache. So the gradient of a training step is timed with 4 lanes, with four times as many, and so
+on, as long as that brings enough and fits into memory.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cellbox.cache import remembered
+from cellbox.compilation import keep_compiled_programs, machine_type
+from cellbox.dynamics import Parameters
+from cellbox.lane import Shape
+from cellbox.objective import loss
+from cellbox.solver_settings import precision_context
+
+FEWEST_LANES = 4
+MOST_LANES = 4096
+_STEP_UP = 4
+# Lanes of an unfinished pack cost as much as busy ones, so more of them must bring something.
+_WORTH_IT = 1.25
+# The rest is for the data, optimisers, and the programs themselves.
+_SHARE_OF_MEMORY = 0.5
+_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """How a kind of worker trains, and what that was decided from.
+
+    kind: of the device, its processor, and the cores it may use.
+    lanes: models side by side. gradients_per_second: for each number of lanes that was tried.
+    cores_used: processor time per second of the last try; None on a GPU.
+    """
+
+    kind: str
+    lanes: int
+    gradients_per_second: dict[str, float]
+    cores_used: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain values."""
+        return asdict(self)
+
+
+def device_kind() -> str:
+    """What has to be equal for workers to be as fast as each other and to round alike."""
+    return f"{machine_type()} {usable_cores()} cores"
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def device_plan(shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
+    """The plan for training networks of this size in this shape, on this process's device.
+
+    most_lanes: more could never be busy. What was measured once is remembered in the user's
+    cache folder, so that a study started again is trained in the same shape.
+    """
+    keep_compiled_programs()
+    kind = device_kind()
+    key = repr((kind, shape, n_nodes, most_lanes, jax.__version__, platform.python_version()))
+    found = remembered("device_plans.json", key, lambda: _measure(kind, shape, n_nodes, most_lanes))
+    return DevicePlan(**found)
+
+
+def _measure(kind: str, shape: Shape, n_nodes: int, most_lanes: int) -> dict[str, Any]:
+    def measured(n_lanes: int) -> tuple[float, float]:
+        return _gradients_per_second(shape, n_nodes, n_lanes)
+
+    def fits(n_lanes: int) -> bool:
+        return _bytes(shape, n_nodes, n_lanes) <= _SHARE_OF_MEMORY * _memory()
+
+    lanes, rates, cores = choose_lanes(measured, fits, most_lanes)
+    on_cpu = jax.default_backend() == "cpu"
+    shown = {str(n_lanes): round(rate, 1) for n_lanes, rate in rates.items()}
+    return DevicePlan(kind, lanes, shown, round(cores, 2) if on_cpu else None).as_dict()
+
+
+def choose_lanes(
+    measured: Callable[[int], tuple[float, float]],
+    fits: Callable[[int], bool],
+    most_lanes: int,
+) -> tuple[int, dict[int, float], float]:
+    """The number of lanes after which more bring little, with the rates that were measured.
+
+    measured: gradients and processor seconds per second with a number of lanes.
+    """
+    best, cores = FEWEST_LANES, 0.0
+    rates: dict[int, float] = {}
+    n_lanes = FEWEST_LANES
+    while True:
+        try:
+            rates[n_lanes], cores = measured(n_lanes)
+        except jax.errors.JaxRuntimeError as error:
+            # The estimate was too low; what fitted before is still right.
+            if "RESOURCE_EXHAUSTED" not in str(error) or not rates:
+                raise
+            break
+        if n_lanes > FEWEST_LANES and rates[n_lanes] < _WORTH_IT * rates[best]:
+            break
+        best = n_lanes
+        n_lanes *= _STEP_UP
+        # A pack that is never more than a quarter full is none.
+        if n_lanes > min(MOST_LANES, most_lanes) or not fits(n_lanes):
+            break
+    return best, rates, cores
+
+
+def _gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[float, float]:
+    """Gradients, and seconds of processor time, in a second of one device."""
+    solver = shape.solver
+    n_conditions, n_times = shape.rows_per_step, shape.times_per_step
+    random = np.random.default_rng(0)
+
+    def number(values: Any) -> Any:
+        return jnp.asarray(values, solver.precision)
+
+    def gradient(parameters: Parameters) -> Parameters:
+        return jax.grad(loss, has_aux=True)(
+            parameters, perturbations, times, measured, counted, no, number(0.0), solver
+        )[0]
+
+    with precision_context(solver.precision):
+        # Perturbed by turns, and long enough for the responses to settle.
+        perturbations = number(random.uniform(0, 1, (n_nodes, n_conditions)))
+        times = number(np.linspace(0, 20, n_times + 1)[1:])
+        measured = number(np.zeros((n_times, n_nodes, n_conditions)))
+        counted, no = jnp.ones(measured.shape, bool), jnp.asarray(False)
+        weights = random.normal(0, 0.5 / np.sqrt(n_nodes), (n_lanes, n_nodes, n_nodes))
+        parameters = Parameters(number(weights), number(np.zeros((n_lanes, n_nodes))))
+        program = jax.jit(jax.vmap(gradient)).lower(parameters).compile()
+        jax.block_until_ready(program(parameters))
+        fastest, calls = np.inf, 0
+        begin, begin_cores = time.perf_counter(), time.process_time()
+        while calls < 3 or time.perf_counter() - begin < _SECONDS:
+            started = time.perf_counter()
+            jax.block_until_ready(program(parameters))
+            # Whatever else the machine does only ever makes it slower.
+            fastest, calls = min(fastest, time.perf_counter() - started), calls + 1
+        cores = (time.process_time() - begin_cores) / (time.perf_counter() - begin)
+    return n_lanes / fastest, cores
+
+
+def _bytes(shape: Shape, n_nodes: int, n_lanes: int) -> float:
+    """Memory that the gradients of a pack need at once: the record of steps, and derivatives."""
+    size = np.dtype(shape.solver.precision).itemsize
+    state = n_nodes * shape.rows_per_step
+    steps = shape.times_per_step * shape.solver.max_steps
+    # Forward and backward each hold the record once; W with its moments, best and gradient.
+    return n_lanes * size * (2 * steps * state + 8 * n_nodes**2 + 40 * state)
+
+
+def _memory() -> float:
+    """Memory of the device; on a CPU its part of the machine's."""
+    found = jax.devices()[0].memory_stats()
+    if found and "bytes_limit" in found:
+        return found["bytes_limit"]
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return whole * usable_cores() / (os.cpu_count() or 1)

@@ -1,0 +1,318 @@
+"""What a trial costs beside its training: asking, telling, recording, and MLflow.
+
+    python -m tests.benchmarks.orchestration [--trials 1000] [--peer-trials 50] [--json FILE]
+
+Our sweep runs with workers that answer each job at once, with five reports and a small random
+network. Beside it Ray Tune with Optuna and MLflow runs trials that report five values. Both
+search the same four numbers with TPE. A trial's milliseconds run from the first proposal until
+MLflow has everything; our end includes models and pictures of the best trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import io
+import math
+import pstats
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from cellbox.metrics import PredictionScore, Recovery
+from search.executors.dispatch import Executor
+from search.executors.job import Event, Finished, Job, Report, WorkerReport
+from search.study_data import StudyData
+from tests.benchmarks.service import (
+    Side,
+    add_common_arguments,
+    environment,
+    in_fresh_process,
+    resident_megabytes,
+    show,
+    tune_with_mlflow,
+)
+
+_REPORTED_STEPS = (50, 100, 150, 200, 250)
+_STEPS = 300
+_LANES = 8
+_A_FEW = 100
+_RANGES: dict[str, dict[str, Any]] = {
+    "peak_rate": {"low": 0.02, "high": 0.2, "log": True},
+    "l1": {"low": 1e-6, "high": 3e-4, "log": True},
+    "weight_decay": {"low": 1e-6, "high": 1e-2, "log": True},
+    "interval_share": {"low": 0.0, "high": 1.0},
+}
+
+
+def pretended_error(peak_rate: float, l1: float, step: int) -> float:
+    """A validation error with a valley, so that a sampler has something to learn."""
+    off = math.log(peak_rate / 0.06) ** 2 + 0.2 * math.log(l1 / 1e-5) ** 2
+    return 0.005 * (1 + off) * (1 + 5 * math.exp(-step / 60))
+
+
+class AnsweringExecutor(Executor):
+    """Workers that train nothing: each job is answered at once."""
+
+    def __init__(self, data: StudyData):
+        super().__init__([_LANES, _LANES])
+        self._n_nodes = data.evaluation.n_nodes
+        self._calls: deque[tuple[int, tuple[Job, ...]]] = deque()
+        # The sweep asks for its first trial as soon as it has its workers.
+        self.began = time.time()
+        self.megabytes: list[float | None] = [resident_megabytes()]
+
+    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
+        self._calls.append((worker, tuple(jobs)))
+
+    def _receive(self) -> tuple[int, WorkerReport]:
+        worker, jobs = self._calls.popleft()
+        events = [event for job in jobs for event in self._events(job)]
+        self.megabytes += [resident_megabytes()] * len(jobs)
+        return worker, WorkerReport(tuple(events), 0, 0.0)
+
+    def _restart(self, worker: int) -> None:
+        raise AssertionError("no worker dies here")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _events(self, job: Job) -> Iterator[Event]:
+        settings = job.settings
+        errors = [pretended_error(settings.peak_rate, settings.l1, s) for s in _REPORTED_STEPS]
+        for step, error in zip(_REPORTED_STEPS, errors, strict=True):
+            yield Report(job.trial, job.repeat, step, error)
+        yield self._finished(job, errors)
+
+    def _finished(self, job: Job, errors: list[float]) -> Finished:
+        random = np.random.default_rng(job.trial)
+        return Finished(
+            trial=job.trial,
+            repeat=job.repeat,
+            weights=random.standard_normal((self._n_nodes, self._n_nodes)),
+            amplitudes=random.uniform(0.5, 1.5, self._n_nodes),
+            repeat_record={
+                "seed": job.seed,
+                "status": "completed",
+                "message": "Nothing was trained.",
+                "steps": _STEPS,
+                "validation_mae": errors[-1],
+                "history": {
+                    "step": list(_REPORTED_STEPS),
+                    "training_loss": errors,
+                    "validation_mae": errors,
+                },
+                "metrics": {**_numbers(PredictionScore), "all_nodes": None, **_numbers(Recovery)},
+            },
+            baselines={
+                **dict.fromkeys(("mean", "ridge", "persistence"), _numbers(PredictionScore)),
+                "all_nodes": None,
+            },
+            shape={"lanes": _LANES, "device": "none", "versions": {}},
+            seconds=0.0,
+            compile_seconds=0.0,
+            started=time.time(),
+        )
+
+
+def _numbers(scores: Any) -> dict[str, float]:
+    return {item.name: 0.5 for item in fields(scores)}
+
+
+class _Workers:
+    """Stands where the sweep starts its workers."""
+
+    def __init__(self) -> None:
+        self.executor: AnsweringExecutor
+
+    def plans(self, *anything: Any) -> dict[str, Any]:
+        return {}
+
+    def take(self, data: StudyData, plans: Any) -> AnsweringExecutor:
+        self.executor = AnsweringExecutor(data)
+        return self.executor
+
+
+@contextmanager
+def _answering_workers(workers: _Workers) -> Iterator[None]:
+    @contextmanager
+    def started(*anything: Any, **named: Any) -> Iterator[_Workers]:
+        yield workers
+
+    with mock.patch("search.sweeping.started_workers", started):
+        yield
+
+
+def our_side(folder: str, trials: int, seed: int, profile: str | None) -> dict[str, Any]:
+    """Run our sweep without training, and say when what happened."""
+    from search.display import Silent
+    from search.spec import make_spec
+    from search.sweeping import sweep
+
+    spec = make_spec(
+        {
+            "name": "orchestration",
+            "seed": seed,
+            "trials": trials,
+            "data": {"system": "LI"},
+            "training": {"steps": _STEPS, "validate_every": 50},
+            "space": {"schedule": "constant", **_RANGES},
+            "sampler": {"name": "tpe", "in_flight": 16},
+            # Looks at every report, and never has enough trials to prune one.
+            "pruner": {"name": "median", "startup_trials": 10**6},
+            "workers": {"executor": "inline"},
+        }
+    )
+    workers, study = _Workers(), Path(folder) / "orchestration"
+    with _answering_workers(workers), _profiled(profile):
+        result = sweep(spec, study=study, display=Silent())
+    ended = time.time()
+    recorded = sorted(record["finished"] for record in result.folder.records())
+    tracked = _tracked_times(study)
+    if len(recorded) != trials or len(tracked) != trials:
+        raise SystemExit(f"of {trials} trials {len(recorded)} ended, MLflow has {len(tracked)}")
+    megabytes = workers.executor.megabytes
+    return {
+        "began": workers.executor.began,
+        "ended": ended,
+        "recorded": recorded,
+        "tracked": tracked,
+        "megabytes": {
+            "start": megabytes[0],
+            "after_100_trials": megabytes[min(_A_FEW, trials)],
+            "end": megabytes[trials],
+        },
+    }
+
+
+def _tracked_times(study: Path) -> list[float]:
+    """When each trial's network came into MLflow, ascending."""
+    networks = (study / "mlflow-artifacts").glob("*/artifacts/network.npz")
+    return sorted(file.stat().st_mtime for file in networks)
+
+
+@contextmanager
+def _profiled(file: str | None) -> Iterator[None]:
+    """Write where the main thread and the one of MLflow spend their time, if a file is given."""
+    if file is None:
+        yield
+        return
+    from search.tracking.background import BackgroundTracking
+
+    main, beside = cProfile.Profile(), cProfile.Profile()
+    with ExitStack() as stack:
+        run = _with_profile(BackgroundTracking._run, beside)
+        stack.enter_context(mock.patch.object(BackgroundTracking, "_run", run))
+        stack.enter_context(main)
+        yield
+    parts = [("The main thread", main), ("The thread that writes MLflow", beside)]
+    Path(file).write_text("\n".join(_as_text(*part) for part in parts), encoding="utf-8")
+
+
+def _with_profile(function: Callable[[Any], None], profile: cProfile.Profile) -> Any:
+    def run(self: Any) -> None:
+        with profile:
+            function(self)
+
+    return run
+
+
+def _as_text(title: str, profile: cProfile.Profile) -> str:
+    text = io.StringIO()
+    pstats.Stats(profile, stream=text).sort_stats("cumulative").print_stats(150)
+    return f"{title}\n{text.getvalue()}"
+
+
+def peer_side(folder: str, trials: int, seed: int) -> dict[str, Any]:
+    """Run Ray Tune with trials that train nothing, and say when what happened."""
+    results, ended = tune_with_mlflow(
+        report_five_values, _ask_four, trials=trials, folder=Path(folder), seed=seed
+    )
+    return {"began": min(result.metrics["began"] for result in results), "ended": ended}
+
+
+def report_five_values(config: dict[str, Any]) -> None:
+    """A trial of Ray Tune."""
+    from ray import tune
+
+    began = time.time()
+    for step in _REPORTED_STEPS:
+        error = pretended_error(config["peak_rate"], config["l1"], step)
+        tune.report({"validation_mae": error, "began": began})
+
+
+def _ask_four(trial: Any) -> None:
+    for name, dimension in _RANGES.items():
+        trial.suggest_float(
+            name, dimension["low"], dimension["high"], log=dimension.get("log", False)
+        )
+
+
+def compare(ours: Side, peer: Side, trials: int, peer_trials: int) -> dict[str, Any]:
+    """The result from what both sides said."""
+    running = ours.answer["ended"] - ours.answer["began"]
+    peer_running = peer.answer["ended"] - peer.answer["began"]
+    milliseconds = 1000 * running / trials
+    peer_milliseconds = 1000 * peer_running / peer_trials
+    return {
+        "milliseconds_per_trial": milliseconds,
+        "milliseconds_per_trial_with_startup": 1000 * ours.seconds / trials,
+        "peer_milliseconds_per_trial": peer_milliseconds,
+        "peer_milliseconds_per_trial_with_startup": 1000 * peer.seconds / peer_trials,
+        "speedup": peer_milliseconds / milliseconds,
+        "seconds": {
+            "startup": ours.answer["began"] - ours.started,
+            "until_the_last_trial_is_recorded": ours.answer["recorded"][-1] - ours.answer["began"],
+            "until_mlflow_has_the_last_trial": ours.answer["tracked"][-1] - ours.answer["began"],
+            "until_mlflow_has_everything": running,
+        },
+        "trials_per_second": {
+            "recorded": _first_and_last(ours.answer["recorded"]),
+            "in_mlflow": _first_and_last(ours.answer["tracked"]),
+        },
+        "resident_megabytes": ours.answer["megabytes"],
+        "trials": trials,
+        "peer_trials": peer_trials,
+        **environment(),
+    }
+
+
+def _first_and_last(times: Sequence[float]) -> dict[str, float]:
+    """The rate of the first and the last hundred trials, or of all where there are fewer."""
+    few = min(_A_FEW, len(times) - 1)
+    return {
+        "first_hundred": few / (times[few] - times[0]),
+        "last_hundred": few / (times[-1] - times[-1 - few]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a trial costs beside its training.")
+    parser.add_argument("--trials", type=int, default=1000, help="of ours (1000)")
+    parser.add_argument("--peer-trials", type=int, default=50, help="of Ray Tune (50)")
+    parser.add_argument("--profile", metavar="FILE", help="write where our time goes; slows it")
+    add_common_arguments(parser)
+    given = parser.parse_args()
+    if min(given.trials, given.peer_trials) < 2:
+        parser.error("at least 2 trials are needed for a rate")
+    profile = str(Path(given.profile).resolve()) if given.profile else None
+    sides = []
+    for function, arguments in (
+        (our_side, {"trials": given.trials, "profile": profile}),
+        (peer_side, {"trials": given.peer_trials}),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            sides.append(in_fresh_process(function, folder=folder, seed=given.seed, **arguments))
+    show(compare(*sides, given.trials, given.peer_trials), given.json)
+
+
+if __name__ == "__main__":
+    main()

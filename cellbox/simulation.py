@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.compilation import keep_compiled_programs
 from cellbox.dataset import Dataset, Split
 from cellbox.design import check_perturbed, draw_design
 from cellbox.dynamics import Parameters
@@ -30,6 +31,7 @@ def responses(
     Each row is integrated by itself, so that it does not depend on the rows beside it. A row
     that the solver could not finish is NaN.
     """
+    keep_compiled_programs()
     with precision_context(solver.precision):
         number = partial(jnp.asarray, dtype=solver.dtype)
         parameters = Parameters(number(network.weights), jnp.log(number(network.amplitudes)))

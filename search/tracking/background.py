@@ -1,22 +1,26 @@
-"""Writes MLflow beside a running sweep: slow, down or back again, it never holds up a trial."""
+"""Writes MLflow beside a running sweep: slow, down or back again, it never holds up a trial.
+
+MLflow's writing costs about as much as choosing the next trial, so it has a process of its own.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from search.study_folder import StudyFolder
+from search.tracking.credentials import without_credentials
 
-if TYPE_CHECKING:
-    from search.tracking.mlflow_writer import MlflowWriter
-
-_FIRST_DELAY = 0.5
-_LONGEST_DELAY = 60.0
-# While someone waits for the last trials, a server that comes back should be noticed soon.
-_LONGEST_DELAY_AT_THE_END = 2.0
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class TrackingStatus:
 
 
 class BackgroundTracking:
-    """Copies a study's folder into MLflow in a thread of its own.
+    """Copies a study's folder into MLflow in a process of its own.
 
     tracking_uri: MLflow's address; None for the study's own database.
     """
@@ -41,51 +45,81 @@ class BackgroundTracking:
     def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
         self._folder = folder
         self._uri = tracking_uri
-        self._changed = threading.Condition()
-        self._news = False
-        self._best: list[int] | None = None
-        self._given_up = False
-        self._complete = False
-        self._error: str | None = None
-        self._writer: MlflowWriter | None = None
-        # A daemon: a server that does not answer must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
+        self._state: dict[str, Any] = {"written": 0, "complete": False, "error": None}
+        self._ended = threading.Event()
 
     def start(self) -> None:
-        """Begin; returns at once, and MLflow is imported in the thread."""
-        self._thread.start()
+        """Begin; returns at once, and MLflow is imported in the process."""
+        # Shown only if the process ends before its time.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            # -P: the sweep's folder may hold files with the names of our modules.
+            [sys.executable, "-P", "-m", "search.tracking.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=_environment(),
+            # A Ctrl-C at the terminal is for the sweep alone.
+            start_new_session=True,
+        )
+        # Not among the arguments, which everyone on the machine can see.
+        self._tell({"study": str(self._folder.path.absolute()), "tracking_uri": self._uri})
+        threading.Thread(target=self._listen, name="mlflow", daemon=True).start()
 
     def notify(self) -> None:
         """Tell that new trials are in the study's folder; returns at once."""
-        with self._changed:
-            self._news = True
-            self._changed.notify_all()
+        self._tell({})
 
     @property
     def status(self) -> TrackingStatus:
         """How far MLflow is."""
-        writer = self._writer
-        written = writer.written if writer is not None else 0
+        written = self._state["written"]
         waiting = max(0, len(self._folder.finished_numbers()) - written)
-        return TrackingStatus(written, waiting, self._error)
+        return TrackingStatus(written, waiting, self._state["error"])
 
     def finish(self, best_numbers: Sequence[int], timeout: float = 60.0) -> str | None:
         """Wait until MLflow has everything, summary and best models included.
 
-        best_numbers: trials whose models the study keeps, best first.
-        Returns None, or after `timeout` seconds a sentence that says what MLflow lacks and how
-        it gets it. Nothing is lost: the study's folder has it.
+        best_numbers: trials whose models the study keeps, best first. timeout: seconds in which
+        nothing more is written before giving up.
+        Returns None, or a sentence that says what MLflow lacks and how it gets it. Nothing is
+        lost: the study's folder has it.
         """
-        with self._changed:
-            self._best = list(best_numbers)
-            self._changed.notify_all()
-        self._thread.join(timeout)
-        if self._complete:
-            return None
-        with self._changed:
-            self._given_up = True
-            self._changed.notify_all()
-        return self._describe_lack()
+        self._tell({"best": list(best_numbers)})
+        written, until = None, 0.0
+        while not self._ended.is_set():
+            if self._state["written"] != written:
+                written, until = self._state["written"], time.monotonic() + timeout
+            if time.monotonic() > until:
+                break
+            self._ended.wait(0.05)
+        if self._process.poll() is None and not self._state["complete"]:
+            self._process.kill()
+        self._ended.wait()
+        return None if self._state["complete"] else self._describe_lack()
+
+    def _tell(self, order: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            # It has ended; `_listen` has seen why.
+            return
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._state = json.loads(line)
+        code = self._process.wait()
+        with self._errors:
+            self._errors.seek(0)
+            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        if code and self._state["error"] is None:
+            reason = without_credentials(lines[-1]) if lines else f"exit code {code}"
+            self._state = self._state | {"error": f"the process that writes MLflow ended: {reason}"}
+        self._ended.set()
 
     def _describe_lack(self) -> str:
         status = self.status
@@ -100,68 +134,8 @@ class BackgroundTracking:
             "sweep again, writes it."
         )
 
-    def _run(self) -> None:
-        # Here rather than above: MLflow takes seconds to import, and the sweep starts meanwhile.
-        from search.tracking.mlflow_writer import TRACKING_ERRORS, MlflowWriter, describe_error
 
-        writer = MlflowWriter(self._folder, self._uri)
-        started = False
-        delay = _FIRST_DELAY
-        while not self._given_up:
-            try:
-                if not started:
-                    writer.start()
-                    self._writer = writer
-                    started = True
-                progress = self._write(writer)
-            except TRACKING_ERRORS as error:
-                self._error = describe_error(error)
-                # Begin anew: MLflow may have received what it did not confirm.
-                started = False
-                self._pause(delay)
-                delay = min(2 * delay, _LONGEST_DELAY)
-            except Exception as error:
-                # The sweep must not end for a fault here: it is shown, and `sync` will raise it.
-                self._error = f"writing MLflow ended: {describe_error(error)}"
-                return
-            else:
-                self._error = None
-                delay = _FIRST_DELAY
-                if self._complete:
-                    return
-                if not progress:
-                    self._wait_for_news()
-
-    def _write(self, writer: MlflowWriter) -> bool:
-        """Write what is there, and the summary once it is asked for; whether there was anything."""
-        with self._changed:
-            self._news = False
-            best = self._best
-        pending = writer.pending()
-        for number in pending:
-            if self._given_up:
-                return True
-            writer.write_trial(number)
-        # Trials may have ended between listing and asking for the end.
-        if best is not None and not pending:
-            writer.finish(best)
-            self._complete = True
-        return bool(pending)
-
-    def _wait_for_news(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._news or self._best is not None or self._given_up)
-
-    def _pause(self, delay: float) -> None:
-        """Wait before the next attempt, less long once someone waits for the end."""
-        until = time.monotonic() + delay
-        with self._changed:
-            while not self._given_up:
-                ending = self._best is not None
-                longest = _LONGEST_DELAY_AT_THE_END if ending else delay
-                left = min(until, time.monotonic() + longest) - time.monotonic()
-                if left <= 0:
-                    return
-                if ending:
-                    until = min(until, time.monotonic() + longest)
-                self._changed.wait(left)
+def _environment() -> dict[str, str]:
+    """This process's environment, with this package to be found, and without a GPU."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "JAX_PLATFORMS": "cpu"}

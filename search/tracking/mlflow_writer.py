@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ class MlflowWriter:
         networks = self._folder.networks(number)
         if networks is None:
             return
-        nodes = tuple(self._nodes())
+        nodes = self._nodes
         best = record["best_repeat"] or 0
         network = Network(nodes, networks.weights[best], networks.amplitudes[best])
         with tempfile.TemporaryDirectory() as place:
@@ -240,8 +241,9 @@ class MlflowWriter:
         """Where a run's files go; the client would read the whole run to find that out."""
         return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=self._uri)
 
-    def _nodes(self) -> list[str]:
-        return self._folder.read_json("study.json")["nodes"]
+    @cached_property
+    def _nodes(self) -> tuple[str, ...]:
+        return tuple(self._folder.read_json("study.json")["nodes"])
 
     def _write_summary(self, summary: Summary) -> None:
         self._client.log_batch(

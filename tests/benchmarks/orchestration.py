@@ -18,8 +18,8 @@ import pstats
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -201,34 +201,15 @@ def _tracked_times(study: Path) -> list[float]:
 
 @contextmanager
 def _profiled(file: str | None) -> Iterator[None]:
-    """Write where the main thread and the one of MLflow spend their time, if a file is given."""
+    """Write where the sweep's process spends its time, if a file is given."""
     if file is None:
         yield
         return
-    from search.tracking.background import BackgroundTracking
-
-    main, beside = cProfile.Profile(), cProfile.Profile()
-    with ExitStack() as stack:
-        run = _with_profile(BackgroundTracking._run, beside)
-        stack.enter_context(mock.patch.object(BackgroundTracking, "_run", run))
-        stack.enter_context(main)
+    with cProfile.Profile() as profile:
         yield
-    parts = [("The main thread", main), ("The thread that writes MLflow", beside)]
-    Path(file).write_text("\n".join(_as_text(*part) for part in parts), encoding="utf-8")
-
-
-def _with_profile(function: Callable[[Any], None], profile: cProfile.Profile) -> Any:
-    def run(self: Any) -> None:
-        with profile:
-            function(self)
-
-    return run
-
-
-def _as_text(title: str, profile: cProfile.Profile) -> str:
     text = io.StringIO()
     pstats.Stats(profile, stream=text).sort_stats("cumulative").print_stats(150)
-    return f"{title}\n{text.getvalue()}"
+    Path(file).write_text(text.getvalue(), encoding="utf-8")
 
 
 def peer_side(folder: str, trials: int, seed: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from search.tracking.background import BackgroundTracking
 from search.tracking.embedded import embedded_uri
+from search.tracking.loop import TrackingLoop
 from search.tracking.mlflow_writer import TrackingUnavailable, synchronise
 from tests.search.fake_study import add_model, add_trial, fake_study
 
@@ -95,6 +96,13 @@ def test_later_synchronisation_completes(study, absent_mlflow):
     assert len(children(study)) == 7
 
 
+def run_loop(study, states) -> None:
+    """The loop in this process, where its parts can be made to fail."""
+    loop = TrackingLoop(study, None, states.append)
+    loop.finish([0])
+    loop.run()
+
+
 def test_recovers_when_mlflow_comes_back(study, monkeypatch):
     from mlflow.exceptions import MlflowException
 
@@ -109,15 +117,16 @@ def test_recovers_when_mlflow_comes_back(study, monkeypatch):
     monkeypatch.setattr(MlflowClient, "log_batch", unreliable)
     number = len(study.finished_numbers())
     add_trial(study, number)
-    tracking = BackgroundTracking(study)
-    tracking.start()
-    wait_until(lambda: tracking.status.error is not None)
-    assert "hunter2" not in tracking.status.error
-    assert tracking.finish([0], timeout=60) is None
+    states = []
+    run_loop(study, states)
+    errors = [state.error for state in states if state.error is not None]
+    assert "no answer" in errors[0]
+    assert "hunter2" not in errors[0]
+    assert states[-1].complete
     assert len(children(study)) == number + 1
 
 
-def test_a_fault_of_ours_ends_tracking_alone(study, monkeypatch):
+def test_a_fault_of_ours_ends_the_loop_with_its_name(study, monkeypatch):
     number = len(study.finished_numbers())
     add_trial(study, number)
 
@@ -125,8 +134,37 @@ def test_a_fault_of_ours_ends_tracking_alone(study, monkeypatch):
         raise KeyError("status")
 
     monkeypatch.setattr("search.tracking.mlflow_writer.trial_content", broken)
+    states = []
+    run_loop(study, states)
+    assert not states[-1].complete
+    assert "KeyError" in states[-1].error
+    assert len(children(study)) == number
+
+
+def test_a_killed_writer_is_told_of_and_ends_nothing_else(study):
+    number = len(study.finished_numbers())
     tracking = BackgroundTracking(study)
     tracking.start()
+    wait_until(lambda: tracking.status.waiting == 0)
+    tracking._process.kill()
+    add_trial(study, number)
+    tracking.notify()
     sentence = tracking.finish([0], timeout=30)
     assert "1 trial is not in MLflow yet" in sentence
-    assert "KeyError" in sentence
+    assert "the process that writes MLflow ended" in sentence
+    assert synchronise(study, None, [0]) == 1
+
+
+def test_the_writer_ends_when_its_sweep_is_gone(study):
+    tracking = BackgroundTracking(study)
+    tracking.start()
+    wait_until(lambda: tracking.status.waiting == 0)
+    tracking._process.stdin.close()
+    assert tracking._process.wait(timeout=30) == 0
+
+
+def test_an_address_with_a_password_is_not_among_the_arguments(study, absent_mlflow):
+    tracking = BackgroundTracking(study, absent_mlflow)
+    tracking.start()
+    assert "hunter2" not in " ".join(tracking._process.args)
+    tracking.finish([0], timeout=0.1)

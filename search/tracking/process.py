@@ -1,0 +1,57 @@
+"""The process that copies a study into MLflow: `python -m search.tracking.process`.
+
+It is told what to do, and tells how far it is, in lines of JSON; see `search.tracking.background`,
+which starts it. When nobody can tell it anything any more, it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from search.tracking.quiet import quieten_mlflow
+
+if TYPE_CHECKING:
+    # It brings MLflow, which is to be told to be quiet first.
+    from search.tracking.loop import TrackingLoop
+
+
+def main() -> None:
+    """Copy until told that everything is there, or until the one who tells is gone."""
+    # A Ctrl-C or a SIGTERM to everyone is for the sweep, which then tells what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    orders, answers = sys.stdin, sys.stdout
+    # Whatever else prints must not come between the answers.
+    sys.stdout = sys.stderr
+    begin = json.loads(orders.readline())
+    quieten_mlflow()
+    from search.study_folder import StudyFolder
+    from search.tracking.loop import TrackingLoop
+
+    loop = TrackingLoop(
+        StudyFolder(Path(begin["study"])),
+        begin["tracking_uri"],
+        lambda state: print(json.dumps(asdict(state)), file=answers, flush=True),
+    )
+    threading.Thread(target=_obey, args=(orders, loop), daemon=True).start()
+    loop.run()
+
+
+def _obey(orders: IO[str], loop: TrackingLoop) -> None:
+    for line in orders:
+        order = json.loads(line)
+        if "best" in order:
+            loop.finish(order["best"])
+        else:
+            loop.notify()
+    loop.give_up()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from cellbox.cache import cache_folder
 logger = logging.getLogger(__name__)
 
 # Programs that compile faster than this are not worth a file.
-_WORTH_KEEPING_SECONDS = 0.5
+_WORTH_KEEPING_SECONDS = 0.2
 
 
 @cache

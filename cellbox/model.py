@@ -115,7 +115,7 @@ def _for_prediction(settings: Settings) -> SolverSettings:
         atol=min(solver.atol, 1e-9),
         max_steps=20_000,
         # Nothing is differentiated, and the direct adjoint would unroll all those steps.
-        adjoint="recursive_checkpoint",
+        adjoint="auto",
         precision="float64",
     )
 

@@ -55,6 +55,11 @@ def integrate_each(
     Slower than `integrate`, but no row's answer depends on the others'. Also returns which
     rows the solver finished.
     """
+    if settings.replays:
+        states, reached = jax.vmap(
+            lambda u: integrate(parameters, u[:, None], jnp.zeros_like(u[:, None]), times, settings)
+        )(perturbations)
+        return states[..., 0], reached
     return jax.vmap(lambda u: _diffeqsolve(parameters, u, jnp.zeros_like(u), times, settings))(
         perturbations
     )

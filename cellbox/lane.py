@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -117,12 +118,17 @@ class Pool(eqx.Module):
 
 
 class Shape(NamedTuple):
-    """What is fixed when a program is compiled, beside the pool's sizes and the lane count."""
+    """What is fixed when a program is compiled, beside the pool's sizes and the lane count.
+
+    draws_rows, draws_times: whether steps draw minibatches, rather than use all a lane may see.
+    """
 
     rows_per_step: int
     times_per_step: int
     validate_every: int
     solver: SolverSettings
+    draws_rows: bool = True
+    draws_times: bool = True
 
 
 class Progress(NamedTuple):
@@ -179,6 +185,14 @@ def _keep_allowed(parameters: Parameters, pool: Pool) -> Parameters:
     return Parameters(parameters.weights * pool.allowed_edges, parameters.log_amplitudes)
 
 
+def _first(
+    candidates: Int[Data, " max_candidates"], n_candidates: Int[Data, ""], places: int
+) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
+    """The first `n_candidates` in a fixed number of places; the second value marks those in use."""
+    order = np.minimum(np.arange(places), len(candidates) - 1)
+    return jnp.asarray(candidates)[order], jnp.arange(places) < n_candidates
+
+
 def _sample(
     key: Key[Array, ""],
     candidates: Int[Data, " max_candidates"],
@@ -211,11 +225,17 @@ def _batch(
     """The minibatch of this step: perturbations, times, measurements, what of them counts."""
     settings = lane.hyperparameters
     for_rows, for_times = jax.random.split(jax.random.fold_in(lane.key, lane.step))
-    rows, row_used = _sample(
-        for_rows, settings.rows, settings.n_rows, settings.batch_rows, shape.rows_per_step
+    rows, row_used = (
+        _sample(for_rows, settings.rows, settings.n_rows, settings.batch_rows, shape.rows_per_step)
+        if shape.draws_rows
+        else _first(settings.rows, settings.n_rows, shape.rows_per_step)
     )
-    times, time_used = _sample(
-        for_times, settings.times, settings.n_times, settings.batch_times, shape.times_per_step
+    times, time_used = (
+        _sample(
+            for_times, settings.times, settings.n_times, settings.batch_times, shape.times_per_step
+        )
+        if shape.draws_times
+        else _first(settings.times, settings.n_times, shape.times_per_step)
     )
     measurements = pool.measurements[rows][:, times].transpose(1, 2, 0)
     counted = jnp.broadcast_to(

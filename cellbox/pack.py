@@ -106,6 +106,8 @@ def shape_of(settings: Settings, n_rows: int, n_times: int) -> Shape:
         times_per_step=round_up(min(settings.times_per_step or n_times, n_times)),
         validate_every=settings.validate_every,
         solver=settings.solver,
+        draws_rows=(settings.conditions_per_step or n_rows) < n_rows,
+        draws_times=(settings.times_per_step or n_times) < n_times,
     )
 
 
@@ -243,14 +245,17 @@ class Pack:
 
 
 def _check_fits(hyperparameters: Hyperparameters, shape: Shape) -> None:
-    """Refuse a minibatch of more rows or times than one step of this shape holds."""
-    for what, batch, candidates, places in (
-        ("rows", hyperparameters.batch_rows, hyperparameters.n_rows, shape.rows_per_step),
-        ("times", hyperparameters.batch_times, hyperparameters.n_times, shape.times_per_step),
+    """Refuse a minibatch of more rows or times than one step of this shape holds, or draws."""
+    given = hyperparameters
+    for what, batch, candidates, places, draws in (
+        ("rows", given.batch_rows, given.n_rows, shape.rows_per_step, shape.draws_rows),
+        ("times", given.batch_times, given.n_times, shape.times_per_step, shape.draws_times),
     ):
         wanted = min(int(batch), int(candidates))
         if wanted > places:
             raise ValueError(f"{wanted} {what} per step do not fit a pack that holds {places}")
+        if wanted < candidates and not draws:
+            raise ValueError(f"{wanted} of {candidates} {what} per step in a pack that draws none")
 
 
 def _program(name: str, function: jax.stages.Wrapped, *arguments: Any) -> Callable:

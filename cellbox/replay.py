@@ -158,6 +158,14 @@ def _follow_backward(settings: SolverSettings, residuals: Any, cotangents: Any) 
 _follow.defvjp(_follow_forward, _follow_backward)
 
 
+def lanes_go_one_by_one(n_nodes: int) -> bool:
+    """Whether networks of this size are stepped one after another, though in one program.
+
+    A large network fills a core by itself; beside others it would leave the cache.
+    """
+    return n_nodes > layouts.LARGEST_LANES_LAST and jax.default_backend() == "cpu"
+
+
 @cache
 def _mapped(function: Any, settings: SolverSettings, *options: Any) -> Any:
     """`function`, which works on several lanes, as a function of one lane that can be mapped."""
@@ -176,8 +184,7 @@ def _mapped(function: Any, settings: SolverSettings, *options: Any) -> Any:
             arguments,
             tuple(is_mapped),
         )
-        if arguments[0].shape[-1] > layouts.LARGEST_LANES_LAST and jax.default_backend() == "cpu":
-            # A large network fills a core by itself; beside others it would leave the cache.
+        if lanes_go_one_by_one(arguments[0].shape[-1]):
             outputs = lax.map(lambda lane: one_lane(*lane), arguments)
         else:
             outputs = lanes_function(*arguments)

@@ -138,7 +138,8 @@ class Sampler(_Part):
 
     def seen_by(self, number: int) -> int:
         """How many trials, the first ones, the sampler has been told when it proposes this one."""
-        in_flight = self.in_flight or min(max(_FEWEST_IN_FLIGHT, number // 2), _MOST_IN_FLIGHT)
+        half = (number + 1) // 2
+        in_flight = self.in_flight or min(max(_FEWEST_IN_FLIGHT, half), _MOST_IN_FLIGHT)
         return max(0, number - in_flight + 1)
 
     @property

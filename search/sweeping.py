@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +137,7 @@ class _Sweep:
         display.say("preparing the data while the workers start")
         settings = settings_from_dict(spec.training)
         self._data = load_study_data(spec)
+        plans = self._begin_plans(workers, settings)
         check_gradient(settings.solver, self._data.evaluation.times)
         self._report_every = report_interval(
             spec.pruner, settings.total_steps, settings.validate_every
@@ -160,7 +161,9 @@ class _Sweep:
             )
         self._told = self._learn_what_was_told()
         self._counts = TrialCounts.of(folder)
-        self._executor = workers.take(self._data, self._device_plans(workers, settings))
+        devices = plans()
+        folder.write_json("devices.json", [plan.as_dict() for plan in devices.values()])
+        self._executor = workers.take(self._data, devices)
 
     def run(self, tracking: BackgroundTracking | None) -> None:
         """Start or go on, until the study has all its trials."""
@@ -221,20 +224,19 @@ class _Sweep:
         )
         return study_id
 
-    def _device_plans(self, workers: Workers, settings: Settings) -> dict[str, DevicePlan]:
-        """How each kind of worker trains; what an earlier run measured holds."""
+    def _begin_plans(
+        self, workers: Workers, settings: Settings
+    ) -> Callable[[], dict[str, DevicePlan]]:
+        """Let each kind of worker say how it trains; what an earlier run measured holds."""
         folder, data = self._folder, self._data
         recorded = folder.read_json("devices.json") if folder.has("devices.json") else []
-        known = {plan["kind"]: DevicePlan(**plan) for plan in recorded}
         rows, times = data.indices(data.own, repeat=0)
-        plans = workers.plans(
-            known,
+        return workers.begin_plans(
+            {plan["kind"]: DevicePlan(**plan) for plan in recorded},
             shape_of(settings, len(rows), len(times)),
             data.perturbations.shape[1],
             self._spec.sampler.most_in_flight * self._spec.repeats,
         )
-        folder.write_json("devices.json", [plan.as_dict() for plan in plans.values()])
-        return plans
 
     def _learn_what_was_told(self) -> int:
         """Remember earlier runs; returns how many trials the sampler knows."""

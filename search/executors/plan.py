@@ -1,8 +1,8 @@
 """How many models a device trains side by side, measured on the device itself.
 
 More lanes use a device better, up to a point; then they only wait for each other, or leave the
-cache. So the gradient of a training step is timed with 4 lanes, with four times as many, and so
-on, as long as that brings enough and fits into memory.
+cache. So the gradient of a training step is timed with a few lanes, with four times as many, and
+so on, as long as that brings enough and fits into memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from cellbox.compilation import keep_compiled_programs, machine_type
 from cellbox.dynamics import Parameters
 from cellbox.lane import Shape
 from cellbox.objective import loss
+from cellbox.replay import lanes_go_one_by_one
 from cellbox.solver_settings import precision_context
 
-FEWEST_LANES = 4
+FEWEST_LANES = 16
+# Of networks that a CPU trains one after another, where more lanes only make each wait.
+LANES_ONE_BY_ONE = 4
 MOST_LANES = 4096
 _STEP_UP = 4
 # Lanes of an unfinished pack cost as much as busy ones, so more of them must bring something.
@@ -86,7 +89,9 @@ def _measure(kind: str, shape: Shape, n_nodes: int, most_lanes: int) -> dict[str
     def fits(n_lanes: int) -> bool:
         return _bytes(shape, n_nodes, n_lanes) <= _SHARE_OF_MEMORY * _memory()
 
-    lanes, rates, cores = choose_lanes(measured, fits, most_lanes)
+    one_by_one = lanes_go_one_by_one(n_nodes)
+    fewest = LANES_ONE_BY_ONE if one_by_one else FEWEST_LANES
+    lanes, rates, cores = choose_lanes(measured, fits, fewest, fewest if one_by_one else most_lanes)
     on_cpu = jax.default_backend() == "cpu"
     shown = {str(n_lanes): round(rate, 1) for n_lanes, rate in rates.items()}
     return DevicePlan(kind, lanes, shown, round(cores, 2) if on_cpu else None).as_dict()
@@ -95,15 +100,16 @@ def _measure(kind: str, shape: Shape, n_nodes: int, most_lanes: int) -> dict[str
 def choose_lanes(
     measured: Callable[[int], tuple[float, float]],
     fits: Callable[[int], bool],
+    fewest_lanes: int,
     most_lanes: int,
 ) -> tuple[int, dict[int, float], float]:
     """The number of lanes after which more bring little, with the rates that were measured.
 
     measured: gradients and processor seconds per second with a number of lanes.
     """
-    best, cores = FEWEST_LANES, 0.0
+    best, cores = fewest_lanes, 0.0
     rates: dict[int, float] = {}
-    n_lanes = FEWEST_LANES
+    n_lanes = fewest_lanes
     while True:
         try:
             rates[n_lanes], cores = measured(n_lanes)
@@ -112,7 +118,7 @@ def choose_lanes(
             if "RESOURCE_EXHAUSTED" not in str(error) or not rates:
                 raise
             break
-        if n_lanes > FEWEST_LANES and rates[n_lanes] < _WORTH_IT * rates[best]:
+        if n_lanes > fewest_lanes and rates[n_lanes] < _WORTH_IT * rates[best]:
             break
         best = n_lanes
         n_lanes *= _STEP_UP

@@ -8,7 +8,8 @@ import signal
 import threading
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,13 +113,17 @@ class RayCluster:
         self._places: list[int] = []
         self._owns_ray = not ray.is_initialized()
         self.actors: list[Any] = []
+        self._preparing: Future[None] | None = None
         if self._owns_ray:
             self._start_ray(ray_options)
         try:
             self.n_workers = self._workers.count or self._device_count()
             self._refuse_too_many()
             self.actors = [self._new_actor() for _ in range(self.n_workers)]
-            self._prepare_all()
+            # New processes take seconds to answer, and the caller has data to make.
+            beside = ThreadPoolExecutor(1)
+            self._preparing = beside.submit(self._prepare_all)
+            beside.shutdown(wait=False)
         except BaseException:
             self.close()
             raise
@@ -164,13 +169,25 @@ class RayCluster:
             actor.prepare.remote(on_host[host])
             on_host[host] += 1
 
+    def wait_until_prepared(self) -> None:
+        """Wait until each worker has its device. Raises what went wrong there."""
+        assert self._preparing is not None
+        self._preparing.result()
+
     def kinds(self) -> list[str]:
         """What kind of device each worker has."""
+        self.wait_until_prepared()
         return ray.get([actor.kind.remote() for actor in self.actors])
 
-    def plan(self, worker: int, shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
-        """Measure on a worker's device how many models it should train side by side."""
-        return ray.get(self.actors[worker].plan.remote(shape, n_nodes, most_lanes))
+    def plan(
+        self, worker: int, shape: Shape, n_nodes: int, most_lanes: int
+    ) -> Callable[[], DevicePlan]:
+        """Begin to measure on a worker's device how many models it should train side by side.
+
+        Returns what waits for the answer and gives it.
+        """
+        answer = self.actors[worker].plan.remote(shape, n_nodes, most_lanes)
+        return lambda: ray.get(answer)
 
     def replace(self, number: int) -> Any:
         """Start a new process in the place of a worker that no longer answers."""
@@ -199,6 +216,9 @@ class RayCluster:
         """End the workers, and Ray where it was started here."""
         for actor in self.actors:
             ray.kill(actor)
+        if self._preparing is not None:
+            # It ends with the workers; after them, its calls would start another Ray.
+            wait([self._preparing])
         self.actors = []
         if self._owns_ray:
             ray.shutdown()
@@ -224,6 +244,7 @@ class RayExecutor(Executor):
     def __init__(self, cluster: RayCluster, data: StudyData, lanes: Sequence[int]):
         super().__init__(lanes)
         self._cluster = cluster
+        cluster.wait_until_prepared()
         self._data = ray.put(data)
         # Answers that each worker owes, the oldest first.
         self._calls: list[deque[Any]] = [deque() for _ in cluster.actors]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from search.executors.device import keep_off_gpus
@@ -32,26 +33,28 @@ class Workers:
             keep_off_gpus()
             self._cluster = RayCluster(spec)
 
-    def plans(
+    def begin_plans(
         self, known: Mapping[str, DevicePlan], shape: Shape, n_nodes: int, most_lanes: int
-    ) -> dict[str, DevicePlan]:
+    ) -> Callable[[], dict[str, DevicePlan]]:
         """How each kind of worker trains: as the spec says, as is known, or as it measures now.
 
+        Returns what gives the plans, and waits for measurements: workers make them meanwhile.
         See `search.executors.plan.device_plan` for the arguments.
         """
         from search.executors.plan import DevicePlan, device_plan
 
         plans = dict(known)
+        measuring: dict[str, Callable[[], DevicePlan]] = {}
         for worker, kind in enumerate(self._device_kinds()):
             if self._spec.lanes is not None:
                 plans[kind] = DevicePlan(kind, self._spec.lanes, {}, None)
-            elif kind in plans:
+            elif kind in plans or kind in measuring:
                 continue
             elif self._cluster is None:
-                plans[kind] = device_plan(shape, n_nodes, most_lanes)
+                measuring[kind] = partial(device_plan, shape, n_nodes, most_lanes)
             else:
-                plans[kind] = self._cluster.plan(worker, shape, n_nodes, most_lanes)
-        return plans
+                measuring[kind] = self._cluster.plan(worker, shape, n_nodes, most_lanes)
+        return lambda: plans | {kind: measured() for kind, measured in measuring.items()}
 
     def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
         """The executor, with the study's data. Raises InputError for missing devices."""

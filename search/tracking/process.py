@@ -7,6 +7,7 @@ which starts it. When nobody can tell it anything any more, it ends.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     # It brings MLflow, which is to be told to be quiet first.
     from search.tracking.loop import TrackingLoop
 
+_LESS_URGENT = 5
+
 
 def main() -> None:
     """Copy until told that everything is there, or until the one who tells is gone."""
     # A Ctrl-C or a SIGTERM to everyone is for the sweep, which then tells what to do.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # On cores that train, training comes first.
+    os.nice(_LESS_URGENT)
     orders, answers = sys.stdin, sys.stdout
     # Whatever else prints must not come between the answers.
     sys.stdout = sys.stderr

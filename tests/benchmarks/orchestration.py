@@ -18,7 +18,7 @@ import pstats
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -133,8 +133,8 @@ class _Workers:
     def __init__(self) -> None:
         self.executor: AnsweringExecutor
 
-    def plans(self, *anything: Any) -> dict[str, Any]:
-        return {}
+    def begin_plans(self, *anything: Any) -> Callable[[], dict[str, Any]]:
+        return dict
 
     def take(self, data: StudyData, plans: Any) -> AnsweringExecutor:
         self.executor = AnsweringExecutor(data)

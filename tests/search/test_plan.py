@@ -23,21 +23,21 @@ def rates(**by_lanes):
 
 def test_lanes_grow_while_they_bring_enough():
     device = rates(of_4=100, of_16=150, of_64=160)
-    lanes, measured, _ = choose_lanes(device, everything_fits, 1000)
+    lanes, measured, _ = choose_lanes(device, everything_fits, 4, 1000)
     assert lanes == 16
     assert measured == {4: 100, 16: 150, 64: 160}
 
 
 def test_lanes_that_leave_the_cache_are_not_chosen():
-    assert choose_lanes(rates(of_4=100, of_16=60), everything_fits, 1000)[0] == 4
+    assert choose_lanes(rates(of_4=100, of_16=60), everything_fits, 4, 1000)[0] == 4
 
 
 def test_no_more_lanes_are_tried_than_could_be_busy():
-    assert choose_lanes(rates(of_4=1, of_16=4), everything_fits, 40)[0] == 16
+    assert choose_lanes(rates(of_4=1, of_16=4), everything_fits, 4, 40)[0] == 16
 
 
 def test_no_more_lanes_are_tried_than_fit():
-    assert choose_lanes(rates(of_4=1, of_16=4), lambda n: n <= 16, 1000)[0] == 16
+    assert choose_lanes(rates(of_4=1, of_16=4), lambda n: n <= 16, 4, 1000)[0] == 16
 
 
 def test_running_out_of_memory_ends_the_trying_and_not_the_study():
@@ -46,7 +46,7 @@ def test_running_out_of_memory_ends_the_trying_and_not_the_study():
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return n_lanes, 1.0
 
-    lanes, measured, _ = choose_lanes(device, everything_fits, 1000)
+    lanes, measured, _ = choose_lanes(device, everything_fits, 4, 1000)
     assert lanes == 16
     assert 64 not in measured
 
@@ -56,15 +56,15 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory():
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        choose_lanes(device, everything_fits, 1000)
+        choose_lanes(device, everything_fits, 4, 1000)
 
 
-@pytest.mark.parametrize("n_nodes", [3, 40])
-def test_a_device_is_measured_once_and_then_remembered(tmp_path, monkeypatch, n_nodes):
+@pytest.mark.parametrize(("n_nodes", "tried"), [(3, {"16", "64"}), (40, {"4"})])
+def test_a_device_is_measured_once_and_then_remembered(tmp_path, monkeypatch, n_nodes, tried):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = device_plan(SHAPE, n_nodes, most_lanes=16)
-    assert found.lanes in (4, 16)
-    assert set(found.gradients_per_second) == {"4", "16"}
+    found = device_plan(SHAPE, n_nodes, most_lanes=64)
+    assert str(found.lanes) in tried
+    assert set(found.gradients_per_second) == tried
     assert all(rate > 0 for rate in found.gradients_per_second.values())
     assert found.cores_used > 0
 
@@ -72,7 +72,7 @@ def test_a_device_is_measured_once_and_then_remembered(tmp_path, monkeypatch, n_
         raise AssertionError("measured twice")
 
     monkeypatch.setattr(plan, "_measure", again)
-    assert device_plan(SHAPE, n_nodes, most_lanes=16) == found
+    assert device_plan(SHAPE, n_nodes, most_lanes=64) == found
 
 
 def test_more_memory_is_counted_for_larger_packs():

@@ -40,6 +40,7 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
     from search.executors.ray_actors import RayCluster
 
     cluster = RayCluster(Workers(gpus_per_worker=share))
+    cluster.wait_until_prepared()
     described = ray_with_two_gpus.get([actor.describe.remote() for actor in cluster.actors])
     cluster.close()
     assert len(described) == cluster.n_workers == n_workers

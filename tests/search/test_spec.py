@@ -6,7 +6,7 @@ import pytest
 
 from cellbox.errors import InputError
 from search.cli.main import main
-from search.spec import Spec, make_spec, read_spec
+from search.spec import Sampler, Spec, make_spec, read_spec
 from search.study_access import differences
 from tests.search.tiny import TWO_OBJECTIVES, values
 
@@ -267,3 +267,16 @@ def test_trials_workers_storage_and_tracking_do_not_make_another_study(tmp_path)
         storage={"url": "sqlite://"},
     )
     assert make_spec(changed).identity() == make_spec(values()).identity()
+
+
+@pytest.mark.parametrize(
+    ("number", "seen"), [(0, 0), (15, 0), (16, 1), (31, 16), (63, 32), (500, 437)]
+)
+def test_by_default_a_growing_study_has_more_trials_under_way(number, seen):
+    assert Sampler().seen_by(number) == seen
+
+
+def test_a_chosen_number_under_way_holds_for_every_trial():
+    sampler = Sampler(in_flight=5)
+    assert [sampler.seen_by(number) for number in (0, 4, 5, 500)] == [0, 0, 1, 496]
+    assert sampler.most_in_flight == 5

@@ -8,6 +8,7 @@ import os
 import platform
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -17,6 +18,18 @@ logger = logging.getLogger(__name__)
 
 # Programs that compile faster than this are not worth a file.
 _WORTH_KEEPING_SECONDS = 0.2
+
+
+# LLVM's further passes make these programs neither faster nor smaller, and cost a tenth of the
+# time to compile (`python -m tests.benchmarks.gradient`).
+_CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
+
+
+def compile_program(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Compile a program that trains, or take it from where compiled programs are kept."""
+    keep_compiled_programs()
+    on_cpu = jax.default_backend() == "cpu"
+    return lowered.compile(compiler_options=_CPU_OPTIONS if on_cpu else None)
 
 
 @cache

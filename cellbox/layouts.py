@@ -11,7 +11,8 @@ A *state* has one value for each lane, node and condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import jax
@@ -58,8 +59,13 @@ class Layout(Protocol):
     def transposed_drive(self, matrix: Float[Array, "*matrix"], state: Any) -> Any:
         """Wᵀ x."""
 
-    def outer(self, left: Float[Array, "*state"], right: Float[Array, "*state"]) -> Any:
-        """Σ over conditions of left · rightᵀ, a matrix."""
+    def add_outers(
+        self, matrix: Float[Array, "*matrix"], left: Sequence[Any], right: Sequence[Any]
+    ) -> Any:
+        """The matrix + Σ over pairs of states and conditions of left · rightᵀ."""
+
+    def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(layout, *arguments)`, kept from being fused with what makes the arguments."""
 
     def worst(self, error: Float[Array, "*state"]) -> Float[Array, " lanes"]:
         """Root mean square over nodes, and of these the largest over conditions."""
@@ -91,8 +97,13 @@ class LanesLast:
     def transposed_drive(self, matrix: Any, state: Any) -> Any:
         return _written_out(jnp.swapaxes(matrix, 0, 1), state)
 
-    def outer(self, left: Any, right: Any) -> Any:
-        return _written_out(left, jnp.swapaxes(right, 0, 1))
+    def add_outers(self, matrix: Any, left: Sequence[Any], right: Sequence[Any]) -> Any:
+        for one, other in zip(left, right, strict=True):
+            matrix = self.apart(_add_outer, matrix, one, other)
+        return matrix
+
+    def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return _in_a_branch(function, self, *arguments)
 
     def worst(self, error: Any) -> Any:
         return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=0), axis=0))
@@ -124,16 +135,25 @@ class LanesFirst:
     def transposed_drive(self, matrix: Any, state: Any) -> Any:
         return state @ jnp.swapaxes(matrix, 1, 2)
 
-    def outer(self, left: Any, right: Any) -> Any:
-        return jnp.swapaxes(right, 1, 2) @ left
+    def add_outers(self, matrix: Any, left: Sequence[Any], right: Sequence[Any]) -> Any:
+        # One product of all, which reads and writes the sum once.
+        one, other = jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1)
+        return matrix + jnp.swapaxes(other, 1, 2) @ one
+
+    def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        # Products in the library are not fused with anything.
+        return function(self, *arguments)
 
     def worst(self, error: Any) -> Any:
         return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=2), axis=1))
 
 
+_LANES_LAST, _LANES_FIRST = LanesLast(), LanesFirst()
+
+
 def layout_for(n_nodes: int) -> Layout:
     """The layout that is faster for networks of this size."""
-    return LanesLast() if n_nodes <= LARGEST_LANES_LAST else LanesFirst()
+    return _LANES_LAST if n_nodes <= LARGEST_LANES_LAST else _LANES_FIRST
 
 
 def _written_out(
@@ -163,17 +183,22 @@ def _written_out(
     return lax.fori_loop(0, n_blocks, add_block, begin)
 
 
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`, compiled apart from what makes the arguments.
+def _add_outer(layout: Layout, matrix: Any, left: Any, right: Any) -> Any:
+    return matrix + _written_out(left, jnp.swapaxes(right, 0, 1))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _in_a_branch(function: Callable[..., Any], layout: Layout, *arguments: Any) -> Any:
+    """`function(layout, *arguments)`, in a branch that is always taken.
 
     A sum that is written out reads each operand many times. XLA for CPU would compute the operand
     anew for each of them, where it does not look expensive; it never looks into a branch.
     """
-    shapes = jax.eval_shape(function, *arguments)
+    shape = jax.eval_shape(partial(function, layout), *arguments)
     return lax.cond(
         # A condition that always holds, and that the compiler cannot see through.
         lax.optimization_barrier(jnp.asarray(True)),
-        function,
-        lambda *_: jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes),
+        partial(function, layout),
+        lambda *_: jnp.zeros(shape.shape, shape.dtype),
         *arguments,
     )

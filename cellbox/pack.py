@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cellbox.compilation import keep_compiled_programs
+from cellbox.compilation import compile_program
 from cellbox.dynamics import Parameters
 from cellbox.lane import (
     Hyperparameters,
@@ -267,8 +267,7 @@ def _program(name: str, function: jax.stages.Wrapped, *arguments: Any) -> Callab
     described = tuple(leaf if isinstance(leaf, Shape) else jax.typeof(leaf) for leaf in leaves)
     key = (name, (structure, described))
     if key not in _compiled:
-        keep_compiled_programs()
-        _compiled[key] = function.lower(*arguments).compile()
+        _compiled[key] = compile_program(function.lower(*arguments))
     return _compiled[key]
 
 

@@ -36,7 +36,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cellbox import layouts
 from cellbox.dynamics import Parameters
-from cellbox.layouts import Layout, apart, layout_for
+from cellbox.layouts import Layout, layout_for
 from cellbox.solver_settings import SOLVERS, SolverSettings
 
 # Eq. 1 decays with time constant 1, so half of it is a safe first step; then steps adapt.
@@ -323,11 +323,20 @@ def _write(record: _Record, place: Any, state: Any, length: Any) -> _Record:
 
 def _slope(layout: Layout, system: _System, state: Any) -> Any:
     """The right side of Eq. 1."""
+    return layout.apart(_velocity, state, *system)
 
-    def slope(state: Any, weights: Any, amplitudes: Any, perturbations: Any) -> Any:
-        return amplitudes * jnp.tanh(layout.drive(weights, state) - perturbations) - state
 
-    return apart(slope, state, *system)
+def _velocity(layout: Layout, state: Any, weights: Any, amplitudes: Any, perturbations: Any) -> Any:
+    return amplitudes * _saturation(layout, state, weights, perturbations) - state
+
+
+def _saturation(layout: Layout, state: Any, weights: Any, perturbations: Any) -> Any:
+    return jnp.tanh(layout.drive(weights, state) - perturbations)
+
+
+def _pull(layout: Layout, by_inner: Any, by_slope: Any, weights: Any) -> Any:
+    """The derivative by a stage, from those by the argument of its tanh and by its slope."""
+    return layout.transposed_drive(weights, by_inner) - by_slope
 
 
 def _step(
@@ -435,32 +444,25 @@ def _step_back(
 ) -> tuple[Any, Any, Any]:
     """Derivatives by the state before a step, from those by the state after it (see above)."""
 
-    def saturation(stage: Any, weights: Any, perturbations: Any) -> Any:
-        return jnp.tanh(layout.drive(weights, stage) - perturbations)
-
-    def pull(by_inner: Any, by_slope: Any, stage: Any, weights: Any, by_weights: Any) -> Any:
-        return (
-            layout.transposed_drive(weights, by_inner) - by_slope,
-            by_weights + layout.outer(by_inner, stage),
-        )
-
     n_stages = len(method.rows)
     stages, saturations, slopes = [state], [], []
     for row in method.rows:
-        saturations.append(apart(saturation, stages[-1], system.weights, system.perturbations))
+        saturations.append(
+            layout.apart(_saturation, stages[-1], system.weights, system.perturbations)
+        )
         slopes.append(system.amplitudes * saturations[-1] - stages[-1])
         stages.append(state + length * _combine(row, slopes))
     by_stages = [by_new]  # of the stages after the one at hand, the last first
+    by_inners = []
     for index in reversed(range(n_stages)):
         # The coefficients that this stage's slope has in later stages.
         column = method.rows[index:, index][::-1]
         by_slope = length * _combine(column, by_stages)
         by_inner = system.amplitudes * (1 - saturations[index] ** 2) * by_slope
-        by_stage, by_weights = apart(
-            pull, by_inner, by_slope, stages[index], system.weights, by_weights
-        )
+        by_stages.append(layout.apart(_pull, by_inner, by_slope, system.weights))
+        by_inners.append(by_inner)
         by_amplitudes = by_amplitudes + saturations[index] * by_slope
-        by_stages.append(by_stage)
+    by_weights = layout.add_outers(by_weights, by_inners, stages[-2::-1])
     return sum(by_stages[1:], by_new), by_weights, by_amplitudes
 
 

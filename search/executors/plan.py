@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cellbox.cache import remembered
-from cellbox.compilation import keep_compiled_programs, machine_type
+from cellbox.compilation import compile_program, machine_type
 from cellbox.dynamics import Parameters
 from cellbox.lane import Shape
 from cellbox.objective import loss
@@ -75,7 +75,6 @@ def device_plan(shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
     most_lanes: more could never be busy. What was measured once is remembered in the user's
     cache folder, so that a study started again is trained in the same shape.
     """
-    keep_compiled_programs()
     kind = device_kind()
     key = repr((kind, shape, n_nodes, most_lanes, jax.__version__, platform.python_version()))
     found = remembered("device_plans.json", key, lambda: _measure(kind, shape, n_nodes, most_lanes))
@@ -150,7 +149,7 @@ def _gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[flo
         counted, no = jnp.ones(measured.shape, bool), jnp.asarray(False)
         weights = random.normal(0, 0.5 / np.sqrt(n_nodes), (n_lanes, n_nodes, n_nodes))
         parameters = Parameters(number(weights), number(np.zeros((n_lanes, n_nodes))))
-        program = jax.jit(jax.vmap(gradient)).lower(parameters).compile()
+        program = compile_program(jax.jit(jax.vmap(gradient)).lower(parameters))
         jax.block_until_ready(program(parameters))
         fastest, calls = np.inf, 0
         begin, begin_cores = time.perf_counter(), time.process_time()

@@ -24,6 +24,7 @@ from tests.benchmarks.measuring import (
     bars,
     environment,
     interleaved,
+    keep_no_programs,
     table,
     use_one_core,
     write,
@@ -91,11 +92,14 @@ class Compiled:
         return np.asarray(self.call()[0], np.float64).reshape(-1)
 
 
-def _compile(gradient: Callable[..., Any], n_lanes: int, *given: Any) -> Compiled:
+def _compile(
+    gradient: Callable[..., Any], n_lanes: int, *given: Any, compiler: Callable | None = None
+) -> Compiled:
     import jax
 
     began = time.perf_counter()
-    program = jax.jit(gradient).lower(*given).compile()
+    lowered = jax.jit(gradient).lower(*given)
+    program = lowered.compile() if compiler is None else compiler(lowered)
     seconds = time.perf_counter() - began
 
     def call() -> Any:
@@ -109,6 +113,7 @@ def ours(problem: Problem, n_lanes: int, **solver: Any) -> Compiled:
     import jax
     import jax.numpy as jnp
 
+    from cellbox.compilation import compile_program
     from cellbox.dynamics import Parameters
     from cellbox.objective import loss
     from cellbox.solver_settings import SolverSettings
@@ -127,7 +132,7 @@ def ours(problem: Problem, n_lanes: int, **solver: Any) -> Compiled:
         number(problem.weights[:n_lanes]), number(problem.log_amplitudes[:n_lanes])
     )
     by_lane = jax.vmap(gradient, (0, None, None, None))
-    side = _compile(by_lane, n_lanes, parameters, u, times, measured)
+    side = _compile(by_lane, n_lanes, parameters, u, times, measured, compiler=compile_program)
     return Compiled(lambda: side.call().weights, side.compile_seconds, n_lanes)
 
 
@@ -206,7 +211,8 @@ def compare_torch(repeats: int, n_nodes: int) -> dict[str, Any]:
         n_steps=N_HEUN_STEPS,
     )
     heun = {"solver": "heun", "step": horizon / N_HEUN_STEPS, "max_steps": N_HEUN_STEPS}
-    adaptive: dict[str, Any] = {}
+    # The loosest tolerance whose error is still smaller than that of the 100 Heun steps.
+    adaptive = {"rtol": 3e-3, "atol": 3e-6}
     sides = {"heun": ours(problem, 1, **heun), "tsit5_adaptive": ours(problem, 1, **adaptive)}
     calls = {"torch": torch_gradient, **{name: side.call for name, side in sides.items()}}
     seconds = interleaved(calls, repeats=repeats)
@@ -253,6 +259,7 @@ def main() -> None:
     parser = arguments(__doc__, repeats=9)
     given = parser.parse_args()
     core = use_one_core()
+    keep_no_programs()
     li = compare_li(given.repeats, 8 if given.quick else N_LANES)
     torch = compare_torch(given.repeats, 40 if given.quick else 99)
     result = {

@@ -8,7 +8,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,17 +33,14 @@ def use_one_core() -> int | None:
     return core
 
 
-@dataclass(frozen=True)
-class Timed:
-    """How long one call of a side takes, and took to compile."""
+def keep_no_programs() -> None:
+    """Let compiling be what is measured, and not reading from the user's cache."""
+    import jax
 
-    seconds: float
-    compile_seconds: float | None = None
+    from cellbox.compilation import keep_compiled_programs
 
-    @property
-    def milliseconds(self) -> float:
-        """Milliseconds of one call."""
-        return 1000 * self.seconds
+    keep_compiled_programs()
+    jax.config.update("jax_enable_compilation_cache", False)
 
 
 def interleaved(

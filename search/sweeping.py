@@ -77,10 +77,11 @@ def sweep(
         with (
             alone_with(folder, spec),
             display or make_display() as shown,
+            _prepared_tracking(spec, folder) as tracking,
             started_workers(spec.workers) as workers,
         ):
             running = _Sweep(spec, folder, workers, shown)
-            with _tracking(spec, folder, shown) as tracking:
+            with _tracked(tracking, folder, shown):
                 running.run(tracking)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(folder) from interrupt
@@ -96,28 +97,36 @@ class Interrupted(Exception):
 
 
 @contextmanager
-def _tracking(
-    spec: Spec, folder: StudyFolder, display: Display
-) -> Iterator[BackgroundTracking | None]:
-    """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
+def _prepared_tracking(spec: Spec, folder: StudyFolder) -> Iterator[BackgroundTracking | None]:
+    """What will write MLflow, already on its way: it takes seconds to import, as workers do."""
     if not spec.tracking.enabled:
-        try:
-            yield None
-        finally:
-            save_best_models(folder, best_numbers(folder))
+        yield None
         return
-    # MLflow takes seconds to import, which the starting workers need anyway.
     from search.tracking.background import BackgroundTracking
 
     tracking = BackgroundTracking(folder, spec.tracking.uri)
-    tracking.start()
+    tracking.prepare()
     try:
         yield tracking
     finally:
-        display.say("writing the best models and MLflow's pages")
+        tracking.close()
+
+
+@contextmanager
+def _tracked(
+    tracking: BackgroundTracking | None, folder: StudyFolder, display: Display
+) -> Iterator[None]:
+    """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
+    if tracking is not None:
+        tracking.start()
+    try:
+        yield
+    finally:
+        if tracking is not None:
+            display.say("writing the best models and MLflow's pages")
         best = best_numbers(folder)
         save_best_models(folder, best)
-        unwritten = tracking.finish(best)
+        unwritten = tracking.finish(best) if tracking is not None else None
         if unwritten:
             display.say(unwritten)
 

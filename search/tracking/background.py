@@ -47,9 +47,10 @@ class BackgroundTracking:
         self._uri = tracking_uri
         self._state: dict[str, Any] = {"written": 0, "complete": False, "error": None}
         self._ended = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
-        """Begin; returns at once, and MLflow is imported in the process."""
+    def prepare(self) -> None:
+        """Let the process import MLflow, which takes seconds; returns at once."""
         # Shown only if the process ends before its time.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -63,6 +64,11 @@ class BackgroundTracking:
             # A Ctrl-C at the terminal is for the sweep alone.
             start_new_session=True,
         )
+
+    def start(self) -> None:
+        """Begin to copy the study's folder, which is there now; returns at once."""
+        if self._process is None:
+            self.prepare()
         # Not among the arguments, which everyone on the machine can see.
         self._tell({"study": str(self._folder.path.absolute()), "tracking_uri": self._uri})
         threading.Thread(target=self._listen, name="mlflow", daemon=True).start()
@@ -94,12 +100,18 @@ class BackgroundTracking:
             if time.monotonic() > until:
                 break
             self._ended.wait(0.05)
-        if self._process.poll() is None and not self._state["complete"]:
-            self._process.kill()
+        self.close()
         self._ended.wait()
         return None if self._state["complete"] else self._describe_lack()
 
+    def close(self) -> None:
+        """End the process where it still has something to do."""
+        if self._process is not None and not self._state["complete"]:
+            self._process.kill()
+            self._process.wait()
+
     def _tell(self, order: dict[str, Any]) -> None:
+        assert self._process is not None
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(order) + "\n")
@@ -109,6 +121,7 @@ class BackgroundTracking:
             return
 
     def _listen(self) -> None:
+        assert self._process is not None
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._state = json.loads(line)

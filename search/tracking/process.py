@@ -34,11 +34,14 @@ def main() -> None:
     orders, answers = sys.stdin, sys.stdout
     # Whatever else prints must not come between the answers.
     sys.stdout = sys.stderr
-    begin = json.loads(orders.readline())
     quieten_mlflow()
     from search.study_folder import StudyFolder
     from search.tracking.loop import TrackingLoop
 
+    first = orders.readline()
+    if not first:
+        return
+    begin = json.loads(first)
     loop = TrackingLoop(
         StudyFolder(Path(begin["study"])),
         begin["tracking_uri"],

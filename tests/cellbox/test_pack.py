@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cellbox.fitting import pool_of
 from cellbox.lane import Status
@@ -20,6 +23,7 @@ from cellbox.simulation import simulate
 from tests.cellbox.small import LOOP
 
 N_ROWS, N_TIMES, N_LANES = 8, 3, 3
+WIDE = 16
 SETTINGS = Settings(steps=15, validate_every=5)
 ONE_STEP = replace(SETTINGS, steps=1, validate_every=1, schedule="constant")
 ROWS, TIMES = np.arange(N_ROWS), np.arange(N_TIMES)
@@ -107,6 +111,45 @@ def test_a_lane_does_not_notice_that_its_neighbours_are_replaced_and_stopped(poo
     pack.advance()
     pack.stop(2)
     assert_same_to_the_bit(finish(pack, 1), alone)
+
+
+@pytest.fixture(scope="module")
+def wide(pool) -> tuple[Pack, Harvest]:
+    """A pack of as many lanes as a core trains, and what one training gives alone in it."""
+    pack = new_pack(pool, WIDE)
+    insert(pack, pool, 0, seed=7)
+    return pack, finish(pack, 0)
+
+
+STORIES = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, WIDE - 1), st.sampled_from([PLAIN, OF_FEW_ROWS, DIVERGES, STIFF, None])
+        ),
+        max_size=WIDE,
+    ),
+    min_size=3,
+    max_size=3,
+)
+
+
+@given(slot=st.integers(0, WIDE - 1), story=STORIES)
+@hypothesis.settings(max_examples=25, deadline=None, derandomize=True)
+def test_a_lane_is_the_same_to_the_bit_whatever_happens_around_it(pool, wide, slot, story):
+    pack, alone_in_it = wide
+    for other in range(WIDE):
+        pack.stop(other)
+    insert(pack, pool, slot, seed=7)
+    for events in story:
+        for other, neighbour in events:
+            if other == slot:
+                continue
+            if neighbour is None:
+                pack.stop(other)
+            else:
+                insert(pack, pool, other, **neighbour)
+        pack.advance()
+    assert_same_to_the_bit(pack.harvest(slot), alone_in_it)
 
 
 def test_neighbours_with_nothing_but_missing_values_do_not_matter(pool, alone):

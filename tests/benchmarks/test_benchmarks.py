@@ -1,0 +1,97 @@
+"""Every benchmark runs, at sizes too small for its numbers to mean anything."""
+
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def run(name, file, *options) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.benchmarks.{name}", "--json", str(file), *options],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(file.read_text())
+
+
+def needs(module: str):
+    try:
+        importlib.import_module(module)
+        missing = False
+    except ImportError:
+        missing = True
+    return pytest.mark.skipif(missing, reason=f"{module} is not installed (extra bench)")
+
+
+@needs("torch")
+def test_gradient_compares_with_diffrax_and_torch(tmp_path):
+    result = run("gradient", tmp_path / "out.json", "--quick", "--repeats", "1")
+    for name in ("speedup_over_idiomatic", "speedup_over_best_diffrax", "compile_speedup"):
+        assert result[name] > 0
+    assert set(result["speedup_over_torch"]) == {"heun", "tsit5_adaptive"}
+    for side in result["li"].values():
+        assert side["difference_from_tight_tolerances"] < 1e-2
+    assert result["large"]["heun"]["gradient_difference_from_torch"] < 1e-4
+    assert (tmp_path / "out.png").stat().st_size > 1000
+
+
+def test_growth_measures_training_steps(tmp_path):
+    result = run("growth", tmp_path / "out.json", "--quick", "--repeats", "1")
+    assert {row["grows"] for row in result["rows"]} == {"nodes", "lanes"}
+    assert result["stiff_lane_slowdown"] > 1
+    assert (tmp_path / "out.png").stat().st_size > 1000
+
+
+def test_gpu_measures_whatever_device_there_is(tmp_path):
+    result = run("gpu", tmp_path / "out.json", "--quick", "--repeats", "1")
+    assert [row["lanes"] for row in result["throughput"]] == [1, 4]
+    (large,) = result["large_gradients"]
+    assert large["difference"] < 1e-3
+
+
+def test_gpu_needs_nothing_of_the_service():
+    code = (
+        "import sys, tests.benchmarks.gpu as gpu; gpu.throughput('LI', (1,), 1);"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    assert not {"search", "ray", "optuna", "mlflow", "pandas", "torch"} & set(done.stdout.split())
+
+
+def test_orchestration_counts_every_trial_in_mlflow(tmp_path):
+    from tests.benchmarks.orchestration import our_side
+
+    answer = our_side(str(tmp_path), trials=12, seed=0, profile=None)
+    assert len(answer["recorded"]) == len(answer["tracked"]) == 12
+    assert math.isfinite(answer["ended"] - answer["began"])
+
+
+@needs("fsspec")
+def test_the_peers_trainable_learns(tmp_path):
+    from tests.benchmarks import sweep, tune_trainable
+
+    config = {"peak_rate": 0.05, "schedule": "constant", "l1": 1e-5, "weight_decay": 0.0}
+    advance, state = tune_trainable._training(config, sweep._arrays(0), 0)
+    state, _, first = advance(state)
+    for _ in range(3):
+        state, _, last = advance(state)
+    assert float(last) < float(first)

@@ -8,24 +8,18 @@ trials, not against whatever else happens to have reported by then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.pruning import Jury, Outcome, quiet
-from search.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, Value, is_whole, suggest
+from search.samplers import make_sampler
+from search.space import Value, suggest
 from search.spec import Spec
 from search.storage import Storage
 
@@ -181,96 +175,3 @@ class _BeforeProposal:
         forgotten = copy(trial)
         forgotten.params, forgotten.distributions = {}, {}
         return forgotten
-
-
-def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
-    """The sampler for one trial; seeded by its number, so that a restart changes nothing."""
-    seed = (spec.seed * 1_000_003 + number) % 2**32
-    startup_trials = spec.sampler.startup_trials
-    samplers = optuna.samplers
-    with quiet():
-        match spec.sampler.name:
-            case "random":
-                return samplers.RandomSampler(seed=seed)
-            case "grid":
-                return _AskedGrid(spec.space.grid(several_times=several_times), seed=spec.seed)
-            case "qmc":
-                return _NumberedQMC(spec.seed, number, _distributions(spec.space, several_times))
-            case "nsga2":
-                return _OrderedNSGA2(
-                    seed=seed, population_size=max(4, spec.sampler.in_flight or 16)
-                )
-            case "gp":
-                return samplers.GPSampler(seed=seed, n_startup_trials=startup_trials)
-            case "cmaes":
-                return samplers.CmaEsSampler(
-                    seed=seed, n_startup_trials=startup_trials, warn_independent_sampling=False
-                )
-            case _:
-                return samplers.TPESampler(
-                    seed=seed,
-                    n_startup_trials=startup_trials,
-                    multivariate=True,
-                    group=True,
-                    constant_liar=True,
-                )
-
-
-class _NumberedQMC(optuna.samplers.QMCSampler):
-    """Optuna's QMC over the whole space, where a trial's number is its place in the sequence.
-
-    Optuna counts calls, and takes the first trial's dimensions for all there are: a restart
-    would skip places, and dimensions that the first trial did without would be drawn at random.
-    """
-
-    def __init__(self, seed: int, number: int, space: dict[str, BaseDistribution]):
-        super().__init__(seed=seed, scramble=True, warn_independent_sampling=False)
-        self._number = number
-        self._space = space
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return self._space
-
-    def _find_sample_id(
-        self, study: optuna.Study, search_space: dict[str, BaseDistribution]
-    ) -> int:
-        return self._number
-
-
-def _distributions(space: Space, several_times: bool) -> dict[str, BaseDistribution]:
-    """Every dimension that some trial may be asked for, as Optuna describes it."""
-    found: dict[str, BaseDistribution] = {}
-    for name, dimension in space.dimensions():
-        if name in NEEDS_SEVERAL_TIMES and not several_times:
-            continue
-        match dimension:
-            case Choice(values=values):
-                found[name] = CategoricalDistribution(values)
-            case Range(low=low, high=high, log=log) if is_whole(name):
-                found[name] = IntDistribution(int(low), int(high), log=log)
-            case Range(low=low, high=high, log=log):
-                found[name] = FloatDistribution(float(low), float(high), log=log)
-    return found
-
-
-class _OrderedNSGA2(optuna.samplers.NSGAIISampler):
-    """Optuna's NSGA-II with parents by number, which is how a restart finds them."""
-
-    def get_parent_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        parents = super().get_parent_population(study, generation)
-        return sorted(parents, key=lambda trial: trial.number)
-
-
-class _AskedGrid(optuna.samplers.GridSampler):
-    """Optuna's grid, without its call to stop a loop that ask-and-tell does not have."""
-
-    def after_trial(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Nothing: the sweep knows the size of the grid."""

@@ -13,6 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.export import edge_table
@@ -227,19 +228,28 @@ class MlflowWriter:
         nodes = self._nodes
         best = record["best_repeat"] or 0
         network = Network(nodes, networks.weights[best], networks.amplitudes[best])
-        with tempfile.TemporaryDirectory() as place:
+        with self._artifacts_of(run_id) as place:
             np.savez(
-                Path(place) / "network.npz",
+                place / "network.npz",
                 weights=network.weights,
                 amplitudes=network.amplitudes,
                 nodes=np.array(nodes, dtype=np.str_),
             )
-            Path(place, "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
-            self._artifacts_of(run_id).log_artifacts(place)
+            (place / "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
 
-    def _artifacts_of(self, run_id: str) -> ArtifactRepository:
-        """Where a run's files go; the client would read the whole run to find that out."""
-        return get_artifact_repository(self._artifact_uris[run_id], tracking_uri=self._uri)
+    @contextmanager
+    def _artifacts_of(self, run_id: str) -> Iterator[Path]:
+        """A folder to write a run's files into: the run's own, or one that is sent there."""
+        # The client would read the whole run to find out where its files go.
+        repository = get_artifact_repository(self._artifact_uris[run_id], tracking_uri=self._uri)
+        if isinstance(repository, LocalArtifactRepository):
+            own = Path(repository.artifact_dir)
+            own.mkdir(parents=True, exist_ok=True)
+            yield own
+            return
+        with tempfile.TemporaryDirectory() as place:
+            yield Path(place)
+            repository.log_artifacts(place)
 
     @cached_property
     def _nodes(self) -> tuple[str, ...]:

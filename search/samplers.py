@@ -22,7 +22,7 @@ from search.spec import Spec
 
 # TPE takes at most 25 trials for good ones, and weighs them against the others. These it reads
 # anew for each proposal, so that a proposal after thousands of trials would cost more than a trial.
-_GOOD_TRIALS, _LATEST_TRIALS = 25, 475
+_GOOD_TRIALS, _LATEST_TRIALS = 25, 275
 
 
 def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
@@ -110,10 +110,13 @@ def abridged(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     if len(trials) <= _GOOD_TRIALS + _LATEST_TRIALS:
         return trials
     older, latest = trials[:-_LATEST_TRIALS], trials[-_LATEST_TRIALS:]
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best = heapq.nsmallest(_GOOD_TRIALS, complete, key=lambda trial: (trial.value, trial.number))
-    good = {trial.number for trial in best}
-    return [trial for trial in older if trial.number in good] + latest
+    errors = (
+        (trial.values[0], place)
+        for place, trial in enumerate(older)
+        if trial.state == TrialState.COMPLETE
+    )
+    good = sorted(place for _, place in heapq.nsmallest(_GOOD_TRIALS, errors))
+    return [older[place] for place in good] + latest
 
 
 class _NumberedQMC(optuna.samplers.QMCSampler):

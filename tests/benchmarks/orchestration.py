@@ -31,13 +31,13 @@ from cellbox.metrics import PredictionScore, Recovery
 from search.executors.dispatch import Executor
 from search.executors.job import Event, Finished, Job, Report, WorkerReport
 from search.study_data import StudyData
+from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
     add_common_arguments,
     environment,
     in_fresh_process,
     resident_megabytes,
-    show,
     tune_with_mlflow,
 )
 
@@ -293,6 +293,24 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             sides.append(in_fresh_process(function, folder=folder, seed=given.seed, **arguments))
     show(compare(*sides, given.trials, given.peer_trials), given.json)
+
+
+def show(result: dict[str, Any], file: str | None) -> None:
+    """Print a table, and write JSON and a plot where a file is given."""
+    rows = [
+        {
+            "side": side,
+            "trials": result[f"{prefix}trials"],
+            "milliseconds_per_trial": result[f"{prefix}milliseconds_per_trial"],
+            "with_startup": result[f"{prefix}milliseconds_per_trial_with_startup"],
+        }
+        for side, prefix in (("ours", ""), ("Ray Tune, Optuna, MLflow", "peer_"))
+    ]
+    print(table(rows), "\n")
+    print(table([{"ours": "seconds", **result["seconds"]}]), "\n")
+    print(f"milliseconds_per_trial: {result['milliseconds_per_trial']:.3g}")
+    shown = {row["side"]: row["milliseconds_per_trial"] for row in rows}
+    write(result, file, lambda ax: bars(ax, shown, "milliseconds per trial that trains nothing"))
 
 
 if __name__ == "__main__":

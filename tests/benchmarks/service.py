@@ -10,16 +10,17 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks import measuring
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGES = ("ray", "optuna", "mlflow", "jax", "jaxlib", "diffrax", "optax", "equinox", "numpy")
@@ -139,28 +140,13 @@ def resident_megabytes() -> float | None:
 
 def environment() -> dict[str, Any]:
     """What the numbers were measured with."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "versions": {name: version(name) for name in _PACKAGES},
-    }
+    return {**measuring.environment(), "versions": {name: version(name) for name in _PACKAGES}}
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """What both benchmarks take."""
-    parser.add_argument("--json", metavar="FILE", help="also write the result to this file")
+    parser.add_argument("--json", metavar="FILE", help="write the result, and a plot beside it")
     parser.add_argument("--seed", type=int, default=0, help="of data, starts and samplers")
-
-
-def show(result: Mapping[str, Any], file: str | None) -> None:
-    """Print a result, and write it where a file is given."""
-    text = json.dumps(result, indent=2)
-    print(text)
-    if file is not None:
-        Path(file).write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 Both train 3,000 full-batch steps a trial on the same simulated data (20 conditions, 5 time points),
 search the same space but for interval shooting, prune nothing, write MLflow into SQLite and have
-two processes of one core each. Each side is a process of its own, so that its start counts. The
-peer's fewer trials tell its rate; its start is counted once.
+two processes of one core each. Each side is a process of its own, so that its start counts; ours
+begins without any program that an earlier study compiled, unless `--warm` is given. The peer's
+fewer trials tell its rate; its start is counted once.
 
 Running, a rate is that from the first training's beginning to the last one's end. With start-up
 and end, it is all trials over the life of the process.
@@ -14,16 +15,17 @@ and end, it is all trials over the life of the process.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
     add_common_arguments,
     environment,
     in_fresh_process,
-    show,
     tune_with_mlflow,
 )
 from tests.benchmarks.tune_trainable import STEPS, train
@@ -45,8 +47,10 @@ def _spec(seed: int, trials: int) -> Any:
     )
 
 
-def our_side(folder: str, trials: int, seed: int) -> dict[str, Any]:
+def our_side(folder: str, trials: int, seed: int, warm: bool) -> dict[str, Any]:
     """Run our sweep, and say when its trials trained and what came out."""
+    if not warm:
+        os.environ["XDG_CACHE_HOME"] = folder
     from search.display import Silent
     from search.sweeping import sweep
 
@@ -159,15 +163,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A whole sweep against Ray Tune.")
     parser.add_argument("--trials", type=int, default=64, help="of ours (64)")
     parser.add_argument("--peer-trials", type=int, default=16, help="of Ray Tune (16)")
+    parser.add_argument("--warm", action="store_true", help="use programs that are on disk")
     add_common_arguments(parser)
     given = parser.parse_args()
     if min(given.trials, given.peer_trials) < 2:
         parser.error("at least 2 trials are needed for a rate")
     sides = []
-    for function, trials in ((our_side, given.trials), (peer_side, given.peer_trials)):
+    for function, arguments in (
+        (our_side, {"trials": given.trials, "warm": given.warm}),
+        (peer_side, {"trials": given.peer_trials}),
+    ):
         with tempfile.TemporaryDirectory() as folder:
-            sides.append(in_fresh_process(function, folder=folder, seed=given.seed, trials=trials))
-    show(compare(*sides, given.trials, given.peer_trials), given.json)
+            sides.append(in_fresh_process(function, folder=folder, seed=given.seed, **arguments))
+    result = {**compare(*sides, given.trials, given.peer_trials), "warm": given.warm}
+    show(result, given.json)
+
+
+def show(result: dict[str, Any], file: str | None) -> None:
+    """Print a table, and write JSON and a plot where a file is given."""
+    columns = (
+        "seconds_starting",
+        "seconds_running",
+        "seconds_ending",
+        "trials_per_minute_running",
+        "trials_per_minute_with_startup",
+        "best_validation_mae",
+    )
+    rows = [
+        {"side": side, **{column: result[side][column] for column in columns}}
+        for side in ("ours", "peer")
+    ]
+    print(f"{result['trials']} trials of LI; the peer's rate is that of {result['peer_trials']}")
+    print(table(rows), "\n")
+    for name in ("speedup_with_startup", "speedup_running", "best_validation_mae_ratio"):
+        print(f"{name}: {result[name]:.3g}")
+    shown = {
+        f"{side}, {what}": result[side][f"trials_per_minute_{key}"]
+        for what, key in (("running", "running"), ("with start-up", "with_startup"))
+        for side in ("ours", "peer")
+    }
+    write(result, file, lambda ax: bars(ax, shown, "trials per minute"))
 
 
 if __name__ == "__main__":

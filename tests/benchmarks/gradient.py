@@ -278,10 +278,15 @@ def main() -> None:
         print(f"{name}: {result[name]:.3g}")
     for name, speedup in torch["speedup_over_torch"].items():
         print(f"speedup_over_torch, {name}: {speedup:.3g}")
+    names = {
+        "torch": "PyTorch, 100 Heun steps",
+        "heun": "ours, the same steps",
+        "tsit5_adaptive": "ours, adaptive Tsit5",
+    }
     shown = {
         **{f"LI: {name}": row["milliseconds_per_model"] for name, row in li["sides"].items()},
         **{
-            f"{torch['n_nodes']} nodes: {name}": row["milliseconds"]
+            f"{torch['n_nodes']} nodes: {names[name]}": row["milliseconds"]
             for name, row in torch["sides"].items()
         },
     }

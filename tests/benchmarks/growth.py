@@ -40,8 +40,8 @@ QUICK = {"nodes": (5, 40), "lanes": (1, 4)}
 STEPS = 10
 
 
-def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> tuple[float, float]:
-    """Median seconds of one training step of a full pack, and seconds to compile.
+def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> float:
+    """Median seconds of one training step of a full pack.
 
     stiff: whether one lane's network is made so stiff that it takes every step there is.
     """
@@ -78,7 +78,7 @@ def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> tuple[fl
         seconds.append((time.perf_counter() - began) / STEPS)
     if pack.harvest(0).status != Status.RUNNING:
         raise SystemExit("the stiff lane ended before it was timed")
-    return float(np.median(seconds)), pack.compile_seconds
+    return float(np.median(seconds))
 
 
 def _make_stiff(pack: Any) -> None:
@@ -98,19 +98,18 @@ def training_steps(repeats: int, quick: bool) -> dict[str, Any]:
     rows = []
     for what, sizes in (QUICK if quick else SIZES).items():
         for size in sizes:
-            seconds, compiling = step_seconds(repeats, **{what: size})
+            seconds = step_seconds(repeats, **{what: size})
             n_lanes = size if what == "lanes" else BASE["lanes"]
             rows.append(
                 {
                     "grows": what,
                     "size": size,
                     "milliseconds_per_step_and_model": 1000 * seconds / n_lanes,
-                    "compile_seconds": compiling,
                 }
             )
             print(table(rows[-1:]).splitlines()[-1], flush=True)
-    plain, _ = step_seconds(repeats)
-    stiff, _ = step_seconds(repeats, stiff=True)
+    plain = step_seconds(repeats)
+    stiff = step_seconds(repeats, stiff=True)
     return {"rows": rows, "stiff_lane_slowdown": stiff / plain, **environment()}
 
 

@@ -172,6 +172,8 @@ class _Sweep:
         self._counts = TrialCounts.of(folder)
         devices = plans()
         folder.write_json("devices.json", [plan.as_dict() for plan in devices.values()])
+        for plan in devices.values():
+            display.say(plan.sentence)
         self._executor = workers.take(self._data, devices)
 
     def run(self, tracking: BackgroundTracking | None) -> None:

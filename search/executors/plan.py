@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,6 +52,15 @@ class DevicePlan:
     gradients_per_second: dict[str, float]
     cores_used: float | None
 
+    @property
+    def sentence(self) -> str:
+        """The plan in words."""
+        tried = ", ".join(
+            f"{rate:,.0f} with {n_lanes}" for n_lanes, rate in self.gradients_per_second.items()
+        )
+        why = f"measured: gradients per second, {tried}" if tried else "as asked for"
+        return f"each worker trains {self.lanes} models side by side ({why})"
+
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain values."""
         return asdict(self)
@@ -76,40 +85,52 @@ def device_plan(shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
     cache folder, so that a study started again is trained in the same shape.
     """
     kind = device_kind()
-    key = repr((kind, shape, n_nodes, most_lanes, jax.__version__, platform.python_version()))
-    found = remembered("device_plans.json", key, lambda: _measure(kind, shape, n_nodes, most_lanes))
+    tried = lanes_to_try(most_lanes, one_by_one=lanes_go_one_by_one(n_nodes))
+    key = repr((kind, shape, n_nodes, tried, jax.__version__, platform.python_version()))
+    found = remembered("device_plans.json", key, lambda: _measure(kind, shape, n_nodes, tried))
     return DevicePlan(**found)
 
 
-def _measure(kind: str, shape: Shape, n_nodes: int, most_lanes: int) -> dict[str, Any]:
+def lanes_to_try(most_lanes: int, *, one_by_one: bool) -> tuple[int, ...]:
+    """Numbers of lanes that are worth a try where at most so many can be busy.
+
+    one_by_one: whether networks are trained one after another all the same.
+    """
+    tried = [min(LANES_ONE_BY_ONE if one_by_one else FEWEST_LANES, most_lanes)]
+    # A pack that is never more than a quarter full is none.
+    while not one_by_one and tried[-1] * _STEP_UP <= min(MOST_LANES, most_lanes):
+        tried.append(tried[-1] * _STEP_UP)
+    return tuple(tried)
+
+
+def _measure(kind: str, shape: Shape, n_nodes: int, tried: tuple[int, ...]) -> dict[str, Any]:
     def measured(n_lanes: int) -> tuple[float, float]:
         return _gradients_per_second(shape, n_nodes, n_lanes)
 
     def fits(n_lanes: int) -> bool:
         return _bytes(shape, n_nodes, n_lanes) <= _SHARE_OF_MEMORY * _memory()
 
-    one_by_one = lanes_go_one_by_one(n_nodes)
-    fewest = LANES_ONE_BY_ONE if one_by_one else FEWEST_LANES
-    lanes, rates, cores = choose_lanes(measured, fits, fewest, fewest if one_by_one else most_lanes)
+    lanes, rates, cores = choose_lanes(tried, measured, fits)
     on_cpu = jax.default_backend() == "cpu"
     shown = {str(n_lanes): round(rate, 1) for n_lanes, rate in rates.items()}
     return DevicePlan(kind, lanes, shown, round(cores, 2) if on_cpu else None).as_dict()
 
 
 def choose_lanes(
+    tried: Sequence[int],
     measured: Callable[[int], tuple[float, float]],
     fits: Callable[[int], bool],
-    fewest_lanes: int,
-    most_lanes: int,
 ) -> tuple[int, dict[int, float], float]:
     """The number of lanes after which more bring little, with the rates that were measured.
 
-    measured: gradients and processor seconds per second with a number of lanes.
+    tried: ascending. measured: gradients and processor seconds per second with so many lanes.
+    fits: whether so many fit into memory; the first number is taken to.
     """
-    best, cores = fewest_lanes, 0.0
+    best, cores = tried[0], 0.0
     rates: dict[int, float] = {}
-    n_lanes = fewest_lanes
-    while True:
+    for n_lanes in tried:
+        if rates and not fits(n_lanes):
+            break
         try:
             rates[n_lanes], cores = measured(n_lanes)
         except jax.errors.JaxRuntimeError as error:
@@ -117,13 +138,9 @@ def choose_lanes(
             if "RESOURCE_EXHAUSTED" not in str(error) or not rates:
                 raise
             break
-        if n_lanes > fewest_lanes and rates[n_lanes] < _WORTH_IT * rates[best]:
+        if rates[n_lanes] < _WORTH_IT * rates[best] and n_lanes != best:
             break
         best = n_lanes
-        n_lanes *= _STEP_UP
-        # A pack that is never more than a quarter full is none.
-        if n_lanes > min(MOST_LANES, most_lanes) or not fits(n_lanes):
-            break
     return best, rates, cores
 
 

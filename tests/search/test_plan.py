@@ -6,9 +6,10 @@ import pytest
 from cellbox.lane import Shape
 from cellbox.solver_settings import SolverSettings
 from search.executors import plan
-from search.executors.plan import FEWEST_LANES, choose_lanes, device_plan
+from search.executors.plan import FEWEST_LANES, choose_lanes, device_plan, lanes_to_try
 
 SHAPE = Shape(4, 2, 25, SolverSettings(solver="heun", step=0.5))
+TRIED = (4, 16, 64)
 
 
 def everything_fits(n_lanes):
@@ -23,21 +24,32 @@ def rates(**by_lanes):
 
 def test_lanes_grow_while_they_bring_enough():
     device = rates(of_4=100, of_16=150, of_64=160)
-    lanes, measured, _ = choose_lanes(device, everything_fits, 4, 1000)
+    lanes, measured, _ = choose_lanes(TRIED, device, everything_fits)
     assert lanes == 16
     assert measured == {4: 100, 16: 150, 64: 160}
 
 
 def test_lanes_that_leave_the_cache_are_not_chosen():
-    assert choose_lanes(rates(of_4=100, of_16=60), everything_fits, 4, 1000)[0] == 4
+    assert choose_lanes(TRIED, rates(of_4=100, of_16=60), everything_fits)[0] == 4
 
 
-def test_no_more_lanes_are_tried_than_could_be_busy():
-    assert choose_lanes(rates(of_4=1, of_16=4), everything_fits, 4, 40)[0] == 16
+@pytest.mark.parametrize(
+    ("most", "one_by_one", "tried"),
+    [
+        (64, False, (16, 64)),
+        (255, False, (16, 64)),
+        (10**6, False, (16, 64, 256, 1024, 4096)),
+        (3, False, (3,)),
+        (64, True, (4,)),
+        (1, True, (1,)),
+    ],
+)
+def test_no_more_lanes_are_tried_than_could_be_busy(most, one_by_one, tried):
+    assert lanes_to_try(most, one_by_one=one_by_one) == tried
 
 
 def test_no_more_lanes_are_tried_than_fit():
-    assert choose_lanes(rates(of_4=1, of_16=4), lambda n: n <= 16, 4, 1000)[0] == 16
+    assert choose_lanes(TRIED, rates(of_4=1, of_16=4), lambda n: n <= 16)[0] == 16
 
 
 def test_running_out_of_memory_ends_the_trying_and_not_the_study():
@@ -46,7 +58,7 @@ def test_running_out_of_memory_ends_the_trying_and_not_the_study():
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return n_lanes, 1.0
 
-    lanes, measured, _ = choose_lanes(device, everything_fits, 4, 1000)
+    lanes, measured, _ = choose_lanes(TRIED, device, everything_fits)
     assert lanes == 16
     assert 64 not in measured
 
@@ -56,7 +68,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory():
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        choose_lanes(device, everything_fits, 4, 1000)
+        choose_lanes(TRIED, device, everything_fits)
 
 
 @pytest.mark.parametrize(("n_nodes", "tried"), [(3, {"16", "64"}), (40, {"4"})])

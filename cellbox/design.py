@@ -33,13 +33,54 @@ class Design:
         return perturbations
 
 
-def draw_design(n_conditions: int, n_nodes: int, random: np.random.Generator) -> Design:
-    """Draw the paper's design: a Latin hypercube over conditions, thinned to random nodes."""
+DESIGNS = ("paper", "balanced")
+
+# Who joins later than this is left to chance: by then every node is perturbed often enough.
+_BALANCED_PLACES = 16
+
+
+def draw_design(
+    n_conditions: int, n_nodes: int, random: np.random.Generator, *, kind: str = "paper"
+) -> Design:
+    """Draw a Latin hypercube over conditions, thinned to some nodes of each.
+
+    kind: "paper" perturbs random nodes, as Ji et al. 2021 do, and may leave some out altogether;
+        "balanced" perturbs all nodes about equally often, in the first conditions as in all of
+        them.
+
+    Raises InputError for another kind.
+    """
+    if kind not in DESIGNS:
+        raise refuse("design", f"expected paper or balanced, found {kind!r}", "Choose one of these")
     sampler = qmc.LatinHypercube(n_nodes, rng=random)
     # The hypercube lies in [0, 1); turned around it is (0, 1], where no node gets zero.
     levels = 1.0 - sampler.random(n_conditions)
     order = random.permuted(np.tile(np.arange(n_nodes), (n_conditions, 1)), axis=1)
+    if kind == "balanced":
+        order = _balanced(order)
     return Design(levels, order)
+
+
+def _balanced(order: Int[np.ndarray, "n_conditions n_nodes"]) -> np.ndarray:
+    """The same draw with nodes moved to the front where they were perturbed least so far.
+
+    Ties go by the order drawn.
+    """
+    n_nodes = order.shape[1]
+    n_places = min(n_nodes, _BALANCED_PLACES)
+    # By place: how often a node was among the first so many of a condition.
+    counts = np.zeros((n_places, n_nodes), int)
+    balanced = []
+    for drawn in order:
+        left, chosen = list(drawn), []
+        for place in range(n_places):
+            node = left[int(np.argmin(counts[place, left]))]
+            left.remove(node)
+            chosen.append(node)
+            # From this place on it belongs to the perturbed ones.
+            counts[place:, node] += 1
+        balanced.append(chosen + left)
+    return np.array(balanced)
 
 
 def check_perturbed(n_perturbed: int, n_nodes: int) -> None:

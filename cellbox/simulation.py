@@ -57,6 +57,7 @@ def simulate(
     noise: float = 0.01,
     n_held_out: int = 5,
     n_replicates: int = 1,
+    design: str = "paper",
     seed: int = 0,
     name: str = "simulated",
 ) -> Dataset:
@@ -67,7 +68,7 @@ def simulate(
     noise: standard deviation of the Gaussian noise on every value. The exact responses
     (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth.
     n_replicates: measurements of every condition, each with noise of its own, in rows that
-    follow one another.
+    follow one another. design: "paper" or "balanced"; see `draw_design`.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve.
     """
@@ -76,7 +77,8 @@ def simulate(
     check_seed(seed)
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
-    perturbations = draw_design(n_all, len(network.nodes), random).perturbations(n_perturbed)
+    drawn = draw_design(n_all, len(network.nodes), random, kind=design)
+    perturbations = drawn.perturbations(n_perturbed)
     times = equal_times(n_times, horizon)
     exact = responses(network, perturbations, times)
     refuse_unsolved(exact, name)

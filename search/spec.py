@@ -30,6 +30,7 @@ class Data(_Part):
     network: an edge list file to simulate instead; amplitude is the α of all its nodes.
     folder: measured data in any form `cellbox lint` reads.
     conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
+    design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
     """
 
@@ -43,6 +44,7 @@ class Data(_Part):
     horizon: float | None = Field(default=None, gt=0)
     noise: float | None = Field(default=None, ge=0)
     held_out: int | None = Field(default=None, ge=1)
+    design: Literal["paper", "balanced"] = "paper"
     split_by: Literal["condition", "combination"] = "condition"
     test: float = Field(default=0.3, gt=0, lt=1)
     validation: float = Field(default=0.2, gt=0, lt=1)
@@ -76,6 +78,7 @@ class Data(_Part):
 
 _OF_SIMULATIONS = {
     "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
+    "design",
 }  # fmt: skip
 _OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
 

@@ -159,6 +159,7 @@ class _Source:
     horizon: float
     noise: float
     held_out: int
+    design: str
     name: str
 
 
@@ -184,6 +185,7 @@ def _source(data: Data) -> _Source:
         horizon=data.horizon or horizon,
         noise=noise if data.noise is None else data.noise,
         held_out=data.held_out or held_out,
+        design=data.design,
         name=name,
     )
 
@@ -205,7 +207,7 @@ def _simulated(spec: Spec) -> StudyData:
     n_rows = 0
     for repeat in range(spec.repeats):
         random = _random(spec, _TRAINING, repeat)
-        design = draw_design(n_conditions, len(source.network.nodes), random)
+        design = draw_design(n_conditions, len(source.network.nodes), random, kind=source.design)
         for n_perturbed in node_levels:
             perturbations = design.perturbations(n_perturbed)
             exact = responses(source.network, perturbations, times)
@@ -235,7 +237,8 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     n_rows = 2 * source.held_out
     n_nodes = len(source.network.nodes)
     assert source.own.perturbed_nodes is not None
-    perturbations = draw_design(n_rows, n_nodes, random).perturbations(source.own.perturbed_nodes)
+    design = draw_design(n_rows, n_nodes, random, kind=source.design)
+    perturbations = design.perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
     exact = responses(source.network, perturbations, times)
     refuse_unsolved(exact, source.name)

@@ -61,6 +61,12 @@ def _add_simulate(parser: ArgumentParser) -> None:
         ("--amplitude", positive, "X", "largest response of a node (system's own; else 1)"),
     ):  # fmt: skip
         design.add_argument(option, type=kind, metavar=metavar, help=text)
+    design.add_argument(
+        "--design",
+        choices=("paper", "balanced"),
+        help="paper: random nodes in each condition, as Ji et al. 2021 do; balanced: all nodes "
+        "about equally often (default: paper)",
+    )
     add_seed(parser, "the design, the noise and a random network")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
@@ -100,6 +106,7 @@ def _simulated(arguments: Namespace) -> Dataset:
         "horizon": arguments.horizon,
         "noise": arguments.noise,
         "n_replicates": arguments.replicates,
+        "design": arguments.design,
     }
     given = {name: value for name, value in asked.items() if value is not None}
     amplitude, seed = arguments.amplitude, arguments.seed

@@ -16,8 +16,14 @@ logger = logging.getLogger(__name__)
 
 def cache_folder() -> Path:
     """Where this package keeps such things; it need not exist yet."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cellbox"
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    if chosen:
+        return Path(chosen) / "cellbox"
+    try:
+        return Path.home() / ".cache" / "cellbox"
+    except RuntimeError:
+        # A user without a home, as in some containers: a place where nothing can be written.
+        return Path(os.devnull) / "cellbox"
 
 
 def remembered(name: str, key: str, compute: Callable[[], Any]) -> Any:

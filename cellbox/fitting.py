@@ -43,7 +43,7 @@ def fit(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
-    check_gradient(settings.solver, data.times)
+    check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))
     times = np.arange(len(data.times))

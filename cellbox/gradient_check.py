@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float
 from cellbox.cache import remembered
 from cellbox.dynamics import Parameters, velocity
 from cellbox.errors import refuse
+from cellbox.layouts import LARGEST_LANES_LAST
 from cellbox.objective import shoot
 from cellbox.replay import accepted_steps
 from cellbox.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
@@ -41,11 +42,14 @@ _FLAT = np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)])
 _PERTURBATIONS = np.random.default_rng(0).uniform(-1, 1, (5, 3, 2))
 
 
-def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"]) -> float:
+def check_gradient(
+    solver: SolverSettings, times: Float[np.ndarray, " n_times"], n_nodes: int
+) -> float:
     """Refuse a solver whose gradients are wrong over these measurement times.
 
     times: when the data were measured, ascending. Both the intervals between them and the
-    whole horizon in one piece are tried. The result is remembered, within the process and in
+    whole horizon in one piece are tried. n_nodes: of the network; large ones are computed in
+    another layout. The result is remembered, within the process and in
     the user's cache folder, so only the first use of a combination pays for it.
 
     Returns the relative error, or raises InputError with it.
@@ -53,7 +57,8 @@ def check_gradient(solver: SolverSettings, times: Float[np.ndarray, " n_times"])
     _refuse_too_many_steps(solver, times)
     # The probe goes through longer intervals, and through the whole horizon in one.
     probed = replace(solver, max_steps=solver.max_steps * len(times))
-    error = _known_error(probed, _few(tuple(float(time) for time in times)))
+    few = _few(tuple(float(time) for time in times))
+    error = _known_error(probed, few, large=n_nodes > LARGEST_LANES_LAST)
     allowed = _BACKSOLVE_TOLERANCE if solver.adjoint == "backsolve" else _TOLERANCE
     if error <= allowed:
         return error
@@ -99,15 +104,15 @@ def _few(times: tuple[float, ...], most: int = 5) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=256)
-def _known_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
-    key = _key(solver, times)
-    return remembered("gradient_checks.json", key, lambda: gradient_error(solver, times))
+def _known_error(solver: SolverSettings, times: tuple[float, ...], *, large: bool) -> float:
+    key = _key(solver, times, large)
+    return remembered("gradient_checks.json", key, lambda: gradient_error(solver, times, large))
 
 
-def _key(solver: SolverSettings, times: tuple[float, ...]) -> str:
+def _key(solver: SolverSettings, times: tuple[float, ...], large: bool) -> str:
     device = jax.devices()[0].device_kind
     versions = (jax.__version__, diffrax.__version__, _code())
-    return repr((astuple(solver), times, device, *versions))
+    return repr((astuple(solver), times, large, device, *versions))
 
 
 @cache
@@ -119,45 +124,57 @@ def _code() -> str:
     return digest.hexdigest()[:16]
 
 
-def gradient_error(solver: SolverSettings, times: tuple[float, ...]) -> float:
+def gradient_error(solver: SolverSettings, times: tuple[float, ...], large: bool = False) -> float:
     """Relative error of gradients against float64 forward mode; NaN where a solve fails.
 
     The median over probes of the larger of two errors: through intervals, and in one piece.
+    large: whether idle nodes are added until the layout of large networks is used.
     """
+    n_nodes = LARGEST_LANES_LAST + 1 if large else len(_WEIGHTS)
     grids = np.zeros((2, len(times)))
     grids[0] = times
     grids[1, -1] = times[-1]
-    found = _gradient(solver, grids, jax.grad, solver.precision)
+    found = _gradient(solver, grids, jax.grad, solver.precision, n_nodes)
     if solver.replays:
-        exact = _gradient_along_steps(solver, grids)
+        exact = _gradient_along_steps(solver, grids, n_nodes)
     else:
         # Forward mode needs a bounded loop, which is what the direct adjoint unrolls into.
         direct = replace(solver, adjoint="direct", precision="float64")
-        exact = _gradient(direct, grids, jax.jacfwd, "float64")
+        exact = _gradient(direct, grids, jax.jacfwd, "float64", n_nodes)
     errors = np.linalg.norm(found - exact, axis=-1) / np.linalg.norm(exact, axis=-1)
     return float(np.median(errors.max(axis=1)))
 
 
 def _gradient(
-    solver: SolverSettings, grids: np.ndarray, differentiate: Callable, precision: Precision
+    solver: SolverSettings,
+    grids: np.ndarray,
+    differentiate: Callable,
+    precision: Precision,
+    n_nodes: int,
 ) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
     """Gradient of a smooth function of each probe's response, for each grid of times."""
 
     def summary(flat, perturbations, times):
         nothing_measured = jnp.full((len(times), *perturbations.shape), jnp.nan, precision)
         states, reached = shoot(
-            _parameters(flat), perturbations, times, nothing_measured, jnp.asarray(False), solver
+            _parameters(flat, n_nodes),
+            perturbations,
+            times,
+            nothing_measured,
+            jnp.asarray(False),
+            solver,
         )
         return _summary(states, reached)
 
     with precision_context(precision):
         gradient = jax.vmap(jax.vmap(differentiate(summary), (None, None, 0)), (None, 0, None))
-        arguments = (jnp.asarray(values, precision) for values in (_FLAT, _PERTURBATIONS, grids))
+        given = (_FLAT, _perturbations(n_nodes), grids)
+        arguments = (jnp.asarray(values, precision) for values in given)
         return np.asarray(jax.jit(gradient)(*arguments), np.float64)
 
 
 def _gradient_along_steps(
-    solver: SolverSettings, grids: np.ndarray
+    solver: SolverSettings, grids: np.ndarray, n_nodes: int
 ) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
     """The same, by float64 forward mode through diffrax's own steps, of the lengths accepted."""
     method = SOLVERS[solver.solver]()
@@ -167,7 +184,7 @@ def _gradient_along_steps(
     term = diffrax.ODETerm(velocity)
 
     def summary(flat, perturbations, lengths, ends, reached):
-        arguments = (_parameters(flat), perturbations)
+        arguments = (_parameters(flat, n_nodes), perturbations)
 
         def step(state, length):
             memory = method.init(term, 0.0, length, state, arguments)
@@ -180,25 +197,33 @@ def _gradient_along_steps(
 
     with precision_context("float64"):
         double = replace(solver, precision="float64")
-        flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_PERTURBATIONS)
-        taken = jax.vmap(
-            jax.vmap(lambda u, t: accepted_steps(_parameters(flat), u, t, double), (None, 0)),
-            (0, None),
-        )
+        flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_perturbations(n_nodes))
+
+        def steps(u, times):
+            return accepted_steps(_parameters(flat, n_nodes), u, times, double)
+
+        taken = jax.vmap(jax.vmap(steps, (None, 0)), (0, None))
         lengths, ends, reached = jax.jit(taken)(perturbations, jnp.asarray(grids))
         lengths = lengths[..., : int(ends.max())]
         gradient = jax.vmap(jax.vmap(jax.jacfwd(summary), (None, None, 0, 0, 0)), (None, *[0] * 4))
         return np.asarray(jax.jit(gradient)(flat, perturbations, lengths, ends, reached))
 
 
-def _parameters(flat: Float[Array, " n_parameters"]) -> Parameters:
-    n_nodes = len(_WEIGHTS)
-    return Parameters(flat[:-n_nodes].reshape(n_nodes, n_nodes), flat[-n_nodes:])
+def _parameters(flat: Float[Array, " n_parameters"], n_nodes: int) -> Parameters:
+    """The probe's own parameters, with idle nodes after them."""
+    n_own = len(_WEIGHTS)
+    n_idle = n_nodes - n_own
+    weights = flat[:-n_own].reshape(n_own, n_own)
+    return Parameters(jnp.pad(weights, (0, n_idle)), jnp.pad(flat[-n_own:], (0, n_idle)))
+
+
+def _perturbations(n_nodes: int) -> Float[np.ndarray, "n_probes n_nodes n_conditions"]:
+    return np.pad(_PERTURBATIONS, ((0, 0), (0, n_nodes - len(_WEIGHTS)), (0, 0)))
 
 
 def _summary(
     states: Float[Array, "n_times n_nodes n_conditions"], reached: Bool[Array, ""]
 ) -> Float[Array, ""]:
     """A smooth function of a response that weighs every node differently."""
-    value = jnp.sum(states * (1.0 + jnp.arange(len(_WEIGHTS)))[:, None])
+    value = jnp.sum(states * (1.0 + jnp.arange(states.shape[1]))[:, None])
     return value * jnp.where(reached, 1.0, jnp.nan)

@@ -337,8 +337,9 @@ def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, "
 def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Float[Array, ""]:
     """Mean |residual| from x(0) over the validation rows; infinite where it was not solved."""
     perturbations = pool.validation_perturbations.T
-    # The limit is one for each interval, and here all of them are solved in one piece.
-    most = shape.solver.max_steps * len(pool.validation_times)
+    # The limit is one for each interval; diffrax solves all of them in one piece.
+    n_pieces = 1 if shape.solver.replays else len(pool.validation_times)
+    most = shape.solver.max_steps * n_pieces
     predicted, reached = integrate(
         lane.parameters,
         perturbations,

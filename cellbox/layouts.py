@@ -2,9 +2,8 @@
 
 Small networks put the lanes last, so that one instruction works on the same entry of several
 models, and write the products out as sums: a library call for a 7 × 7 matrix costs more than the
-product. Large networks put the lanes first and leave the products to the library. On a 2-core
-machine the first way was about 3 times faster at 7 nodes, both were alike near 32, and the second
-was 3 times faster at 99 (`python -m tests.benchmarks.gradient`).
+product. Large networks put the lanes first and leave the products to the library
+(`python -m tests.benchmarks.growth` shows where that begins).
 
 A *state* has one value for each lane, node and condition.
 """
@@ -133,15 +132,15 @@ class LanesFirst:
         return values[:, None, :]
 
     def drive(self, matrix: Any, state: Any) -> Any:
-        return state @ matrix
+        return _product(state, matrix)
 
     def transposed_drive(self, matrix: Any, state: Any) -> Any:
-        return state @ jnp.swapaxes(matrix, 1, 2)
+        return _product(state, jnp.swapaxes(matrix, 1, 2))
 
     def add_outers(self, matrix: Any, left: Sequence[Any], right: Sequence[Any]) -> Any:
         # One product of all, which reads and writes the sum once.
         one, other = jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1)
-        return matrix + jnp.swapaxes(other, 1, 2) @ one
+        return matrix + _product(jnp.swapaxes(other, 1, 2), one)
 
     def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
         # Products in the library are not fused with anything.
@@ -149,6 +148,11 @@ class LanesFirst:
 
     def worst(self, error: Any) -> Any:
         return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=2), axis=1))
+
+
+def _product(left: Any, right: Any) -> Any:
+    # GPUs would round the factors to ten bits, which is more than a step may err.
+    return jnp.matmul(left, right, precision=lax.Precision.HIGHEST)
 
 
 _LANES_LAST, _LANES_FIRST = LanesLast(), LanesFirst()

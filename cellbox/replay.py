@@ -110,7 +110,8 @@ def follow(
     restarts: after each time the integration goes on from these values; from its own state
         where they are NaN.
 
-    Differentiable by the parameters, the start and the restarts.
+    Differentiable by the parameters, the start and the restarts; by perturbations and times the
+    gradient is zero.
     """
     return _follow(settings, parameters, perturbations, start, times, restarts)
 

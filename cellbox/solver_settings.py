@@ -100,7 +100,7 @@ def _problems(settings: SolverSettings) -> Iterator[Problem]:
     if settings.step is not None and not 0 < _number(settings.step) < math.inf:
         yield problem("step", "a positive step or none", "Leave it out for adaptive steps")
     if not isinstance(settings.max_steps, int) or not _number(settings.max_steps) >= 1:
-        yield problem("max_steps", "a whole number, at least 1", "Use for example 256")
+        yield problem("max_steps", "a whole number, at least 1", "Use for example 64")
 
 
 def _number(value: object) -> float:

@@ -39,9 +39,7 @@ def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> Base
             case "qmc":
                 return _NumberedQMC(spec.seed, number, _distributions(spec.space, several_times))
             case "nsga2":
-                return _OrderedNSGA2(
-                    seed=seed, population_size=max(4, spec.sampler.in_flight or 16)
-                )
+                return _OrderedNSGA2(seed=seed, population_size=max(4, spec.sampler.most_in_flight))
             case "gp":
                 return samplers.GPSampler(seed=seed, n_startup_trials=startup_trials)
             case "cmaes":

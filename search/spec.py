@@ -130,9 +130,9 @@ class Sampler(_Part):
 
     startup_trials: random trials before the sampler learns (TPE, GP).
     in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
-        back, so that a sweep is the same however many workers run it. By default 16 at first and
-        then, as the study grows, half of the trials so far, up to 64; with GPUs use at least as
-        many as there are lanes in all workers together.
+        back, so that a sweep is the same however many workers run it. By default 16; for tpe,
+        random, grid and qmc half of the trials so far, from 16 up to 64. With GPUs or many cores
+        use at least as many as there are lanes in all workers together.
     """
 
     name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
@@ -142,13 +142,15 @@ class Sampler(_Part):
     def seen_by(self, number: int) -> int:
         """How many trials, the first ones, the sampler has been told when it proposes this one."""
         half = (number + 1) // 2
-        in_flight = self.in_flight or min(max(_FEWEST_IN_FLIGHT, half), _MOST_IN_FLIGHT)
+        in_flight = min(max(self.in_flight or _FEWEST_IN_FLIGHT, half), self.most_in_flight)
         return max(0, number - in_flight + 1)
 
     @property
     def most_in_flight(self) -> int:
         """The most trials that may be under way at once."""
-        return self.in_flight or _MOST_IN_FLIGHT
+        # The others learn in generations, or from every trial: more at once would be wasted.
+        grows = self.name in ("tpe", "random", "grid", "qmc")
+        return self.in_flight or (_MOST_IN_FLIGHT if grows else _FEWEST_IN_FLIGHT)
 
 
 class Pruner(_Part):
@@ -215,6 +217,13 @@ class Spec(_Part):
     workers: Workers = Workers()
     storage: Storage = Storage()
     tracking: Tracking = Tracking()
+
+    @property
+    def most_trainings_at_once(self) -> int:
+        """The most trainings that can be under way together."""
+        # Wilcoxon trains the repeats of a trial one after another.
+        at_once = 1 if self.pruner.name == "wilcoxon" else self.repeats
+        return self.sampler.most_in_flight * at_once
 
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""

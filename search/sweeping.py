@@ -19,6 +19,7 @@ from cellbox.readers import write_tidy
 from cellbox.settings import Settings, settings_from_dict
 from search.advisor import Advisor
 from search.display import Display, SweepState, make_display
+from search.executors.dispatch import Executor
 from search.executors.job import Event, Finished, Report
 from search.executors.plan import DevicePlan
 from search.executors.start import Workers, started_workers
@@ -147,7 +148,7 @@ class _Sweep:
         settings = settings_from_dict(spec.training)
         self._data = load_study_data(spec)
         plans = self._begin_plans(workers, settings)
-        check_gradient(settings.solver, self._data.evaluation.times)
+        check_gradient(settings.solver, self._data.evaluation.times, self._data.evaluation.n_nodes)
         self._report_every = report_interval(
             spec.pruner, settings.total_steps, settings.validate_every
         )
@@ -170,11 +171,7 @@ class _Sweep:
             )
         self._told = self._learn_what_was_told()
         self._counts = TrialCounts.of(folder)
-        devices = plans()
-        folder.write_json("devices.json", [plan.as_dict() for plan in devices.values()])
-        for plan in devices.values():
-            display.say(plan.sentence)
-        self._executor = workers.take(self._data, devices)
+        self._executor = self._take_workers(workers, plans())
 
     def run(self, tracking: BackgroundTracking | None) -> None:
         """Start or go on, until the study has all its trials."""
@@ -239,15 +236,34 @@ class _Sweep:
         self, workers: Workers, settings: Settings
     ) -> Callable[[], dict[str, DevicePlan]]:
         """Let each kind of worker say how it trains; what an earlier run measured holds."""
-        folder, data = self._folder, self._data
-        recorded = folder.read_json("devices.json") if folder.has("devices.json") else []
-        rows, times = data.indices(data.own, repeat=0)
+        rows, times = self._data.indices(self._data.own, repeat=0)
         return workers.begin_plans(
-            {plan["kind"]: DevicePlan(**plan) for plan in recorded},
+            self._known_plans(),
             shape_of(settings, len(rows), len(times)),
-            data.perturbations.shape[1],
-            self._spec.sampler.most_in_flight * self._spec.repeats,
+            self._data.evaluation.n_nodes,
+            self._spec.most_trainings_at_once,
         )
+
+    def _known_plans(self) -> dict[str, DevicePlan]:
+        folder = self._folder
+        recorded = folder.read_json("devices.json") if folder.has("devices.json") else []
+        return {plan["kind"]: DevicePlan(**plan) for plan in recorded}
+
+    def _take_workers(self, workers: Workers, plans: dict[str, DevicePlan]) -> Executor:
+        # What was asked for once holds once; what was measured is kept.
+        measured = {kind: plan for kind, plan in plans.items() if plan.gradients_per_second}
+        kept = self._known_plans() | measured
+        self._folder.write_json("devices.json", [plan.as_dict() for plan in kept.values()])
+        for kind, plan in plans.items():
+            self._display.say(f"{plan.sentence}{f' on {kind}' if len(plans) > 1 else ''}")
+        executor = workers.take(self._data, plans)
+        lanes, most = sum(executor.lanes), self._spec.most_trainings_at_once
+        if lanes > most:
+            self._display.say(
+                f"the workers could train {lanes} models at once, and at most {most} are under "
+                f"way: in_flight = {lanes} in [sampler] or fewer --lanes would use them better"
+            )
+        return executor
 
     def _learn_what_was_told(self) -> int:
         """Remember earlier runs; returns how many trials the sampler knows."""

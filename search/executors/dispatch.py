@@ -95,7 +95,7 @@ class Executor(ABC):
 
     @property
     def n_running(self) -> int:
-        """Jobs that are in a lane now."""
+        """Jobs in the hands of workers: in a lane, or waiting for the next free one."""
         return sum(len(load.running) for load in self._loads)
 
     def submit(self, job: Job) -> None:

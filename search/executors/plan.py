@@ -11,7 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import jax
@@ -59,7 +59,8 @@ class DevicePlan:
             f"{rate:,.0f} with {n_lanes}" for n_lanes, rate in self.gradients_per_second.items()
         )
         why = f"measured: gradients per second, {tried}" if tried else "as asked for"
-        return f"each worker trains {self.lanes} models side by side ({why})"
+        models = f"{self.lanes} models side by side" if self.lanes > 1 else "one model at a time"
+        return f"each worker trains {models} ({why})"
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -68,7 +69,10 @@ class DevicePlan:
 
 def device_kind() -> str:
     """What has to be equal for workers to be as fast as each other and to round alike."""
-    return f"{machine_type()} {usable_cores()} cores"
+    found = jax.devices()[0].memory_stats()
+    # A share of a GPU is another device.
+    memory = f" {found['bytes_limit'] >> 30} GiB" if found and "bytes_limit" in found else ""
+    return f"{machine_type()} {usable_cores()} cores{memory}"
 
 
 def usable_cores() -> int:
@@ -86,7 +90,8 @@ def device_plan(shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
     """
     kind = device_kind()
     tried = lanes_to_try(most_lanes, one_by_one=lanes_go_one_by_one(n_nodes))
-    key = repr((kind, shape, n_nodes, tried, jax.__version__, platform.python_version()))
+    content = tuple(item.name for item in fields(DevicePlan))
+    key = repr((kind, shape, n_nodes, tried, content, jax.__version__, platform.python_version()))
     found = remembered("device_plans.json", key, lambda: _measure(kind, shape, n_nodes, tried))
     return DevicePlan(**found)
 
@@ -124,9 +129,13 @@ def choose_lanes(
     """The number of lanes after which more bring little, with the rates that were measured.
 
     tried: ascending. measured: gradients and processor seconds per second with so many lanes.
-    fits: whether so many fit into memory; the first number is taken to.
+    fits: whether so many fit into memory; where not even the first do, fewer are taken.
     """
-    best, cores = tried[0], 0.0
+    first = tried[0]
+    while first > 1 and not fits(first):
+        first //= 2
+    tried = tried if first == tried[0] else (first,)
+    best, cores = first, 0.0
     rates: dict[int, float] = {}
     for n_lanes in tried:
         if rates and not fits(n_lanes):

@@ -164,20 +164,24 @@ class RayCluster:
     def _prepare_all(self) -> None:
         on_host: Counter[str] = Counter()
         hosts = ray.get([actor.host.remote() for actor in self.actors])
+        ready = []
         for actor, host in zip(self.actors, hosts, strict=True):
             self._places.append(on_host[host])
-            actor.prepare.remote(on_host[host])
+            ready.append(actor.prepare.remote(on_host[host]))
             on_host[host] += 1
+        ray.get(ready)
 
     def wait_until_prepared(self) -> None:
         """Wait until each worker has its device. Raises what went wrong there."""
         assert self._preparing is not None
-        self._preparing.result()
+        with _deaths_refused():
+            self._preparing.result()
 
     def kinds(self) -> list[str]:
         """What kind of device each worker has."""
         self.wait_until_prepared()
-        return ray.get([actor.kind.remote() for actor in self.actors])
+        with _deaths_refused():
+            return ray.get([actor.kind.remote() for actor in self.actors])
 
     def plan(
         self, worker: int, shape: Shape, n_nodes: int, most_lanes: int
@@ -187,7 +191,12 @@ class RayCluster:
         Returns what waits for the answer and gives it.
         """
         answer = self.actors[worker].plan.remote(shape, n_nodes, most_lanes)
-        return lambda: ray.get(answer)
+
+        def wait_for_it() -> DevicePlan:
+            with _deaths_refused():
+                return ray.get(answer)
+
+        return wait_for_it
 
     def replace(self, number: int) -> Any:
         """Start a new process in the place of a worker that no longer answers."""
@@ -236,6 +245,27 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+_DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError, ObjectLostError)
+
+
+@contextmanager
+def _deaths_refused() -> Iterator[None]:
+    """Before anything is trained, a worker that dies is for the user to mend."""
+    try:
+        yield
+    except _DEATHS as error:
+        raise refuse(
+            "workers",
+            f"expected each to start and to measure its device, and one died "
+            f"({type(error).__name__})",
+            "Look for too little memory or a failing device; --lanes N trains without measuring",
+        ) from error
+    except RayTaskError as error:
+        if isinstance(error.cause, InputError):
+            raise error.cause from None
+        raise
+
+
 class RayExecutor(Executor):
     """Workers in Ray actors, on this machine or on a cluster."""
 
@@ -267,12 +297,7 @@ class RayExecutor(Executor):
         self._calls[worker].popleft()
         try:
             return worker, ray.get(answer)
-        except (
-            RayActorError,
-            WorkerCrashedError,
-            OutOfMemoryError,
-            ObjectLostError,
-        ) as error:
+        except _DEATHS as error:
             raise WorkerDied(worker, type(error).__name__) from error
         except RayTaskError as error:
             # A refusal inside the worker is the user's to read, without Ray around it.

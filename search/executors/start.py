@@ -43,12 +43,14 @@ class Workers:
         """
         from search.executors.plan import DevicePlan, device_plan
 
-        plans = dict(known)
+        plans: dict[str, DevicePlan] = {}
         measuring: dict[str, Callable[[], DevicePlan]] = {}
         for worker, kind in enumerate(self._device_kinds()):
             if self._spec.lanes is not None:
                 plans[kind] = DevicePlan(kind, self._spec.lanes, {}, None)
-            elif kind in plans or kind in measuring:
+            elif kind in known:
+                plans[kind] = known[kind]
+            elif kind in measuring:
                 continue
             elif self._cluster is None:
                 measuring[kind] = partial(device_plan, shape, n_nodes, most_lanes)

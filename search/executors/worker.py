@@ -139,7 +139,8 @@ class Worker:
 
     def _new_pack(self, shape: Shape) -> _Slots:
         """A pack of this shape; the first one is compiled."""
-        check_gradient(shape.solver, self._data.evaluation.times)
+        held_out = self._data.evaluation
+        check_gradient(shape.solver, held_out.times, held_out.n_nodes)
         started = time.perf_counter()
         pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
         seconds = time.perf_counter() - started

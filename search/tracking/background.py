@@ -20,6 +20,8 @@ from typing import Any
 from search.study_folder import StudyFolder
 from search.tracking.credentials import without_credentials
 
+# For a process that has said that it is done.
+_SECONDS_TO_END = 10.0
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,7 +47,12 @@ class BackgroundTracking:
     def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
         self._folder = folder
         self._uri = tracking_uri
-        self._state: dict[str, Any] = {"written": 0, "complete": False, "error": None}
+        self._state: dict[str, Any] = {
+            "written": 0,
+            "progress": 0,
+            "complete": False,
+            "error": None,
+        }
         self._ended = threading.Event()
         self._process: subprocess.Popen[str] | None = None
 
@@ -93,20 +100,24 @@ class BackgroundTracking:
         lost: the study's folder has it.
         """
         self._tell({"best": list(best_numbers)})
-        written, until = None, 0.0
+        seen, until = None, 0.0
         while not self._ended.is_set():
-            if self._state["written"] != written:
-                written, until = self._state["written"], time.monotonic() + timeout
+            if self._state["progress"] != seen:
+                seen, until = self._state["progress"], time.monotonic() + timeout
             if time.monotonic() > until:
                 break
             self._ended.wait(0.05)
         self.close()
-        self._ended.wait()
+        self._ended.wait(_SECONDS_TO_END)
         return None if self._state["complete"] else self._describe_lack()
 
     def close(self) -> None:
-        """End the process where it still has something to do."""
-        if self._process is not None and not self._state["complete"]:
+        """End the process, at once where it has not been told what to do."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(_SECONDS_TO_END if self._state["complete"] else 0)
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 

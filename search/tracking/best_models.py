@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,9 +47,16 @@ Owner = tuple[str, str, int]
 
 
 def log_models(
-    client: MlflowClient, experiment_id: str, folder: StudyFolder, owners: Sequence[Owner]
+    client: MlflowClient,
+    experiment_id: str,
+    folder: StudyFolder,
+    owners: Sequence[Owner],
+    on_progress: Callable[[], None] = lambda: None,
 ) -> None:
-    """Give each owner its model; models of this study that are no longer wanted are removed."""
+    """Give each owner its model; models of this study that are no longer wanted are removed.
+
+    on_progress: called after each.
+    """
     wanted = {(run_id, name): number for run_id, name, number in owners}
     study_id = folder.read_json("study.json")["id"]
     for model in _models(client, experiment_id, study_id):
@@ -64,6 +71,7 @@ def log_models(
         source = folder.models / f"trial-{number:06d}"
         if all((source / file).is_file() for file in _FILES):
             _log_model(client, experiment_id, folder, (run_id, name, number))
+            on_progress()
 
 
 def _models(client: MlflowClient, experiment_id: str, study_id: str) -> Iterator[LoggedModel]:

@@ -20,11 +20,13 @@ _LONGEST_DELAY_AT_THE_END = 2.0
 class LoopState:
     """How far the copy is.
 
-    written: trials that MLflow has in full. complete: whether it has the summary too.
+    written: trials that MLflow has in full. progress: grows with whatever was written.
+    complete: whether it has the summary too.
     error: what went wrong last, in one line without credentials; None while all is well.
     """
 
     written: int = 0
+    progress: int = 0
     complete: bool = False
     error: str | None = None
 
@@ -101,6 +103,9 @@ class TrackingLoop:
             self._state = state
             self._on_state(state)
 
+    def _progress(self, **changes: object) -> None:
+        self._tell(progress=self._state.progress + 1, **changes)
+
     def _write(self) -> bool:
         """Write what is there, and the summary once it is asked for; whether there was anything."""
         with self._changed:
@@ -111,10 +116,10 @@ class TrackingLoop:
             if self._given_up:
                 return True
             self._writer.write_trial(number)
-            self._tell(written=self._writer.written)
+            self._progress(written=self._writer.written)
         # Trials may have ended between listing and asking for the end.
         if best is not None and not pending:
-            self._writer.finish(best)
+            self._writer.finish(best, self._progress)
             self._tell(complete=True)
         return bool(pending)
 

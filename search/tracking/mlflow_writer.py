@@ -116,22 +116,26 @@ class MlflowWriter:
         self._client.set_terminated(run_id, content.run_status, content.finished)
         self._written.add(number)
 
-    def finish(self, best_numbers: list[int]) -> None:
+    def finish(
+        self, best_numbers: list[int], on_progress: Callable[[], None] = lambda: None
+    ) -> None:
         """Write the study's summary, pictures and best models, and end the parent run.
 
-        best_numbers: trials whose models the study keeps, best first. Replaces what an earlier
-        call wrote.
+        best_numbers: trials whose models the study keeps, best first. on_progress: called after
+        each part. Replaces what an earlier call wrote.
         """
         with tempfile.TemporaryDirectory() as place:
             summary = summarise(self._folder, best_numbers, Path(place))
             self._client.log_artifacts(self._parent_id, place)
         self._write_summary(summary)
+        on_progress()
         owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]
         for run_id, _, number in owners:
             self._write_pictures(run_id, number)
+            on_progress()
         if best_numbers:
             owners.append((self._parent_id, STUDY_MODEL, best_numbers[0]))
-        log_models(self._client, self._experiment_id, self._folder, owners)
+        log_models(self._client, self._experiment_id, self._folder, owners, on_progress)
         self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
 
     def _experiment(self) -> Experiment:

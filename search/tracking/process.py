@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from search.tracking.loop import TrackingLoop
 
 _LESS_URGENT = 5
+_SECONDS_TO_END = 5.0
 
 
 def main() -> None:
@@ -59,6 +61,9 @@ def _obey(orders: IO[str], loop: TrackingLoop) -> None:
         else:
             loop.notify()
     loop.give_up()
+    # Another sweep may take over, and must not find two who write.
+    time.sleep(_SECONDS_TO_END)
+    os._exit(1)
 
 
 if __name__ == "__main__":

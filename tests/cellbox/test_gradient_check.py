@@ -35,7 +35,7 @@ def counted(monkeypatch) -> list[SolverSettings]:
     """Stands in for the computation, and notes for which settings it was asked."""
     asked = []
 
-    def gradient_error(solver, times):
+    def gradient_error(solver, times, large):
         asked.append(solver)
         return 1e-6
 
@@ -44,68 +44,78 @@ def counted(monkeypatch) -> list[SolverSettings]:
 
 
 def test_the_default_settings_pass_over_the_papers_horizon():
-    assert check_gradient(SolverSettings(), TIMES) < 1e-4
+    assert check_gradient(SolverSettings(), TIMES, 3) < 1e-4
+
+
+def test_the_layout_of_large_networks_is_checked_by_itself(counted):
+    for n_nodes in (3, 32, 33, 200):
+        check_gradient(SolverSettings(), TIMES, n_nodes)
+    assert len(counted) == 2
+
+
+def test_the_default_settings_pass_in_the_layout_of_large_networks():
+    assert check_gradient(SolverSettings(), TIMES, 99) < 1e-4
 
 
 def test_a_gradient_that_is_too_far_off_is_refused_with_its_error():
     loose = SolverSettings(adjoint="backsolve", rtol=0.3, atol=0.3)
     with pytest.raises(InputError, match=r"adjoint backsolve.*differs by 0\.\d+.*at most 0\.01"):
-        check_gradient(loose, TIMES)
+        check_gradient(loose, TIMES, 3)
 
 
 def test_a_fixed_step_too_short_for_the_step_limit_is_refused_with_the_limit_it_needs():
     with pytest.raises(InputError, match=r"fixed step of 0\.05 needs 80 steps.*max_steps to 80"):
-        check_gradient(SolverSettings(solver="heun", step=0.05), TIMES)
+        check_gradient(SolverSettings(solver="heun", step=0.05), TIMES, 3)
 
 
 def test_the_limit_holds_between_two_measurements_and_not_for_all_of_them():
     many_times = np.linspace(1.0, 20.0, 20)
-    assert check_gradient(SolverSettings(solver="heun", step=0.1), many_times) < 1e-3
+    assert check_gradient(SolverSettings(solver="heun", step=0.1), many_times, 3) < 1e-3
 
 
 def test_settings_that_do_not_reach_the_end_are_refused_with_the_step_limit():
     with pytest.raises(InputError, match=r"adaptive steps.*within 10 steps"):
-        check_gradient(SolverSettings(max_steps=2), TIMES)
+        check_gradient(SolverSettings(max_steps=2), TIMES, 3)
 
 
 def test_a_check_is_done_once_in_a_process(counted):
     for _ in range(3):
-        check_gradient(SolverSettings(), TIMES)
+        check_gradient(SolverSettings(), TIMES, 3)
     assert len(counted) == 1
-    check_gradient(SolverSettings(rtol=1e-4), TIMES)
-    check_gradient(SolverSettings(), 2 * TIMES)
+    check_gradient(SolverSettings(rtol=1e-4), TIMES, 3)
+    check_gradient(SolverSettings(), 2 * TIMES, 3)
     assert len(counted) == 3
 
 
 def test_another_process_finds_the_result_on_disk(counted, cache_file):
-    check_gradient(SolverSettings(), TIMES)
+    check_gradient(SolverSettings(), TIMES, 3)
     assert list(json.loads(cache_file.read_text()).values()) == [1e-6]
     gradient_check._known_error.cache_clear()
-    assert check_gradient(SolverSettings(), TIMES) == 1e-6
+    assert check_gradient(SolverSettings(), TIMES, 3) == 1e-6
     assert len(counted) == 1
 
 
 def test_a_result_on_disk_that_refuses_still_refuses(counted, cache_file):
-    check_gradient(SolverSettings(), TIMES)
+    check_gradient(SolverSettings(), TIMES, 3)
     known = json.loads(cache_file.read_text())
     cache_file.write_text(json.dumps(dict.fromkeys(known, 0.5)))
     gradient_check._known_error.cache_clear()
     with pytest.raises(InputError, match=r"differs by 0\.5"):
-        check_gradient(SolverSettings(), TIMES)
+        check_gradient(SolverSettings(), TIMES, 3)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", "\x00"])
 def test_a_damaged_cache_is_only_worth_a_new_check(counted, cache_file, content):
     cache_file.parent.mkdir(parents=True)
     cache_file.write_text(content)
-    check_gradient(SolverSettings(), TIMES)
+    check_gradient(SolverSettings(), TIMES, 3)
     assert len(counted) == 1
     assert len(json.loads(cache_file.read_text())) == 1
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_anyone(counted, tmp_path):
     (tmp_path / "cellbox").write_text("a file where the folder would be")
-    assert check_gradient(SolverSettings(), TIMES) == 1e-6
+    assert check_gradient(SolverSettings(), TIMES, 3) == 1e-6
 
 
 def test_many_times_are_thinned_and_the_last_one_kept():

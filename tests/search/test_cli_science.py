@@ -153,6 +153,19 @@ def test_simulation_follows_its_seed_and_options(tmp_path):
     assert (first.truth.amplitudes == 0.5).all()
 
 
+def test_a_balanced_design_leaves_no_node_out(capsys, tmp_path):
+    # The paper's draw of this seed leaves some out.
+    found = {}
+    for design in ("paper", "balanced"):
+        file = tmp_path / f"{design}.json"
+        arguments = ("simulate", "GSD", "--conditions", "12", "--design", design)
+        out = str(tmp_path / design)
+        assert main([*arguments, "--out", out, "--json", str(file)]) == 0
+        found[design] = read_json(file)["unperturbed_nodes"]
+    assert found["paper"]
+    assert found["balanced"] == []
+
+
 def test_simulate_takes_a_network_of_ones_own(tmp_path, capsys):
     edges = tmp_path / "mine.csv"
     edges.write_text("source,target,sign\nA,B,1\nB,C,-1\nC,A,activation\n")

@@ -52,6 +52,12 @@ def test_no_more_lanes_are_tried_than_fit():
     assert choose_lanes(TRIED, rates(of_4=1, of_16=4), lambda n: n <= 16)[0] == 16
 
 
+def test_where_not_even_the_first_fit_fewer_are_taken():
+    lanes, measured, _ = choose_lanes((16, 64), rates(of_4=1), lambda n: n <= 6)
+    assert lanes == 4
+    assert measured == {4: 1}
+
+
 def test_running_out_of_memory_ends_the_trying_and_not_the_study():
     def device(n_lanes):
         if n_lanes > 16:

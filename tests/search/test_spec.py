@@ -276,6 +276,12 @@ def test_by_default_a_growing_study_has_more_trials_under_way(number, seen):
     assert Sampler().seen_by(number) == seen
 
 
+@pytest.mark.parametrize("name", ["cmaes", "nsga2", "gp"])
+def test_samplers_that_learn_in_generations_keep_to_sixteen_under_way(name):
+    assert Sampler(name=name).seen_by(500) == 485
+    assert Sampler(name=name).most_in_flight == 16
+
+
 def test_a_chosen_number_under_way_holds_for_every_trial():
     sampler = Sampler(in_flight=5)
     assert [sampler.seen_by(number) for number in (0, 4, 5, 500)] == [0, 0, 1, 496]

@@ -136,6 +136,14 @@ def test_repeats_draw_other_conditions_and_noise(simulated, measured):
     assert sorted(orders[0]) == sorted(orders[1])
 
 
+def test_a_balanced_design_perturbs_every_node_in_every_repeat():
+    data = {"system": "VSC", "conditions": 8, "design": "balanced"}
+    balanced = load_study_data(study_spec(data, {"conditions": [4, 8]}))
+    for repeat in range(2):
+        rows, _ = balanced.indices(Budget(4, 2, 5), repeat)
+        assert (balanced.perturbations[rows] != 0).any(axis=0).all()
+
+
 def test_the_same_seed_gives_the_same_data_and_another_seed_others(simulated):
     again, other = load_study_data(simulated_spec()), load_study_data(simulated_spec(seed=1))
     assert np.array_equal(again.measurements, simulated.measurements)

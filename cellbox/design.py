@@ -64,7 +64,7 @@ def draw_design(
 def _balanced(order: Int[np.ndarray, "n_conditions n_nodes"]) -> np.ndarray:
     """The same draw with nodes moved to the front where they were perturbed least so far.
 
-    Ties go by the order drawn.
+    Ties go to the node that was least among the further ones, and then by the order drawn.
     """
     n_nodes = order.shape[1]
     n_places = min(n_nodes, _BALANCED_PLACES)
@@ -74,7 +74,7 @@ def _balanced(order: Int[np.ndarray, "n_conditions n_nodes"]) -> np.ndarray:
     for drawn in order:
         left, chosen = list(drawn), []
         for place in range(n_places):
-            node = left[int(np.argmin(counts[place, left]))]
+            node = min(left, key=lambda one: tuple(counts[place:, one]))
             left.remove(node)
             chosen.append(node)
             # From this place on it belongs to the perturbed ones.

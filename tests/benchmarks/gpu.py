@@ -4,9 +4,10 @@
 
 Run in a copy of the repository; nothing is installed and no network is used. Throughput against
 lane count for LI, GSD and a random network of 100 nodes, as trials of 3,000 steps in a minute;
-with one lane that is training one trial after another. Then one gradient of networks of 1,000
-to 20,000 nodes with 100 conditions, against the best form that diffrax alone allows. What does not
-fit into memory is said and left out; results of both sides are compared.
+with one lane that is training one trial after another. One gradient of LI against both forms of
+diffrax, as `gradient` has it. Then one gradient of networks of 1,000 to 20,000 nodes with 100
+conditions, against the best form that diffrax alone allows. What does not fit into memory is said
+and left out; gradients that differ end the script with an error, after everything is written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.gradient import Problem, difference, diffrax_side, ours
+from tests.benchmarks.gradient import Problem, compare_li, difference, diffrax_side, ours
 from tests.benchmarks.measuring import (
     arguments,
     environment,
@@ -30,6 +31,8 @@ from tests.benchmarks.measuring import (
 LANES = (1, 16, 64, 256, 1024, 4096)
 LARGE_NODES = (1000, 2000, 5000, 10_000, 20_000)
 STEPS_OF_A_TRIAL = 3000
+# Each side chooses steps of its own, at a relative tolerance of 1e-3.
+MOST_DIFFERENCE = 1e-2
 
 
 def throughput(name: str, lanes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
@@ -163,6 +166,8 @@ def main() -> None:
         for row in throughput(name, lanes, given.repeats)
     ]
     print(table(by_lanes), "\n")
+    li = compare_li(given.repeats, 4 if given.quick else 64)
+    print(table([{"LI": name, **row} for name, row in li["sides"].items()]), "\n")
     large = [
         large_gradient(n_nodes, 4 if given.quick else 100, given.repeats)
         for n_nodes in ((40,) if given.quick else LARGE_NODES)
@@ -171,6 +176,7 @@ def main() -> None:
     result = {
         "device": device.device_kind,
         "throughput": by_lanes,
+        "li": li,
         "large_gradients": large,
         **environment(),
     }
@@ -187,6 +193,10 @@ def main() -> None:
         ax.legend(title="network", frameon=False)
 
     write(result, given.json, draw)
+    differences = [row["difference_from_tight_tolerances"] for row in li["sides"].values()]
+    differences += [row["difference"] for row in large if row["difference"] is not None]
+    if not max(differences) < MOST_DIFFERENCE:
+        raise SystemExit(f"gradients differ by {max(differences):.2g}")
 
 
 if __name__ == "__main__":

@@ -110,13 +110,19 @@ def arguments(description: str | None, *, repeats: int) -> argparse.ArgumentPars
 
 
 def write(result: Mapping[str, Any], file: str | None, draw: Callable[[Any], None]) -> None:
-    """Write the result as JSON, and what `draw` makes of an axes beside it as PNG."""
+    """Write the result as JSON, and what `draw` makes of an axes beside it as PNG.
+
+    Where matplotlib is not installed there is no picture, and a line that says so.
+    """
     if file is None:
         return
     path = Path(file)
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError:
+        print("no plot: matplotlib is not installed")
+        return
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -227,6 +227,6 @@ def test_a_diverged_training_still_gives_a_model_and_says_so(data, tmp_path):
 
 
 def test_settings_with_wrong_gradients_are_refused_before_training(data, monkeypatch):
-    monkeypatch.setattr(gradient_check, "gradient_error", lambda solver, times: 0.2)
+    monkeypatch.setattr(gradient_check, "gradient_error", lambda solver, times, large: 0.2)
     with pytest.raises(InputError, match=r"gradient.*differs by 0\.2"):
         fit(data, replace(SHORT, solver=SolverSettings(rtol=1.5e-3)))

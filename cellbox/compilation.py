@@ -19,9 +19,7 @@ logger = logging.getLogger(__name__)
 # Programs that compile faster than this are not worth a file.
 _WORTH_KEEPING_SECONDS = 0.2
 
-
-# LLVM's further passes make these programs neither faster nor smaller, and cost a tenth of the
-# time to compile (`python -m tests.benchmarks.gradient`).
+# Packs of LI and GSD compiled a tenth faster with it than without, and ran no slower.
 _CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 
 

@@ -119,7 +119,8 @@ def _key(solver: SolverSettings, times: tuple[float, ...], large: bool) -> str:
 def _code() -> str:
     """A digest of the code that a result holds for."""
     digest = sha256()
-    for module in ("dynamics", "gradient_check", "layouts", "objective", "replay", "solve"):
+    modules = "dynamics", "gradient_check", "layouts", "objective", "replay", "solve", "tableaus"
+    for module in modules:
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]
 

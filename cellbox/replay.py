@@ -6,7 +6,7 @@ each step once more and takes it apart by the chain rule. The gradient is that o
 (discretise, then optimise), as from diffrax's RecursiveCheckpointAdjoint and DirectAdjoint; no
 tree of checkpoints is kept, and step sizes are not differentiated.
 
-One step from x of length h, with coefficients a and b of the method (rows of `_Method.rows`):
+One step from x of length h, with coefficients a and b of the method (rows of `Method.rows`):
 
     y_i = x + h Σ_{j<i} a_ij k_j,    k_i = α tanh(W y_i − u) − y_i,    x' = x + h Σ_i b_i k_i
 
@@ -22,14 +22,11 @@ models side by side, each with its own steps, until the last is done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int
@@ -37,7 +34,8 @@ from jaxtyping import Array, Bool, Float, Int
 from cellbox import layouts
 from cellbox.dynamics import Parameters
 from cellbox.layouts import Layout, layout_for
-from cellbox.solver_settings import SOLVERS, SolverSettings
+from cellbox.solver_settings import SolverSettings
+from cellbox.tableaus import Method, combine, method_of
 
 # Eq. 1 decays with time constant 1, so half of it is a safe first step; then steps adapt.
 FIRST_STEP = 0.5
@@ -48,32 +46,6 @@ LONGEST_STEP = 2.0
 # diffrax's PIDController: how far below the largest allowed step to stay, and how much a step may
 # shrink and grow at once.
 _SAFETY, _LEAST_FACTOR, _MOST_FACTOR = 0.9, 0.2, 10.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Method:
-    """An explicit Runge–Kutta method, from its Butcher tableau.
-
-    rows: row i has the coefficients of k_0 to k_i in the next stage; the last row is b.
-    error: coefficients of the local error; one more than stages where it uses the new slope.
-    """
-
-    rows: Float[np.ndarray, "n_stages n_stages"]
-    error: Float[np.ndarray, " n_coefficients"]
-    order: int
-
-    @classmethod
-    def of(cls, solver: type[diffrax.AbstractSolver]) -> _Method:
-        if solver is diffrax.Euler:
-            return cls(np.ones((1, 1)), np.zeros(1), 1)
-        tableau = solver.tableau  # type: ignore[attr-defined]
-        # The last stage of an FSAL method is the first of the next step.
-        n_stages = tableau.num_stages - tableau.fsal
-        rows = np.zeros((n_stages, n_stages))
-        for row, coefficients in zip(rows, tableau.a_lower, strict=False):
-            row[: len(coefficients)] = coefficients
-        rows[-1] = tableau.b_sol[:n_stages]
-        return cls(rows, np.asarray(tableau.b_error), solver().order(None))  # type: ignore[arg-type]
 
 
 class _System(NamedTuple):
@@ -250,7 +222,7 @@ def _forward(
 
 def _steps(settings: SolverSettings, layout: Layout, system: _System) -> Any:
     """A function that steps all lanes through one interval."""
-    method = _method(settings.solver)
+    method = method_of(settings.solver)
 
     def choose(length: Any, state: Any, new: Any, error: Any, active: Any) -> tuple[Any, Any]:
         """Which lanes accept the step, and how long their next one may be."""
@@ -341,24 +313,15 @@ def _pull(layout: Layout, by_inner: Any, by_slope: Any, weights: Any) -> Any:
 
 
 def _step(
-    method: _Method, layout: Layout, system: _System, state: Any, length: Any, slope: Any
+    method: Method, layout: Layout, system: _System, state: Any, length: Any, slope: Any
 ) -> tuple[Any, Any, Any]:
     """The new state, the slope there, and the estimated error of one step."""
     slopes = [slope]
     new = state
     for row in method.rows:
-        new = state + length * _combine(row, slopes)
+        new = state + length * combine(row, slopes)
         slopes.append(_slope(layout, system, new))
-    return new, slopes[-1], length * _combine(method.error, slopes)
-
-
-def _combine(coefficients: Any, arrays: Any) -> Any:
-    """Σ coefficient · array, without the terms that are zero."""
-    return sum(
-        float(coefficient) * array
-        for coefficient, array in zip(coefficients, arrays, strict=False)
-        if coefficient
-    )
+    return new, slopes[-1], length * combine(method.error, slopes)
 
 
 def _lanes_in_front(layout: Layout, states: Float[Array, "n *state"]) -> Any:
@@ -395,7 +358,7 @@ def _backward(
     system = _System(
         layout.matrix(weights), layout.per_node(amplitudes), layout.state(perturbations)
     )
-    method = _method(settings.solver)
+    method = method_of(settings.solver)
     states, lengths = _lanes_behind(layout, record.states), record.lengths.T
     restarts, by_states = _states(layout, restarts), _states(layout, by_states)
     n_times = len(by_states)
@@ -434,7 +397,7 @@ def _backward(
 
 
 def _step_back(
-    method: _Method,
+    method: Method,
     layout: Layout,
     system: _System,
     state: Any,
@@ -452,21 +415,16 @@ def _step_back(
             layout.apart(_saturation, stages[-1], system.weights, system.perturbations)
         )
         slopes.append(system.amplitudes * saturations[-1] - stages[-1])
-        stages.append(state + length * _combine(row, slopes))
+        stages.append(state + length * combine(row, slopes))
     by_stages = [by_new]  # of the stages after the one at hand, the last first
     by_inners = []
     for index in reversed(range(n_stages)):
         # The coefficients that this stage's slope has in later stages.
         column = method.rows[index:, index][::-1]
-        by_slope = length * _combine(column, by_stages)
+        by_slope = length * combine(column, by_stages)
         by_inner = system.amplitudes * (1 - saturations[index] ** 2) * by_slope
         by_stages.append(layout.apart(_pull, by_inner, by_slope, system.weights))
         by_inners.append(by_inner)
         by_amplitudes = by_amplitudes + saturations[index] * by_slope
     by_weights = layout.add_outers(by_weights, by_inners, stages[-2::-1])
     return sum(by_stages[1:], by_new), by_weights, by_amplitudes
-
-
-@cache
-def _method(name: str) -> _Method:
-    return _Method.of(SOLVERS[name])

@@ -219,11 +219,15 @@ class Spec(_Part):
     tracking: Tracking = Tracking()
 
     @property
+    def repeats_at_once(self) -> int:
+        """How many repeats of a trial are trained together."""
+        # Wilcoxon judges repeat by repeat, so there each waits for the one before.
+        return 1 if self.pruner.name == "wilcoxon" else self.repeats
+
+    @property
     def most_trainings_at_once(self) -> int:
         """The most trainings that can be under way together."""
-        # Wilcoxon trains the repeats of a trial one after another.
-        at_once = 1 if self.pruner.name == "wilcoxon" else self.repeats
-        return self.sampler.most_in_flight * at_once
+        return self.sampler.most_in_flight * self.repeats_at_once
 
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""

@@ -303,9 +303,7 @@ class _Sweep:
             return
         plan = make_plan(number, parameters, self._spec, self._data)
         self._trials[number] = RunningTrial(plan, self._spec.repeats)
-        # Wilcoxon judges repeat by repeat, so there each waits for the one before.
-        at_once = 1 if self._spec.pruner.name == "wilcoxon" else self._spec.repeats
-        for repeat in range(at_once):
+        for repeat in range(self._spec.repeats_at_once):
             self._submit(number, repeat)
 
     def _submit(self, number: int, repeat: int) -> None:

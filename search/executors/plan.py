@@ -168,7 +168,7 @@ def _gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[flo
         )[0]
 
     with precision_context(solver.precision):
-        # Perturbed by turns, and long enough for the responses to settle.
+        # Long enough for the responses to settle.
         perturbations = number(random.uniform(0, 1, (n_nodes, n_conditions)))
         times = number(np.linspace(0, 20, n_times + 1)[1:])
         measured = number(np.zeros((n_times, n_nodes, n_conditions)))

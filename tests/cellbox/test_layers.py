@@ -17,8 +17,9 @@ SERVICE = {"search", "ray", "optuna", "mlflow"}
 LAYERS = [
     {"errors", "_systems"},
     {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
-    {"networks", "replay", "cache"},
-    {"solve", "compilation"},
+    {"networks", "tableaus", "cache"},
+    {"replay", "compilation"},
+    {"solve"},
     {"dataset", "settings", "objective", "metrics", "export"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model"},

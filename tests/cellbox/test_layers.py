@@ -19,7 +19,7 @@ LAYERS = [
     {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
     {"networks", "tableaus", "cache"},
     {"replay", "compilation"},
-    {"solve"},
+    {"solve", "sensitivity"},
     {"dataset", "settings", "objective", "metrics", "export"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model"},

@@ -40,6 +40,8 @@ class Dataset:
         nodes); headline metrics leave them out.
     allowed_edges: which entries of W may be non-zero, or None for all.
     noise_free: the exact response where the data were simulated, else None.
+    undetermined: rows whose response rounding decides (see `cellbox.determinacy`); None where
+        that is not known, as of measured data.
     truth: the network that made the data where it is known, else None. Reported, never used.
     split: the split that came with the data, if one did.
     """
@@ -52,6 +54,7 @@ class Dataset:
     activity_nodes: Bool[np.ndarray, " n_nodes"]
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
     noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
+    undetermined: Bool[np.ndarray, " n_rows"] | None = None
     truth: Network | None = None
     split: Split | None = None
     name: str = "data"
@@ -70,6 +73,11 @@ class Dataset:
     def measured_nodes(self) -> Bool[np.ndarray, " n_nodes"]:
         """Nodes that the headline metrics count: all but the activity nodes."""
         return ~self.activity_nodes
+
+    @property
+    def determined(self) -> Bool[np.ndarray, " n_rows"]:
+        """Rows that a model can be judged by: all that are not known to be undetermined."""
+        return np.ones(self.n_rows, bool) if self.undetermined is None else ~self.undetermined
 
     @cached_property
     def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:
@@ -94,8 +102,18 @@ class Dataset:
             measurements=self.measurements[rows],
             row_names=tuple(self.row_names[row] for row in rows),
             noise_free=None if self.noise_free is None else self.noise_free[rows],
+            undetermined=None if self.undetermined is None else self.undetermined[rows],
             split=None,
         )
+
+
+def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]:
+    """The validation rows that choose between models: the determined ones, or all if none is.
+
+    The end state of an undetermined row is a matter of luck, and so would be the choice.
+    """
+    determined = split.validation[data.determined[split.validation]]
+    return determined if len(determined) else split.validation
 
 
 def _number_in_order(keys: np.ndarray) -> Int[np.ndarray, " n_rows"]:

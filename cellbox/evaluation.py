@@ -11,7 +11,14 @@ from jaxtyping import Bool, Float
 
 from cellbox.baselines import score_baselines
 from cellbox.dataset import Dataset, Split
-from cellbox.metrics import PredictionScore, Recovery, prediction_score, recovery
+from cellbox.metrics import (
+    PredictionScore,
+    Recovery,
+    in_order_of,
+    prediction_score,
+    recovery,
+    wrong_basin_share,
+)
 from cellbox.model import FittedModel
 
 _NO_RECOVERY: dict[str, None] = dict.fromkeys(Recovery.__dataclass_fields__)
@@ -23,9 +30,16 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     Headline numbers leave out activity nodes; where there are any, "all_nodes" has the same
     with them. What needs a truth that is not there is None, and so is an error that is not
     finite because the model could not be solved. The names are an interface.
+
+    undetermined_share: share of the test rows that are undetermined (see `cellbox.determinacy`),
+        which neither test_mae_noise_free nor wrong_basin_share counts; None where not known.
+    wrong_basin_share: share of the others in which some node is off by more than half its true
+        amplitude at the last time.
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
+    report["undetermined_share"] = _undetermined_share(data, split)
+    report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
     every = _every_node(data)
     report["all_nodes"] = None if every is None else _scores(predicted, data, split, every)
     if data.truth is None:
@@ -116,7 +130,28 @@ def _scores(
     nodes: Bool[np.ndarray, " n_nodes"],
 ) -> dict[str, float | None]:
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
-    return _plain(prediction_score(predicted, data.measurements[split.test], noise_free, nodes))
+    measured, determined = data.measurements[split.test], data.determined[split.test]
+    return _plain(prediction_score(predicted, measured, noise_free, nodes, determined))
+
+
+def _undetermined_share(data: Dataset, split: Split) -> float | None:
+    if data.undetermined is None or not len(split.test):
+        return None
+    return float(data.undetermined[split.test].mean())
+
+
+def _wrong_basin_share(
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"], data: Dataset, split: Split
+) -> float | None:
+    if data.truth is None or data.noise_free is None:
+        return None
+    determined, nodes = data.determined[split.test], data.measured_nodes
+    exact = data.noise_free[split.test]
+    return wrong_basin_share(
+        predicted[determined, -1][:, nodes],
+        exact[determined, -1][:, nodes],
+        in_order_of(data.truth, data.nodes).amplitudes[nodes],
+    )
 
 
 def _baseline_scores(

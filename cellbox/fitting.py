@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cellbox.dataset import Dataset, Split, split_rows
+from cellbox.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.errors import InputError, Problem
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Status
@@ -86,7 +86,7 @@ def check_split(data: Dataset, split: Split) -> None:
     """
     parts = {
         "training": data.measurements[split.training],
-        "validation": data.measurements[split.validation][..., data.measured_nodes],
+        "validation": data.measurements[validation_rows(data, split)][..., data.measured_nodes],
     }
     problems = [
         Problem(
@@ -103,12 +103,13 @@ def check_split(data: Dataset, split: Split) -> None:
 
 def pool_of(data: Dataset, split: Split, settings: Settings) -> Pool:
     """The training and validation rows of a split, where lanes can reach them."""
+    validation = validation_rows(data, split)
     return make_pool(
         perturbations=data.perturbations[split.training],
         measurements=data.measurements[split.training],
         times=data.times,
-        validation_perturbations=data.perturbations[split.validation],
-        validation_measurements=data.measurements[split.validation],
+        validation_perturbations=data.perturbations[validation],
+        validation_measurements=data.measurements[validation],
         validation_times=data.times,
         validation_nodes=data.measured_nodes,
         allowed_edges=data.allowed_edges,

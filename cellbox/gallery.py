@@ -15,7 +15,7 @@ from cellbox.export import write_edges_csv, write_graphml, write_sif
 from cellbox.files import atomic_write
 from cellbox.metrics import in_order_of
 from cellbox.model import FittedModel
-from cellbox.simulation import responses
+from cellbox.responses import responses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

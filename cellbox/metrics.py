@@ -20,7 +20,8 @@ class PredictionScore:
     """How close predictions on held-out rows are, over the scored nodes and all their times.
 
     test_mae: mean |predicted - measured| (log ratio); None where nothing was measured.
-    test_mae_noise_free: the same against the exact response; None where it is not known.
+    test_mae_noise_free: the same against the exact response, over determined rows alone; None
+        where it is not known, and where there is no such row.
     test_pearson: r of measured with predicted values, pooled over rows, times and nodes; None
         where undefined.
     """
@@ -89,24 +90,53 @@ def prediction_score(
     measured: Float[np.ndarray, "n_rows n_times n_nodes"],
     noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None,
     nodes_mask: Bool[np.ndarray, " n_nodes"],
+    determined: Bool[np.ndarray, " n_rows"] | None = None,
 ) -> PredictionScore:
     """Score predictions of held-out rows on the nodes of `nodes_mask`; all in log ratio.
 
     measured: NaN where nothing was measured; those entries do not count. noise_free: the exact
-    response where the data were simulated. The correlation is None, not that of the rest,
-    where a prediction of a measured value is not finite.
+    response where the data were simulated. determined: the rows that are compared with it, by
+    default all. The correlation is None, not that of the rest, where a prediction of a measured
+    value is not finite.
 
     Raises InputError where the shapes differ.
     """
     _require_same_shape(predicted, measured)
     predicted, measured = predicted[..., nodes_mask], measured[..., nodes_mask]
-    exact = None if noise_free is None else noise_free[..., nodes_mask]
     finite = np.isfinite(predicted[~np.isnan(measured)]).all()
+    of_exact = None
+    if noise_free is not None:
+        rows = np.ones(len(predicted), bool) if determined is None else determined
+        of_exact = mean_absolute_error(predicted[rows], noise_free[rows][..., nodes_mask])
     return PredictionScore(
         test_mae=mean_absolute_error(predicted, measured),
-        test_mae_noise_free=None if exact is None else mean_absolute_error(predicted, exact),
+        test_mae_noise_free=of_exact,
         test_pearson=pearson_correlation(predicted, measured) if finite else None,
     )
+
+
+def wrong_basin_share(
+    predicted: Float[np.ndarray, "n_rows n_nodes"],
+    exact: Float[np.ndarray, "n_rows n_nodes"],
+    amplitudes: Float[np.ndarray, " n_nodes"],
+) -> float | None:
+    """Share of rows in which some node ends more than half its amplitude from where it should.
+
+    predicted, exact: states at the horizon (log ratio); nodes whose exact state is NaN do not
+    count. amplitudes: the true α. A node's states lie within α of 0, so half of it is far beyond
+    what errors of a weight do without leaving for another steady state. A prediction that is
+    not finite is wrong. None where no exact state is known.
+
+    Raises InputError where the shapes differ.
+    """
+    _require_same_shape(predicted, exact)
+    known = ~np.isnan(exact)
+    judged = known.any(axis=1)
+    if not judged.any():
+        return None
+    # Written so that a NaN prediction is not near.
+    near = np.abs(predicted - exact) <= 0.5 * amplitudes
+    return float((known & ~near).any(axis=1)[judged].mean())
 
 
 def recovery(learned: Network, truth: Network) -> Recovery:

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.files import atomic_write
 from cellbox.networks import Network
+from cellbox.responses import responses
 from cellbox.settings import Settings, settings_from_dict
-from cellbox.simulation import responses
 from cellbox.solver_settings import SolverSettings
 
 _FORMAT = 1

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from cellbox.compilation import keep_compiled_programs
 from cellbox.dataset import Dataset, Split
 from cellbox.design import check_perturbed, draw_design
-from cellbox.dynamics import Parameters
+from cellbox.determinacy import undetermined_conditions
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks import Network, System
+from cellbox.responses import responses
 from cellbox.settings import check_seed
-from cellbox.solve import integrate_each
-from cellbox.solver_settings import EXACT, SolverSettings, precision_context
-
-
-def responses(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    solver: SolverSettings = EXACT,
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
-    """The network's response to each perturbation at `times` (model time units), from x(0) = 0.
-
-    Each row is integrated by itself, so that it does not depend on the rows beside it. A row
-    that the solver could not finish is NaN.
-    """
-    keep_compiled_programs()
-    with precision_context(solver.precision):
-        number = partial(jnp.asarray, dtype=solver.dtype)
-        parameters = Parameters(number(network.weights), jnp.log(number(network.amplitudes)))
-        states, reached = _integrate(parameters, number(perturbations), number(times), solver)
-        return np.where(np.asarray(reached)[:, None, None], np.asarray(states, float), np.nan)
-
-
-_integrate = partial(jax.jit, static_argnums=3)(integrate_each)
+from cellbox.solver_settings import EXACT
 
 
 def equal_times(n_times: int, horizon: float) -> Float[np.ndarray, " n_times"]:
@@ -66,7 +39,8 @@ def simulate(
     n_conditions: training conditions. n_held_out: validation conditions, and test conditions
     again as many, from the same design. n_perturbed: perturbed nodes per condition.
     noise: standard deviation of the Gaussian noise on every value. The exact responses
-    (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth.
+    (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth. Conditions
+    that rounding decides are marked (see `undetermined_conditions`).
     n_replicates: measurements of every condition, each with noise of its own, in rows that
     follow one another. design: "paper" or "balanced"; see `draw_design`.
 
@@ -80,8 +54,7 @@ def simulate(
     drawn = draw_design(n_all, len(network.nodes), random, kind=design)
     perturbations = drawn.perturbations(n_perturbed)
     times = equal_times(n_times, horizon)
-    exact = responses(network, perturbations, times)
-    refuse_unsolved(exact, name)
+    exact, undetermined = exact_responses(network, perturbations, times, noise=noise, name=name)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part]
     cut = np.array([n_conditions, n_conditions + n_held_out])
@@ -94,6 +67,7 @@ def simulate(
         row_names=tuple(_row_names(n_all, n_replicates)),
         activity_nodes=np.zeros(len(network.nodes), bool),
         noise_free=exact,
+        undetermined=undetermined[part],
         truth=network,
         split=Split(training=rows[0], validation=rows[1], test=rows[2]),
         name=name,
@@ -113,7 +87,27 @@ def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
     return simulate(system.network, **{**budget, **changes}, seed=seed, name=system.name)
 
 
-def refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:
+def exact_responses(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    *,
+    noise: float,
+    name: str,
+) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"]]:
+    """The exact responses (log ratio) at `times` (model time units), and which are undetermined.
+
+    noise: standard deviation of a measurement (log ratio); see `undetermined_conditions`.
+    name: what is simulated, for people.
+
+    Raises InputError for a network too stiff to solve.
+    """
+    exact = responses(network, perturbations, times)
+    _refuse_unsolved(exact, name)
+    return exact, undetermined_conditions(network, perturbations, times, exact, noise)
+
+
+def _refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:
     """Refuse a network whose exact response could not be computed."""
     unsolved = np.flatnonzero(~np.isfinite(exact).all(axis=(1, 2)))
     if len(unsolved):

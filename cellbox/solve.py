@@ -49,19 +49,21 @@ def integrate_each(
     perturbations: Float[Array, "n_rows n_nodes"],
     times: Float[Array, " n_times"],
     settings: SolverSettings,
+    start: Float[Array, "n_rows n_nodes"] | None = None,
 ) -> tuple[Float[Array, "n_rows n_times n_nodes"], Bool[Array, " n_rows"]]:
-    """Integrate each row by itself from x(0) = 0, with steps of its own.
+    """Integrate each row by itself, from x(0) = `start` or else 0, with steps of its own.
 
     Slower than `integrate`, but no row's answer depends on the others'. Also returns which
     rows the solver finished.
     """
+    start = jnp.zeros_like(perturbations) if start is None else start
     if settings.replays:
         states, reached = jax.vmap(
-            lambda u: integrate(parameters, u[:, None], jnp.zeros_like(u[:, None]), times, settings)
-        )(perturbations)
+            lambda u, x: integrate(parameters, u[:, None], x[:, None], times, settings)
+        )(perturbations, start)
         return states[..., 0], reached
-    return jax.vmap(lambda u: _diffeqsolve(parameters, u, jnp.zeros_like(u), times, settings))(
-        perturbations
+    return jax.vmap(lambda u, x: _diffeqsolve(parameters, u, x, times, settings))(
+        perturbations, start
     )
 
 

@@ -26,6 +26,8 @@ _FIT_METRICS = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
+    "undetermined_share",
+    "wrong_basin_share",
     "all_nodes",
     *Recovery.__dataclass_fields__,
 )

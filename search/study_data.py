@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from cellbox.dataset import Dataset, Split, split_rows
 from cellbox.design import check_perturbed, draw_design
@@ -21,7 +21,7 @@ from cellbox.errors import InputError, Problem
 from cellbox.fitting import check_split
 from cellbox.networks import Network, read_network, system
 from cellbox.readers import read_data
-from cellbox.simulation import refuse_unsolved, responses
+from cellbox.simulation import exact_responses
 from search.space import Choice, Fixed, Range
 from search.spec import Data, Spec
 
@@ -48,6 +48,8 @@ class StudyData:
     pool_times: for each number of time points, ascending indices into `times`.
     evaluation: validation and test rows, with the split that says which is which.
     own: the budget that a trial has unless it searches another.
+    undetermined: the pool's rows whose response rounding decides; None where not known. They
+        are trained on like the others.
     """
 
     perturbations: Float[np.ndarray, "n_pool_rows n_nodes"]
@@ -58,6 +60,7 @@ class StudyData:
     pool_times: dict[int, Int[np.ndarray, " n_chosen"]]
     evaluation: Dataset
     own: Budget
+    undetermined: Bool[np.ndarray, " n_pool_rows"] | None = None
 
     def indices(
         self, budget: Budget, repeat: int
@@ -95,6 +98,9 @@ class StudyData:
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
+        undetermined = None
+        if held_out.undetermined is not None and self.undetermined is not None:
+            undetermined = np.concatenate([held_out.undetermined, self.undetermined[rows]])
         return replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
@@ -106,6 +112,7 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
+            undetermined=undetermined,
             split=replace(held_out.split, training=held_out.n_rows + np.arange(len(rows))),
         )
 
@@ -203,6 +210,7 @@ def _simulated(spec: Spec) -> StudyData:
     blocks: list[np.ndarray] = []
     truths: list[np.ndarray] = []
     measured: list[np.ndarray] = []
+    undetermined: list[np.ndarray] = []
     pool_rows: dict[tuple[int, int | None], tuple[np.ndarray, ...]] = {}
     n_rows = 0
     for repeat in range(spec.repeats):
@@ -210,12 +218,14 @@ def _simulated(spec: Spec) -> StudyData:
         design = draw_design(n_conditions, len(source.network.nodes), random, kind=source.design)
         for n_perturbed in node_levels:
             perturbations = design.perturbations(n_perturbed)
-            exact = responses(source.network, perturbations, times)
-            refuse_unsolved(exact, source.name)
+            exact, undecided = exact_responses(
+                source.network, perturbations, times, noise=source.noise, name=source.name
+            )
             noise = _random(spec, _TRAINING, repeat, n_perturbed).standard_normal(exact.shape)
             blocks.append(perturbations)
             truths.append(exact)
             measured.append(exact + source.noise * noise)
+            undetermined.append(undecided)
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
@@ -228,6 +238,7 @@ def _simulated(spec: Spec) -> StudyData:
         pool_times=pool_times,
         evaluation=_held_out(spec, source),
         own=source.own,
+        undetermined=np.concatenate(undetermined),
     )
 
 
@@ -240,8 +251,9 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     design = draw_design(n_rows, n_nodes, random, kind=source.design)
     perturbations = design.perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
-    exact = responses(source.network, perturbations, times)
-    refuse_unsolved(exact, source.name)
+    exact, undetermined = exact_responses(
+        source.network, perturbations, times, noise=source.noise, name=source.name
+    )
     return Dataset(
         nodes=source.network.nodes,
         times=times,
@@ -250,6 +262,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
         row_names=tuple(f"held out {row + 1}" for row in range(n_rows)),
         activity_nodes=np.zeros(n_nodes, bool),
         noise_free=exact,
+        undetermined=undetermined,
         truth=source.network,
         split=Split(
             training=np.zeros(0, int),
@@ -313,6 +326,7 @@ def _from_files(spec: Spec) -> StudyData:
         },
         evaluation=_evaluation_rows(data, split),
         own=own,
+        undetermined=training.undetermined,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellbox.dataset import validation_rows
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.evaluation import evaluate_baselines
 from cellbox.gradient_check import check_gradient
@@ -379,7 +380,8 @@ def _penalty(data: StudyData) -> float:
     """The error a diverged trial is given: twice that of predicting no response at all."""
     held_out = data.evaluation
     assert held_out.split is not None
-    measured = held_out.measurements[held_out.split.validation][..., held_out.measured_nodes]
+    rows = validation_rows(held_out, held_out.split)
+    measured = held_out.measurements[rows][..., held_out.measured_nodes]
     return float(2 * np.nanmean(np.abs(measured)))
 
 

@@ -26,6 +26,7 @@ class Extras:
     split: Split | None = None
     activity_nodes: tuple[str, ...] = ()
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
+    undetermined: Bool[np.ndarray, " n_rows"] | None = None
 
 
 def read_extras(
@@ -55,12 +56,15 @@ def read_extras(
         amplitudes = _read_amplitudes(amplitude_path, nodes, problems)
         truth = replace(truth, amplitudes=amplitudes) if truth else None
     split_path, activity_path = present("split.csv"), present("activity_nodes.csv")
-    edge_path = present("allowed_edges.csv")
+    edge_path, undetermined_path = present("allowed_edges.csv"), present("undetermined.csv")
     return Extras(
         truth=truth,
         split=_read_split(split_path, rows_of, perturbations, problems) if split_path else None,
         activity_nodes=_read_activity(activity_path, nodes, problems) if activity_path else (),
         allowed_edges=_read_allowed_edges(edge_path, nodes, problems) if edge_path else None,
+        undetermined=(
+            _read_undetermined(undetermined_path, rows_of, problems) if undetermined_path else None
+        ),
     )
 
 
@@ -122,6 +126,24 @@ def _read_allowed_edges(
         if not strange:
             allowed[position[record["target"]], position[record["source"]]] = True
     return allowed
+
+
+def _read_undetermined(
+    path: Path, rows_of: Mapping[str, Sequence[int]], problems: Problems
+) -> Bool[np.ndarray, " n_rows"]:
+    """Which rows are of a listed condition; no listed condition is an answer too."""
+    undetermined = np.zeros(sum(map(len, rows_of.values())), bool)
+    places: dict[str, str] = {}
+    for record in read_table(path, problems, required=("condition",), may_be_empty=True):
+        condition, where = record["condition"], f"{record.where}, column 'condition'"
+        if condition not in rows_of:
+            note_unknown(condition, tuple(rows_of), where, "condition", problems)
+        elif places.setdefault(condition, record.where) != record.where:
+            found = f"expected each condition once, found {condition!r} again ({places[condition]})"
+            problems.add(record.where, found, "Keep one of the rows")
+        else:
+            undetermined[list(rows_of[condition])] = True
+    return undetermined
 
 
 def _read_split(

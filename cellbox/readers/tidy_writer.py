@@ -19,7 +19,7 @@ from cellbox.tables import number_text, table_text
 
 TIDY_FILES = (
     *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
-    *("split.csv", "activity_nodes.csv", "allowed_edges.csv"),
+    *("undetermined.csv", "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
 )
 
 
@@ -71,6 +71,9 @@ def _write_files(data: Dataset, folder: Path) -> None:
     write("perturbations.csv", ("condition", "node", "value"), _perturbation_rows(data))
     if data.noise_free is not None:
         write("noise_free.csv", long_header, _long_rows(data, data.noise_free))
+    if data.undetermined is not None:
+        conditions = ((data.row_names[row],) for row in np.flatnonzero(data.undetermined))
+        write("undetermined.csv", ("condition",), conditions)
     if data.truth is not None:
         write_network(data.truth, folder / "network.csv")
         amplitudes = zip(data.truth.nodes, map(number_text, data.truth.amplitudes), strict=True)

@@ -194,6 +194,11 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "conditions": data.n_conditions,
         "combinations": int(data.combination_of_row.max()) + 1,
         "replicated_conditions": int((rows_of_condition > 1).sum()),
+        "undetermined_conditions": (
+            None
+            if data.undetermined is None
+            else len(np.unique(data.condition_of_row[data.undetermined]))
+        ),
         "times": data.times.tolist(),
         "missing_share": float(np.isnan(data.measurements).mean()),
         "activity_nodes": [data.nodes[index] for index in np.flatnonzero(data.activity_nodes)],
@@ -219,6 +224,9 @@ def _readable_facts(facts: dict[str, Any]) -> str:
         ("missing values", f"{shown(100 * facts['missing_share'])} %"),
         ("drug activity nodes", f"{len(activity)}: {shown_list(activity)}" if activity else None),
     ]
+    if facts["undetermined_conditions"] is not None:
+        undetermined = f"{facts['undetermined_conditions']:,} of {facts['conditions']:,}"
+        pairs.append(("undetermined conditions (rounding decides)", undetermined))
     if facts["allowed_edges"] is not None:
         possible = facts["nodes"] ** 2
         pairs.append(("edges that may exist", f"{facts['allowed_edges']:,} of {possible:,}"))

@@ -54,7 +54,7 @@ def say_report(
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], f"all {data.n_nodes} nodes"))
     output.say()
-    for sentence in verdict(report):
+    for sentence in (*verdict(report), *determinacy_sentences(report)):
         output.say(sentence)
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
@@ -72,6 +72,24 @@ def prediction_table(report: dict[str, Any], title: str) -> str:
         if any(score[key] is not None for _, score in columns)
     ]
     return text_table((title, *(name for name, _ in columns)), rows, indent=0)
+
+
+def determinacy_sentences(report: dict[str, Any]) -> list[str]:
+    """What has to be said of undetermined test conditions and wrong basins; nothing of none."""
+    sentences = []
+    undetermined, wrong = report["undetermined_share"], report["wrong_basin_share"]
+    if undetermined:
+        sentences.append(
+            f"{shown(100 * undetermined)} % of the held-out conditions are undetermined: they lie "
+            "on a ridge where rounding decides, and are not compared with the noise-free truth."
+        )
+    if wrong:
+        of_which = "the others" if undetermined else "the held-out conditions"
+        sentences.append(
+            f"Wrong basin in {shown(100 * wrong)} % of {of_which}: some node ends more than half "
+            "its amplitude from the truth."
+        )
+    return sentences
 
 
 def edges_table(model: FittedModel, data: Dataset, most: int = _EDGES_SHOWN) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from cellbox.dataset import validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
 from cellbox.fitting import fitted_model, training_record
 from cellbox.gradient_check import check_gradient
@@ -123,7 +124,7 @@ class Worker:
         if precision not in self._pools:
             data, evaluation = self._data, self._data.evaluation
             assert evaluation.split is not None
-            validation = evaluation.split.validation
+            validation = validation_rows(evaluation, evaluation.split)
             self._pools[precision] = make_pool(
                 perturbations=data.perturbations,
                 measurements=data.measurements,

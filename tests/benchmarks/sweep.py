@@ -97,13 +97,14 @@ def _arrays(seed: int) -> dict[str, Any]:
     """What our workers train and judge on, as plain arrays."""
     import numpy as np
 
+    from cellbox.dataset import validation_rows
     from search.study_data import load_study_data
 
     data = load_study_data(_spec(seed, trials=1))
     rows, times = data.indices(data.own, repeat=0)
     held_out = data.evaluation
     assert held_out.split is not None
-    validation = held_out.split.validation
+    validation = validation_rows(held_out, held_out.split)
     arrays = {
         "perturbations": data.perturbations[rows],
         "measurements": data.measurements[rows][:, times],

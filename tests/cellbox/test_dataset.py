@@ -1,11 +1,13 @@
 """Datasets know their conditions and combinations, and their splits cannot leak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellbox.dataset import Dataset, split_rows
+from cellbox.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.errors import InputError
 from cellbox.readers import read_data
 
@@ -98,6 +100,36 @@ def test_a_choice_of_rows_keeps_their_order_and_drops_the_split():
     np.testing.assert_array_equal(chosen.perturbations, [[3.0], [1.0]])
     np.testing.assert_array_equal(chosen.measurements, data.measurements[[2, 0]])
     assert chosen.split is None
+
+
+def test_a_choice_of_rows_keeps_which_are_undetermined():
+    data = replace(dataset([[1.0], [2.0], [3.0]]), undetermined=np.array([True, False, False]))
+    assert data.rows(np.array([2, 0])).undetermined.tolist() == [False, True]
+    assert data.determined.tolist() == [False, True, True]
+
+
+def test_where_nothing_is_known_every_row_is_determined():
+    data = dataset([[1.0], [2.0], [3.0]])
+    assert data.rows(np.array([2, 0])).undetermined is None
+    assert data.determined.tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("undetermined", "chosen"),
+    [
+        (None, [1, 2, 3]),
+        ([True, False, False, False, True], [1, 2, 3]),
+        ([False, True, False, True, False], [2]),
+        ([False, True, True, True, False], [1, 2, 3]),
+    ],
+    ids=["unknown", "none of them", "some of them", "all of them"],
+)
+def test_undetermined_rows_are_left_out_of_validation_unless_all_are(undetermined, chosen):
+    data = dataset(np.arange(5.0)[:, None])
+    if undetermined is not None:
+        data = replace(data, undetermined=np.array(undetermined))
+    split = Split(training=np.array([0]), validation=np.array([1, 2, 3]), test=np.array([4]))
+    assert validation_rows(data, split).tolist() == chosen
 
 
 def test_skmel133_has_88_conditions_of_78_combinations_in_89_rows(skmel133):

@@ -11,7 +11,7 @@ from cellbox.baselines import score_baselines
 from cellbox.dataset import Split, split_rows
 from cellbox.errors import InputError
 from cellbox.evaluation import evaluate
-from cellbox.fitting import choose_split, fit
+from cellbox.fitting import choose_split, fit, pool_of
 from cellbox.metrics import pearson_correlation
 from cellbox.model import FittedModel, load_model
 from cellbox.settings import Settings
@@ -206,6 +206,23 @@ def test_a_part_without_measured_values_is_refused(part, data):
     blank[getattr(data.split, part)] = np.nan
     with pytest.raises(InputError, match=part):
         fit(replace(data, measurements=blank), SHORT)
+
+
+def test_undetermined_rows_are_trained_on_and_do_not_validate(data):
+    marked = np.zeros(data.n_rows, bool)
+    marked[[data.split.training[0], data.split.validation[0]]] = True
+    pool = pool_of(replace(data, undetermined=marked), data.split, SHORT)
+    assert len(pool.perturbations) == len(data.split.training)
+    left = data.split.validation[1:]
+    np.testing.assert_allclose(pool.validation_perturbations, data.perturbations[left], rtol=1e-6)
+
+
+def test_a_determined_validation_row_has_to_be_measured(data):
+    marked, measurements = np.zeros(data.n_rows, bool), data.measurements.copy()
+    first, *others = data.split.validation
+    marked[first], measurements[others] = True, np.nan
+    with pytest.raises(InputError, match="validation"):
+        fit(replace(data, undetermined=marked, measurements=measurements), SHORT)
 
 
 def test_a_split_that_is_given_comes_before_that_of_the_data_and_that_before_a_random_one(data):

@@ -14,6 +14,7 @@ from cellbox.metrics import (
     pearson_correlation,
     prediction_score,
     recovery,
+    wrong_basin_share,
 )
 from cellbox.networks import Network
 
@@ -90,6 +91,36 @@ def test_prediction_score_counts_only_masked_nodes():
     assert score.test_mae == pytest.approx(0.5 / 3)
     assert score.test_mae_noise_free == pytest.approx((0.25 + 0.25 + 0.25) / 3)
     assert score.test_pearson == pytest.approx(np.corrcoef([0, 1, 1], [0.5, 1, 1])[0, 1])
+
+
+def test_only_determined_rows_are_compared_with_the_exact_response():
+    exact = np.zeros((3, 1, 2))
+    predicted = np.array([[[0.1, 0.1]], [[0.3, 0.3]], [[NAN, 9.0]]])
+    nodes, determined = np.ones(2, bool), np.array([True, True, False])
+    score = prediction_score(predicted, exact, exact, nodes, determined)
+    assert score.test_mae_noise_free == pytest.approx(0.2)
+    assert score.test_mae == float("inf")
+    none = prediction_score(predicted, exact, exact, nodes, np.zeros(3, bool))
+    assert none.test_mae_noise_free is None
+
+
+def test_a_row_is_in_a_wrong_basin_where_a_node_is_off_by_more_than_half_its_amplitude():
+    exact = np.array([[0.8, 0.1], [0.8, 0.1], [0.8, 0.1], [0.8, NAN]])
+    predicted = np.array([[0.4, 0.1], [0.8, 0.25], [-0.8, 0.1], [0.8, 5.0]])
+    # The second node's amplitude is small, and so is half of it.
+    assert wrong_basin_share(predicted, exact, np.array([1.0, 0.2])) == 0.5
+    assert wrong_basin_share(exact[:3], exact[:3], np.array([1.0, 0.2])) == 0.0
+
+
+def test_a_prediction_that_is_not_finite_is_in_a_wrong_basin():
+    exact = np.zeros((2, 2))
+    predicted = np.array([[NAN, 0.0], [0.0, np.inf]])
+    assert wrong_basin_share(predicted, exact, np.ones(2)) == 1.0
+
+
+def test_without_an_exact_state_no_basin_is_wrong_or_right():
+    assert wrong_basin_share(np.zeros((0, 2)), np.zeros((0, 2)), np.ones(2)) is None
+    assert wrong_basin_share(np.zeros((1, 2)), np.full((1, 2), NAN), np.ones(2)) is None
 
 
 def test_prediction_score_of_a_failed_model_has_no_correlation():

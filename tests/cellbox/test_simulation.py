@@ -5,8 +5,7 @@ import pytest
 
 from cellbox.errors import InputError
 from cellbox.networks import Network, system
-from cellbox.simulation import equal_times, responses, simulate, simulate_system
-from cellbox.solver_settings import SolverSettings
+from cellbox.simulation import equal_times, simulate, simulate_system
 from tests.cellbox.small import LOOP, scipy_response
 
 
@@ -81,13 +80,11 @@ def test_a_system_is_simulated_at_the_papers_budget_unless_changed():
     assert (changed.measurements - changed.noise_free).std() == pytest.approx(0.1, rel=0.15)
 
 
-def test_a_row_that_the_solver_cannot_finish_is_nan_and_the_others_are_not():
-    # Where nothing is perturbed nothing moves, and few steps are enough.
-    quick = SolverSettings(max_steps=8)
-    rows = np.array([[0.0, 0.0, 0.0], [0.9, 0.5, 0.1]])
-    states = responses(LOOP, rows, np.array([14.0]), quick)
-    np.testing.assert_array_equal(states[0], 0.0)
-    assert np.isnan(states[1]).all()
+def test_replicates_of_an_undetermined_condition_are_all_marked():
+    once = simulate_system(system("BF"), n_conditions=10)
+    twice = simulate_system(system("BF"), n_conditions=10, n_replicates=2)
+    assert once.undetermined.any()
+    np.testing.assert_array_equal(twice.undetermined, np.repeat(once.undetermined, 2))
 
 
 def test_every_impossible_part_of_a_budget_is_refused_at_once():

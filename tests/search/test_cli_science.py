@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from cellbox.model import load_model
 from cellbox.readers import read_data
 from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
+from search.cli.fit_report import determinacy_sentences
 from search.cli.main import main
 from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
 from tests.search.cli_helpers import ROOT, program, read_json, refused, simulate_small, tidy_folder
@@ -22,7 +24,7 @@ FIT_KEYS = {
     *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
     *("pearson", "pearson_off_diagonal", "pearson_alpha", "auprc_ratio"),
     *("early_precision_ratio", "sign_accuracy", "baselines", "better_than_ridge", "model"),
-    *("seconds", "compile_seconds"),
+    *("seconds", "compile_seconds", "undetermined_share", "wrong_basin_share"),
 }
 MODEL_FILES = {
     *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
@@ -153,6 +155,18 @@ def test_simulation_follows_its_seed_and_options(tmp_path):
     assert (first.truth.amplitudes == 0.5).all()
 
 
+def test_simulate_and_lint_say_how_many_conditions_are_undetermined(capsys, tmp_path):
+    out, file = str(tmp_path / "data"), tmp_path / "facts.json"
+    for arguments in (["simulate", "BF", "--replicates", "2", "--out", out], ["lint", out]):
+        assert main([*arguments, "--json", str(file)]) == 0
+        found = read_json(file)["undetermined_conditions"]
+        assert 0 < found < 60
+        assert re.search(rf"undetermined conditions.* {found} of 60\n", capsys.readouterr().out)
+    assert main(["lint", str(tidy_folder(tmp_path)), "--json", str(file)]) == 0
+    assert read_json(file)["undetermined_conditions"] is None
+    assert "undetermined" not in capsys.readouterr().out
+
+
 def test_a_balanced_design_leaves_no_node_out(capsys, tmp_path):
     # The paper's draw of this seed leaves some out.
     found = {}
@@ -242,6 +256,25 @@ def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fit
     finally:
         (fitted / "model" / "my notes.txt").unlink()
     assert {path.name for path in (fitted / "model").iterdir()} == MODEL_FILES
+
+
+@pytest.mark.parametrize(
+    ("undetermined", "wrong", "words"),
+    [
+        (None, None, []),
+        (0.0, 0.0, []),
+        (0.4, 0.0, ["40 % of the held-out conditions are undetermined"]),
+        (0.0, 0.25, ["Wrong basin in 25 % of the held-out conditions"]),
+        (0.4, 0.5, ["40 % of the held-out conditions", "Wrong basin in 50 % of the others"]),
+    ],
+)
+def test_undetermined_conditions_and_wrong_basins_are_told_where_there_are_any(
+    undetermined, wrong, words
+):
+    report = {"undetermined_share": undetermined, "wrong_basin_share": wrong}
+    sentences = determinacy_sentences(report)
+    assert len(sentences) == len(words)
+    assert all(word in said for word, said in zip(words, sentences, strict=True))
 
 
 @pytest.mark.slow

@@ -7,10 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from cellbox.dataset import validation_rows
 from cellbox.errors import InputError
+from cellbox.readers import write_tidy
 from search.cli.main import main
+from search.executors.worker import Worker
 from search.spec import make_spec
 from search.study_data import Budget, load_study_data
+from search.sweeping import _penalty
 
 AXES = {"conditions": [2, 5, 8], "perturbed_nodes": [1, 2, 3], "time_points": [2, 4, 6]}
 BOTH = {"minimise": ["validation_mae", "cost"]}
@@ -46,7 +50,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("measured") / "data"
     arguments = ["simulate", "--random", "4", "--conditions", "16", "--held-out", "2"]
     assert main([*arguments, "--times", "4", "--seed", "5", "--out", str(place)]) == 0
-    for extra in ("split.csv", "truth.csv", "noise_free.csv"):
+    for extra in ("split.csv", "truth.csv", "noise_free.csv", "undetermined.csv"):
         (place / extra).unlink(missing_ok=True)
     # Half of the conditions lose one of their two perturbations.
     lines = (place / "perturbations.csv").read_text().splitlines()
@@ -177,6 +181,51 @@ def test_what_a_trial_saw_stands_beside_what_it_is_judged_on(simulated):
     seen = whole.measurements[whole.split.training]
     # Of two times, 10 and 20, the study's own four have both.
     assert np.isnan(seen).all(axis=(0, 2)).tolist() == [True, False, True, False]
+
+
+@pytest.fixture(scope="module")
+def bifurcating():
+    """A study of BF, of which some conditions are undetermined in every part."""
+    return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
+
+
+def test_undetermined_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
+    held_out = bifurcating.evaluation
+    undetermined = held_out.undetermined[held_out.split.validation]
+    assert 0 < undetermined.sum() < len(undetermined)
+    assert 0.3 < bifurcating.undetermined.mean() < 0.6
+    rows, _ = bifurcating.indices(bifurcating.own, 0)
+    assert bifurcating.undetermined[rows].any()
+    pool = Worker(bifurcating, n_lanes=1)._pool("float32")
+    assert len(pool.perturbations) == len(bifurcating.perturbations)
+    left = held_out.split.validation[~undetermined]
+    assert np.allclose(pool.validation_perturbations, held_out.perturbations[left])
+
+
+def test_the_penalty_of_a_diverged_trial_is_of_determined_rows(bifurcating):
+    held_out = bifurcating.evaluation
+    kept = held_out.measurements[validation_rows(held_out, held_out.split)]
+    assert _penalty(bifurcating) == pytest.approx(2 * np.abs(kept).mean())
+
+
+def test_what_a_trial_saw_keeps_which_rows_are_undetermined(bifurcating, measured, tmp_path):
+    rows, times = bifurcating.indices(bifurcating.own, 1)
+    whole = bifurcating.training_set(rows, times)
+    assert np.array_equal(whole.undetermined[whole.split.training], bifurcating.undetermined[rows])
+    assert np.array_equal(
+        whole.undetermined[whole.split.test],
+        bifurcating.evaluation.undetermined[bifurcating.evaluation.split.test],
+    )
+    write_tidy(whole, tmp_path / "data")
+    read = load_study_data(study_spec({"folder": str(tmp_path / "data")}, {}, objective={}))
+    assert np.array_equal(read.undetermined, bifurcating.undetermined[rows])
+    assert np.array_equal(read.evaluation.undetermined, bifurcating.evaluation.undetermined)
+
+
+def test_where_files_do_not_say_it_no_row_is_known_to_be_undetermined(measured):
+    assert measured.undetermined is measured.evaluation.undetermined is None
+    whole = measured.training_set(*measured.indices(measured.own, 0))
+    assert whole.undetermined is None
 
 
 @pytest.mark.parametrize(

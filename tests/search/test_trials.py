@@ -8,6 +8,7 @@ import pytest
 from search.executors.job import Finished, Report
 from search.spec import Prices
 from search.study_data import Budget
+from search.tracking.trial_content import final_points, trial_metrics
 from search.trials import (
     RunningTrial,
     cost_of,
@@ -89,6 +90,19 @@ def test_cost_counts_conditions_measurements_and_perturbations():
     prices = Prices(condition=10.0, measurement=2.0, perturbation=1.0)
     assert cost_of(Budget(5, 3, 4), prices) == 5 * (10 + 8 + 3)
     assert cost_of(Budget(5, None, 4), prices) == 5 * (10 + 8)
+
+
+def test_shares_are_means_over_repeats_and_none_where_they_are_not_known():
+    metrics = {**METRICS, "undetermined_share": 0.4, "wrong_basin_share": 0.5}
+    first, second = finished(metrics=metrics), {**metrics, "wrong_basin_share": 1.0}
+    record, _ = record_of(first, finished(1, metrics=second))
+    assert record["metrics"]["undetermined_share"] == pytest.approx(0.4)
+    assert record["metrics"]["wrong_basin_share"] == pytest.approx(0.75)
+    record, _ = record_of(first, finished(1, metrics={**second, "wrong_basin_share": None}))
+    assert record["metrics"]["wrong_basin_share"] is None
+    shown = {point.key for point in final_points(trial_metrics(record))}
+    assert "undetermined_share" in shown
+    assert "wrong_basin_share" not in shown
 
 
 def test_seeds_of_repeats_differ_and_are_the_same_for_all_trials():

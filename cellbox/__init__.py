@@ -15,10 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cellbox.bound import recovery_bounds
     from cellbox.dataset import Dataset, Split, split_rows
+    from cellbox.design_report import DesignReport
     from cellbox.errors import InputError, Problem
     from cellbox.evaluation import evaluate
     from cellbox.fitting import fit
+    from cellbox.identifiability import check_design, check_plan
     from cellbox.model import FittedModel, load_model
     from cellbox.networks import (
         SYSTEM_NAMES,
@@ -34,10 +37,13 @@ if TYPE_CHECKING:
     from cellbox.solver_settings import SolverSettings
 
 _HOMES = {
+    "cellbox.bound": ("recovery_bounds",),
     "cellbox.dataset": ("Dataset", "Split", "split_rows"),
+    "cellbox.design_report": ("DesignReport",),
     "cellbox.errors": ("InputError", "Problem"),
     "cellbox.evaluation": ("evaluate",),
     "cellbox.fitting": ("fit",),
+    "cellbox.identifiability": ("check_design", "check_plan"),
     "cellbox.model": ("FittedModel", "load_model"),
     "cellbox.networks": (
         "SYSTEM_NAMES",

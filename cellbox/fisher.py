@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from cellbox.compilation import keep_compiled_programs
 from cellbox.networks import Network
@@ -27,6 +27,9 @@ LARGEST_CONDITION_NUMBER = 1e12
 
 # Errors of J count with the square root of the condition number, so they are to be small.
 _RTOL = 1e-9
+
+# Rounding alone gives a determined parameter a smaller share in an undetermined direction.
+_SHARE_OF_NOTHING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,33 +58,37 @@ def information(
     Divide by σ² for another noise. measured: which values were measured; None for all.
     All NaN where the equations could not be solved for some row.
     """
+    return states_and_information(network, perturbations, times, measured)[1]
+
+
+def states_and_information(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] | None = None,
+) -> tuple[
+    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Float[np.ndarray, "n_parameters n_parameters"],
+]:
+    """The response (log ratio) to each perturbation, and `information`, from one integration."""
     if measured is None:
         measured = np.ones((len(perturbations), len(times), network.n_nodes), bool)
-    conditions, counts = _by_condition(perturbations, measured)
+    conditions, condition_of_row = np.unique(perturbations, axis=0, return_inverse=True)
+    condition_of_row = condition_of_row.reshape(-1)
+    # Each perturbation is integrated once, however often its values were measured.
+    counts = np.zeros((len(conditions), *measured.shape[1:]), int)
+    np.add.at(counts, condition_of_row, measured)
     keep_compiled_programs()
     with precision_context("float64"):
         number = partial(jnp.asarray, dtype=jnp.float64)
-        summed = _summed(
+        states, summed = _summed(
             number(network.weights),
             number(network.amplitudes),
             number(conditions),
             number(counts),
             number(times),
         )
-        return np.asarray(summed)
-
-
-def _by_condition(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
-) -> tuple[
-    Float[np.ndarray, "n_conditions n_nodes"], Int[np.ndarray, "n_conditions n_times n_nodes"]
-]:
-    """Each perturbation once, and how often each of its values was measured."""
-    conditions, condition_of_row = np.unique(perturbations, axis=0, return_inverse=True)
-    counts = np.zeros((len(conditions), *measured.shape[1:]), int)
-    np.add.at(counts, condition_of_row.reshape(-1), measured)
-    return conditions, counts
+        return np.asarray(states)[condition_of_row], np.asarray(summed)
 
 
 @jax.jit
@@ -91,20 +98,21 @@ def _summed(
     conditions: Float[Array, "n_conditions n_nodes"],
     counts: Float[Array, "n_conditions n_times n_nodes"],
     times: Float[Array, " n_times"],
-) -> Float[Array, "n_parameters n_parameters"]:
-    """Jᵀ J over all measured values, condition by condition, so that J is never held whole."""
+) -> tuple[Float[Array, "n_conditions n_times n_nodes"], Float[Array, "n_parameters n_parameters"]]:
+    """States, and Jᵀ J over all measured values: by condition, so that J is never held whole."""
     n = len(amplitudes)
 
-    def add(total: Array, condition: tuple[Array, Array]) -> tuple[Array, None]:
+    def add(total: Array, condition: tuple[Array, Array]) -> tuple[Array, Array]:
         perturbation, count = condition
-        _, jacobian, reached = row_and_sensitivities(
+        states, jacobian, reached = row_and_sensitivities(
             weights, amplitudes, perturbation, times=times, rtol=_RTOL
         )
         values = jacobian.reshape(-1, jacobian.shape[-1]) * jnp.sqrt(count.reshape(-1, 1))
-        return total + jnp.where(reached, values.T @ values, jnp.nan), None
+        return total + jnp.where(reached, values.T @ values, jnp.nan), states
 
     nothing = jnp.zeros((n * n + n, n * n + n), weights.dtype)
-    return lax.scan(add, nothing, (conditions, counts))[0]
+    total, states = lax.scan(add, nothing, (conditions, counts))
+    return states, total
 
 
 def covariance(information: Float[np.ndarray, "n_chosen n_chosen"], names: list[str]) -> Covariance:
@@ -128,6 +136,31 @@ def covariance(information: Float[np.ndarray, "n_chosen n_chosen"], names: list[
     scale = 1 / np.sqrt(diagonal)
     inverse = np.linalg.inv(information * np.outer(scale, scale))
     return Covariance(np.diag(inverse) * scale**2, float(condition), None)
+
+
+def standard_errors(
+    information: Float[np.ndarray, "n_chosen n_chosen"],
+) -> Float[np.ndarray, " n_chosen"]:
+    """The least standard error of each parameter by itself; infinite where nothing tells it.
+
+    Other than `covariance` this has an answer where some parameters are not determined: those
+    that no combination of the undetermined ones contains keep their error. What counts as
+    undetermined are directions whose information, with the columns scaled to a diagonal of 1,
+    is below 1e-12 of the largest.
+    """
+    diagonal = np.diag(information)
+    errors = np.full(len(diagonal), np.inf)
+    seen = np.flatnonzero(diagonal > 0)
+    if not len(seen):
+        return errors
+    scale = 1 / np.sqrt(diagonal[seen])
+    values, vectors = np.linalg.eigh(information[np.ix_(seen, seen)] * np.outer(scale, scale))
+    told = values > values[-1] / LARGEST_CONDITION_NUMBER
+    shares = vectors**2
+    variances = (shares[:, told] / values[told]).sum(axis=1) * scale**2
+    is_open = shares[:, ~told].sum(axis=1) > _SHARE_OF_NOTHING
+    errors[seen] = np.where(is_open, np.inf, np.sqrt(variances))
+    return errors
 
 
 def _without_effect(diagonal: Float[np.ndarray, " n_chosen"], names: list[str]) -> str:

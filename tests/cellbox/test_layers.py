@@ -22,9 +22,10 @@ LAYERS = [
     {"solve", "sensitivity"},
     {"fisher"},
     {"dataset", "settings", "objective", "metrics", "export", "bound", "responses"},
-    {"determinacy"},
+    {"determinacy", "coverage"},
+    {"design_report"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
-    {"pack", "model"},
+    {"pack", "model", "identifiability"},
     {"fitting", "evaluation", "gallery"},
 ]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}

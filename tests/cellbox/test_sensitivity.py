@@ -9,8 +9,8 @@ import pytest
 
 from cellbox.dynamics import Parameters
 from cellbox.networks import Network, random_network
+from cellbox.responses import responses
 from cellbox.sensitivity import sensitivities, state_and_sensitivities
-from cellbox.simulation import responses
 from cellbox.solve import integrate_each
 from cellbox.solver_settings import EXACT, precision_context
 from tests.cellbox.small import LOOP, scipy_response

@@ -18,11 +18,11 @@ from cellbox.dataset import Dataset
 Kind = Literal["never_perturbed", "never_measured", "too_few_values"]
 
 _FIXES: dict[Kind, str] = {
-    "never_perturbed": "Add a training condition that perturbs it, or read its row of W only up "
-    "to a factor",
-    "never_measured": "Measure it in the training conditions, or leave it out of the network",
-    "too_few_values": "Measure it in more conditions or at more times, or forbid edges that "
-    "cannot be",
+    "never_perturbed": "Perturb each node in some training condition, or read such rows of W only "
+    "up to a factor",
+    "never_measured": "Measure each node in some training condition, or leave it out of the "
+    "network",
+    "too_few_values": "Measure in more conditions or at more times, or forbid edges that cannot be",
 }
 # What is said once where many nodes share a reason.
 _OF_MANY: dict[Kind, str] = {

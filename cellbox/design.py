@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import qmc
 
-from cellbox.errors import Problem, refuse
+from cellbox.errors import refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,19 +91,3 @@ def check_perturbed(n_perturbed: int, n_nodes: int) -> None:
             f"expected 1 to {n_nodes}, the number of nodes, found {n_perturbed}",
             "Choose a number in this range",
         )
-
-
-def unperturbed_nodes(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"], nodes: tuple[str, ...]
-) -> list[Problem]:
-    """Nodes that no condition perturbs: their amplitude and row of W are confounded."""
-    never = np.flatnonzero(~np.any(perturbations != 0, axis=0))
-    return [
-        Problem(
-            f"node {nodes[node]}",
-            "no training condition perturbs it, so its amplitude and the scale of its row of W "
-            "cannot be told apart",
-            "Add a condition that perturbs it, or read its row only up to a factor",
-        )
-        for node in never
-    ]

@@ -199,9 +199,11 @@ def _note_bad_parts(
         problems.add(str(path), found, "Give each part at least one condition")
     first: dict[tuple[float, ...], str] = {}
     for condition, part in part_of.items():
-        if part == UNUSED:
+        perturbation = perturbations[rows_of[condition][0]]
+        # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.
+        if part == UNUSED or not perturbation.any():
             continue
-        other = first.setdefault(tuple(perturbations[rows_of[condition][0]]), condition)
+        other = first.setdefault(tuple(perturbation), condition)
         if part != part_of[other]:
             problems.add(
                 f"{places[condition]}, column 'part'",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json, add_seed, real_number, whole_number
+from search.cli.arguments import add_json
 from search.cli.command import Command
+from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
 from search.cli.output import Output
 from search.cli.tables import shown, shown_list, text_pairs
 
@@ -24,50 +24,9 @@ def _add_simulate(parser: ArgumentParser) -> None:
     which.add_argument(
         "system", nargs="?", metavar="SYSTEM", help="a known system; cellbox systems lists them"
     )
-    which.add_argument(
-        "--network",
-        metavar="FILE",
-        help="your own: a CSV edge list with the columns source, target, and sign (1 activates, "
-        "-1 inhibits) or weight",
-    )
-    which.add_argument(
-        "--random", type=whole_number(1), metavar="N", help="a random network of N nodes"
-    )
-    positive = real_number(0, open_ends=True)
-    random = parser.add_argument_group("random networks")
-    random.add_argument(
-        "--density",
-        type=real_number(0, 1, open_ends=False),
-        metavar="X",
-        help="share of all possible edges that exist (default: about two edges into each node)",
-    )
-    random.add_argument(
-        "--motif",
-        default="cyclic",
-        metavar="NAME",
-        help="cyclic, acyclic or bifurcating (default: cyclic)",
-    )
-    design = parser.add_argument_group("the experiment")
-    for option, kind, metavar, text in (
-        ("--conditions", whole_number(1), "N", "conditions to train on (system's own; else 20)"),
-        ("--held-out", whole_number(1), "N", "conditions for validation, and again for the test "
-         "(system's own; else 5)"),
-        ("--perturbed-nodes", whole_number(1), "N", "nodes perturbed in each condition (2)"),
-        ("--times", whole_number(1), "N", "time points, evenly spaced (5)"),
-        ("--horizon", positive, "T", "time of the last one, in units of a node's decay time (20)"),
-        ("--noise", real_number(0, open_ends=False), "SD", "standard deviation of the noise on "
-         "every value (system's own; else 0.01)"),
-        ("--replicates", whole_number(1), "N", "measurements of each condition (1)"),
-        ("--amplitude", positive, "X", "largest response of a node (system's own; else 1)"),
-    ):  # fmt: skip
-        design.add_argument(option, type=kind, metavar=metavar, help=text)
-    design.add_argument(
-        "--design",
-        choices=("paper", "balanced"),
-        help="paper: random nodes in each condition, as Ji et al. 2021 do; balanced: all nodes "
-        "about equally often (default: paper)",
-    )
-    add_seed(parser, "the design, the noise and a random network")
+    add_networks(which)
+    add_random_networks(parser.add_argument_group("random networks"))
+    add_experiment(parser.add_argument_group("the experiment"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier simulation in that folder"
@@ -79,7 +38,7 @@ def _run_simulate(arguments: Namespace) -> int:
     from cellbox.readers import write_tidy
 
     output = Output(arguments.json)
-    data = _simulated(arguments)
+    data = simulated(arguments)
     write_tidy(data, arguments.out, overwrite=arguments.overwrite)
     described = _facts(data)
     output.say(f"Wrote {arguments.out}: an experiment on {data.name}\n")
@@ -87,50 +46,6 @@ def _run_simulate(arguments: Namespace) -> int:
     output.say(f"\nNext: cellbox lint {arguments.out}\n      cellbox fit {arguments.out}")
     output.write_json({"folder": arguments.out, "seed": arguments.seed, **described})
     return 0
-
-
-def _simulated(arguments: Namespace) -> Dataset:
-    """The experiment on the network that was asked for."""
-    from pathlib import Path
-
-    import numpy as np
-
-    from cellbox.networks import random_network, read_network, system
-    from cellbox.simulation import simulate, simulate_system
-
-    asked = {
-        "n_conditions": arguments.conditions,
-        "n_held_out": arguments.held_out,
-        "n_perturbed": arguments.perturbed_nodes,
-        "n_times": arguments.times,
-        "horizon": arguments.horizon,
-        "noise": arguments.noise,
-        "n_replicates": arguments.replicates,
-        "design": arguments.design,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
-    amplitude, seed = arguments.amplitude, arguments.seed
-    if arguments.system is not None:
-        known = system(arguments.system)
-        if amplitude is not None:
-            alike = np.full(known.network.n_nodes, amplitude)
-            known = replace(known, network=replace(known.network, amplitudes=alike))
-        return simulate_system(known, seed=seed, **given)
-    amplitude = 1.0 if amplitude is None else amplitude
-    if arguments.network is not None:
-        network, name = read_network(arguments.network, amplitude=amplitude), arguments.network
-        name = Path(name).stem
-    else:
-        n_nodes = arguments.random
-        # Two regulators a node, as in real networks; half of all pairs is the most without cycles.
-        density = arguments.density
-        if density is None:
-            density = min(0.5, 2 / max(n_nodes - 1, 1))
-        network = random_network(
-            n_nodes, density=density, amplitude=amplitude, motif=arguments.motif, seed=seed
-        )
-        name = f"random{n_nodes}"
-    return simulate(network, **{"n_conditions": 20, **given}, seed=seed, name=name)
 
 
 def _add_lint(parser: ArgumentParser) -> None:
@@ -157,14 +72,10 @@ def _run_lint(arguments: Namespace) -> int:
     described = _facts(data)
     output.say(f"{arguments.data} can be used.\n")
     output.say(_readable_facts(described))
-    never = described["unperturbed_nodes"]
-    if never:
-        output.say(
-            f"\nNo {'training ' if data.split else ''}condition perturbs {len(never)} of the "
-            f"{data.n_nodes} nodes: {shown_list(never)}."
-        )
-        output.say(f"For each of them: {described['unperturbed_meaning']}.")
-        output.say(f"{described['unperturbed_fix']}.")
+    said = [*described["not_determined"], *described["fixes"]]
+    if said:
+        output.say("\n" + "\n".join(said))
+        output.say(f"More, edge by edge: cellbox design check {arguments.data}")
     output.say(f"\nNext: cellbox fit {arguments.data}")
     output.write_json({"status": "ok", "folder": arguments.data, **described})
     return 0
@@ -174,12 +85,10 @@ def _facts(data: Dataset) -> dict[str, Any]:
     """What there is to know about a dataset before anything is learned from it."""
     import numpy as np
 
-    from cellbox.design import unperturbed_nodes
+    from cellbox.coverage import by_kind, coverage_sentences, fix_sentences, node_findings
 
-    trained_on = (
-        data.perturbations if data.split is None else data.perturbations[data.split.training]
-    )
-    never = unperturbed_nodes(trained_on, data.nodes)
+    found = node_findings(data)
+    of_kind = dict(by_kind(found))
     rows_of_condition = np.bincount(data.condition_of_row)
     parts = None
     if data.split is not None:
@@ -205,9 +114,11 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "allowed_edges": None if data.allowed_edges is None else int(data.allowed_edges.sum()),
         "split": parts,
         "truth_known": data.truth is not None,
-        "unperturbed_nodes": [problem.where.removeprefix("node ") for problem in never],
-        "unperturbed_meaning": never[0].found if never else None,
-        "unperturbed_fix": never[0].fix if never else None,
+        "unperturbed_nodes": of_kind["never_perturbed"],
+        "unmeasured_nodes": of_kind["never_measured"],
+        "nodes_with_too_few_values": of_kind["too_few_values"],
+        "not_determined": coverage_sentences(found, data.n_nodes),
+        "fixes": fix_sentences(found),
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellbox.design import DESIGNS, check_perturbed, draw_design, unperturbed_nodes
+from cellbox.design import DESIGNS, check_perturbed, draw_design
 from cellbox.errors import InputError
 
 
@@ -66,9 +66,3 @@ def test_the_same_seed_draws_the_same_design_and_another_seed_another():
 def test_a_number_of_perturbed_nodes_that_cannot_be_is_refused(n_perturbed):
     with pytest.raises(InputError, match=f"1 to 3.*found {n_perturbed}"):
         check_perturbed(n_perturbed, 3)
-
-
-def test_nodes_that_nothing_perturbs_are_named():
-    [problem] = unperturbed_nodes(np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 1.0]]), ("a", "b", "c"))
-    assert problem.where == "node b"
-    assert "amplitude" in problem.found

@@ -230,6 +230,17 @@ def test_a_split_that_puts_one_perturbation_into_two_parts_is_refused(folder):
     assert "one part" in message
 
 
+def test_controls_may_stand_in_every_part(folder):
+    data = read_tidy(
+        folder(
+            MEASUREMENTS + "still,,4,g1,0\n",
+            PERTURBATIONS + "still,g3,0\n",
+            split="condition,part\nlow,training\ncontrol,validation\nstill,test\n",
+        )
+    )
+    assert data.split.test.tolist() == [data.row_names.index("still")]
+
+
 def test_problems_of_all_files_come_at_once(folder):
     message = refusal(
         folder(

@@ -1,0 +1,178 @@
+"""`cellbox design check`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellbox.errors import InputError, Problem, refuse
+from search.cli.arguments import add_json, real_number
+from search.cli.command import Command
+from search.cli.data_commands import add_structural_zeros
+from search.cli.experiment import (
+    EXPERIMENT_OPTIONS,
+    add_experiment,
+    add_networks,
+    add_random_networks,
+    simulated,
+)
+from search.cli.output import Output
+from search.cli.tables import text_table
+
+if TYPE_CHECKING:
+    from cellbox.dataset import Dataset
+    from cellbox.design_report import DesignReport, EdgeJudgement
+    from cellbox.networks import Network
+
+_EDGES_SHOWN = 10
+
+_DESCRIPTION = """\
+Tell from a design, before anything is trained, what the data cannot determine:
+- nodes that no training condition perturbs (their amplitude and row of W are confounded),
+  that are never measured, or measured less often than they have unknowns;
+- edges and amplitudes one by one, by the least standard error that unbiased estimators
+  can have (Fisher information of W and the amplitudes together, Gaussian noise), at a
+  guess of the network. They are determined below a standard error of 0.5. Networks with
+  more than 2,000 entries of W and amplitudes are judged by the design alone.
+The noise of data is what --noise says, or else what the guess leaves unexplained (1.4826
+times the median |residual|). Data with a split are judged by their training rows."""
+
+_EPILOG = """\
+examples:
+  cellbox design check my_experiment
+  cellbox design check my_experiment --guess models/first
+  cellbox design check --system VSC --conditions 10 --design balanced --json check.json"""
+
+
+def _add_design(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="check", required=True)
+    check = actions.add_parser(
+        "check",
+        help="tell what the data of a design cannot determine",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    check.usage = (
+        "cellbox design check (DATA | --system NAME | --network FILE | --random N) [options]"
+    )
+    group = check.add_argument_group("the data, or an experiment to simulate (one of these)")
+    which = group.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
+    )
+    which.add_argument("--system", metavar="NAME", help="a known system")
+    add_networks(which)
+    add_structural_zeros(group)
+    add_random_networks(check.add_argument_group("random networks"))
+    add_experiment(check.add_argument_group("the experiment, where it is simulated"))
+    guess = check.add_argument_group("the guess that edges are judged at (default: W = 0, α = 0.5)")
+    guess.add_argument(
+        "--guess",
+        metavar="FILE|FOLDER",
+        help="a CSV edge list such as network.csv, or the folder of a model",
+    )
+    guess.add_argument(
+        "--guess-amplitude",
+        type=real_number(0, open_ends=True),
+        metavar="X",
+        help="α of every node of a CSV edge list (default: 0.5)",
+    )
+    add_json(check)
+
+
+def _run_design(arguments: Namespace) -> int:
+    from cellbox.identifiability import check_design
+
+    output = Output(arguments.json)
+    data, noise = _experiment(arguments)
+    guess = _guess(arguments, data.nodes)
+    report = check_design(data, guess=guess, noise=noise, guess_name=f"the guess {arguments.guess}")
+    output.say(f"{data.name}: {data.n_nodes} nodes, {report.n_rows} training rows\n")
+    for sentence in report.sentences():
+        output.say(sentence)
+    uncertain = _least_certain(report)
+    if uncertain:
+        output.say(f"\nLeast certain {len(uncertain)} of {len(report.edges):,} edges:")
+        output.say(judgement_table(uncertain))
+        if arguments.json is None:
+            output.say("All of them: --json FILE")
+    output.write_json(report.to_dict())
+    return 0
+
+
+def _experiment(arguments: Namespace) -> tuple[Dataset, float | None]:
+    """The data, and the noise of their values where that is known."""
+    if arguments.data is None:
+        if arguments.structural_zeros:
+            found = "expected data of the 2020 CellBox, found a simulated experiment"
+            raise refuse("--structural-zeros", found, "Leave it out")
+        return simulated(arguments), _simulated_noise(arguments)
+    from cellbox.readers import read_data
+
+    given = [name for name in EXPERIMENT_OPTIONS if getattr(arguments, name) is not None]
+    if given:
+        fix = "Leave it out, or give --system, --network or --random instead of data"
+        found = f"expected none beside data, found {{}} with {arguments.data}"
+        flags = [f"--{name.replace('_', '-')}" for name in given]
+        raise InputError([Problem(flag, found.format(flag), fix) for flag in flags])
+    return read_data(arguments.data, structural_zeros=arguments.structural_zeros), arguments.noise
+
+
+def _simulated_noise(arguments: Namespace) -> float:
+    from cellbox.networks import system
+
+    if arguments.noise is not None:
+        return arguments.noise
+    return 0.01 if arguments.system is None else system(arguments.system).noise
+
+
+def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
+    """The network that was given as a guess."""
+    if arguments.guess is None:
+        if arguments.guess_amplitude is not None:
+            found = "expected --guess FILE beside it, found none"
+            raise refuse("--guess-amplitude", found, "Give an edge list, or leave it out")
+        return None
+    if Path(arguments.guess).is_dir():
+        from cellbox.metrics import in_order_of
+        from cellbox.model import load_model
+
+        return in_order_of(load_model(arguments.guess).network, nodes)
+    from cellbox.identifiability import GUESSED_AMPLITUDE
+    from cellbox.networks import read_network
+
+    amplitude = arguments.guess_amplitude or GUESSED_AMPLITUDE
+    return read_network(arguments.guess, amplitude=amplitude, known_nodes=nodes)
+
+
+def _least_certain(report: DesignReport) -> list[EdgeJudgement]:
+    """The edges with the largest standard errors, those without any first."""
+    if report.not_judged is not None:
+        return []
+
+    def error(edge: EdgeJudgement) -> float:
+        return float("inf") if edge.standard_error is None else edge.standard_error
+
+    return sorted(report.edges, key=error, reverse=True)[:_EDGES_SHOWN]
+
+
+def judgement_table(edges: Sequence[EdgeJudgement]) -> str:
+    """Edges with their standard errors, and why they are not determined."""
+    return text_table(
+        ("source", "target", "weight", "standard error", ""),
+        [(e.source, e.target, e.weight, e.standard_error, e.why or "determined") for e in edges],
+    )
+
+
+DESIGN = Command(
+    "design",
+    "check, before training, what a design can determine",
+    _add_design,
+    _run_design,
+    description="Judge a design of perturbations. cellbox design check --help says more.",
+    epilog=_EPILOG,
+)

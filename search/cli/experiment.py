@@ -1,0 +1,118 @@
+"""Experiments that are simulated: the network and the design that the user asks for."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from search.cli.arguments import add_seed, real_number, whole_number
+
+if TYPE_CHECKING:
+    from argparse import _ActionsContainer as Arguments
+
+    from cellbox.dataset import Dataset
+
+# What the options of `add_experiment` are called among the arguments, but for noise and seed.
+EXPERIMENT_OPTIONS = (
+    *("conditions", "held_out", "perturbed_nodes", "times", "horizon", "replicates"),
+    *("amplitude", "design"),
+)
+
+
+def add_networks(which: Arguments) -> None:
+    """Declare --network and --random beside other choices of a network."""
+    which.add_argument(
+        "--network",
+        metavar="FILE",
+        help="your own: a CSV edge list with the columns source, target, and sign (1 activates, "
+        "-1 inhibits) or weight",
+    )
+    which.add_argument(
+        "--random", type=whole_number(1), metavar="N", help="a random network of N nodes"
+    )
+
+
+def add_random_networks(group: Arguments) -> None:
+    """Declare what random networks are like."""
+    group.add_argument(
+        "--density",
+        type=real_number(0, 1, open_ends=False),
+        metavar="X",
+        help="share of all possible edges that exist (default: about two edges into each node)",
+    )
+    group.add_argument(
+        "--motif",
+        default="cyclic",
+        metavar="NAME",
+        help="cyclic, acyclic or bifurcating (default: cyclic)",
+    )
+
+
+def add_experiment(group: Arguments) -> None:
+    """Declare the size and the kind of an experiment, and its seed."""
+    positive = real_number(0, open_ends=True)
+    for option, kind, metavar, text in (
+        ("--conditions", whole_number(1), "N", "conditions to train on (system's own; else 20)"),
+        ("--held-out", whole_number(1), "N", "conditions for validation, and again for the test "
+         "(system's own; else 5)"),
+        ("--perturbed-nodes", whole_number(1), "N", "nodes perturbed in each condition (2)"),
+        ("--times", whole_number(1), "N", "time points, evenly spaced (5)"),
+        ("--horizon", positive, "T", "time of the last one, in units of a node's decay time (20)"),
+        ("--noise", real_number(0, open_ends=False), "SD", "standard deviation of the noise on "
+         "every value (system's own; else 0.01)"),
+        ("--replicates", whole_number(1), "N", "measurements of each condition (1)"),
+        ("--amplitude", positive, "X", "largest response of a node (system's own; else 1)"),
+    ):  # fmt: skip
+        group.add_argument(option, type=kind, metavar=metavar, help=text)
+    group.add_argument(
+        "--design",
+        choices=("paper", "balanced"),
+        help="paper: random nodes in each condition, as Ji et al. 2021 do; balanced: all nodes "
+        "about equally often (default: paper)",
+    )
+    add_seed(group, "the design, the noise and a random network")
+
+
+def simulated(arguments: Namespace) -> Dataset:
+    """The experiment on the network that was asked for."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from cellbox.networks import random_network, read_network, system
+    from cellbox.simulation import simulate, simulate_system
+
+    asked = {
+        "n_conditions": arguments.conditions,
+        "n_held_out": arguments.held_out,
+        "n_perturbed": arguments.perturbed_nodes,
+        "n_times": arguments.times,
+        "horizon": arguments.horizon,
+        "noise": arguments.noise,
+        "n_replicates": arguments.replicates,
+        "design": arguments.design,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    amplitude, seed = arguments.amplitude, arguments.seed
+    if arguments.system is not None:
+        known = system(arguments.system)
+        if amplitude is not None:
+            alike = np.full(known.network.n_nodes, amplitude)
+            known = replace(known, network=replace(known.network, amplitudes=alike))
+        return simulate_system(known, seed=seed, **given)
+    amplitude = 1.0 if amplitude is None else amplitude
+    if arguments.network is not None:
+        network, name = read_network(arguments.network, amplitude=amplitude), arguments.network
+        name = Path(name).stem
+    else:
+        n_nodes = arguments.random
+        # Two regulators a node, as in real networks; half of all pairs is the most without cycles.
+        density = arguments.density
+        if density is None:
+            density = min(0.5, 2 / max(n_nodes - 1, 1))
+        network = random_network(
+            n_nodes, density=density, amplitude=amplitude, motif=arguments.motif, seed=seed
+        )
+        name = f"random{n_nodes}"
+    return simulate(network, **{"n_conditions": 20, **given}, seed=seed, name=name)

@@ -78,6 +78,13 @@ def check_design(
     )
 
 
+def check_result(
+    network: Network, data: Dataset, rows: Int[np.ndarray, " n_training_rows"]
+) -> DesignReport:
+    """`check_design` at a network that was learned from these rows; noise from its residuals."""
+    return check_design(data, guess=network, rows=rows, guess_name="the learned network")
+
+
 def check_plan(
     perturbations: Float[np.ndarray, "n_rows n_nodes"],
     times: Float[np.ndarray, " n_times"],

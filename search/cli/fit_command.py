@@ -19,6 +19,7 @@ from search.cli.settings_flags import add_settings, settings_from
 
 if TYPE_CHECKING:
     from cellbox.dataset import Dataset, Split
+    from cellbox.design_report import DesignReport
     from cellbox.model import FittedModel
     from cellbox.settings import Settings
 
@@ -59,8 +60,9 @@ def _add_fit(parser: ArgumentParser) -> None:
     results.add_argument(
         "--out",
         metavar="DIR",
-        help="folder for the model, its network (CSV, GraphML, SIF) and pictures; an earlier "
-        "model there is replaced (default: models/NAME-seedN)",
+        help="folder for the model, its network (CSV, GraphML, SIF), what the data determine of "
+        "it (identifiability.json and .csv) and pictures; an earlier model there is replaced "
+        "(default: models/NAME-seedN)",
     )
     results.add_argument(
         "--plots", metavar="DIR", help="another folder for the pictures (default: with the model)"
@@ -71,6 +73,7 @@ def _add_fit(parser: ArgumentParser) -> None:
 def _run_fit(arguments: Namespace) -> int:
     from cellbox.evaluation import beside_baselines, evaluate, evaluate_baselines
     from cellbox.fitting import fit
+    from cellbox.identifiability import check_result
 
     output = Output(arguments.json)
     has_matplotlib = importlib.util.find_spec("matplotlib") is not None
@@ -86,10 +89,11 @@ def _run_fit(arguments: Namespace) -> int:
     finally:
         progress.close()
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
+    design = check_result(model.network, data, split.training)
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
-    notes = _save(model, data, split, folder, pictures if has_matplotlib else None)
-    say_report(model, data, split, report, output, how)
+    notes = _save(model, data, split, design, folder, pictures if has_matplotlib else None)
+    say_report(model, data, split, report, design, output, how)
     output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
     for note in notes:
         output.say(f"note: {note}")
@@ -98,6 +102,7 @@ def _run_fit(arguments: Namespace) -> int:
     output.write_json(
         {
             **_described(model, data, split, report),
+            "identifiability": design.to_dict(),
             "model": str(folder),
             "pictures": str(pictures) if has_matplotlib else None,
         }
@@ -166,20 +171,28 @@ def _split(arguments: Namespace, data: Dataset) -> tuple[Split, str]:
 
 
 def _model_files() -> set[str]:
+    from cellbox.design_report import REPORT_FILES
     from cellbox.gallery import NETWORK_FILES, PICTURES
 
-    return {"model.npz", "model.json", *NETWORK_FILES, *PICTURES}
+    return {"model.npz", "model.json", *NETWORK_FILES, *REPORT_FILES, *PICTURES}
 
 
 def _save(
-    model: FittedModel, data: Dataset, split: Split, folder: Path, pictures: Path | None
+    model: FittedModel,
+    data: Dataset,
+    split: Split,
+    design: DesignReport,
+    folder: Path,
+    pictures: Path | None,
 ) -> list[str]:
     """Write model, network files and pictures; returns what could not be written and why."""
+    from cellbox.design_report import write_design_report
     from cellbox.gallery import write_network_files, write_pictures
 
     notes = [] if pictures is not None else [_NO_PICTURES]
     with whole_folder(folder) as new:
         model.save(new)
+        write_design_report(design, new)
         try:
             write_network_files(model, new)
         except InputError as error:

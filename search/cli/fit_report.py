@@ -9,6 +9,7 @@ from search.cli.tables import shown, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
     from cellbox.dataset import Dataset, Split
+    from cellbox.design_report import DesignReport
     from cellbox.model import FittedModel
 
 _EDGES_SHOWN = 10
@@ -33,10 +34,11 @@ def say_report(
     data: Dataset,
     split: Split,
     report: dict[str, Any],
+    design: DesignReport,
     output: Output,
     how_split: str,
 ) -> None:
-    """Print how the training went, how well the model predicts, and its strongest edges."""
+    """Print how the training went, what the model predicts and what the data tell of it."""
     from cellbox.evaluation import verdict
 
     training = model.training
@@ -59,7 +61,10 @@ def say_report(
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
-    output.say("\n" + edges_table(model, data))
+    output.say("\nWhat the training data determine:")
+    for sentence in design.sentences():
+        output.say(f"  {sentence}")
+    output.say("\n" + edges_table(model, data, design))
 
 
 def prediction_table(report: dict[str, Any], title: str) -> str:
@@ -92,8 +97,13 @@ def determinacy_sentences(report: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def edges_table(model: FittedModel, data: Dataset, most: int = _EDGES_SHOWN) -> str:
-    """The strongest edges of the learned network, with the true weights where they are known."""
+def edges_table(
+    model: FittedModel, data: Dataset, design: DesignReport, most: int = _EDGES_SHOWN
+) -> str:
+    """The strongest edges of the learned network: how sure each is, and the true weight if known.
+
+    Whether an edge is sure is left out where no edge was judged and no node was found wanting.
+    """
     from cellbox.export import edge_table
     from cellbox.metrics import in_order_of
 
@@ -103,6 +113,14 @@ def edges_table(model: FittedModel, data: Dataset, most: int = _EDGES_SHOWN) -> 
         (edge.source, "activates" if edge.weight > 0 else "inhibits", edge.target, edge.weight)
         for edge in edges[:most]
     ]
+    judged = {(edge.source, edge.target): edge for edge in design.edges}
+    if design.not_judged is None or design.nodes:
+        header = (*header, "standard error", "determined")
+        of_rows = [judged[row[0], row[2]] for row in rows]
+        rows = [
+            (*row, edge.standard_error, edge.why or "yes")
+            for row, edge in zip(rows, of_rows, strict=True)
+        ]
     if data.truth is not None:
         truth = in_order_of(data.truth, model.network.nodes)
         place = {node: index for index, node in enumerate(truth.nodes)}

@@ -28,6 +28,7 @@ FIT_KEYS = {
 }
 MODEL_FILES = {
     *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
+    *("identifiability.json", "identifiability.csv"),
     *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
 }
 HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
@@ -249,6 +250,7 @@ def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fit
     assert "CellBox predicts held-out conditions " in said
     assert "than ridge: MAE " in said
     assert "the model there was replaced" in said
+    assert "What the training data determine:" in said
     assert "Strongest" in said
     (fitted / "model" / "my notes.txt").write_text("keep me")
     try:
@@ -275,6 +277,33 @@ def test_undetermined_conditions_and_wrong_basins_are_told_where_there_are_any(
     sentences = determinacy_sentences(report)
     assert len(sentences) == len(words)
     assert all(word in said for word, said in zip(words, sentences, strict=True))
+
+
+def test_fit_tells_edge_by_edge_what_its_data_determine(fitted):
+    told = read_json(fitted / "result.json")["identifiability"]
+    model = load_model(fitted / "model")
+    assert [edge["weight"] for edge in told["edges"]] == pytest.approx(
+        np.ravel(model.network.weights).tolist()
+    )
+    assert all(edge["standard_error"] is not None for edge in told["edges"])
+    assert told["guess"] == "the learned network"
+    assert "median |residual|" in told["noise_from"]
+    assert read_json(fitted / "model" / "identifiability.json") == told
+    with (fitted / "model" / "identifiability.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    errors = [float(row["standard_error"]) for row in rows]
+    assert errors == [edge["standard_error"] for edge in told["edges"]]
+
+
+@pytest.mark.slow
+def test_fit_says_again_which_rows_of_w_are_confounded(tmp_path, capsys):
+    folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
+    arguments = ["fit", str(folder), *QUICK, "--out", str(tmp_path / "m"), "--json", str(report)]
+    assert main(arguments) == 0
+    assert read_json(report)["identifiability"]["confounded_nodes"] == ["g2"]
+    said = capsys.readouterr().out
+    assert "g2 is never perturbed: its amplitude and its row of W are confounded." in said
+    assert "scale confounded" in said.split("Strongest", 1)[1]
 
 
 @pytest.mark.slow

@@ -164,6 +164,14 @@ class TrialResult:
         path = self.folder.model(self.number)
         return path if path.is_dir() else None
 
+    @cached_property
+    def identifiability(self) -> dict[str, Any] | None:
+        """What the trial's training data determine of its network, edge by edge.
+
+        As `cellbox.DesignReport.to_dict` gives it. Only the best trial of a study is judged.
+        """
+        return self.folder.identifiability(self.number)
+
     def model(self) -> FittedModel:
         """The trial's fitted model."""
         from cellbox.readers import read_tidy
@@ -211,6 +219,7 @@ class TrialResult:
             "baselines": record["baselines"],
             "better_than_ridge": record["better_than_ridge"],
             "model": None if model is None else str(model),
+            "identifiability": self.identifiability,
             "seconds": record["seconds"],
             "compile_seconds": record["compile_seconds"],
         }
@@ -253,6 +262,11 @@ class SweepResult:
         if len(self.objectives) < 2:
             return []
         return [TrialResult(self.folder, record) for record in front_of(self.records)]
+
+    @property
+    def identifiability(self) -> dict[str, Any] | None:
+        """What its training data determine of the best trial's network; see `TrialResult`."""
+        return self.best.identifiability
 
     @property
     def objectives(self) -> list[str]:

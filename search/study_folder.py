@@ -6,7 +6,8 @@
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
     trials/000012/     record.json and network.npz of each finished trial
-    models/            the best models, as `FittedModel.save` writes them
+    models/            the best models, as `FittedModel.save` writes them; beside the best one
+                       identifiability.json and .csv: what its data determine, edge by edge
     mlflow.db, mlflow-artifacts/    MLflow's own (unless another server was chosen)
 
 A trial's folder appears whole or not at all, so whatever is in `trials/` has happened; MLflow
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.design_report import REPORT_FILES
 from cellbox.errors import refuse
 from cellbox.files import atomic_write
 
@@ -63,6 +65,15 @@ class StudyFolder:
     def model(self, number: int) -> Path:
         """Where the model of a trial is, if it is among the best."""
         return self.models / f"trial-{number:06d}"
+
+    def identifiability_files(self, number: int) -> list[Path]:
+        """Where it stands, if anywhere, what a trial's data determine: as JSON and as a table."""
+        return [self.model(number) / name for name in REPORT_FILES]
+
+    def identifiability(self, number: int) -> dict[str, Any] | None:
+        """What a trial's data determine; None where it was not the best when a run ended."""
+        file = self.identifiability_files(number)[0]
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     @property
     def data(self) -> Path:

@@ -24,6 +24,7 @@ from search.executors.dispatch import Executor
 from search.executors.job import Event, Finished, Report
 from search.executors.plan import DevicePlan
 from search.executors.start import Workers, started_workers
+from search.identifiability import save_identifiability
 from search.interrupts import uninterrupted
 from search.pruning import report_interval
 from search.result import SweepResult, TrialCounts, best_numbers, save_best_models
@@ -83,7 +84,7 @@ def sweep(
             started_workers(spec.workers) as workers,
         ):
             running = _Sweep(spec, folder, workers, shown)
-            with _tracked(tracking, folder, shown):
+            with _tracked(tracking, folder, shown, running.data):
                 running.run(tracking)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(folder) from interrupt
@@ -116,7 +117,7 @@ def _prepared_tracking(spec: Spec, folder: StudyFolder) -> Iterator[BackgroundTr
 
 @contextmanager
 def _tracked(
-    tracking: BackgroundTracking | None, folder: StudyFolder, display: Display
+    tracking: BackgroundTracking | None, folder: StudyFolder, display: Display, data: StudyData
 ) -> Iterator[None]:
     """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
     if tracking is not None:
@@ -128,6 +129,7 @@ def _tracked(
             display.say("writing the best models and MLflow's pages")
         best = best_numbers(folder)
         save_best_models(folder, best)
+        save_identifiability(folder, best, data)
         unwritten = tracking.finish(best) if tracking is not None else None
         if unwritten:
             display.say(unwritten)
@@ -137,7 +139,10 @@ _SHOW_EVERY = 0.2  # seconds
 
 
 class _Sweep:
-    """One run of the loop over a study."""
+    """One run of the loop over a study.
+
+    data: what its trials train on and are judged by.
+    """
 
     def __init__(self, spec: Spec, folder: StudyFolder, workers: Workers, display: Display):
         self._spec = spec
@@ -147,17 +152,17 @@ class _Sweep:
         self._shown = 0.0
         display.say("preparing the data while the workers start")
         settings = settings_from_dict(spec.training)
-        self._data = load_study_data(spec)
+        self.data = load_study_data(spec)
         plans = self._begin_plans(workers, settings)
-        check_gradient(settings.solver, self._data.evaluation.times, self._data.evaluation.n_nodes)
+        check_gradient(settings.solver, self.data.evaluation.times, self.data.evaluation.n_nodes)
         self._report_every = report_interval(
             spec.pruner, settings.total_steps, settings.validate_every
         )
-        self._penalty = _penalty(self._data)
-        self._most_cost = _most_cost(spec, self._data)
+        self._penalty = _penalty(self.data)
+        self._most_cost = _most_cost(spec, self.data)
         # First of all, since a folder with files but without a spec is taken for someone else's.
         study_id = self._write_study()
-        several_times = len(self._data.times) > 1
+        several_times = len(self.data.times) > 1
         self._total = spec.trials
         if spec.sampler.name == "grid":
             self._total = min(spec.trials, spec.space.grid_size(several_times=several_times))
@@ -201,7 +206,7 @@ class _Sweep:
 
     def _write_study(self) -> str:
         """Write what the study is, unless that is there; returns its identifier."""
-        folder, spec, data = self._folder, self._spec, self._data
+        folder, spec, data = self._folder, self._spec, self.data
         folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
         if folder.has("study.json"):
             study = folder.read_json("study.json")
@@ -237,11 +242,11 @@ class _Sweep:
         self, workers: Workers, settings: Settings
     ) -> Callable[[], dict[str, DevicePlan]]:
         """Let each kind of worker say how it trains; what an earlier run measured holds."""
-        rows, times = self._data.indices(self._data.own, repeat=0)
+        rows, times = self.data.indices(self.data.own, repeat=0)
         return workers.begin_plans(
             self._known_plans(),
             shape_of(settings, len(rows), len(times)),
-            self._data.evaluation.n_nodes,
+            self.data.evaluation.n_nodes,
             self._spec.most_trainings_at_once,
         )
 
@@ -257,7 +262,7 @@ class _Sweep:
         self._folder.write_json("devices.json", [plan.as_dict() for plan in kept.values()])
         for kind, plan in plans.items():
             self._display.say(f"{plan.sentence}{f' on {kind}' if len(plans) > 1 else ''}")
-        executor = workers.take(self._data, plans)
+        executor = workers.take(self.data, plans)
         lanes, most = sum(executor.lanes), self._spec.most_trainings_at_once
         if lanes > most:
             self._display.say(
@@ -302,13 +307,13 @@ class _Sweep:
                     "Give the storage the study was started with, or begin a new study",
                 )
             return
-        plan = make_plan(number, parameters, self._spec, self._data)
+        plan = make_plan(number, parameters, self._spec, self.data)
         self._trials[number] = RunningTrial(plan, self._spec.repeats)
         for repeat in range(self._spec.repeats_at_once):
             self._submit(number, repeat)
 
     def _submit(self, number: int, repeat: int) -> None:
-        self._executor.submit(make_job(self._trials[number].plan, repeat, self._spec, self._data))
+        self._executor.submit(make_job(self._trials[number].plan, repeat, self._spec, self.data))
 
     def _take(self, event: Event) -> bool:
         """Handle what a worker says; whether a trial ended with it."""

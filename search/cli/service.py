@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -251,9 +252,12 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 
 def _run_sync(arguments: Namespace) -> int:
+    from cellbox.errors import InputError
+    from search.identifiability import save_identifiability
     from search.result import best_numbers, save_best_models
     from search.spec import spec_of
     from search.study_access import held
+    from search.study_data import load_study_data
     from search.study_folder import StudyFolder
     from search.tracking.mlflow_writer import synchronise
 
@@ -262,6 +266,11 @@ def _run_sync(arguments: Namespace) -> int:
     with held(folder), _mlflow_refusals(arguments.study):
         best = best_numbers(folder)
         save_best_models(folder, best)
+        try:
+            save_identifiability(folder, best, load_study_data(spec_of(folder)))
+        except InputError as error:
+            # Data that were moved away are no reason to keep the rest from MLflow.
+            print(f"note: what the data determine is not told: {error}", file=sys.stderr)
         synchronise(folder, uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
     return 0

@@ -47,6 +47,10 @@ def say_best(result: SweepResult, output: Output) -> None:
     if report["pearson"] is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
+    if best.identifiability is not None:
+        output.say("\nWhat its training data determine:")
+        for sentence in best.identifiability["sentences"]:
+            output.say(f"  {sentence}")
     output.say("\nStrongest edges of the best network:\n" + _edges(best))
     output.say(f"\nmodel:   {report['model']}")
     output.say(f"browse:  cellbox ui {result.folder.path}")
@@ -108,10 +112,17 @@ def _edges(trial: TrialResult) -> str:
     from cellbox.export import edge_table
 
     edges = edge_table(trial.network)[:_EDGES_SHOWN]
-    return text_table(
-        ("source", "", "target", "weight"),
-        [
-            (e.source, "activates" if e.weight > 0 else "inhibits", e.target, e.weight)
-            for e in edges
-        ],
-    )
+    header: tuple[str, ...] = ("source", "", "target", "weight")
+    rows: list[tuple[Any, ...]] = [
+        (e.source, "activates" if e.weight > 0 else "inhibits", e.target, e.weight) for e in edges
+    ]
+    found = trial.identifiability
+    if found is not None and (found["not_judged"] is None or found["nodes"]):
+        header = (*header, "standard error", "determined")
+        judged = {(edge["source"], edge["target"]): edge for edge in found["edges"]}
+        of_rows = [judged.get((row[0], row[2])) for row in rows]
+        rows = [
+            (*row, *(("", "") if edge is None else (edge["standard_error"], edge["why"] or "yes")))
+            for row, edge in zip(rows, of_rows, strict=True)
+        ]
+    return text_table(header, rows)

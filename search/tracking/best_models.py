@@ -22,6 +22,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import cellbox
+from cellbox.design_report import REPORT_FILES
 from search.study_folder import StudyFolder
 from search.tracking.trial_content import final_points, milliseconds, texts, trial_metrics
 
@@ -133,11 +134,12 @@ def save_pyfunc(model: Path, target: Path, description: Model | None = None) -> 
     with np.load(model / "model.npz", allow_pickle=False) as arrays:
         times = arrays["times"].tolist()
     with tempfile.TemporaryDirectory() as place:
-        # The arrays alone: pictures may lie beside them.
+        # The arrays, and of the best what its data determine: pictures may lie beside them.
         copy = Path(place) / "model"
         copy.mkdir()
-        for file in _FILES:
-            shutil.copyfile(model / file, copy / file)
+        for file in (*_FILES, *REPORT_FILES):
+            if (model / file).is_file():
+                shutil.copyfile(model / file, copy / file)
         mlflow.pyfunc.save_model(
             path=target,
             python_model=str(_SCRIPT),

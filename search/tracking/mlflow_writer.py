@@ -131,7 +131,7 @@ class MlflowWriter:
         on_progress()
         owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]
         for run_id, _, number in owners:
-            self._write_pictures(run_id, number)
+            self._write_files(run_id, number)
             on_progress()
         if best_numbers:
             owners.append((self._parent_id, STUDY_MODEL, best_numbers[0]))
@@ -266,10 +266,14 @@ class MlflowWriter:
             tags=[RunTag(key, value) for key, value in summary.tags.items()],
         )
 
-    def _write_pictures(self, run_id: str, number: int) -> None:
+    def _write_files(self, run_id: str, number: int) -> None:
+        """A kept model's pictures, and of the best what its data determine."""
         pictures = self._folder.models / f"trial-{number:06d}" / "pictures"
         if pictures.is_dir():
             self._client.log_artifacts(run_id, str(pictures), "pictures")
+        for file in self._folder.identifiability_files(number):
+            if file.is_file():
+                self._client.log_artifact(run_id, str(file))
 
 
 def find_parent(client: MlflowClient, experiment_id: str, study_id: str) -> Run | None:

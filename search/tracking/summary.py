@@ -16,6 +16,8 @@ from search.tracking.figures import write_figures
 from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
 
 _TABLE = "trials.json"
+_FOUND = "identifiability.json"
+_LONGEST_TAG = 2_000
 _METRICS_FIRST = ("validation_mae", "test_mae", "test_mae_noise_free", "test_pearson", "pearson")
 
 
@@ -48,6 +50,7 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
     table = trial_table(folder.records(), study["objectives"])
     write_table(table, target)
     best = folder.record(best_numbers[0]) if best_numbers else None
+    found: dict[str, Any] | None = None
     figures = target / "figures"
     figures.mkdir()
     write_figures(folder, study, table, best, figures)
@@ -55,15 +58,20 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
         pictures = folder.models / f"trial-{best['number']:06d}" / "pictures"
         if pictures.is_dir():
             shutil.copytree(pictures, target / "best")
+        found = folder.identifiability(best["number"])
+        if found is not None:
+            shutil.copyfile(folder.identifiability_files(best["number"])[0], target / _FOUND)
     finished = max((row["finished"] for row in table.rows), default=time.time())
     tags = {
-        "mlflow.note.content": _describe(folder, study, table, best),
+        "mlflow.note.content": _describe(folder, study, table, best, found),
         # The tag by which MLflow knows a table that `log_table` wrote, which appends.
         "mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}]),
     }
     if best is not None:
         tags["cellbox.best_trial"] = str(best["number"])
-    return Summary(_numbers(study, table, best), tags, milliseconds(finished))
+    if found is not None:
+        tags["cellbox.confounded_nodes"] = _listed(found["confounded_nodes"])
+    return Summary(_numbers(study, table, best, found), tags, milliseconds(finished))
 
 
 def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> TrialTable:
@@ -114,7 +122,10 @@ def count(table: TrialTable, status: str) -> int:
 
 
 def _numbers(
-    study: Mapping[str, Any], table: TrialTable, best: Mapping[str, Any] | None
+    study: Mapping[str, Any],
+    table: TrialTable,
+    best: Mapping[str, Any] | None,
+    found: Mapping[str, Any] | None,
 ) -> list[Point]:
     """Metrics of the parent; their step is the number of trials, which a longer study raises."""
     metrics: dict[str, Any] = {
@@ -125,6 +136,9 @@ def _numbers(
     if best is not None:
         for name in _METRICS_FIRST:
             metrics[f"best_{name}"] = trial_metrics(best).get(name)
+    if found is not None:
+        metrics["confounded_nodes"] = len(found["confounded_nodes"])
+        metrics["determined_edges"] = found["n_edges_determined"]
     for name, scores in (study.get("baselines") or {}).items():
         metrics[f"{name}_test_mae"] = (scores or {}).get("test_mae")
     return final_points(metrics, step=len(table.rows))
@@ -135,6 +149,7 @@ def _describe(
     study: Mapping[str, Any],
     table: TrialTable,
     best: Mapping[str, Any] | None,
+    found: Mapping[str, Any] | None,
 ) -> str:
     """The study in a few lines of Markdown, which MLflow shows on the run's page."""
     lines = [
@@ -161,8 +176,17 @@ def _describe(
     if ridge is not None and error is not None:
         verdict = "predicts better than ridge" if error < ridge else "does **not** beat ridge"
         lines += ["", f"On held-out conditions it {verdict}."]
+    if found is not None:
+        lines += ["", "What its training data determine (`identifiability.json`):", ""]
+        lines += [f"- {sentence}" for sentence in found["sentences"]]
     lines += ["", "Artifacts: `trials.json` (all trials), `figures/`, and the model `best_model`."]
     return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with commas, as many as a tag shows well; "none" where there are none."""
+    text = ", ".join(names) or "none"
+    return text if len(text) <= _LONGEST_TAG else f"{text[: _LONGEST_TAG - 1]}…"
 
 
 def _short(value: float | None) -> str:

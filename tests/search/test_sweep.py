@@ -17,6 +17,7 @@ import search
 from cellbox.errors import InputError
 from cellbox.model import load_model
 from search.result import SweepResult, best_numbers
+from search.study_data import load_study_data
 from search.study_folder import StudyFolder
 from search.sweeping import sweep
 from search.tracking.mlflow_writer import synchronise
@@ -73,13 +74,38 @@ def test_a_result_reports_what_the_interface_says(whole):
         "status validation_mae test_mae test_mae_noise_free test_pearson pearson "
         "undetermined_share wrong_basin_share "
         "pearson_off_diagonal pearson_alpha auprc_ratio early_precision_ratio sign_accuracy "
-        "baselines better_than_ridge model seconds compile_seconds"
+        "baselines better_than_ridge model identifiability seconds compile_seconds"
     )
     assert {"number", "settings", "seed", "shape", *fit.split()} <= set(report["best"])
     assert set(report["best"]["baselines"]) == {"mean", "ridge", "persistence"}
     for name in ("mean", "ridge", "persistence"):
         scores = report["best"]["baselines"][name]
         assert set(scores) == {"test_mae", "test_mae_noise_free", "test_pearson"}
+
+
+def test_the_best_trial_alone_is_judged_edge_by_edge_by_what_it_was_trained_on(whole):
+    found = whole.identifiability
+    weights = [edge["weight"] for edge in found["edges"]]
+    assert weights == pytest.approx(whole.best.network.weights.ravel().tolist())
+    assert found["training_rows"] == 6
+    assert found["guess"] == "the learned network"
+    data = load_study_data(spec())
+    rows, _ = data.indices(data.own, 0)
+    left_alone = ~(data.perturbations[rows] != 0).any(axis=0)
+    nodes = np.array(whole.folder.read_json("study.json")["nodes"])
+    assert found["confounded_nodes"] == nodes[left_alone].tolist()
+    judged = [path.parent.name for path in whole.folder.models.glob("*/identifiability.csv")]
+    assert judged == [whole.best.model_path.name]
+
+
+def test_a_trial_of_a_smaller_budget_is_judged_by_that_budget(tmp_path):
+    space = {"weight_decay": 1e-5, "budget": {"conditions": [2], "time_points": [1, 2]}}
+    target = {"error_target": 1e9}
+    result = run(tmp_path / "study", trials=3, space=space, objective=target)
+    budget = result.best.record["budget"]
+    assert result.identifiability["training_rows"] == budget["conditions"] == 2
+    # Six nodes and an amplitude are more unknowns than any of so few values determine.
+    assert len(result.identifiability["nodes_with_too_few_values"]) == 6
 
 
 def test_a_result_has_a_table_and_a_picture(whole):

@@ -11,6 +11,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from cellbox.design_report import write_design_report
+from cellbox.identifiability import check_plan
 from search.study_folder import StudyFolder
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_uri, is_current
@@ -30,6 +32,9 @@ def finished(tmp_path_factory) -> StudyFolder:
     folder = fake_study(tmp_path_factory.mktemp("tracking") / "LI two", N_TRIALS, objectives=2)
     for number in BEST:
         add_model(folder, number)
+    # Three of the seven nodes are never perturbed.
+    report = check_plan(np.eye(7)[:4], [4.0, 8.0], noise=0.01)
+    write_design_report(report, folder.model(BEST[0]))
     synchronise(folder, None, BEST)
     synchronise(folder, None, BEST)
     return folder
@@ -125,6 +130,23 @@ def test_table_has_every_trial(finished, tmp_path):
     table = json.loads(Path(path).read_text("utf-8"))
     assert table["columns"][:4] == ["trial", "status", "validation_mae", "cost"]
     assert [row[0] for row in table["data"]] == list(range(N_TRIALS))
+
+
+def test_what_the_best_trials_data_determine_is_on_the_study_and_on_its_trial(finished, tmp_path):
+    client, (parent,) = runs_of(finished, "study")
+    assert parent.data.metrics["confounded_nodes"] == 3
+    assert parent.data.tags["cellbox.confounded_nodes"] == "g5, g6, g7"
+    assert "g5 is never perturbed" in parent.data.tags["mlflow.note.content"]
+    _, children = children_of(finished)
+    for run in (parent, children[BEST[0]]):
+        place = tmp_path / run.info.run_id
+        place.mkdir()
+        path = client.download_artifacts(run.info.run_id, "identifiability.json", str(place))
+        content = json.loads(Path(path).read_text("utf-8"))
+        assert content["confounded_nodes"] == ["g5", "g6", "g7"]
+        assert len(content["edges"]) == 49
+    other = {file.path for file in client.list_artifacts(children[BEST[1]].info.run_id)}
+    assert "identifiability.json" not in other
 
 
 def test_no_credentials_anywhere(finished):

@@ -7,6 +7,8 @@
     result.best.network
     result.plot_optimisation()
 
+    search.reproduce(["LI", "BF"], quick=True)  # the paper's experiment, as a table
+
 Names load when they are first used, so that looking around costs no import of JAX or Ray.
 """
 
@@ -16,12 +18,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.reproduction.result import Reproduction
+    from search.reproduction.running import reproduce
     from search.rerun import Rerun, rerun_trial
     from search.result import SweepResult, TrialResult
     from search.spec import Spec, make_spec, read_spec
     from search.sweeping import Interrupted, sweep
 
 _HOMES = {
+    "search.reproduction.result": ("Reproduction",),
+    "search.reproduction.running": ("reproduce",),
     "search.rerun": ("Rerun", "rerun_trial"),
     "search.result": ("SweepResult", "TrialResult"),
     "search.spec": ("Spec", "make_spec", "read_spec"),

@@ -33,3 +33,20 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         if pending:
             signal.raise_signal(pending[0])
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """End cleanly on Ctrl-C, and just so when a scheduler asks to with SIGTERM.
+
+    A shell lets what a script runs in the background ignore Ctrl-C; what runs here does not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [signal.signal(number, signal.default_int_handler) for number in STOPPING]
+    try:
+        yield
+    finally:
+        for number, handler in zip(STOPPING, before, strict=True):
+            signal.signal(number, handler)

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from cellbox.errors import InputError
 from search.cli import science, service
 from search.cli.command import Command
+from search.cli.reproduce_command import REPRODUCE
 
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
@@ -56,7 +57,8 @@ Each command explains itself: cellbox COMMAND --help"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (by default the program's); the exit code."""
-    commands = {command.name: command for command in (*science.COMMANDS, *service.COMMANDS)}
+    every = (*science.COMMANDS, *service.COMMANDS, REPRODUCE)
+    commands = {command.name: command for command in every}
     parser = build_parser(tuple(commands.values()))
     try:
         arguments = parser.parse_args(argv)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,12 +65,13 @@ def _run_sweep(arguments: Namespace) -> int:
     from search.cli.output import Output
     from search.cli.sweep_report import say_sweep
     from search.display import make_display
+    from search.interrupts import stopped_by_signals
     from search.sweeping import Interrupted, sweep
 
     output = Output(arguments.json)
     spec = _spec(arguments)
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals():
             result = sweep(spec, study=arguments.study, display=make_display())
     except Interrupted as interrupted:
         finished = len(interrupted.folder.finished_numbers())
@@ -85,25 +84,6 @@ def _run_sweep(arguments: Namespace) -> int:
     say_sweep(result, output)
     output.write_json(result.as_dict())
     return 0
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """End cleanly on Ctrl-C, and just so when a scheduler asks to with SIGTERM.
-
-    A shell lets what a script runs in the background ignore Ctrl-C; a sweep does not.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    from search.interrupts import STOPPING
-
-    before = [signal.signal(number, signal.default_int_handler) for number in STOPPING]
-    try:
-        yield
-    finally:
-        for number, handler in zip(STOPPING, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _spec(arguments: Namespace) -> Any:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from search.interrupts import uninterrupted
+from search.interrupts import STOPPING, stopped_by_signals, uninterrupted
 
 
 def test_an_interrupt_comes_after_the_block_and_not_within_it():
@@ -34,3 +34,11 @@ def test_without_an_interrupt_the_handlers_are_as_before():
 def test_a_failure_of_the_block_is_not_lost():
     with pytest.raises(ValueError, match="broken"), uninterrupted():
         raise ValueError("broken")
+
+
+def test_a_scheduler_that_asks_to_stop_is_answered_as_ctrl_c_is():
+    before = [signal.getsignal(number) for number in STOPPING]
+    for number in STOPPING:
+        with pytest.raises(KeyboardInterrupt), stopped_by_signals():
+            signal.raise_signal(number)
+    assert [signal.getsignal(number) for number in STOPPING] == before

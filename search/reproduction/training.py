@@ -1,0 +1,250 @@
+"""One task: simulate an experiment, search for its network, and judge what was found.
+
+The search never sees the truth: models are ranked by their validation error and, when refined, by
+their information criterion on the training data (`Outcome.selection_error`). All that it is told
+is which validation conditions are undetermined, since no model can be judged by those.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cellbox.bound import recovery_bounds
+from cellbox.dataset import Dataset, Split, validation_rows
+from cellbox.evaluation import evaluate, evaluate_baselines
+from cellbox.finishing import Outcome, finish
+from cellbox.fitting import pool_of, training_record
+from cellbox.gradient_check import check_gradient
+from cellbox.lane import Status
+from cellbox.model import FittedModel
+from cellbox.multiple_shooting import MultipleShooting
+from cellbox.networks import system
+from cellbox.pack import Harvest, Pack, hyperparameters_of, shape_of
+from cellbox.responses import responses
+from cellbox.settings import Settings
+from cellbox.simulation import simulate_system
+from search.reproduction.recipe import Recipe
+from search.reproduction.task import Task
+
+#: Told what is being done and what share of the task is behind (0 to 1).
+OnProgress = Callable[[str, float], None]
+
+# Of a task's time about so much goes into gradient descent.
+_SHARE_OF_DESCENT = 0.6
+
+_ROWS_DRAWN = 4
+_TIMES_DRAWN = 81
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What a task leaves behind: plain values for JSON, and arrays for figures."""
+
+    record: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class _Descent:
+    """A gradient descent that ended.
+
+    history: step, training and validation error at each validation.
+    """
+
+    settings: Settings
+    seed: int
+    harvest: Harvest
+    history: list[tuple[int, float, float]]
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Diverged ones last, then by validation error."""
+        return self.harvest.status.diverged, _or_infinite(self.harvest.validation_mae)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A descent and what its refinement made of it."""
+
+    descent: _Descent
+    outcome: Outcome
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Diverged ones last, since their selection error is of another kind; then by it."""
+        return self.descent.harvest.status.diverged, _or_infinite(self.outcome.selection_error)
+
+
+def run_task(task: Task, recipe: Recipe, on_progress: OnProgress) -> Done:
+    """Do one task.
+
+    Raises InputError where the experiment cannot be simulated, and numpy's LinAlgError or
+    FloatingPointError where the numbers do not allow what comes after it.
+    """
+    started = time.perf_counter()
+    on_progress("simulating", 0.0)
+    known = system(task.system)
+    data = simulate_system(known, seed=task.seed, noise=task.sigma, design=task.design)
+    split = data.split
+    assert split is not None
+    descents, compile_seconds = _descend(data, split, task, recipe, on_progress)
+    candidates = _refine(data, split, descents, recipe.refined_of(data.n_nodes), on_progress)
+    best = min(candidates, key=lambda candidate: candidate.rank)
+    on_progress("judging", 0.98)
+    training = training_record(
+        best.descent.harvest,
+        best.outcome,
+        best.descent.history,
+        seconds=time.perf_counter() - started,
+        compile_seconds=compile_seconds,
+    )
+    descent, network = best.descent, best.outcome.network
+    model = FittedModel(network, descent.settings, data.times, descent.seed, training)
+    record = {
+        "status": training.status,
+        "message": training.message,
+        "metrics": _metrics(model, data, split),
+        "baselines": evaluate_baselines(data, split),
+        "bound": _bound(data, split, task.sigma),
+        "undetermined_training_conditions": int((~data.determined[split.training]).sum()),
+        "edges_learned": int((network.weights != 0).sum()),
+        "settings": asdict(descent.settings),
+        "training": asdict(training),
+        "candidates": [_described(candidate) for candidate in candidates],
+    }
+    record["seconds"] = time.perf_counter() - started
+    return Done(record, _drawn(model, data, split))
+
+
+def _descend(
+    data: Dataset, split: Split, task: Task, recipe: Recipe, on_progress: OnProgress
+) -> tuple[list[_Descent], float]:
+    """Train every setting of the recipe side by side; also the seconds of compiling."""
+    on_progress("compiling", 0.0)
+    first = recipe.settings[0]
+    check_gradient(first.solver, data.times, data.n_nodes)
+    pool = pool_of(data, split, first)
+    rows, times = np.arange(len(split.training)), np.arange(len(data.times))
+    pack = Pack(pool, shape_of(first, len(rows), len(times)), n_lanes=len(recipe.settings))
+    seeds = [_start_seed(task.seed, lane) for lane in range(pack.n_lanes)]
+    for lane, settings in enumerate(recipe.settings):
+        pack.insert(lane, seeds[lane], hyperparameters_of(settings, rows, times, pool))
+    histories: list[list[tuple[int, float, float]]] = [[] for _ in seeds]
+    longest = max(settings.total_steps for settings in recipe.settings)
+    running = set(range(pack.n_lanes))
+    while running:
+        progress = pack.advance()
+        for lane in running:
+            step = int(progress.step[lane])
+            errors = progress.training_error[lane], progress.validation_error[lane]
+            histories[lane].append((step, float(errors[0]), float(errors[1])))
+        running = {lane for lane in running if progress.status[lane] == Status.RUNNING}
+        on_progress("training", _SHARE_OF_DESCENT * int(progress.step.max()) / longest)
+    return [
+        _Descent(settings, seeds[lane], pack.harvest(lane), histories[lane])
+        for lane, settings in enumerate(recipe.settings)
+    ], pack.compile_seconds
+
+
+def _start_seed(seed: int, lane: int) -> int:
+    """Another start for every lane of every task."""
+    return int(np.random.SeedSequence((seed, lane)).generate_state(1)[0])
+
+
+def _refine(
+    data: Dataset,
+    split: Split,
+    descents: list[_Descent],
+    n_refined: int,
+    on_progress: OnProgress,
+) -> list[_Candidate]:
+    """Finish the most promising descents, best first."""
+    training = MultipleShooting(
+        data.perturbations[split.training], data.measurements[split.training], data.times
+    )
+    validation = data.rows(validation_rows(data, split))
+    candidates = []
+    for number, descent in enumerate(sorted(descents, key=lambda one: one.rank)[:n_refined]):
+        share = _SHARE_OF_DESCENT + (0.98 - _SHARE_OF_DESCENT) * number / n_refined
+        on_progress("refining", share)
+        outcome = finish(descent.harvest, descent.settings, training, validation)
+        candidates.append(_Candidate(descent, outcome))
+    return candidates
+
+
+def _metrics(model: FittedModel, data: Dataset, split: Split) -> dict[str, float | None]:
+    """What `evaluate` says of the test conditions and the network, and the amplitudes' error."""
+    report = evaluate(model, data, split)
+    del report["all_nodes"]
+    assert data.truth is not None
+    apart = np.abs(model.network.amplitudes - data.truth.amplitudes).mean()
+    return {**report, "amplitude_error": float(apart) if np.isfinite(apart) else None}
+
+
+def _bound(data: Dataset, split: Split, sigma: float) -> dict[str, Any]:
+    """How well W can be recovered from the determined training conditions.
+
+    The others respond without limit to the smallest change, which no Fisher information holds.
+    """
+    assert data.truth is not None
+    rows = split.training[data.determined[split.training]]
+    return recovery_bounds(data.truth, data.perturbations[rows], data.times, sigma)
+
+
+def _described(candidate: _Candidate) -> dict[str, Any]:
+    """A candidate in a few plain values; what is not finite is None."""
+    settings, outcome = candidate.descent.settings, candidate.outcome
+    numbers = {
+        "validation_mae": outcome.validation_mae,
+        "selection_error": outcome.selection_error,
+        "noise": outcome.noise,
+    }
+    return {
+        "l1": settings.l1,
+        "interval_share": settings.interval_share,
+        "peak_rate": settings.peak_rate,
+        "status": candidate.descent.harvest.status.name.lower(),
+        "refinement": outcome.refinement,
+        **{
+            name: value if value is not None and math.isfinite(value) else None
+            for name, value in numbers.items()
+        },
+    }
+
+
+def _drawn(model: FittedModel, data: Dataset, split: Split) -> dict[str, np.ndarray]:
+    """What a figure needs: both networks, and curves of a few determined test conditions."""
+    assert data.truth is not None
+    determined = split.test[data.determined[split.test]]
+    rows = (determined if len(determined) else split.test)[:_ROWS_DRAWN]
+    dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)
+    doses = data.perturbations[rows]
+    return {
+        "nodes": np.array(data.nodes),
+        "weights": model.network.weights,
+        "amplitudes": model.network.amplitudes,
+        "true_weights": data.truth.weights,
+        "true_amplitudes": data.truth.amplitudes,
+        "times": data.times,
+        "row_names": np.array([data.row_names[row] for row in rows]),
+        "perturbations": doses,
+        "measurements": data.measurements[rows],
+        "dense_times": dense,
+        "predicted": _from_the_start(model.predict(doses, dense[1:])),
+        "exact": _from_the_start(responses(data.truth, doses, dense[1:])),
+    }
+
+
+def _from_the_start(states: np.ndarray) -> np.ndarray:
+    """The states with x(0) = 0 before them."""
+    return np.concatenate([np.zeros_like(states[:, :1]), states], axis=1)
+
+
+def _or_infinite(value: float) -> float:
+    return value if math.isfinite(value) else math.inf

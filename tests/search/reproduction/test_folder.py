@@ -1,0 +1,65 @@
+"""What a reproduction keeps, and when it takes it for its own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellbox.errors import InputError
+from search.reproduction.folder import ReproductionFolder
+from tests.search.reproduction.small import TINY, record, task
+
+
+@pytest.fixture
+def folder(tmp_path):
+    found = ReproductionFolder(tmp_path / "out")
+    with found.held():
+        yield found
+
+
+def test_a_finished_task_is_found_again(folder):
+    folder.write_task(task(), TINY, record(0.5), {"weights": np.eye(2)})
+    assert folder.record(task(), TINY)["metrics"]["pearson"] == 0.5
+    np.testing.assert_array_equal(folder.arrays(task(), TINY)["weights"], np.eye(2))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [task(1), task(sigma=0.01), task(system="LI"), task(design="paper")],
+    ids=lambda other: f"{other.name} {other.design}",
+)
+def test_another_task_is_not_finished_by_it(folder, other):
+    folder.write_task(task(), TINY, record(), {})
+    assert folder.record(other, TINY) is None
+    assert not folder.is_outdated(other, TINY)
+
+
+def test_a_task_that_was_done_with_other_settings_is_outdated(folder):
+    folder.write_task(task(), TINY, record(), {})
+    changed = replace(TINY, n_refined=2)
+    assert folder.record(task(), changed) is None
+    assert folder.is_outdated(task(), changed)
+
+
+def test_a_record_that_was_cut_short_does_not_count(folder):
+    folder.write_task(task(), TINY, record(), {})
+    (file,) = (folder.path / "tasks").glob("*.json")
+    file.write_text(file.read_text()[:50])
+    assert folder.record(task(), TINY) is None
+
+
+def test_two_reproductions_do_not_share_a_folder(folder):
+    with pytest.raises(InputError, match="another reproduction is running"), folder.held():
+        pass
+
+
+@pytest.mark.parametrize("kind", ["file", "other folder"])
+def test_what_belongs_to_someone_else_is_refused(tmp_path, kind):
+    path = tmp_path / "taken"
+    if kind == "file":
+        path.write_text("mine")
+    else:
+        path.mkdir()
+        (path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="expected"), ReproductionFolder(path).held():
+        pass

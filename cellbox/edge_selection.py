@@ -1,0 +1,93 @@
+"""Which edges the data ask for, judged near a fit where its sum of squares is a quadratic.
+
+Edges are left out one by one, always the one whose loss costs the least (its Wald statistic), and
+the network is kept that has the smallest Bayesian information criterion (Schwarz 1978)
+
+    n_values · log(sum of squares / n_values) + log(n_values) · n_parameters.
+
+Then edges outside are asked whether one of them would lower it again (a score test).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def information_criterion(sum_of_squares: float, n_values: int, n_parameters: int) -> float:
+    """The Bayesian information criterion of a fit with Gaussian noise of unknown size."""
+    if not sum_of_squares > 0:
+        return -math.inf
+    return n_values * math.log(sum_of_squares / n_values) + math.log(n_values) * n_parameters
+
+
+def leave_out(
+    parameters: Float[np.ndarray, " n_parameters"],
+    curvature: Float[np.ndarray, "n_parameters n_parameters"],
+    sum_of_squares: float,
+    n_values: int,
+    removable: Bool[np.ndarray, " n_parameters"],
+    *,
+    fewest: int = 0,
+) -> tuple[Bool[np.ndarray, " n_parameters"], Float[np.ndarray, " n_parameters"]]:
+    """Which of the fitted parameters to keep, and the others' values where the rest is zero.
+
+    curvature: of the sum of squares at its minimum, positive definite.
+    removable: which may be left out. fewest: how many parameters to keep at least.
+    """
+    covariance = _inverse(curvature)
+    values, kept = parameters.copy(), np.ones(len(parameters), bool)
+    total = sum_of_squares
+    best = information_criterion(total, n_values, len(kept)), kept.copy(), values.copy()
+    for n_left in range(len(kept) - 1, max(fewest, (~removable).sum()) - 1, -1):
+        loss = np.full(len(kept), np.inf)
+        open_ = kept & removable
+        loss[open_] = values[open_] ** 2 / np.diag(covariance)[open_]
+        out = int(np.argmin(loss))
+        total += loss[out]
+        # Conditioning a Gaussian on one of its coordinates.
+        column = covariance[:, out] / covariance[out, out]
+        values = values - column * values[out]
+        covariance = covariance - np.outer(column, covariance[out])
+        kept[out], values[out] = False, 0.0
+        score = information_criterion(total, n_values, n_left)
+        if score < best[0]:
+            best = score, kept.copy(), values.copy()
+    return best[1], best[2]
+
+
+def _inverse(
+    curvature: Float[np.ndarray, "n_parameters n_parameters"],
+) -> Float[np.ndarray, "n_parameters n_parameters"]:
+    """The inverse of a curvature, of which some directions may be known only by rounding."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    scaled = scale[:, None] * curvature * scale
+    return scale[:, None] * np.linalg.inv(scaled + 1e-12 * np.eye(len(scale))) * scale
+
+
+def missing_edge(
+    curvature: Float[np.ndarray, "n_parameters n_parameters"],
+    gradient: Float[np.ndarray, " n_parameters"],
+    sum_of_squares: float,
+    n_values: int,
+    kept: Bool[np.ndarray, " n_parameters"],
+) -> int | None:
+    """The one parameter outside that would lower the information criterion most, or None.
+
+    curvature, gradient: over all parameters, at the minimum over the kept ones.
+    """
+    asked = np.flatnonzero(~kept)
+    if not len(asked):
+        return None
+    among = curvature[np.ix_(kept, asked)]
+    explained = np.einsum("ka,ka->a", among, np.linalg.solve(curvature[np.ix_(kept, kept)], among))
+    own = np.diag(curvature)[asked]
+    rest = own - explained
+    # What the kept ones explain altogether has nothing to add.
+    gains = np.where(rest > 1e-9 * own, gradient[asked] ** 2 / np.maximum(rest, 1e-300), 0.0)
+    best = int(np.argmax(gains))
+    now = information_criterion(sum_of_squares, n_values, 0)
+    then = information_criterion(sum_of_squares - gains[best], n_values, 1)
+    return int(asked[best]) if then < now else None

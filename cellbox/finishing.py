@@ -1,0 +1,114 @@
+"""What becomes of a training when its gradient descent ends: refinement, and what it is judged by.
+
+Refinement must not ruin what descent had found (on a network with several steady states a fit of
+all training data may end in the wrong one). So the two are compared on the validation conditions,
+which refinement has not seen, pair by pair: the refined network is kept unless it is worse by more
+than one standard error of the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.dataset import Dataset
+from cellbox.model import prediction_solver
+from cellbox.multiple_shooting import MultipleShooting
+from cellbox.networks import Network
+from cellbox.pack import Harvest
+from cellbox.refinement import Refined, explain, obstacle, refine
+from cellbox.responses import responses
+from cellbox.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The network that a training ends with.
+
+    validation_mae: mean |predicted - measured| over the validation conditions (log ratio).
+    selection_error: what settings are chosen by: the information criterion of the network on its
+        training data as an error (`Refined.penalised_noise`), or the validation error where data
+        are too few or the network too large for it.
+    refinement: what refinement did, as a sentence. noise: the standard deviation of the
+        measurements as it estimated it, None where it did not.
+    """
+
+    network: Network
+    validation_mae: float
+    selection_error: float
+    refinement: str
+    noise: float | None
+
+
+def finish(
+    harvest: Harvest,
+    settings: Settings,
+    training: MultipleShooting,
+    validation: Dataset,
+) -> Outcome:
+    """Refine what a descent left behind, as its settings say, and judge it.
+
+    validation: the validation conditions alone.
+    """
+    network = Network(validation.nodes, harvest.weights, harvest.amplitudes)
+
+    def as_it_was(refinement: str, explained: Refined | None = None) -> Outcome:
+        error = harvest.validation_mae if explained is None else explained.penalised_noise
+        return Outcome(network, harvest.validation_mae, error, refinement, _noise(explained))
+
+    problem = obstacle(training)
+    if problem is not None:
+        return as_it_was(f"Not refined: {problem}.")
+    if harvest.status.diverged:
+        return as_it_was("Not refined: training diverged.")
+    before = explain(training, network)
+    if settings.refinement == "none":
+        return as_it_was("Not refined, as asked.", before)
+    refined = refine(
+        training,
+        network,
+        allowed_edges=validation.allowed_edges,
+        select_edges=settings.refinement == "select_edges",
+    )
+    errors = [_errors(each, settings, validation) for each in (network, refined.network)]
+    if _is_worse(*errors):
+        told = f"{errors[1].mean():.3g} instead of {errors[0].mean():.3g}"
+        return as_it_was(f"Refinement was not kept: validation error {told}.", before)
+    sentence = (
+        f"Refined by {refined.n_steps} Gauss-Newton steps: {refined.n_edges} edges, "
+        f"noise {refined.noise:.3g}."
+    )
+    error = float(errors[1].mean())
+    return Outcome(refined.network, error, refined.penalised_noise, sentence, refined.noise)
+
+
+def _noise(explained: Refined | None) -> float | None:
+    return None if explained is None or not np.isfinite(explained.noise) else explained.noise
+
+
+def _errors(
+    network: Network, settings: Settings, validation: Dataset
+) -> Float[np.ndarray, " n_rows"]:
+    """Mean |predicted - measured| of each row, without activity nodes; infinite where unsolved."""
+    predicted = responses(
+        network, validation.perturbations, validation.times, prediction_solver(settings)
+    )
+    nodes = validation.measured_nodes
+    apart = np.abs(predicted - validation.measurements)[..., nodes]
+    measured = np.isfinite(validation.measurements)[..., nodes]
+    apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
+    counted = measured.sum(axis=(1, 2))
+    return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+
+
+def _is_worse(before: Float[np.ndarray, " n_rows"], after: Float[np.ndarray, " n_rows"]) -> bool:
+    """Whether the second errors are larger, by more than one standard error of the difference."""
+    if not np.isfinite(after).all():
+        return True
+    if not np.isfinite(before).all():
+        return False
+    difference = after - before
+    spread = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return bool(difference.mean() > spread)

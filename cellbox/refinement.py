@@ -1,0 +1,235 @@
+"""The last phase of training: least squares by multiple shooting, and a selection of edges.
+
+Gradient descent finds the neighbourhood of a network but gets no further than its penalties and
+its patience allow. From there a few Gauss-Newton steps reach the least-squares network, which is
+the most that the data can tell under Gaussian noise; edges that the data do not ask for are left
+out (`cellbox.edge_selection`), in stages, since far from the data W is not determined and a
+quadratic not to be trusted; what is left is fitted once more without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from cellbox.edge_selection import information_criterion, leave_out, missing_edge
+from cellbox.multiple_shooting import TIGHT, MultipleShooting, Point, Quadratic, least_squares
+from cellbox.networks import Network
+
+# Larger networks are not refined: a step would take minutes.
+LARGEST_NETWORK = 40
+
+# Standard deviation of a weak Gaussian prior on the entries of W, around 0, and of log α, around
+# where descent left it. It keeps those that the data do not determine from running away.
+PRIOR_DEVIATION = 1.0
+
+# A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
+# would else stay in the next best valley.
+_TIES = (30.0, 3.0, 0.3, TIGHT)
+
+# In one stage no more than this share of the edges is left out.
+_SHARE_LEFT_OUT = 0.4
+_MOST_STAGES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """A network after refinement.
+
+    noise: estimated standard deviation of the measurements (log ratio).
+    n_edges: entries of W that are not zero. n_values: measured values that it was fitted to.
+    information: the Bayesian information criterion; infinite where the network cannot be solved.
+    """
+
+    network: Network
+    noise: float
+    n_edges: int
+    n_values: int
+    n_steps: int
+    information: float
+
+    @property
+    def penalised_noise(self) -> float:
+        """The information criterion as an error (log ratio): noise · n_values^(p / 2 n_values).
+
+        It falls as a network of p parameters explains the data better, and rises with p.
+        """
+        return float(np.exp(self.information / (2 * self.n_values)))
+
+
+def obstacle(problem: MultipleShooting) -> str | None:
+    """Why these data cannot be refined, in words, or None where they can."""
+    if problem.n_nodes > LARGEST_NETWORK:
+        return f"{problem.n_nodes} nodes are more than {LARGEST_NETWORK}"
+    if problem.n_values < 4 * problem.n_nodes:
+        return f"{problem.n_values} measured values are too few for {problem.n_nodes} nodes"
+    return None
+
+
+def refine(
+    problem: MultipleShooting,
+    start: Network,
+    *,
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    select_edges: bool = True,
+) -> Refined:
+    """Refine a network that already explains the data roughly.
+
+    allowed_edges: which entries of W may differ from zero; all by default.
+    select_edges: leave out what the data do not ask for; else every allowed edge stays.
+
+    The sum of squares never rises while parameters are fitted. A network that is too stiff to be
+    solved comes back as it was.
+    """
+    search = _Search(problem, start, allowed_edges)
+    search.approach()
+    if select_edges:
+        search.select()
+    return search.result(start.nodes)
+
+
+def explain(problem: MultipleShooting, network: Network) -> Refined:
+    """How well a network as it is explains the data; only the free states are fitted."""
+    search = _Search(problem, network, network.weights != 0)
+    search.fit_states()
+    return search.result(network.nodes)
+
+
+class _Search:
+    """Where the refinement is: a point, and the parameters that may differ from zero."""
+
+    def __init__(
+        self,
+        problem: MultipleShooting,
+        start: Network,
+        allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+    ):
+        n_nodes = problem.n_nodes
+        allowed = np.ones((n_nodes, n_nodes), bool) if allowed_edges is None else allowed_edges
+        self._problem = problem
+        self._point = problem.point(start)
+        self._is_weight = np.arange(n_nodes**2 + n_nodes) < n_nodes**2
+        self._allowed = np.concatenate([allowed.ravel(), np.ones(n_nodes, bool)])
+        self._expected = np.where(self._is_weight, 0.0, self._point.parameters)
+        self._free = self._no_more_than_the_data_tell(self._allowed)
+        self._n_steps = 0
+        # Of a measurement's variance, and the penalty that stands for the prior at the noise as it
+        # is estimated now; at first a hundredth of the responses.
+        self._scale = float(np.nanmean(problem.measurements**2))
+        self._prior = self._scale / 10_000 / PRIOR_DEVIATION**2
+
+    def approach(self) -> None:
+        """The first fit, from a rough start."""
+        for tie in _TIES:
+            self._problem = replace(self._problem, tie=tie)
+            self.fit()
+
+    def fit(self) -> None:
+        """Least squares over the free parameters."""
+        self._point = Point(
+            np.where(self._free | ~self._is_weight, self._point.parameters, 0.0), self._point.states
+        )
+        # Twice: the prior's share depends on the noise, which the first fit tells.
+        for _ in range(2):
+            self._point, taken = least_squares(
+                self._problem,
+                self._point,
+                self._free,
+                expected=self._expected,
+                penalty=self._prior,
+            )
+            self._n_steps += taken
+            spare = self._problem.n_values - int(self._free.sum())
+            variance = self._sum_of_squares() / max(spare, self._problem.n_values // 4)
+            # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
+            self._prior = min(variance, self._scale / 100) / PRIOR_DEVIATION**2
+
+    def fit_states(self) -> None:
+        """Fit the free states alone."""
+        nothing = np.zeros_like(self._free)
+        self._point, self._n_steps = least_squares(self._problem, self._point, nothing)
+
+    def select(self) -> None:
+        """Leave edges out, and let them in, until neither lowers the information criterion."""
+        seen: set[bytes] = set()
+        # A selection that came up before would come up for ever.
+        while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
+            seen.add(self._free.tobytes())
+            if not (self._drop() or self._add()):
+                return
+
+    def result(self, nodes: tuple[str, ...]) -> Refined:
+        """What was found."""
+        total, n_values = self._sum_of_squares(), self._problem.n_values
+        n_free = int(self._free.sum())
+        return Refined(
+            network=self._problem.network(self._point, nodes),
+            noise=float(np.sqrt(total / max(1, n_values - n_free))),
+            n_edges=int((self._free & self._is_weight).sum()),
+            n_values=n_values,
+            n_steps=self._n_steps,
+            information=information_criterion(total, n_values, n_free),
+        )
+
+    def _drop(self) -> bool:
+        """Leave out edges, if the quadratic says so; whether any was."""
+        free = self._free
+        quadratic = self._penalised(free)
+        n_free = int(free.sum())
+        kept, values = leave_out(
+            self._point.parameters[free],
+            quadratic.curvature,
+            self._sum_of_squares(),
+            self._problem.n_values,
+            self._is_weight[free],
+            fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
+        )
+        if kept.all():
+            return False
+        moved = quadratic.moved(self._point, free, values - self._point.parameters[free])
+        self._free = free.copy()
+        self._free[free] = kept
+        # Far from the minimum the quadratic may mislead; the network without them is then nearer.
+        plain = Point(self._point.parameters * self._free, self._point.states)
+        self._point = min(moved, plain, key=self._problem.sum_of_squares)
+        self.fit()
+        return True
+
+    def _add(self) -> bool:
+        """Let the edge in that would help most; whether there was one."""
+        quadratic = self._penalised(self._allowed)
+        added = missing_edge(
+            quadratic.curvature,
+            quadratic.gradient,
+            self._sum_of_squares(),
+            self._problem.n_values,
+            self._free[self._allowed],
+        )
+        if added is None:
+            return False
+        self._free = self._free.copy()
+        self._free[np.flatnonzero(self._allowed)[added]] = True
+        self.fit()
+        return True
+
+    def _no_more_than_the_data_tell(self, allowed: np.ndarray) -> np.ndarray:
+        """Of the allowed parameters at most one for each two values: α, and the largest of W."""
+        most_edges = max(1, self._problem.n_values // 2 - self._problem.n_nodes)
+        strength = np.where(allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
+        strongest = np.zeros(len(allowed), bool)
+        strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True
+        return allowed & (strongest | ~self._is_weight)
+
+    def _sum_of_squares(self) -> float:
+        return self._problem.sum_of_squares(self._point)
+
+    def _penalised(self, which: Bool[np.ndarray, " n_parameters"]) -> Quadratic:
+        """The quadratic of these parameters at the point, the prior included."""
+        quadratic = self._problem.linearise(self._point, which)
+        prior = self._prior
+        return quadratic._replace(
+            curvature=quadratic.curvature + prior * np.eye(int(which.sum())),
+            gradient=quadratic.gradient + prior * (self._point.parameters - self._expected)[which],
+        )

@@ -1,0 +1,77 @@
+"""What a training ends with: refined, or as descent left it, and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellbox import finishing
+from cellbox.finishing import finish
+from cellbox.lane import Status
+from cellbox.multiple_shooting import MultipleShooting
+from cellbox.networks import system
+from cellbox.pack import Harvest
+from cellbox.settings import Settings
+from cellbox.simulation import simulate_system
+
+
+@pytest.fixture(scope="module")
+def case():
+    data = simulate_system(system("mCAD"), seed=0, noise=0.01, design="balanced")
+    rows = data.split.training
+    random = np.random.default_rng(0)
+    harvest = Harvest(
+        weights=data.truth.weights + 0.1 * random.normal(size=(5, 5)),
+        amplitudes=data.truth.amplitudes,
+        validation_mae=0.02,
+        step=100,
+        status=Status.COMPLETED,
+    )
+    training = MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    return harvest, training, data.rows(data.split.validation)
+
+
+def test_descent_is_refined(case):
+    harvest, training, validation = case
+    outcome = finish(harvest, Settings(), training, validation)
+    assert "Refined by" in outcome.refinement
+    assert outcome.validation_mae < harvest.validation_mae
+    assert outcome.noise == pytest.approx(0.01, rel=0.2)
+    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
+
+
+def test_where_refinement_is_not_wanted_the_network_is_that_of_descent(case):
+    harvest, training, validation = case
+    outcome = finish(harvest, Settings(refinement="none"), training, validation)
+    assert (outcome.network.weights == harvest.weights).all()
+    assert outcome.validation_mae == harvest.validation_mae
+    refined = finish(harvest, Settings(), training, validation)
+    assert outcome.selection_error > refined.selection_error
+
+
+def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
+    harvest, training, validation = case
+
+    def spoiled(problem, start, **options):
+        found = finishing.explain(problem, start)
+        return replace(found, network=replace(start, weights=-start.weights))
+
+    monkeypatch.setattr(finishing, "refine", spoiled)
+    outcome = finish(harvest, Settings(), training, validation)
+    assert (outcome.network.weights == harvest.weights).all()
+    assert "not kept: validation error" in outcome.refinement
+
+
+def test_a_diverged_training_is_not_refined(case):
+    harvest, training, validation = case
+    outcome = finish(replace(harvest, status=Status.NOT_FINITE), Settings(), training, validation)
+    assert (outcome.network.weights == harvest.weights).all()
+    assert outcome.refinement == "Not refined: training diverged."
+
+
+def test_where_data_are_too_few_the_validation_error_chooses(case):
+    harvest, training, validation = case
+    few = MultipleShooting(training.perturbations[:1], training.measurements[:1, :1], np.ones(1))
+    outcome = finish(harvest, Settings(), few, validation)
+    assert outcome.selection_error == harvest.validation_mae
+    assert "5 measured values are too few" in outcome.refinement

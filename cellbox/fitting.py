@@ -10,10 +10,11 @@ import numpy as np
 
 from cellbox.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.errors import InputError, Problem
+from cellbox.finishing import Outcome, finish
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Status
 from cellbox.model import FittedModel, Training
-from cellbox.networks import Network
+from cellbox.multiple_shooting import MultipleShooting
 from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from cellbox.settings import Settings, check_seed
 
@@ -33,8 +34,10 @@ def fit(
     on_progress: called after each validation with the step and the best validation error.
 
     Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error through the
-    solver's adjoint; the parameters with the best validation error are kept. The same data,
-    settings and seed give the same model, to the bit, on the same kind of machine.
+    solver's adjoint; the parameters with the best validation error are kept, and refined by least
+    squares with a selection of edges (`cellbox.refinement`) unless the settings or the size of
+    the data say otherwise. The same data, settings and seed give the same model, to the bit, on
+    the same kind of machine.
 
     Raises InputError for settings whose gradients are wrong (see `check_gradient`), for a seed
     that is no seed, and for a split without anything to train or to validate on.
@@ -65,13 +68,22 @@ def fit(
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
     harvest = pack.harvest(0)
+    outcome = finish(
+        harvest,
+        settings,
+        MultipleShooting(
+            data.perturbations[split.training], data.measurements[split.training], data.times
+        ),
+        data.rows(validation_rows(data, split)),
+    )
     training = training_record(
         harvest,
+        outcome,
         history,
         seconds=time.perf_counter() - started,
         compile_seconds=pack.compile_seconds,
     )
-    return fitted_model(data, settings, seed, harvest, training)
+    return FittedModel(outcome.network, settings, data.times, int(seed), training)
 
 
 def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:
@@ -119,6 +131,7 @@ def pool_of(data: Dataset, split: Split, settings: Settings) -> Pool:
 
 def training_record(
     harvest: Harvest,
+    outcome: Outcome,
     history: Sequence[tuple[int, float, float]],
     *,
     seconds: float,
@@ -131,7 +144,7 @@ def training_record(
         status=status,
         message=harvest.status.sentence,
         steps=harvest.step,
-        validation_mae=_finite(harvest.validation_mae),
+        validation_mae=_finite(outcome.validation_mae),
         history={
             "step": list(steps),
             "training_loss": [_finite(value) for value in training_errors],
@@ -139,15 +152,10 @@ def training_record(
         },
         seconds=seconds,
         compile_seconds=compile_seconds,
+        selection_error=_finite(outcome.selection_error),
+        refinement=outcome.refinement,
+        noise=outcome.noise,
     )
-
-
-def fitted_model(
-    data: Dataset, settings: Settings, seed: int, harvest: Harvest, training: Training
-) -> FittedModel:
-    """The model that a lane left behind."""
-    network = Network(data.nodes, harvest.weights, harvest.amplitudes)
-    return FittedModel(network, settings, data.times, int(seed), training)
 
 
 def _finite(value: float) -> float | None:

@@ -31,6 +31,7 @@ class Training:
     validation_mae: the best whole-horizon error on the validation rows, None if none was finite.
     history: "step", "training_loss" and "validation_mae" at each validation.
     seconds: training alone; compile_seconds: making the program, once per shape of problem.
+    selection_error, refinement, noise: see `cellbox.finishing.Outcome`.
     """
 
     status: str
@@ -40,6 +41,9 @@ class Training:
     history: dict[str, list]
     seconds: float
     compile_seconds: float
+    selection_error: float | None = None
+    refinement: str = ""
+    noise: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +76,7 @@ class FittedModel:
         perturbations = _numbers(perturbations, "perturbations")
         times = self.times if times is None else _numbers(times, "times")
         _check_request(perturbations, times, len(self.network.nodes))
-        return responses(self.network, perturbations, times, _for_prediction(self.settings))
+        return responses(self.network, perturbations, times, prediction_solver(self.settings))
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as NumPy arrays and JSON (no pickle); returns the folder.
@@ -103,7 +107,7 @@ class FittedModel:
         return folder
 
 
-def _for_prediction(settings: Settings) -> SolverSettings:
+def prediction_solver(settings: Settings) -> SolverSettings:
     """The model's solver with steps so fine that they no longer show in a prediction."""
     solver = settings.solver
     adaptive = "dopri8" if solver.step is not None else solver.solver

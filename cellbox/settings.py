@@ -12,6 +12,8 @@ from cellbox.errors import InputError, Problem, refuse
 from cellbox.schedules import SCHEDULES
 from cellbox.solver_settings import SolverSettings
 
+REFINEMENTS = ("select_edges", "all_edges", "none")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,6 +28,9 @@ class Settings:
     l1: weight of Σ|W| in the loss; what makes a network sparse.
     interval_share: share of the steps, from the first, that use interval shooting; the rest
         integrate the whole horizon. Data with one time point have no intervals.
+    refinement: what follows gradient descent on networks small enough for it: "select_edges",
+        least squares with only the edges that the data ask for; "all_edges", least squares; or
+        "none" (see `cellbox.refinement`).
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;
@@ -43,6 +48,7 @@ class Settings:
     weight_decay: float = 0.0
     l1: float = 1e-5
     interval_share: float = 0.7
+    refinement: str = "select_edges"
     conditions_per_step: int | None = None
     times_per_step: int | None = None
     gradient_clip: float = 1.0
@@ -127,12 +133,14 @@ def _problems(settings: Settings) -> Iterator[Problem]:
                 f"expected {expected}, found {value!r}",
                 f"Choose a value from {low:g} to {high:g}",
             )
-    if not isinstance(settings.schedule, str) or settings.schedule not in SCHEDULES:
-        yield Problem(
-            "setting schedule",
-            f"expected one of {', '.join(SCHEDULES)}, found {settings.schedule!r}",
-            "Choose one of these",
-        )
+    for name, known in (("schedule", tuple(SCHEDULES)), ("refinement", REFINEMENTS)):
+        value = getattr(settings, name)
+        if not isinstance(value, str) or value not in known:
+            yield Problem(
+                f"setting {name}",
+                f"expected one of {', '.join(known)}, found {value!r}",
+                "Choose one of these",
+            )
     if not isinstance(settings.solver, SolverSettings):
         yield Problem(
             "setting solver",

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 N_BEST = 5
 _FIT_METRICS = (
+    "selection_error",
     "validation_mae",
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
     "undetermined_share",
     "wrong_basin_share",
+    "unsteady_share",
     "all_nodes",
     *Recovery.__dataclass_fields__,
 )
@@ -197,6 +199,9 @@ class TrialResult:
                 history=repeat["history"],
                 seconds=self.record["seconds"],
                 compile_seconds=self.record["compile_seconds"],
+                selection_error=repeat["selection_error"],
+                refinement=repeat["refinement"],
+                noise=repeat["noise"],
             ),
         )
 

@@ -110,6 +110,7 @@ class Space(BaseModel):
     weight_decay: Dimension = Range(low=1e-6, high=1e-2, log=True)
     l1: Dimension = Range(low=1e-6, high=3e-4, log=True)
     interval_share: Dimension = Range(low=0.0, high=1.0)
+    refinement: Dimension = Choice(values=("select_edges", "none"))
     conditions_per_step: Dimension | None = None
     times_per_step: Dimension | None = None
     budget: BudgetSpace = BudgetSpace()

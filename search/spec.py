@@ -95,11 +95,15 @@ class Prices(_Part):
 class Objective(_Part):
     """What is minimised.
 
-    minimise: ["validation_mae"], or ["validation_mae", "cost"] for the Pareto front of both.
+    minimise: ["selection_error"], which tells good settings from bad ones where a few noisy
+        validation conditions cannot (see `cellbox.finishing.Outcome`); ["validation_mae"]; or
+        ["validation_mae", "cost"] for the Pareto front of both.
     error_target: instead, the cheapest budget whose validation MAE is at most this.
     """
 
-    minimise: tuple[Literal["validation_mae", "cost"], ...] = ("validation_mae",)
+    minimise: tuple[Literal["selection_error", "validation_mae", "cost"], ...] = (
+        "selection_error",
+    )
     error_target: float | None = Field(default=None, gt=0)
     prices: Prices = Prices()
 
@@ -112,15 +116,19 @@ class Objective(_Part):
 
     @model_validator(mode="after")
     def _sensible(self) -> Objective:
-        if self.minimise not in (("validation_mae",), ("validation_mae", "cost")):
+        if self.minimise not in _MINIMISED:
             raise ValueError(
-                'minimise must be ["validation_mae"] or ["validation_mae", "cost"], found '
-                f"{list(self.minimise)}: cost alone would always choose the smallest experiment"
+                'minimise must be ["selection_error"], ["validation_mae"] or '
+                f'["validation_mae", "cost"], found {list(self.minimise)}: cost alone would always '
+                "choose the smallest experiment, and selection errors of different budgets "
+                "cannot be compared"
             )
         if self.error_target is not None and len(self.minimise) > 1:
             raise ValueError("choose either two objectives or an error_target, not both")
         return self
 
+
+_MINIMISED = (("selection_error",), ("validation_mae",), ("validation_mae", "cost"))
 
 _FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
 
@@ -217,6 +225,22 @@ class Spec(_Part):
     workers: Workers = Workers()
     storage: Storage = Storage()
     tracking: Tracking = Tracking()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_is_not_searched(cls, given: Any) -> Any:
+        """A setting of [training] is fixed, also where the built-in space would search it."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("training"), Mapping):
+            return given
+        space = given.get("space", {})
+        if not isinstance(space, Mapping):
+            return given
+        fixed = {
+            name: value
+            for name, value in given["training"].items()
+            if name in Space.model_fields and isinstance(value, str | int | float)
+        }
+        return {**given, "space": {**fixed, **space}}
 
     @property
     def repeats_at_once(self) -> int:

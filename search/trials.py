@@ -154,17 +154,25 @@ def finished_record(
     repeats = trial.repeats
     entries = [repeat.repeat_record for repeat in repeats]
     diverged = [entry for entry in entries if entry["status"] == "diverged"]
-    errors = [error_of(repeat, penalty) for repeat in repeats]
-    validation_mae = float(np.mean(errors))
-    best = int(np.argmin(errors))
+    validation_mae = float(np.mean([error_of(repeat, penalty) for repeat in repeats]))
+    selection_error = float(
+        np.mean([error_of(repeat, penalty, "selection_error") for repeat in repeats])
+    )
+    chosen_by = (
+        "selection_error" if "selection_error" in objective_names(spec) else "validation_mae"
+    )
+    best = int(np.argmin([error_of(repeat, penalty, chosen_by) for repeat in repeats]))
     metrics = _mean_of([entry["metrics"] for entry in entries])
     metrics["validation_mae"] = validation_mae
+    metrics["selection_error"] = selection_error
     baselines = _mean_of([repeat.baselines for repeat in repeats])
     compared = beside_baselines(metrics, baselines)
     record = _common(trial.plan) | {
         "status": "diverged" if diverged else "completed",
-        "message": diverged[0]["message"] if diverged else entries[best]["message"],
-        "objectives": objectives_of(spec, validation_mae, trial.plan.cost, most_cost),
+        "message": diverged[0]["message"] if diverged else _message(entries[best]),
+        "objectives": objectives_of(
+            spec, validation_mae, selection_error, trial.plan.cost, most_cost
+        ),
         "reports": [list(report) for report in trial.reports],
         "pruned_at": None,
         "seed": entries[best]["seed"],
@@ -186,20 +194,25 @@ def finished_record(
     return record, networks
 
 
-def error_of(finished: Finished, penalty: float) -> float:
-    """The validation MAE that a repeat counts with: the penalty where it diverged."""
-    error = finished.repeat_record["validation_mae"]
+def _message(entry: Mapping[str, Any]) -> str:
+    """How a repeat's training went, refinement included."""
+    return f"{entry['message']} {entry['refinement']}"
+
+
+def error_of(finished: Finished, penalty: float, name: str = "validation_mae") -> float:
+    """The error of that name that a repeat counts with: the penalty where it diverged."""
+    error = finished.repeat_record[name]
     diverged = finished.repeat_record["status"] == "diverged"
     return penalty if diverged or error is None else error
 
 
 def objective_names(spec: Spec) -> list[str]:
     """The names of what is minimised."""
-    return list(objectives_of(spec, 1.0, 1.0, 1.0))
+    return list(objectives_of(spec, 1.0, 1.0, 1.0, 1.0))
 
 
 def objectives_of(
-    spec: Spec, validation_mae: float, cost: float, most_cost: float
+    spec: Spec, validation_mae: float, selection_error: float, cost: float, most_cost: float
 ) -> dict[str, float]:
     """What the sampler minimises, by name."""
     target = spec.objective.error_target
@@ -208,8 +221,8 @@ def objectives_of(
         # it misses the worse.
         met = validation_mae <= target
         return {"cost_at_target": cost if met else most_cost * (1 + validation_mae / target)}
-    both = {"validation_mae": validation_mae, "cost": cost}
-    return {name: both[name] for name in spec.objective.minimise}
+    known = {"validation_mae": validation_mae, "selection_error": selection_error, "cost": cost}
+    return {name: known[name] for name in spec.objective.minimise}
 
 
 def outcome_of(record: Mapping[str, Any]) -> Outcome:

@@ -14,9 +14,12 @@ import jax
 
 from cellbox.dataset import validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
-from cellbox.fitting import fitted_model, training_record
+from cellbox.finishing import finish
+from cellbox.fitting import training_record
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Shape, Status
+from cellbox.model import FittedModel
+from cellbox.multiple_shooting import MultipleShooting
 from cellbox.pack import Pack, hyperparameters_of, make_pool, shape_of
 from cellbox.solver_settings import Precision
 from search.executors.job import Event, Finished, Job, Report, WorkerReport
@@ -189,28 +192,46 @@ class Worker:
 
     def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
         job, harvest = running.job, pack.harvest(slot)
+        data, evaluation = self._data, self._data.evaluation
+        assert evaluation.split is not None
+        started = time.perf_counter()
+        outcome = finish(
+            harvest,
+            job.settings,
+            MultipleShooting(
+                data.perturbations[job.rows],
+                data.measurements[job.rows][:, job.times],
+                data.times[job.times],
+            ),
+            evaluation.rows(validation_rows(evaluation, evaluation.split)),
+        )
+        seconds = time.perf_counter() - started
+        self._training_seconds += seconds
+        running.seconds += seconds
         training = training_record(
             harvest,
+            outcome,
             running.history,
             seconds=running.seconds,
             compile_seconds=running.compile_seconds,
         )
-        evaluation = self._data.evaluation
-        assert evaluation.split is not None
-        model = fitted_model(evaluation, job.settings, job.seed, harvest, training)
+        model = FittedModel(outcome.network, job.settings, evaluation.times, job.seed, training)
         seen = self._data.training_set(job.rows, job.times)
         assert seen.split is not None
         return Finished(
             trial=job.trial,
             repeat=job.repeat,
-            weights=harvest.weights,
-            amplitudes=harvest.amplitudes,
+            weights=outcome.network.weights,
+            amplitudes=outcome.network.amplitudes,
             repeat_record={
                 "seed": job.seed,
                 "status": training.status,
                 "message": training.message,
                 "steps": training.steps,
                 "validation_mae": training.validation_mae,
+                "selection_error": training.selection_error,
+                "refinement": training.refinement,
+                "noise": training.noise,
                 "history": training.history,
                 "metrics": evaluate(model, evaluation, evaluation.split),
             },

@@ -202,7 +202,11 @@ def _scale(set_scale: Any, values: np.ndarray) -> None:
 
 
 def _label(objective: str) -> str:
-    return "validation MAE (log ratio)" if objective == "validation_mae" else objective
+    named = {
+        "validation_mae": "validation MAE (log ratio)",
+        "selection_error": "selection error (log ratio)",
+    }
+    return named.get(objective, objective)
 
 
 def _remove_frame(panel: Axes) -> None:

@@ -18,7 +18,14 @@ from search.tracking.trial_content import Point, final_points, milliseconds, tri
 _TABLE = "trials.json"
 _FOUND = "identifiability.json"
 _LONGEST_TAG = 2_000
-_METRICS_FIRST = ("validation_mae", "test_mae", "test_mae_noise_free", "test_pearson", "pearson")
+_METRICS_FIRST = (
+    "selection_error",
+    "validation_mae",
+    "test_mae",
+    "test_mae_noise_free",
+    "test_pearson",
+    "pearson",
+)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import IO
 from mlflow import MlflowClient
 
 from cellbox.errors import refuse
+from search.result import rank
 from search.study_folder import StudyFolder
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_artifacts, embedded_uri, is_current
@@ -86,13 +87,12 @@ def parent_page(folder: StudyFolder, uri: str) -> str:
 
 
 def kept_models(folder: StudyFolder) -> list[int]:
-    """Trials whose models the study keeps, the least validation error first."""
+    """Trials whose models the study keeps, the best first."""
     numbers = [int(entry.name.removeprefix("trial-")) for entry in folder.models.glob("trial-*")]
 
-    def error(number: int) -> float:
-        return folder.record(number)["metrics"].get("validation_mae") or float("inf")
-
-    return sorted((n for n in numbers if folder.finished(n)), key=error)
+    return sorted(
+        (n for n in numbers if folder.finished(n)), key=lambda n: rank(folder.record(n))
+    )
 
 
 def _show(address: str, open_browser: bool) -> None:

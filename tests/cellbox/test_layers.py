@@ -19,14 +19,20 @@ LAYERS = [
     {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
     {"networks", "tableaus", "cache"},
     {"replay", "compilation"},
-    {"solve", "sensitivity"},
+    {"solve", "steady", "sensitivity", "flow", "edge_selection"},
     {"fisher"},
     {"dataset", "settings", "objective", "metrics", "export", "bound", "responses"},
-    {"determinacy", "coverage"},
+    {"multiple_shooting"},
+    {"refinement"},
+    {"determinacy", "coverage", "edge_intervals", "held_out", "total_dose"},
     {"design_report"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model", "identifiability"},
-    {"fitting", "evaluation", "gallery"},
+    {"finishing", "evaluation", "gallery", "ensemble"},
+    {"fitting"},
+    {"ensemble_fitting"},
+    {"comparison"},
+    {"comparison_report"},
 ]
 LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
 

@@ -130,6 +130,12 @@ def _ranged(values: Mapping[str, float | None], form: str) -> str:
     return median if low == high else f"{median} ({low} to {high})"
 
 
+def _range(low: float, high: float) -> str:
+    """Both ends, or one where they look alike."""
+    ends = f"{low:.4f}", f"{high:.4f}"
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def _beside_the_paper(kind: str, rows: Sequence[Row]) -> list[str]:
     """What the paper claims, and the same numbers from here, for each noise level asked for."""
     paper = PAPER[kind]
@@ -149,7 +155,7 @@ def _beside_the_paper(kind: str, rows: Sequence[Row]) -> list[str]:
         if errors and rs:
             lines.append(
                 f"Here, over {names} at σ {' and '.join(f'{s:g}' for s in sigmas)}: average MAE "
-                f"{np.mean(errors):.2g} (noise-free), r of W {min(rs):.4f} to {max(rs):.4f}."
+                f"{np.mean(errors):.2g} (noise-free), r of W {_range(min(rs), max(rs))}."
             )
     return lines
 

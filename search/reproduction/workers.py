@@ -69,6 +69,11 @@ class Workers:
                 process.kill()
         for thread in self._threads:
             thread.join(_SECONDS_TO_END)
+        for process in self._processes:
+            if process is not None:
+                # One may have been started while the others were ended.
+                process.kill()
+                process.communicate()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Progress | Ended | None]:
         """Do these tasks, in this order; tells how they get on, and None where nothing is new."""

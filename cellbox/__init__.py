@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cellbox.bound import recovery_bounds
     from cellbox.dataset import Dataset, Split, split_rows
     from cellbox.design_report import DesignReport
+    from cellbox.ensemble import Ensemble, load_ensemble
+    from cellbox.ensemble_fitting import fit_ensemble
     from cellbox.errors import InputError, Problem
     from cellbox.evaluation import evaluate
     from cellbox.fitting import fit
@@ -40,6 +42,8 @@ _HOMES = {
     "cellbox.bound": ("recovery_bounds",),
     "cellbox.dataset": ("Dataset", "Split", "split_rows"),
     "cellbox.design_report": ("DesignReport",),
+    "cellbox.ensemble": ("Ensemble", "load_ensemble"),
+    "cellbox.ensemble_fitting": ("fit_ensemble",),
     "cellbox.errors": ("InputError", "Problem"),
     "cellbox.evaluation": ("evaluate",),
     "cellbox.fitting": ("fit",),

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.files import whole_folder
-from search.cli.arguments import add_json, add_seed, real_number
+from search.cli.arguments import add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_structural_zeros
+from search.cli.ensemble_report import described_ensemble, ensemble_text
 from search.cli.fit_report import say_report
 from search.cli.output import Output, ProgressLine, check_folder_target
 from search.cli.settings_flags import add_settings, settings_from
@@ -55,6 +56,14 @@ def _add_fit(parser: ArgumentParser) -> None:
     )
     add_structural_zeros(group)
     add_seed(parser, "a simulation, a random split and the start of training")
+    parser.add_argument(
+        "--members",
+        type=whole_number(2),
+        metavar="M",
+        help="train an ensemble of so many networks, each from its own start and its own draw of "
+        "the training conditions: predictions are their mean, and every edge gets an interval "
+        "and a selection frequency",
+    )
     add_settings(parser)
     results = parser.add_argument_group("results")
     results.add_argument(
@@ -71,8 +80,8 @@ def _add_fit(parser: ArgumentParser) -> None:
 
 
 def _run_fit(arguments: Namespace) -> int:
+    from cellbox.ensemble import Ensemble
     from cellbox.evaluation import beside_baselines, evaluate, evaluate_baselines
-    from cellbox.fitting import fit
     from cellbox.identifiability import check_result
 
     output = Output(arguments.json)
@@ -83,17 +92,16 @@ def _run_fit(arguments: Namespace) -> int:
     split, how = _split(arguments, data)
     folder = Path(arguments.out or f"models/{data.name}-seed{arguments.seed}")
     check_folder_target(folder, _model_files(), "an earlier model")
-    progress = ProgressLine(settings.total_steps)
-    try:
-        model = fit(data, settings, seed=arguments.seed, split=split, on_progress=progress.update)
-    finally:
-        progress.close()
+    model = _fitted(arguments, data, settings, split)
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
     design = check_result(model.network, data, split.training)
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
     notes = _save(model, data, split, design, folder, pictures if has_matplotlib else None)
     say_report(model, data, split, report, design, output, how)
+    ensemble = model if isinstance(model, Ensemble) else None
+    if ensemble is not None:
+        output.say(f"\n{ensemble_text(ensemble)}")
     output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
     for note in notes:
         output.say(f"note: {note}")
@@ -103,11 +111,34 @@ def _run_fit(arguments: Namespace) -> int:
         {
             **_described(model, data, split, report),
             "identifiability": design.to_dict(),
+            "ensemble": None if ensemble is None else described_ensemble(ensemble),
             "model": str(folder),
             "pictures": str(pictures) if has_matplotlib else None,
         }
     )
     return 0
+
+
+def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Split) -> FittedModel:
+    """The model, or the ensemble where several members are asked for."""
+    from cellbox.ensemble_fitting import fit_ensemble
+    from cellbox.fitting import fit
+
+    members, seed = arguments.members, arguments.seed
+    progress = ProgressLine(settings.total_steps * (members or 1))
+    try:
+        if members is None:
+            return fit(data, settings, seed=seed, split=split, on_progress=progress.update)
+        return fit_ensemble(
+            data,
+            settings,
+            members=members,
+            seed=seed,
+            split=split,
+            on_progress=lambda step, _, best: progress.update(step, best),
+        )
+    finally:
+        progress.close()
 
 
 def _check_plots(folder: str, has_matplotlib: bool) -> None:
@@ -172,9 +203,11 @@ def _split(arguments: Namespace, data: Dataset) -> tuple[Split, str]:
 
 def _model_files() -> set[str]:
     from cellbox.design_report import REPORT_FILES
+    from cellbox.ensemble import ARRAYS, DESCRIPTION, EDGES
     from cellbox.gallery import NETWORK_FILES, PICTURES
 
-    return {"model.npz", "model.json", *NETWORK_FILES, *REPORT_FILES, *PICTURES}
+    model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES)
+    return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES}
 
 
 def _save(
@@ -237,6 +270,7 @@ FIT = Command(
     epilog="examples:\n"
     "  cellbox fit my_experiment\n"
     "  cellbox fit --system LI --l1 1e-4 --seed 1 --out models/sparse\n"
+    "  cellbox fit my_experiment --members 20\n"
     "  cellbox fit my_drug_data --split-by combination --test 0.3 --settings mine.toml",
     interrupted="interrupted: nothing was kept",
 )

@@ -47,14 +47,14 @@ def _add_predict(parser: ArgumentParser) -> None:
 def _run_predict(arguments: Namespace) -> int:
     import numpy as np
 
+    from cellbox.ensemble import load_fitted
     from cellbox.files import atomic_write
-    from cellbox.model import load_model
     from cellbox.readers.doses import parse_doses, read_doses
 
     output = Output(arguments.json)
     if arguments.out is not None:
         check_file_target(arguments.out)
-    model = load_model(arguments.model)
+    model = load_fitted(arguments.model)
     nodes = model.network.nodes
     if arguments.perturb is not None:
         conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")

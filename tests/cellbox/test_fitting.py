@@ -58,7 +58,9 @@ def test_the_record_tells_how_training_went(model):
     history = model.training.history
     assert history["step"] == [50, 100, 150, 200, 250, 300]
     assert model.training.steps == 300
-    assert model.training.validation_mae == min(history["validation_mae"])
+    assert model.training.validation_mae <= min(history["validation_mae"])
+    assert "Refined by" in model.training.refinement
+    assert model.training.selection_error > 0
     assert model.training.seconds > 0
 
 

@@ -82,6 +82,6 @@ def test_a_budget_axis_with_one_value_is_not_searched():
 
 def test_a_grid_holds_the_lists_that_apply():
     space = Space(l1=[1e-5, 1e-4, 1e-3], interval_share=[0.0, 1.0], peak_rate=0.1)
-    assert space.grid_size() == 4 * 3 * 2
-    assert space.grid_size(several_times=False) == 4 * 3
+    assert space.grid_size() == 4 * 3 * 2 * 2
+    assert space.grid_size(several_times=False) == 4 * 3 * 2
     assert "interval_share" not in space.grid(several_times=False)

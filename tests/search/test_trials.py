@@ -51,6 +51,9 @@ def finished(repeat=0, error=0.1, status="completed", metrics=METRICS):
             "message": f"{status} {repeat}",
             "steps": 100,
             "validation_mae": error,
+            "selection_error": error,
+            "refinement": "Not refined.",
+            "noise": None,
             "history": {},
             "metrics": metrics,
         },
@@ -134,7 +137,11 @@ def test_a_completed_record_has_means_over_repeats_and_the_best_of_them():
     record, networks = record_of(finished(0, 0.3), finished(1, 0.1))
     assert record["status"] == "completed"
     assert record["objectives"] == {"validation_mae": pytest.approx(0.2)}
-    assert (record["best_repeat"], record["seed"], record["message"]) == (1, 11, "completed 1")
+    assert (record["best_repeat"], record["seed"], record["message"]) == (
+        1,
+        11,
+        "completed 1 Not refined.",
+    )
     assert record["metrics"]["test_mae"] == pytest.approx(0.2)
     assert record["better_than_ridge"] is True
     assert set(record["baselines"]) == {"mean", "ridge", "persistence"}
@@ -195,7 +202,7 @@ def test_a_budget_that_meets_the_target_is_better_than_any_that_misses_it():
     target = spec(**{**TWO_OBJECTIVES, "objective": {"error_target": 0.1}})
 
     def value(error, cost):
-        (only,) = objectives_of(target, error, cost, most_cost=12.0).values()
+        (only,) = objectives_of(target, error, 1.0, cost, most_cost=12.0).values()
         return only
 
     assert value(0.1, 12.0) == 12.0
@@ -203,5 +210,10 @@ def test_a_budget_that_meets_the_target_is_better_than_any_that_misses_it():
 
 
 def test_two_objectives_are_the_error_and_the_cost():
-    found = objectives_of(spec(**TWO_OBJECTIVES), 0.2, 7.0, 12.0)
+    found = objectives_of(spec(**TWO_OBJECTIVES), 0.2, 0.3, 7.0, 12.0)
     assert found == {"validation_mae": 0.2, "cost": 7.0}
+
+
+def test_the_selection_error_is_what_a_sweep_minimises_by_default():
+    default = spec(objective=None)
+    assert objectives_of(default, 0.2, 0.3, 7.0, 12.0) == {"selection_error": 0.3}

@@ -16,8 +16,15 @@ BASE: dict[str, Any] = {
     "trials": 6,
     "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
     # The direct adjoint is the quickest to compile.
-    "training": {"steps": 100, "validate_every": 25, "adjoint": "direct", "max_steps": 40},
+    "training": {
+        "steps": 100,
+        "validate_every": 25,
+        "adjoint": "direct",
+        "max_steps": 40,
+        "refinement": "none",
+    },
     "space": {"weight_decay": 1e-5},
+    "objective": {"minimise": ["validation_mae"]},
     "sampler": {"name": "tpe", "startup_trials": 3, "in_flight": 3},
     "pruner": {"name": "none"},
     "workers": {"executor": "inline", "lanes": 2},

@@ -95,3 +95,12 @@ def test_the_peers_trainable_learns(tmp_path):
     for _ in range(3):
         state, _, last = advance(state)
     assert float(last) < float(first)
+
+
+def test_strategies_compares_phases_of_training_and_criteria(tmp_path):
+    result = run(
+        "strategies", tmp_path / "out.json", "--systems", "mCAD", "--seeds", "1", "--steps", "50"
+    )
+    (row,) = result["rows"]
+    for column in ("whole horizon", "+ selection of edges", "chosen by selection_error"):
+        assert -1 <= row[column] <= 1

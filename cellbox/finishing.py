@@ -63,15 +63,18 @@ def finish(
         return as_it_was(f"Not refined: {problem}.")
     if harvest.status.diverged:
         return as_it_was("Not refined: training diverged.")
-    before = explain(training, network)
-    if settings.refinement == "none":
-        return as_it_was("Not refined, as asked.", before)
-    refined = refine(
-        training,
-        network,
-        allowed_edges=validation.allowed_edges,
-        select_edges=settings.refinement == "select_edges",
-    )
+    try:
+        before = explain(training, network)
+        if settings.refinement == "none":
+            return as_it_was("Not refined, as asked.", before)
+        refined = refine(
+            training,
+            network,
+            allowed_edges=validation.allowed_edges,
+            select_edges=settings.refinement == "select_edges",
+        )
+    except np.linalg.LinAlgError as failure:
+        return as_it_was(f"Refinement failed: its equations could not be solved ({failure}).")
     errors = [_errors(each, settings, validation) for each in (network, refined.network)]
     if _is_worse(*errors):
         told = f"{errors[1].mean():.3g} instead of {errors[0].mean():.3g}"

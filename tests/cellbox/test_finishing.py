@@ -62,6 +62,19 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
     assert "not kept: validation error" in outcome.refinement
 
 
+def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monkeypatch):
+    harvest, training, validation = case
+
+    def fails(*arguments, **options):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(finishing, "refine", fails)
+    outcome = finish(harvest, Settings(), training, validation)
+    assert (outcome.network.weights == harvest.weights).all()
+    assert outcome.selection_error == harvest.validation_mae
+    assert "Refinement failed" in outcome.refinement
+
+
 def test_a_diverged_training_is_not_refined(case):
     harvest, training, validation = case
     outcome = finish(replace(harvest, status=Status.NOT_FINITE), Settings(), training, validation)

@@ -30,7 +30,7 @@ class Outcome:
     validation_mae: mean |predicted - measured| over the validation conditions (log ratio).
     selection_error: what settings are chosen by: the information criterion of the network on its
         training data as an error (`Refined.penalised_noise`), or the validation error where data
-        are too few or the network too large for it.
+        are too few or the network too large for it; infinite where training diverged.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not.
     """
@@ -54,19 +54,18 @@ def finish(
     """
     network = Network(validation.nodes, harvest.weights, harvest.amplitudes)
 
-    def as_it_was(refinement: str, explained: Refined | None = None) -> Outcome:
-        error = harvest.validation_mae if explained is None else explained.penalised_noise
-        return Outcome(network, harvest.validation_mae, error, refinement, _noise(explained))
+    def as_it_was(refinement: str, selection_error: float, noise: float | None = None) -> Outcome:
+        return Outcome(network, harvest.validation_mae, selection_error, refinement, noise)
 
     problem = obstacle(training)
     if problem is not None:
-        return as_it_was(f"Not refined: {problem}.")
+        return as_it_was(f"Not refined: {problem}.", harvest.validation_mae)
     if harvest.status.diverged:
-        return as_it_was("Not refined: training diverged.")
+        return as_it_was("Not refined: training diverged.", np.inf)
     try:
         before = explain(training, network)
         if settings.refinement == "none":
-            return as_it_was("Not refined, as asked.", before)
+            return as_it_was("Not refined, as asked.", before.penalised_noise, _noise(before))
         refined = refine(
             training,
             network,
@@ -74,11 +73,14 @@ def finish(
             select_edges=settings.refinement == "select_edges",
         )
     except np.linalg.LinAlgError as failure:
-        return as_it_was(f"Refinement failed: its equations could not be solved ({failure}).")
+        # Not the validation error, which is another measure and would look better than it is.
+        told = f"Refinement failed: its equations could not be solved ({failure})."
+        return as_it_was(told, np.inf)
     errors = [_errors(each, settings, validation) for each in (network, refined.network)]
     if _is_worse(*errors):
         told = f"{errors[1].mean():.3g} instead of {errors[0].mean():.3g}"
-        return as_it_was(f"Refinement was not kept: validation error {told}.", before)
+        sentence = f"Refinement was not kept: validation error {told}."
+        return as_it_was(sentence, before.penalised_noise, _noise(before))
     sentence = (
         f"Refined by {refined.n_steps} Gauss-Newton steps: {refined.n_edges} edges, "
         f"noise {refined.noise:.3g}."
@@ -87,8 +89,8 @@ def finish(
     return Outcome(refined.network, error, refined.penalised_noise, sentence, refined.noise)
 
 
-def _noise(explained: Refined | None) -> float | None:
-    return None if explained is None or not np.isfinite(explained.noise) else explained.noise
+def _noise(explained: Refined) -> float | None:
+    return explained.noise if np.isfinite(explained.noise) else None
 
 
 def _errors(

@@ -1,0 +1,188 @@
+"""`cellbox compare`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from search.cli.arguments import add_json, add_seed, whole_number
+from search.cli.command import Command
+from search.cli.data_commands import add_structural_zeros
+from search.cli.output import Output
+from search.cli.settings_flags import add_settings, settings_from
+from search.cli.tables import shown_seconds, text_table
+
+if TYPE_CHECKING:
+    from cellbox.comparison_report import NodesReport, SchemeReport
+    from search.comparison.running import Comparison
+
+# Repeated from `cellbox.held_out`, whose import takes seconds; a test keeps the two together.
+SCHEMES = (
+    "random",
+    "leave-one-out",
+    "leave-one-out-without-singles",
+    "single-to-combination",
+)
+
+
+def _add_compare(parser: ArgumentParser) -> None:
+    parser.add_argument("data", metavar="FOLDER", help="folder with the data; see cellbox lint")
+    parser.add_argument(
+        "--scheme", choices=(*SCHEMES, "all"), default="all",
+        help="what is held out: 30 %% of the conditions, again for each seed; the combinations of "
+        "each drug in turn; all conditions of each drug in turn; all combinations "
+        "(default: all of these)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=whole_number(1), default=10, metavar="N",
+        help="random splits (default: 10, of the seeds 0 to 9)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--members", type=whole_number(1), default=6, metavar="M",
+        help="networks that are trained for each split and predict together (default: 6)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bootstrap", action="store_true",
+        help="let each member learn from its own draw of the conditions; with few conditions "
+        "this costs accuracy (default: all learn from the same and differ by their starts)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--total-dose", action="store_true",
+        help="give the network an extra node that every condition perturbs by the sum of its "
+        "doses: what all drugs have in common, which holds for a drug never seen as well",
+    )  # fmt: skip
+    add_structural_zeros(parser)
+    add_seed(parser, "the starts of training and the members' draws of conditions")
+    parser.add_argument(
+        "--out", metavar="FOLDER",
+        help="where finished splits are kept; the same command goes on where it stopped "
+        "(default: studies/compare-NAME)",
+    )  # fmt: skip
+    add_json(parser)
+    add_settings(parser)
+
+
+def _run_compare(arguments: Namespace) -> int:
+    from cellbox.comparison import Entrant
+    from cellbox.readers import read_data
+    from search.comparison.running import Interrupted, compare
+    from search.interrupts import stopped_by_signals
+
+    output = Output(arguments.json)
+    entrant = Entrant(
+        settings_from(arguments),
+        members=arguments.members,
+        seed=arguments.seed,
+        bootstrap=arguments.bootstrap,
+        total_dose=arguments.total_dose,
+    )
+    data = read_data(arguments.data, structural_zeros=arguments.structural_zeros)
+    schemes = SCHEMES if arguments.scheme == "all" else (arguments.scheme,)
+    out = arguments.out or f"studies/compare-{data.name}"
+    try:
+        with stopped_by_signals():
+            comparison = compare(
+                data,
+                entrant,
+                schemes=schemes,
+                seeds=arguments.seeds,
+                out=out,
+                progress=ComparisonLine(),
+            )
+    except Interrupted as stopped:
+        output.say(
+            f"\nStopped with {stopped.finished} of {stopped.total} splits finished, which are kept "
+            f"in {stopped.folder}.\nTo go on, run the same command again."
+        )
+        return 130
+    _say(comparison, output)
+    output.say(f"\nEvery split is kept in {out}")
+    output.write_json(comparison.as_dict())
+    return 0
+
+
+class ComparisonLine:
+    """How far a comparison is: one line on a terminal, and one for each split elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+
+    def update(self, finished: float, total: int, now: str, seconds_left: float | None) -> None:
+        """Show the split under way."""
+        left = "" if seconds_left is None else f", about {shown_seconds(seconds_left)} left"
+        if self._terminal:
+            width = shutil.get_terminal_size().columns
+            text = f"{finished:.1f} of {total} splits, {now}{left}"
+            sys.stderr.write(f"\r\x1b[K{text[: width - 1]}")
+        elif now != self._last:
+            sys.stderr.write(f"{int(finished)} of {total} splits finished, now {now}{left}\n")
+        self._last = now
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _say(comparison: Comparison, output: Output) -> None:
+    """Print a table for each scheme, and who predicts better."""
+    entrant = comparison.entrant
+    draws = "each from its own draw of conditions" if entrant.bootstrap else "different starts"
+    output.say(
+        f"{comparison.data}: CellBox is an ensemble of {entrant.members} networks ({draws})"
+        f"{', with the total dose' if entrant.total_dose else ''}."
+    )
+    for scheme in comparison.schemes:
+        output.say(f"\n{_title(scheme)}")
+        for nodes in (scheme.measured_nodes, scheme.all_nodes):
+            if nodes is not None:
+                output.say(_table(nodes, "measured" if nodes is scheme.measured_nodes else "all"))
+        for sentence in scheme.sentences():
+            output.say(sentence)
+
+
+def _title(scheme: SchemeReport) -> str:
+    count = len(scheme.splits)
+    return f"{scheme.scheme}: {count} split{'s' if count > 1 else ''}, {scheme.n_values:,} values"
+
+
+def _table(nodes: NodesReport, which: str) -> str:
+    """The scores of all models over some nodes; by split only where there are several."""
+    several = len(next(iter(nodes.scores.values())).pearson_by_split) > 1
+    header = (f"{nodes.n_nodes} {which} nodes", "pooled r", "pooled MAE")
+    if several:
+        header += ("mean r", "median r", "lowest r", "highest r", "mean MAE")  # type: ignore[assignment]
+    rows = []
+    for name, score in nodes.scores.items():
+        row: tuple = (name, _r(score.pearson), score.mae)
+        if several:
+            of_splits = [value for value in score.pearson_by_split if value is not None]
+            ends = (min(of_splits), max(of_splits)) if of_splits else (None, None)
+            summary = (score.pearson_mean, score.pearson_median, *ends)
+            row += (*map(_r, summary), score.mae_mean)
+        rows.append(row)
+    return text_table(header, rows)
+
+
+def _r(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+COMPARE = Command(
+    "compare",
+    "compare CellBox with the mean and ridge on conditions held out in turn",
+    _add_compare,
+    _run_compare,
+    description="Hold conditions out in several ways, predict them with an ensemble of CellBox\n"
+    "networks, with ridge regression and with the mean, and say which is better, with\n"
+    "intervals. All learn from the same rows. Nothing of a split's held-out rows chooses\n"
+    "settings: find those before, for example with cellbox sweep.",
+    epilog="examples:\n"
+    "  cellbox compare my_drug_data --scheme random --seeds 5\n"
+    "  cellbox compare my_drug_data --structural-zeros --total-dose --settings mine.toml",
+    interrupted="interrupted; finished splits are kept",
+)

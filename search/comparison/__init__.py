@@ -1,0 +1,1 @@
+"""Comparing CellBox with simpler models on a folder of data, split by split."""

@@ -90,9 +90,7 @@ def kept_models(folder: StudyFolder) -> list[int]:
     """Trials whose models the study keeps, the best first."""
     numbers = [int(entry.name.removeprefix("trial-")) for entry in folder.models.glob("trial-*")]
 
-    return sorted(
-        (n for n in numbers if folder.finished(n)), key=lambda n: rank(folder.record(n))
-    )
+    return sorted((n for n in numbers if folder.finished(n)), key=lambda n: rank(folder.record(n)))
 
 
 def _show(address: str, open_browser: bool) -> None:

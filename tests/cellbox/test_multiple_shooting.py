@@ -78,4 +78,5 @@ def test_a_network_that_cannot_be_solved_has_an_infinite_sum_and_stays(problem):
     start = problem.point(stiff)
     assert problem.sum_of_squares(start) == np.inf
     point, steps = least_squares(problem, start, everything(problem))
-    assert steps == 0 and (point.parameters == start.parameters).all()
+    assert steps == 0
+    assert (point.parameters == start.parameters).all()

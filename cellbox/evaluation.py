@@ -17,6 +17,7 @@ from cellbox.metrics import (
     in_order_of,
     prediction_score,
     recovery,
+    unsteady_share,
     wrong_basin_share,
 )
 from cellbox.model import FittedModel
@@ -35,11 +36,14 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         which neither test_mae_noise_free nor wrong_basin_share counts; None where not known.
     wrong_basin_share: share of the others in which some node is off by more than half its true
         amplitude at the last time.
+    unsteady_share: where there is one time point, which is most often meant as a steady state:
+        share of the test rows in which the model has not come to rest by then; else None.
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
     report["undetermined_share"] = _undetermined_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
+    report["unsteady_share"] = _unsteady_share(model, predicted, data, split)
     every = _every_node(data)
     report["all_nodes"] = None if every is None else _scores(predicted, data, split, every)
     if data.truth is None:
@@ -152,6 +156,17 @@ def _wrong_basin_share(
         exact[determined, -1][:, nodes],
         in_order_of(data.truth, data.nodes).amplitudes[nodes],
     )
+
+
+def _unsteady_share(
+    model: FittedModel,
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
+    data: Dataset,
+    split: Split,
+) -> float | None:
+    if len(data.times) > 1:
+        return None
+    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
 
 
 def _baseline_scores(

@@ -28,9 +28,15 @@ from cellbox.layouts import LARGEST_LANES_LAST
 from cellbox.objective import shoot
 from cellbox.replay import accepted_steps
 from cellbox.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
+from cellbox.steady import check_times
 
 _TOLERANCE = 1e-3
 _BACKSOLVE_TOLERANCE = 1e-2
+
+# By this time the probe rests, and so does the derivative of its response; with this many steps
+# even short fixed ones get there.
+_LONG_TIME = 60.0
+_MANY_STEPS = 4096
 
 # A small loop with both signs, self-activation and unequal amplitudes: every kind of term.
 _WEIGHTS = np.array([[0.0, -1.1, 0.0], [1.2, 0.5, 0.3], [0.0, 0.8, -0.4]])
@@ -54,6 +60,7 @@ def check_gradient(
 
     Returns the relative error, or raises InputError with it.
     """
+    check_times(solver, times)
     _refuse_too_many_steps(solver, times)
     # The probe goes through longer intervals, and through the whole horizon in one.
     probed = replace(solver, max_steps=solver.max_steps * len(times))
@@ -119,8 +126,8 @@ def _key(solver: SolverSettings, times: tuple[float, ...], large: bool) -> str:
 def _code() -> str:
     """A digest of the code that a result holds for."""
     digest = sha256()
-    modules = "dynamics", "gradient_check", "layouts", "objective", "replay", "solve", "tableaus"
-    for module in modules:
+    numerics = "dynamics", "layouts", "objective", "replay", "solve", "steady", "tableaus"
+    for module in ("gradient_check", *numerics):
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]
 
@@ -130,7 +137,19 @@ def gradient_error(solver: SolverSettings, times: tuple[float, ...], large: bool
 
     The median over probes of the larger of two errors: through intervals, and in one piece.
     large: whether idle nodes are added until the layout of large networks is used.
+
+    The adjoint steady_state is compared with the gradient of a long integration; and since it
+    replays steps where a response does not rest, these are checked as well.
     """
+    if solver.seeks_rest:
+        replaying = replace(solver, adjoint="step_replay")
+        long = replace(solver, max_steps=max(_MANY_STEPS, solver.max_steps))
+        errors = gradient_error(replaying, times, large), _error(long, (_LONG_TIME,), large)
+        return float(np.max(errors))
+    return _error(solver, times, large)
+
+
+def _error(solver: SolverSettings, times: tuple[float, ...], large: bool) -> float:
     n_nodes = LARGEST_LANES_LAST + 1 if large else len(_WEIGHTS)
     grids = np.zeros((2, len(times)))
     grids[0] = times
@@ -197,7 +216,7 @@ def _gradient_along_steps(
         return _summary(jnp.concatenate([start[None], states])[ends], reached)
 
     with precision_context("float64"):
-        double = replace(solver, precision="float64")
+        double = replace(solver, precision="float64", adjoint="step_replay")
         flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_perturbations(n_nodes))
 
         def steps(u, times):

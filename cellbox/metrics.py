@@ -139,6 +139,29 @@ def wrong_basin_share(
     return float((known & ~near).any(axis=1)[judged].mean())
 
 
+# A response rests where no node moves faster (log ratio per unit of time, the time in which a node
+# decays by e): what is left to go is then small beside most noise.
+STEADY_SPEED = 1e-3
+
+
+def unsteady_share(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    states: Float[np.ndarray, "n_rows n_nodes"],
+) -> float | None:
+    """Share of rows in which the network has not come to rest in these states.
+
+    In such a row some node has |dx/dt| above `STEADY_SPEED`, or there is no state (NaN). None
+    without rows.
+    """
+    if not len(states):
+        return None
+    inputs = states @ network.weights.T - perturbations
+    speed = np.abs(network.amplitudes * np.tanh(inputs) - states)
+    # Written so that a NaN does not rest.
+    return float(np.mean(~(speed <= STEADY_SPEED).all(axis=1)))
+
+
 def recovery(learned: Network, truth: Network) -> Recovery:
     """Compare a learned network with the true one; nodes are matched by name.
 

@@ -17,6 +17,7 @@ from cellbox.dynamics import Parameters
 from cellbox.replay import follow
 from cellbox.solve import integrate
 from cellbox.solver_settings import SolverSettings
+from cellbox.steady import settle
 
 
 def shoot(
@@ -35,6 +36,9 @@ def shoot(
     Also returns whether every interval was solved.
     """
 
+    if settings.seeks_rest and len(times) == 1:
+        state, _, reached = settle(parameters, perturbations, times[0], settings)
+        return state[None], reached
     rest = jnp.zeros_like(perturbations)
     if settings.replays:
         restarts = jnp.where(restart, measurements, jnp.nan)

@@ -43,6 +43,8 @@ FIRST_STEP = 0.5
 # steps are accepted: float32 and float64 gradients then differ by up to 1e-2. Steps that stay
 # below the limit keep them within 1e-6 of each other.
 LONGEST_STEP = 2.0
+# A model rests where no condition moves faster: |dx/dt| over all nodes, log ratio per unit of time.
+RESTING_SPEED = 1e-4
 # diffrax's PIDController: how far below the largest allowed step to stay, and how much a step may
 # shrink and grow at once.
 _SAFETY, _LEAST_FACTOR, _MOST_FACTOR = 0.9, 0.2, 10.0
@@ -81,6 +83,8 @@ def follow(
     times: ascending from 0; a repeated time makes an empty interval, which costs nothing.
     restarts: after each time the integration goes on from these values; from its own state
         where they are NaN.
+
+    Where the settings seek rest, the clock of a model that rests jumps to the next time.
 
     Differentiable by the parameters, the start and the restarts; by perturbations and times the
     gradient is zero.
@@ -239,6 +243,13 @@ def _steps(settings: SolverSettings, layout: Layout, system: _System) -> Any:
         )
         return accepted, jnp.minimum(length * factor, LONGEST_STEP)
 
+    def rests(slope: Any) -> Any:
+        """Which lanes have come to rest, where that ends their integration."""
+        if not settings.seeks_rest:
+            return False
+        n_nodes = system.weights.shape[1]
+        return layout.worst(slope) * n_nodes**0.5 <= RESTING_SPEED
+
     def through(
         state: Float[Array, "*state"],
         length: Float[Array, " lanes"],
@@ -263,12 +274,13 @@ def _steps(settings: SolverSettings, layout: Layout, system: _System) -> Any:
                 method, layout, system, state, layout.per_lane(length), slope
             )
             accepted, next_wish = choose(length, state, new, error, active)
+            arrives = last | rests(new_slope)
             record = _write(record, before + taken, state, jnp.where(accepted, length, 0.0))
             # A step cut short by the interval's end says nothing against the length it wished.
             next_wish = jnp.where(last & accepted, jnp.maximum(wish, next_wish), next_wish)
             take = layout.per_lane(accepted)
             return (
-                jnp.where(accepted, jnp.where(last, duration, clock + length), clock),
+                jnp.where(accepted, jnp.where(arrives, duration, clock + length), clock),
                 jnp.where(active, next_wish, wish),
                 jnp.where(take, new, state),
                 jnp.where(take, new_slope, slope),
@@ -362,8 +374,9 @@ def _backward(
     states, lengths = _lanes_behind(layout, record.states), record.lengths.T
     restarts, by_states = _states(layout, restarts), _states(layout, by_states)
     n_times = len(by_states)
-    # The lanes went through the same number of loop steps.
-    ends = record.ends[0]
+    # The lanes went through the same number of loop steps. None has to be replayed where nothing
+    # depends on what they led to.
+    ends = jnp.where(jnp.any(by_states != 0), record.ends[0], 0)
 
     def interval(back: Any, carry: Any) -> Any:
         by_state, by_weights, by_amplitudes, by_restarts = carry

@@ -9,6 +9,7 @@ each condition is integrated by itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import diffrax
@@ -31,11 +32,12 @@ def integrate(
     """Integrate Eq. 1 from `start` at time 0 and return the states at ascending `times`.
 
     The second value tells whether the solver reached the last time; where it did not, the
-    states are not to be used.
+    states are not to be used. It goes to the last time even where the settings seek rest.
     """
     if settings.replays:
         never = jnp.full((len(times), *start.shape), jnp.nan, start.dtype)
-        return follow(parameters, perturbations, start, times, never, settings)
+        to_the_end = replace(settings, adjoint="step_replay")
+        return follow(parameters, perturbations, start, times, never, to_the_end)
     if settings.solver in IMPLICIT_SOLVERS:
         states, reached = jax.vmap(
             lambda u, x: _diffeqsolve(parameters, u, x, times, settings), (1, 1), (2, 0)

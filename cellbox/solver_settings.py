@@ -29,7 +29,8 @@ SOLVERS: dict[str, type[diffrax.AbstractSolver]] = {
 IMPLICIT_SOLVERS = tuple(
     name for name, kind in SOLVERS.items() if issubclass(kind, diffrax.AbstractImplicitSolver)
 )
-ADJOINTS = ("auto", "step_replay", "recursive_checkpoint", "backsolve", "direct")
+ADJOINTS = ("auto", "step_replay", "steady_state", "recursive_checkpoint", "backsolve", "direct")
+_REPLAYING = ("step_replay", "steady_state")
 
 Precision = Literal["float32", "float64"]
 PRECISIONS = get_args(Precision)
@@ -43,7 +44,9 @@ class SolverSettings:
     rtol, atol: tolerances of the adaptive steps; unused with a fixed `step`.
     step: a fixed step in the model's time unit, or None for adaptive steps. "euler" needs one;
         the implicit "kvaerno3" and "kvaerno5" take none.
-    adjoint: "step_replay" (exact and fastest, explicit solvers only), or one of diffrax's:
+    adjoint: "step_replay" (exact and fastest, explicit solvers only); "steady_state" (for data of
+        one time point: ends once the response rests and differentiates what it has come to; see
+        `cellbox.steady`; explicit solvers only); or one of diffrax's:
         "recursive_checkpoint" (exact), "backsolve" (the paper's family; slower and approximate)
         or "direct" (exact, for checks). "auto" is step_replay for explicit solvers and
         recursive_checkpoint for implicit ones.
@@ -67,10 +70,15 @@ class SolverSettings:
 
     @property
     def replays(self) -> bool:
-        """Whether gradients come from replayed steps, and not from one of diffrax's adjoints."""
+        """Whether our own steps are taken, which can be replayed, and not those of diffrax."""
         if self.adjoint == "auto":
             return self.solver not in IMPLICIT_SOLVERS
-        return self.adjoint == "step_replay"
+        return self.adjoint in _REPLAYING
+
+    @property
+    def seeks_rest(self) -> bool:
+        """Whether training looks for the steady state that a response comes to."""
+        return self.adjoint == "steady_state"
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -92,7 +100,7 @@ def _problems(settings: SolverSettings) -> Iterator[Problem]:
     elif settings.step is not None and settings.solver in IMPLICIT_SOLVERS:
         # Each of their steps is itself solved to a tolerance, and rejected where that fails.
         yield problem("step", f"adaptive steps beside {settings.solver}", "Leave step out")
-    if settings.adjoint == "step_replay" and settings.solver in IMPLICIT_SOLVERS:
+    if settings.adjoint in _REPLAYING and settings.solver in IMPLICIT_SOLVERS:
         yield problem("adjoint", f"another adjoint beside {settings.solver}", "Leave adjoint out")
     for name in ("rtol", "atol"):
         if not 0 < _number(getattr(settings, name)) < 1:

@@ -18,6 +18,7 @@ from cellbox.gradient_check import check_gradient
 from cellbox.pack import shape_of
 from cellbox.readers import write_tidy
 from cellbox.settings import Settings, settings_from_dict
+from cellbox.steady import check_times
 from search.advisor import Advisor
 from search.display import Display, SweepState, make_display
 from search.executors.dispatch import Executor
@@ -153,6 +154,7 @@ class _Sweep:
         display.say("preparing the data while the workers start")
         settings = settings_from_dict(spec.training)
         self.data = load_study_data(spec)
+        check_times(settings.solver, self.data.times)
         plans = self._begin_plans(workers, settings)
         check_gradient(settings.solver, self.data.evaluation.times, self.data.evaluation.n_nodes)
         self._report_every = report_interval(

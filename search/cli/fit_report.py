@@ -80,9 +80,11 @@ def prediction_table(report: dict[str, Any], title: str) -> str:
 
 
 def determinacy_sentences(report: dict[str, Any]) -> list[str]:
-    """What has to be said of undetermined test conditions and wrong basins; nothing of none."""
+    """What has to be said of conditions that are undetermined, in a wrong basin or not at rest."""
     sentences = []
     undetermined, wrong = report["undetermined_share"], report["wrong_basin_share"]
+    # Studies of earlier versions do not know it.
+    unsteady = report.get("unsteady_share")
     if undetermined:
         sentences.append(
             f"{shown(100 * undetermined)} % of the held-out conditions are undetermined: they lie "
@@ -93,6 +95,12 @@ def determinacy_sentences(report: dict[str, Any]) -> list[str]:
         sentences.append(
             f"Wrong basin in {shown(100 * wrong)} % of {of_which}: some node ends more than half "
             "its amplitude from the truth."
+        )
+    if unsteady:
+        sentences.append(
+            f"In {shown(100 * unsteady)} % of the held-out conditions the model has not come to "
+            "rest at the time of measurement: what it predicts there is no steady state, and would "
+            "be another at another time."
         )
     return sentences
 

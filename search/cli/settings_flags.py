@@ -70,7 +70,8 @@ SOLVER_FLAGS = (
         str,
         "auto",
         "how gradients go through the solver: step_replay, recursive_checkpoint, backsolve, "
-        "direct, or auto for the fastest that is exact",
+        "direct, steady_state (data of one time point only: ends as soon as the response rests), "
+        "or auto for the fastest that is always exact",
     ),
     Flag("max_steps", int, 64, "most solver steps from one measurement to the next"),
     Flag("precision", str, "float32", "float32 or float64"),

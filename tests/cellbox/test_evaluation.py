@@ -119,6 +119,18 @@ def test_shares_are_none_where_nothing_is_known():
     assert report["undetermined_share"] is report["wrong_basin_share"] is None
 
 
+def test_whether_the_model_rests_is_told_of_one_time_point_and_not_of_time_courses():
+    courses = dataset()
+    assert evaluate(model(), courses, SPLIT)["unsteady_share"] is None
+
+    def at(time):
+        one = {"times": np.array([time]), "measurements": courses.measurements[:, :1]}
+        return replace(courses, **one, noise_free=None)
+
+    assert evaluate(model(), at(1.0), SPLIT)["unsteady_share"] == 1.0
+    assert evaluate(model(), at(40.0), SPLIT)["unsteady_share"] == 0.0
+
+
 def test_an_error_that_is_not_finite_becomes_none_and_is_no_success():
     data = dataset()
     stiff = model()

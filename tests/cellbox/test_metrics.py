@@ -14,6 +14,7 @@ from cellbox.metrics import (
     pearson_correlation,
     prediction_score,
     recovery,
+    unsteady_share,
     wrong_basin_share,
 )
 from cellbox.networks import Network
@@ -121,6 +122,16 @@ def test_a_prediction_that_is_not_finite_is_in_a_wrong_basin():
 def test_without_an_exact_state_no_basin_is_wrong_or_right():
     assert wrong_basin_share(np.zeros((0, 2)), np.zeros((0, 2)), np.ones(2)) is None
     assert wrong_basin_share(np.zeros((1, 2)), np.full((1, 2), NAN), np.ones(2)) is None
+
+
+def test_a_row_is_unsteady_where_a_node_still_moves_or_was_not_solved():
+    # dx/dt = α tanh(−u) − x where nothing acts on anything.
+    apart, u = network(np.zeros((2, 2)), amplitudes=[1.0, 0.5]), np.full((4, 2), -0.3)
+    rest = np.array([1.0, 0.5]) * np.tanh(0.3)
+    off = np.array([[0.0, 0.0], [0.0, 2e-3], [5e-4, 0.0], [0.0, NAN]])
+    states = rest + off
+    assert unsteady_share(apart, u, states) == 0.5
+    assert unsteady_share(apart, u[:0], states[:0]) is None
 
 
 def test_prediction_score_of_a_failed_model_has_no_correlation():

@@ -24,7 +24,7 @@ FIT_KEYS = {
     *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
     *("pearson", "pearson_off_diagonal", "pearson_alpha", "auprc_ratio"),
     *("early_precision_ratio", "sign_accuracy", "baselines", "better_than_ridge", "model"),
-    *("seconds", "compile_seconds", "undetermined_share", "wrong_basin_share"),
+    *("seconds", "compile_seconds", "undetermined_share", "wrong_basin_share", "unsteady_share"),
 }
 MODEL_FILES = {
     *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
@@ -277,6 +277,14 @@ def test_undetermined_conditions_and_wrong_basins_are_told_where_there_are_any(
     sentences = determinacy_sentences(report)
     assert len(sentences) == len(words)
     assert all(word in said for word, said in zip(words, sentences, strict=True))
+
+
+@pytest.mark.parametrize(("unsteady", "n_sentences"), [(None, 0), (0.0, 0), (0.25, 1)])
+def test_a_model_that_has_not_come_to_rest_is_told_so_with_its_share(unsteady, n_sentences):
+    nothing = {"undetermined_share": None, "wrong_basin_share": None}
+    sentences = determinacy_sentences({**nothing, "unsteady_share": unsteady})
+    assert len(sentences) == n_sentences
+    assert all("In 25 % of the held-out conditions" in sentence for sentence in sentences)
 
 
 def test_fit_tells_edge_by_edge_what_its_data_determine(fitted):

@@ -72,7 +72,7 @@ def test_a_result_reports_what_the_interface_says(whole):
     assert set(report["trials"]) == {"complete", "pruned", "diverged"}
     fit = (
         "status validation_mae test_mae test_mae_noise_free test_pearson pearson "
-        "undetermined_share wrong_basin_share "
+        "undetermined_share wrong_basin_share unsteady_share "
         "pearson_off_diagonal pearson_alpha auprc_ratio early_precision_ratio sign_accuracy "
         "baselines better_than_ridge model identifiability seconds compile_seconds"
     )
@@ -162,6 +162,17 @@ def test_a_sweep_that_cannot_begin_leaves_nothing(tmp_path):
     with pytest.raises(InputError):
         run(tmp_path / "study", data={"system": None, "network": str(network)})
     assert not (tmp_path / "study").exists()
+
+
+def test_steady_states_of_several_time_points_are_refused_also_where_a_budget_has_them(tmp_path):
+    steady, one = {"adjoint": "steady_state"}, {"time_points": 1}
+    budget = {
+        "space": {"weight_decay": 1e-5, "budget": {"time_points": [1, 2]}},
+        "objective": {"minimise": ["validation_mae", "cost"]},
+    }
+    for changes in ({}, {"data": one, **budget}):
+        with pytest.raises(InputError, match="one time point"):
+            run(tmp_path / "study", training=steady, **changes)
 
 
 def test_zero_trials_are_refused(tmp_path):

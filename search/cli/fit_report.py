@@ -51,6 +51,7 @@ def say_report(
         f"{training.message} {training.steps:,} steps in {shown_seconds(training.seconds)}, after "
         f"{shown_seconds(training.compile_seconds)} of compiling; "
         f"validation MAE {shown(training.validation_mae)}\n"
+        f"{training.refinement}\n"
     )
     output.say(prediction_table(report, f"held-out conditions, {_nodes(data)}"))
     if report["all_nodes"] is not None:

@@ -54,6 +54,13 @@ TRAINING_FLAGS = (
         "share of the steps that predict from each measurement only to the next, before "
         "training goes on over the whole time course",
     ),
+    Flag(
+        "refinement",
+        str,
+        "select_edges",
+        "what follows on networks of up to 40 nodes: select_edges (least squares with only the "
+        "edges that the data ask for), all_edges (least squares), or none",
+    ),
     Flag("conditions_per_step", int, None, "conditions that each step looks at"),
     Flag("times_per_step", int, None, "time points that each step looks at"),
     Flag("gradient_clip", float, 1.0, "largest size of a gradient; larger ones are scaled down"),

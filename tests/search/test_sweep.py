@@ -256,6 +256,20 @@ def test_a_rerun_of_a_missing_trial_is_refused(whole):
         search.rerun_trial(whole.folder.path, 99)
 
 
+def test_by_default_trainings_end_refined_and_the_selection_error_chooses(tmp_path):
+    refined = {"objective": None, "training": {"refinement": None}}
+    result = run(tmp_path / "study", trials=4, **refined)
+    assert result.objectives == ["selection_error"]
+    errors = [record["objectives"]["selection_error"] for record in result.records]
+    assert result.best.record["objectives"]["selection_error"] == min(errors)
+    kinds = {record["settings"]["refinement"] for record in result.records}
+    assert kinds <= {"select_edges", "none"}
+    told = [record["message"] for record in result.records]
+    assert all("efined" in message or "Refinement" in message for message in told)
+    again = search.rerun_trial(tmp_path / "study", result.best.number)
+    assert again.identical
+
+
 def test_two_objectives_give_a_front(tmp_path):
     result = run(tmp_path / "study", **TWO_OBJECTIVES)
     assert result.objectives == ["validation_mae", "cost"]

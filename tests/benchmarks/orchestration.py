@@ -105,6 +105,9 @@ class AnsweringExecutor(Executor):
                 "message": "Nothing was trained.",
                 "steps": _STEPS,
                 "validation_mae": errors[-1],
+                "selection_error": errors[-1],
+                "refinement": "Not refined.",
+                "noise": None,
                 "history": {
                     "step": list(_REPORTED_STEPS),
                     "training_loss": errors,

@@ -113,6 +113,9 @@ def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str
         "message": "trained to the end",
         "steps": steps[-1],
         "validation_mae": error if completed else None,
+        "selection_error": error if completed else None,
+        "refinement": "Not refined.",
+        "noise": None,
         "history": {
             "step": steps,
             "training_loss": [None, *curve[1:]],

@@ -135,7 +135,7 @@ def edges_table(
         place = {node: index for index, node in enumerate(truth.nodes)}
         header = (*header, "true weight")
         rows = [(*row, float(truth.weights[place[row[2]], place[row[0]]])) for row in rows]
-    title = f"Strongest {len(rows)} of {len(edges):,} edges (all are kept, no threshold):"
+    title = f"Strongest {len(rows)} of {len(edges):,} edges that are not zero:"
     return f"{title}\n{text_table(header, rows)}"
 
 

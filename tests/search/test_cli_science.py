@@ -306,7 +306,9 @@ def test_fit_tells_edge_by_edge_what_its_data_determine(fitted):
 @pytest.mark.slow
 def test_fit_says_again_which_rows_of_w_are_confounded(tmp_path, capsys):
     folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
-    arguments = ["fit", str(folder), *QUICK, "--out", str(tmp_path / "m"), "--json", str(report)]
+    # Refinement would leave every edge out: these data hold no network.
+    arguments = ["fit", str(folder), *QUICK, "--refinement", "none"]
+    arguments += ["--out", str(tmp_path / "m"), "--json", str(report)]
     assert main(arguments) == 0
     assert read_json(report)["identifiability"]["confounded_nodes"] == ["g2"]
     said = capsys.readouterr().out

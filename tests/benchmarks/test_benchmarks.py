@@ -104,3 +104,11 @@ def test_strategies_compares_phases_of_training_and_criteria(tmp_path):
     (row,) = result["rows"]
     for column in ("whole horizon", "+ selection of edges", "chosen by selection_error"):
         assert -1 <= row[column] <= 1
+
+
+def test_calibration_counts_edges_and_zeros_apart(tmp_path):
+    result = run("calibration", tmp_path / "out.json", "--quick")
+    every = result["rows"][-1]
+    assert every["system"] == "all"
+    assert 0 <= every["zeros"] <= 1
+    assert set(result["within"]) == {"edges", "zeros"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,9 +15,15 @@ from cellbox.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.ensemble import SELECTED_ABOVE, Ensemble, ensemble_of
 from cellbox.errors import refuse
 from cellbox.finishing import finish
-from cellbox.fitting import check_split, choose_split, training_record
+from cellbox.fitting import (
+    History,
+    check_split,
+    choose_split,
+    train_to_the_end,
+    training_record,
+)
 from cellbox.gradient_check import check_gradient
-from cellbox.lane import Pool, Status
+from cellbox.lane import Pool
 from cellbox.model import FittedModel
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, round_up, shape_of
@@ -102,14 +108,6 @@ def draw_conditions(
     return np.concatenate([np.flatnonzero(condition_of_row == each) for each in np.sort(drawn)])
 
 
-@dataclass
-class _Training:
-    """A member under way: its draw, and what was told after each validation."""
-
-    draw: _Draw
-    history: list[tuple[int, float, float]] = field(default_factory=list)
-
-
 @dataclass(frozen=True, eq=False)
 class _Trained:
     """A member that is done, and the edges that it selects."""
@@ -159,27 +157,19 @@ def _train_side_by_side(
         pack.stop(slot)
     for slot, draw in enumerate(draws):
         pack.insert(slot, draw.seed, hyperparameters_of(settings, draw.rows, times, pool))
-    trainings = [_Training(draw) for draw in draws]
-    running = set(range(len(draws)))
+    mine = slice(len(draws))
     started = time.perf_counter()
-    while running:
-        progress = pack.advance()
-        for slot in tuple(running):
-            trainings[slot].history.append(
-                (
-                    int(progress.step[slot]),
-                    float(progress.training_error[slot]),
-                    float(progress.validation_error[slot]),
-                )
-            )
-            if progress.status[slot] != Status.RUNNING:
-                running.discard(slot)
-        mine = slice(len(draws))
-        tell(int(progress.step[mine].sum()), float(progress.best_validation[mine].min()))
+    histories = train_to_the_end(
+        pack,
+        len(draws),
+        lambda progress: tell(
+            int(progress.step[mine].sum()), float(progress.best_validation[mine].min())
+        ),
+    )
     seconds = time.perf_counter() - started
     return [
-        _finished(data, split, settings, training, pack.harvest(slot), seconds)
-        for slot, training in enumerate(trainings)
+        _finished(data, split, settings, draw, history, pack.harvest(slot), seconds)
+        for slot, (draw, history) in enumerate(zip(draws, histories, strict=True))
     ]
 
 
@@ -187,24 +177,22 @@ def _finished(
     data: Dataset,
     split: Split,
     settings: Settings,
-    training: _Training,
+    draw: _Draw,
+    history: History,
     harvest: Harvest,
     seconds: float,
 ) -> _Trained:
     """A member after its refinement."""
-    rows = split.training[training.draw.rows]
-    problem = MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    problem = MultipleShooting.of(data, split.training[draw.rows])
     outcome = finish(harvest, settings, problem, data.rows(validation_rows(data, split)))
-    record = training_record(
-        harvest, outcome, training.history, seconds=seconds, compile_seconds=0.0
-    )
+    record = training_record(harvest, outcome, history, seconds=seconds, compile_seconds=0.0)
     weights = outcome.network.weights
     was_refined = not np.array_equal(weights, harvest.weights)
     if was_refined and settings.refinement == "select_edges":
         selected = weights != 0
     else:
         selected = np.abs(weights) > SELECTED_ABOVE * np.abs(weights).max()
-    model = FittedModel(outcome.network, settings, data.times, training.draw.seed, record)
+    model = FittedModel(outcome.network, settings, data.times, draw.seed, record)
     return _Trained(model, selected)
 
 
@@ -244,8 +232,7 @@ def _allowed(data: Dataset) -> Bool[np.ndarray, "n_nodes n_nodes"]:
 
 def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:
     """Intervals from all training rows, beginning at the member that predicts best."""
-    rows = split.training
-    problem = MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    problem = MultipleShooting.of(data, split.training)
     if obstacle(problem) is not None:
         return None
     errors = [model.training.validation_mae for model in members]

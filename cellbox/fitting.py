@@ -12,11 +12,14 @@ from cellbox.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.errors import InputError, Problem
 from cellbox.finishing import Outcome, finish
 from cellbox.gradient_check import check_gradient
-from cellbox.lane import Pool, Status
+from cellbox.lane import Pool, Progress, Status
 from cellbox.model import FittedModel, Training
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from cellbox.settings import Settings, check_seed
+
+# Step, training error and validation error at each validation.
+History = list[tuple[int, float, float]]
 
 
 def fit(
@@ -53,27 +56,17 @@ def fit(
     pack = Pack(pool, shape_of(settings, len(rows), len(times)), n_lanes=1)
     pack.insert(0, seed, hyperparameters_of(settings, rows, times, pool))
     started = time.perf_counter()
-    history: list[tuple[int, float, float]] = []
-    status = Status.RUNNING
-    while status == Status.RUNNING:
-        progress = pack.advance()
-        status = Status(int(progress.status[0]))
-        history.append(
-            (
-                int(progress.step[0]),
-                float(progress.training_error[0]),
-                float(progress.validation_error[0]),
-            )
-        )
+
+    def tell(progress: Progress) -> None:
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
+
+    (history,) = train_to_the_end(pack, 1, tell)
     harvest = pack.harvest(0)
     outcome = finish(
         harvest,
         settings,
-        MultipleShooting(
-            data.perturbations[split.training], data.measurements[split.training], data.times
-        ),
+        MultipleShooting.of(data, split.training),
         data.rows(validation_rows(data, split)),
     )
     training = training_record(
@@ -84,6 +77,30 @@ def fit(
         compile_seconds=pack.compile_seconds,
     )
     return FittedModel(outcome.network, settings, data.times, int(seed), training)
+
+
+def train_to_the_end(
+    pack: Pack, n_lanes: int, on_progress: Callable[[Progress], None]
+) -> list[History]:
+    """Advance a pack until its first lanes have ended; what each showed after every validation.
+
+    on_progress: called after each validation.
+    """
+    histories: list[History] = [[] for _ in range(n_lanes)]
+    running = list(range(n_lanes))
+    while running:
+        progress = pack.advance()
+        for lane in running:
+            histories[lane].append(
+                (
+                    int(progress.step[lane]),
+                    float(progress.training_error[lane]),
+                    float(progress.validation_error[lane]),
+                )
+            )
+        running = [lane for lane in running if progress.status[lane] == Status.RUNNING]
+        on_progress(progress)
+    return histories
 
 
 def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:

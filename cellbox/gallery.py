@@ -94,16 +94,16 @@ def _trajectories(model: FittedModel, data: Dataset, split: Split) -> Axes:
     exact = None
     if data.truth is not None:
         truth = in_order_of(data.truth, data.nodes)
-        exact = _from_the_start(responses(truth, shown.perturbations, dense))
+        exact = from_the_start(responses(truth, shown.perturbations, dense))
     return plots.plot_trajectories(
         np.concatenate([[0.0], dense]),
-        _from_the_start(model.predict(shown.perturbations, dense)),
+        from_the_start(model.predict(shown.perturbations, dense)),
         shown,
         noise_free=exact,
     )[0]
 
 
-def _from_the_start(states: np.ndarray) -> np.ndarray:
+def from_the_start(states: np.ndarray) -> np.ndarray:
     """The states with x(0) = 0 before them."""
     return np.concatenate([np.zeros_like(states[:, :1]), states], axis=1)
 

@@ -21,14 +21,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from cellbox.dataset import Dataset
 from cellbox.flow import ends, flow
 from cellbox.networks import Network
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
-
 
 # At first steps are short: a long one may end in another valley.
 FIRST_DAMPING = 100.0
@@ -81,6 +81,11 @@ class MultipleShooting:
     times: Float[np.ndarray, " n_times"]
     tie: float = TIGHT
 
+    @classmethod
+    def of(cls, data: Dataset, rows: Int[np.ndarray, " n_rows"]) -> MultipleShooting:
+        """The problem of some rows of a data set; a row may be given more than once."""
+        return cls(data.perturbations[rows], data.measurements[rows], data.times)
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
@@ -132,12 +137,10 @@ class MultipleShooting:
         self,
         point: Point,
         free: Bool[np.ndarray, " n_parameters"] | None = None,
-        row_weights: Float[np.ndarray, " n_rows"] | None = None,
     ) -> Quadratic:
         """The quadratic that Gauss and Newton minimise at a point.
 
         free: the parameters that it is about; all by default.
-        row_weights: how often each row counts, for a bootstrap; once by default.
         """
         n_rows, n_times, n_nodes = point.states.shape
         n_values = n_times * n_nodes
@@ -154,10 +157,7 @@ class MultipleShooting:
         of_states[:, diagonal, diagonal] += self.measured.reshape(n_rows, n_values)
         solved = np.linalg.solve(of_states, np.concatenate([mixed, pull[..., None]], axis=2))
         response, offset = -solved[..., :-1], -solved[..., -1]
-        weighted = by_parameters, mixed
-        if row_weights is not None:
-            weighted = tuple(values * row_weights[:, None, None] for values in weighted)
-        left = np.concatenate([values.reshape(n_rows * n_values, -1) for values in weighted])
+        left = np.concatenate([by_parameters, mixed]).reshape(2 * n_rows * n_values, -1)
         right = np.concatenate([by_parameters, response]).reshape(len(left), -1)
         steps = np.concatenate([apart, offset]).reshape(-1)
         return Quadratic(left.T @ right, left.T @ steps, offset, response)

@@ -113,15 +113,16 @@ class _Search:
         self._is_weight = np.arange(n_nodes**2 + n_nodes) < n_nodes**2
         self._allowed = np.concatenate([allowed.ravel(), np.ones(n_nodes, bool)])
         self._expected = np.where(self._is_weight, 0.0, self._point.parameters)
-        self._free = self._no_more_than_the_data_tell(self._allowed)
+        self._free = self._allowed
         self._n_steps = 0
-        # Of a measurement's variance, and the penalty that stands for the prior at the noise as it
-        # is estimated now; at first a hundredth of the responses.
+        # The responses' mean square, and the penalty that stands for the prior at the noise as it
+        # is estimated now: at first a hundredth of the responses.
         self._scale = float(np.nanmean(problem.measurements**2))
         self._prior = self._scale / 10_000 / PRIOR_DEVIATION**2
 
     def approach(self) -> None:
-        """The first fit, from a rough start."""
+        """The first fit, from a rough start, over no more parameters than the data can tell."""
+        self._free = self._no_more_than_the_data_tell()
         for tie in _TIES:
             self._problem = replace(self._problem, tie=tie)
             self.fit()
@@ -214,13 +215,13 @@ class _Search:
         self.fit()
         return True
 
-    def _no_more_than_the_data_tell(self, allowed: np.ndarray) -> np.ndarray:
+    def _no_more_than_the_data_tell(self) -> Bool[np.ndarray, " n_parameters"]:
         """Of the allowed parameters at most one for each two values: α, and the largest of W."""
         most_edges = max(1, self._problem.n_values // 2 - self._problem.n_nodes)
-        strength = np.where(allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
-        strongest = np.zeros(len(allowed), bool)
+        strength = np.where(self._allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
+        strongest = np.zeros(len(strength), bool)
         strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True
-        return allowed & (strongest | ~self._is_weight)
+        return self._allowed & (strongest | ~self._is_weight)
 
     def _sum_of_squares(self) -> float:
         return self._problem.sum_of_squares(self._point)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import IO, Protocol, Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from search.result import TrialCounts
+from search.terminal import Lines, LiveLines, Silent, console_of
 from search.tracking.background import TrackingStatus
+
+__all__ = ["Display", "LiveDisplay", "PlainLines", "Silent", "SweepState", "make_display"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +45,6 @@ class Display(Protocol):
         """Show where the sweep stands; called often."""
 
 
-class Silent:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        return None
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def show(self, state: SweepState) -> None:
-        """Nothing."""
-
-
 class _Pace:
     """Trials per minute and time left, from what this run has seen."""
 
@@ -80,25 +62,15 @@ class _Pace:
         return 60 * rate, max(0, state.total - finished) / rate
 
 
-class PlainLines:
+class PlainLines(Lines):
     """A line now and then, for logs and pipes."""
 
     def __init__(self, stream: IO[str] | None = None, every: float = 15.0):
-        self._stream = stream or sys.stderr
+        super().__init__(stream)
         self._every = every
         self._last_shown = 0.0
         self._last_finished = -1
         self._pace = _Pace()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        return None
-
-    def say(self, message: str) -> None:
-        """Print the message."""
-        print(message, file=self._stream, flush=True)
 
     def show(self, state: SweepState) -> None:
         """Print a line if enough time has passed, or everything is done."""
@@ -113,40 +85,28 @@ class PlainLines:
         self.say(_line(state, rate, left))
 
 
-class LiveDisplay:
+class LiveDisplay(LiveLines):
     """A few lines at the bottom of a terminal that keep themselves up to date."""
 
     def __init__(self, console: Console | None = None):
-        self._console = console or Console(stderr=True)
-        self._live = Live("starting", console=self._console, refresh_per_second=4, transient=True)
+        super().__init__(console)
         self._pace = _Pace()
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._live.stop()
-
-    def say(self, message: str) -> None:
-        """Print the message above the live lines."""
-        # What stands in brackets, as in error messages, is no markup.
-        self._console.print(message, style="dim", highlight=False, markup=False)
 
     def show(self, state: SweepState) -> None:
         """Bring the live lines up to date."""
         rate, left = self._pace.update(state)
         finished = state.counts.finished
-        bar = ProgressBar(total=max(1, state.total), completed=finished, width=40)
-        first = Table.grid(padding=(0, 1))
-        first.add_row(bar, f"{finished} of {state.total} trials")
-        texts = (Text(text) for text in _line(state, rate, left).split("; "))
-        self._live.update(Group(first, *texts))
+        self.update(
+            finished,
+            max(1, state.total),
+            f"{finished} of {state.total} trials",
+            _line(state, rate, left).split("; "),
+        )
 
 
 def make_display(stream: IO[str] | None = None) -> Display:
     """Live lines on a terminal, plain lines anywhere else."""
-    console = Console(file=stream) if stream is not None else Console(stderr=True)
+    console = console_of(stream)
     return LiveDisplay(console) if console.is_terminal else PlainLines(stream)
 
 

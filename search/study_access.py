@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.errors import refuse
+from search.locks import locked
 from search.spec import Spec, spec_of
 from search.study_folder import StudyFolder
 
@@ -45,15 +45,11 @@ def held(folder: StudyFolder) -> Iterator[None]:
 
     Raises InputError where another process holds it.
     """
-    with open(folder.path / _LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise refuse(
-                str(folder.path),
-                "another sweep is running on this study",
-                "Wait for it, or choose another folder with --study",
-            ) from error
+    with locked(
+        folder.path / _LOCK,
+        otherwise="another sweep is running on this study",
+        fix="Wait for it, or choose another folder with --study",
+    ):
         yield
 
 

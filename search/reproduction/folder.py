@@ -7,7 +7,6 @@ figures/, index.html                                 its pictures, and a page wi
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import numpy as np
 
 from cellbox.errors import refuse
 from cellbox.files import atomic_write
+from search.locks import locked
 from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
 
@@ -50,15 +50,11 @@ class ReproductionFolder:
                 "Choose another folder with --out",
             )
         known.mkdir(parents=True, exist_ok=True)
-        with open(self.path / _LOCK, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise refuse(
-                    str(self.path),
-                    "another reproduction is running in this folder",
-                    "Wait for it, or choose another folder with --out",
-                ) from error
+        with locked(
+            self.path / _LOCK,
+            otherwise="another reproduction is running in this folder",
+            fix="Wait for it, or choose another folder with --out",
+        ):
             yield
 
     def write_task(

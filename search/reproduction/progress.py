@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Protocol, Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
-
 from search.reproduction.task import Task
 from search.reproduction.workers import Progress
+from search.terminal import Lines, LiveLines, Silent, console_of
+
+__all__ = ["Display", "LiveDisplay", "Pace", "PlainLines", "Silent", "State", "make_display"]
 
 _SHOW_EVERY = 0.5  # seconds
 
@@ -62,34 +58,14 @@ class Display(Protocol):
         """Show where it stands; called often."""
 
 
-class Silent:
-    """Shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        return None
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def show(self, state: State) -> None:
-        """Nothing."""
-
-
-class PlainLines(Silent):
+class PlainLines(Lines):
     """A line now and then, for logs and pipes."""
 
     def __init__(self, stream: IO[str] | None = None, every: float = 15.0):
-        self._stream = stream or sys.stderr
+        super().__init__(stream)
         self._every = every
         self._last = -every
         self._finished = -1
-
-    def say(self, message: str) -> None:
-        """Print the message."""
-        print(message, file=self._stream, flush=True)
 
     def show(self, state: State) -> None:
         """Print a line where a task ended, and else if enough time has passed."""
@@ -100,35 +76,17 @@ class PlainLines(Silent):
         self.say("; ".join(state.parts))
 
 
-class LiveDisplay:
+class LiveDisplay(LiveLines):
     """A few lines at the bottom of a terminal that keep themselves up to date."""
-
-    def __init__(self, console: Console):
-        self._console = console
-        self._live = Live("starting", console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._live.stop()
-
-    def say(self, message: str) -> None:
-        """Print the message above the live lines."""
-        self._console.print(message, style="dim", highlight=False, markup=False)
 
     def show(self, state: State) -> None:
         """Bring the live lines up to date."""
-        first = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=1.0, completed=state.share, width=40)
-        first.add_row(bar, state.parts[0])
-        self._live.update(Group(first, *(Text(part) for part in state.parts[1:])))
+        self.update(state.share, 1.0, state.parts[0], state.parts[1:])
 
 
 def make_display(stream: IO[str] | None = None) -> Display:
     """Live lines on a terminal, plain lines anywhere else."""
-    console = Console(file=stream) if stream is not None else Console(stderr=True)
+    console = console_of(stream)
     return LiveDisplay(console) if console.is_terminal else PlainLines(stream)
 
 

@@ -19,9 +19,9 @@ from cellbox.bound import recovery_bounds
 from cellbox.dataset import Dataset, Split, validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
 from cellbox.finishing import Outcome, finish
-from cellbox.fitting import pool_of, training_record
+from cellbox.fitting import History, pool_of, train_to_the_end, training_record
+from cellbox.gallery import from_the_start
 from cellbox.gradient_check import check_gradient
-from cellbox.lane import Status
 from cellbox.model import FittedModel
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.networks import system
@@ -60,7 +60,7 @@ class _Descent:
     settings: Settings
     seed: int
     harvest: Harvest
-    history: list[tuple[int, float, float]]
+    history: History
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -76,9 +76,9 @@ class _Candidate:
     outcome: Outcome
 
     @property
-    def rank(self) -> tuple[bool, float]:
-        """Diverged ones last, since their selection error is of another kind; then by it."""
-        return self.descent.harvest.status.diverged, _or_infinite(self.outcome.selection_error)
+    def rank(self) -> float:
+        """The selection error, which is infinite where the descent diverged."""
+        return _or_infinite(self.outcome.selection_error)
 
 
 def run_task(task: Task, recipe: Recipe, on_progress: OnProgress) -> Done:
@@ -135,17 +135,14 @@ def _descend(
     seeds = [_start_seed(task.seed, lane) for lane in range(pack.n_lanes)]
     for lane, settings in enumerate(recipe.settings):
         pack.insert(lane, seeds[lane], hyperparameters_of(settings, rows, times, pool))
-    histories: list[list[tuple[int, float, float]]] = [[] for _ in seeds]
     longest = max(settings.total_steps for settings in recipe.settings)
-    running = set(range(pack.n_lanes))
-    while running:
-        progress = pack.advance()
-        for lane in running:
-            step = int(progress.step[lane])
-            errors = progress.training_error[lane], progress.validation_error[lane]
-            histories[lane].append((step, float(errors[0]), float(errors[1])))
-        running = {lane for lane in running if progress.status[lane] == Status.RUNNING}
-        on_progress("training", _SHARE_OF_DESCENT * int(progress.step.max()) / longest)
+    histories = train_to_the_end(
+        pack,
+        pack.n_lanes,
+        lambda progress: on_progress(
+            "training", _SHARE_OF_DESCENT * int(progress.step.max()) / longest
+        ),
+    )
     return [
         _Descent(settings, seeds[lane], pack.harvest(lane), histories[lane])
         for lane, settings in enumerate(recipe.settings)
@@ -165,9 +162,7 @@ def _refine(
     on_progress: OnProgress,
 ) -> list[_Candidate]:
     """Finish the most promising descents, best first."""
-    training = MultipleShooting(
-        data.perturbations[split.training], data.measurements[split.training], data.times
-    )
+    training = MultipleShooting.of(data, split.training)
     validation = data.rows(validation_rows(data, split))
     candidates = []
     for number, descent in enumerate(sorted(descents, key=lambda one: one.rank)[:n_refined]):
@@ -236,14 +231,9 @@ def _drawn(model: FittedModel, data: Dataset, split: Split) -> dict[str, np.ndar
         "perturbations": doses,
         "measurements": data.measurements[rows],
         "dense_times": dense,
-        "predicted": _from_the_start(model.predict(doses, dense[1:])),
-        "exact": _from_the_start(responses(data.truth, doses, dense[1:])),
+        "predicted": from_the_start(model.predict(doses, dense[1:])),
+        "exact": from_the_start(responses(data.truth, doses, dense[1:])),
     }
-
-
-def _from_the_start(states: np.ndarray) -> np.ndarray:
-    """The states with x(0) = 0 before them."""
-    return np.concatenate([np.zeros_like(states[:, :1]), states], axis=1)
 
 
 def _or_infinite(value: float) -> float:

@@ -56,7 +56,7 @@ def experiment(system_name: str, noise: float, seed: int, steps: int) -> dict[st
     assert split is not None
     assert truth is not None
     rows = split.training
-    training = MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    training = MultipleShooting.of(data, rows)
     validation = data.rows(validation_rows(data, split))
 
     def r_of(network: Network) -> float:

@@ -16,7 +16,7 @@ def problem(noise: float = 0.01, seed: int = 0, **changes) -> MultipleShooting:
     chosen = {"n_conditions": 12, "n_times": 4, "horizon": 6.0, "design": "balanced", **changes}
     data = simulate(LOOP, noise=noise, n_held_out=1, seed=seed, **chosen)
     rows = data.split.training
-    return MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    return MultipleShooting.of(data, rows)
 
 
 def test_the_truth_lies_within_about_nine_of_ten_intervals():
@@ -63,9 +63,7 @@ def test_what_no_condition_moves_is_not_determined():
 def test_conditions_followed_to_another_steady_state_are_left_out():
     data = simulate_system(system("BF"), seed=100, noise=0.01, design="balanced")
     rows = data.split.training
-    found = edge_intervals(
-        MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times), data.truth
-    )
+    found = edge_intervals(MultipleShooting.of(data, rows), data.truth)
     assert 0 < found.n_left_out < len(rows) / 2
     assert np.median(found.high - found.low) < 0.1
 

@@ -27,7 +27,7 @@ def case():
         step=100,
         status=Status.COMPLETED,
     )
-    training = MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    training = MultipleShooting.of(data, rows)
     return harvest, training, data.rows(data.split.validation)
 
 

@@ -16,7 +16,7 @@ NETWORK = Network(
 
 def problem_of(data):
     rows = data.split.training
-    return MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    return MultipleShooting.of(data, rows)
 
 
 @pytest.fixture(scope="module")

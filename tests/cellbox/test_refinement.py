@@ -13,7 +13,7 @@ from cellbox.simulation import simulate_system
 def experiment(name, noise=0.01, seed=1, **changes):
     data = simulate_system(system(name), seed=seed, noise=noise, design="balanced", **changes)
     rows = data.split.training
-    return data, MultipleShooting(data.perturbations[rows], data.measurements[rows], data.times)
+    return data, MultipleShooting.of(data, rows)
 
 
 def near(truth, by=0.1):
@@ -101,3 +101,13 @@ def test_what_cannot_be_refined_is_said():
     assert f"{LARGEST_NETWORK + 1} nodes" in obstacle(large)
     small = MultipleShooting(np.zeros((1, 5)), np.zeros((1, 1, 5)), np.ones(1))
     assert "5 measured values" in obstacle(small)
+
+
+def test_what_is_explained_pays_for_every_entry_it_has():
+    data, problem = experiment("VSC", n_conditions=4, n_times=2)
+    dense, n_values = near(data.truth), problem.n_values
+    explained = explain(problem, dense)
+    assert explained.n_edges == 64
+    assert explained.n_edges + 8 > n_values // 2
+    selected = refine(problem, dense)
+    assert selected.information < explained.information

@@ -176,6 +176,15 @@ def test_a_setting_that_cannot_be_is_refused_at_its_place(changes, place, found)
     assert any(found in problem.found for problem in told), told
 
 
+def test_a_setting_in_training_is_not_searched_by_the_built_in_space():
+    spec = make_spec(values(training={"l1": 3e-5, "schedule": "constant"}))
+    assert spec.space.l1.values == (3e-5,)
+    assert spec.space.schedule.values == ("constant",)
+    assert len(spec.space.peak_rate.values) == 2
+    # A study that goes on reads its spec back.
+    assert Spec.model_validate(spec.model_dump(mode="json")).identity() == spec.identity()
+
+
 def test_a_setting_in_training_and_space_is_refused():
     problem = only_problem(training={"l1": 1e-4}, space={"l1": 1e-5})
     assert "training.l1" in problem.where

@@ -30,7 +30,7 @@ from cellbox.solver_settings import precision_context
 _LONGEST_STEP = 0.125
 
 # Intervals that one call of the compiled program takes, so that it is compiled once for all data.
-_BATCH = 32
+_BATCH = 64
 
 
 class Flow(NamedTuple):

@@ -30,8 +30,9 @@ from cellbox.networks import Network
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
 
-# At first steps are short: a long one may end in another valley.
-FIRST_DAMPING = 100.0
+# What damping a search begins with: near its goal, and far from it, where a long step may end in
+# another valley.
+NEAR, FAR = 1e-2, 100.0
 
 
 class Point(NamedTuple):
@@ -203,19 +204,20 @@ def least_squares(
     *,
     expected: Float[np.ndarray, " n_parameters"] | None = None,
     penalty: float = 0.0,
+    damping: float = FAR,
     most_steps: int = 30,
     tolerance: float = 1e-6,
 ) -> tuple[Point, int]:
     """Minimise the sum of squares + penalty · Σ (free parameter − expected)², and the states too.
 
     expected: where the penalty draws parameters to; by default to where they are.
+    damping: of the first step; it falls as steps succeed.
 
     Damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963) until one gains less than
     `tolerance` of the sum. Returns the best point, and how many steps were taken. Every step
     lowers the sum, so the answer is never worse than the start.
     """
     expected = point.parameters if expected is None else expected
-    damping = FIRST_DAMPING
 
     def objective(at: Point) -> float:
         apart = (at.parameters - expected)[free]

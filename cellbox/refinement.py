@@ -15,7 +15,15 @@ import numpy as np
 from jaxtyping import Bool
 
 from cellbox.edge_selection import information_criterion, leave_out, missing_edge
-from cellbox.multiple_shooting import TIGHT, MultipleShooting, Point, Quadratic, least_squares
+from cellbox.multiple_shooting import (
+    FAR,
+    NEAR,
+    TIGHT,
+    MultipleShooting,
+    Point,
+    Quadratic,
+    least_squares,
+)
 from cellbox.networks import Network
 
 # Larger networks are not refined: a step would take minutes.
@@ -28,6 +36,9 @@ PRIOR_DEVIATION = 1.0
 # A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
 # would else stay in the next best valley.
 _TIES = (30.0, 3.0, 0.3, TIGHT)
+
+# A search ends when a step gains less than this share; on the way it need not arrive.
+_TOLERANCE, _ON_THE_WAY = 1e-6, 1e-3
 
 # In one stage no more than this share of the edges is left out.
 _SHARE_LEFT_OUT = 0.4
@@ -123,29 +134,36 @@ class _Search:
     def approach(self) -> None:
         """The first fit, from a rough start, over no more parameters than the data can tell."""
         self._free = self._no_more_than_the_data_tell()
+        self._point = self._point._replace(
+            parameters=np.where(self._free, self._point.parameters, 0.0)
+        )
         for tie in _TIES:
             self._problem = replace(self._problem, tie=tie)
-            self.fit()
+            self._descend(damping=FAR, tolerance=_TOLERANCE if tie == TIGHT else _ON_THE_WAY)
+        self.fit()
 
     def fit(self) -> None:
-        """Least squares over the free parameters."""
-        self._point = Point(
-            np.where(self._free | ~self._is_weight, self._point.parameters, 0.0), self._point.states
-        )
+        """Least squares over the free parameters, from nearby."""
         # Twice: the prior's share depends on the noise, which the first fit tells.
         for _ in range(2):
-            self._point, taken = least_squares(
-                self._problem,
-                self._point,
-                self._free,
-                expected=self._expected,
-                penalty=self._prior,
-            )
-            self._n_steps += taken
-            spare = self._problem.n_values - int(self._free.sum())
-            variance = self._sum_of_squares() / max(spare, self._problem.n_values // 4)
-            # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
-            self._prior = min(variance, self._scale / 100) / PRIOR_DEVIATION**2
+            self._descend(damping=NEAR, tolerance=_TOLERANCE)
+
+    def _descend(self, damping: float, tolerance: float) -> None:
+        """One search for the minimum, and what it tells of the noise."""
+        self._point, taken = least_squares(
+            self._problem,
+            self._point,
+            self._free,
+            expected=self._expected,
+            penalty=self._prior,
+            damping=damping,
+            tolerance=tolerance,
+        )
+        self._n_steps += taken
+        spare = self._problem.n_values - int(self._free.sum())
+        variance = self._sum_of_squares() / max(spare, self._problem.n_values // 4)
+        # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
+        self._prior = min(variance, self._scale / 10) / PRIOR_DEVIATION**2
 
     def fit_states(self) -> None:
         """Fit the free states alone."""

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
-def information_criterion(sum_of_squares: float, n_values: int, n_parameters: int) -> float:
+def information_criterion(sum_of_squares: float, n_values: int, n_parameters: float) -> float:
     """The Bayesian information criterion of a fit with Gaussian noise of unknown size."""
     if not sum_of_squares > 0:
         return -math.inf
@@ -37,7 +37,7 @@ def leave_out(
     curvature: of the sum of squares at its minimum, positive definite.
     removable: which may be left out. fewest: how many parameters to keep at least.
     """
-    covariance = _inverse(curvature)
+    covariance = inverse(curvature)
     values, kept = parameters.copy(), np.ones(len(parameters), bool)
     total = sum_of_squares
     best = information_criterion(total, n_values, len(kept)), kept.copy(), values.copy()
@@ -58,7 +58,7 @@ def leave_out(
     return best[1], best[2]
 
 
-def _inverse(
+def inverse(
     curvature: Float[np.ndarray, "n_parameters n_parameters"],
 ) -> Float[np.ndarray, "n_parameters n_parameters"]:
     """The inverse of a curvature, of which some directions may be known only by rounding."""

@@ -203,14 +203,15 @@ def least_squares(
     free: Bool[np.ndarray, " n_parameters"],
     *,
     expected: Float[np.ndarray, " n_parameters"] | None = None,
-    penalty: float = 0.0,
+    penalty: Float[np.ndarray, " n_parameters"] | float = 0.0,
     damping: float = FAR,
     most_steps: int = 30,
     tolerance: float = 1e-6,
 ) -> tuple[Point, int]:
-    """Minimise the sum of squares + penalty · Σ (free parameter − expected)², and the states too.
+    """Minimise the sum of squares + Σ penalty · (free parameter − expected)², and the states too.
 
-    expected: where the penalty draws parameters to; by default to where they are.
+    penalty: of each parameter, or of all. expected: where it draws them to; by default to where
+    they are.
     damping: of the first step; it falls as steps succeed.
 
     Damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963) until one gains less than
@@ -218,18 +219,19 @@ def least_squares(
     lowers the sum, so the answer is never worse than the start.
     """
     expected = point.parameters if expected is None else expected
+    penalties = np.broadcast_to(penalty, free.shape)[free]
 
     def objective(at: Point) -> float:
         apart = (at.parameters - expected)[free]
-        return problem.sum_of_squares(at) + penalty * float(apart @ apart)
+        return problem.sum_of_squares(at) + float(penalties @ apart**2)
 
     value = objective(point)
     for taken in range(most_steps):
         if not np.isfinite(value):
             return point, taken
         quadratic = problem.linearise(point, free)
-        curvature = quadratic.curvature + penalty * np.eye(int(free.sum()))
-        gradient = quadratic.gradient + penalty * (point.parameters - expected)[free]
+        curvature = quadratic.curvature + np.diag(penalties)
+        gradient = quadratic.gradient + penalties * (point.parameters - expected)[free]
         scale = np.diag(np.diag(curvature) + 1e-12)
         while True:
             step = -np.linalg.solve(curvature + damping * scale, gradient)

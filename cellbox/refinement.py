@@ -4,7 +4,8 @@ Gradient descent finds the neighbourhood of a network but gets no further than i
 its patience allow. From there a few Gauss-Newton steps reach the least-squares network, which is
 the most that the data can tell under Gaussian noise; edges that the data do not ask for are left
 out (`cellbox.edge_selection`), in stages, since far from the data W is not determined and a
-quadratic not to be trusted; what is left is fitted once more without them.
+quadratic not to be trusted; what is left is fitted once more without them. Amplitudes are taken to
+be as alike as the data say (`cellbox.amplitude_pooling`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from cellbox.edge_selection import information_criterion, leave_out, missing_edge
+from cellbox.amplitude_pooling import pool_amplitudes
+from cellbox.edge_selection import information_criterion, inverse, leave_out, missing_edge
 from cellbox.multiple_shooting import (
     FAR,
     NEAR,
@@ -29,8 +31,8 @@ from cellbox.networks import Network
 # Larger networks are not refined: a step would take minutes.
 LARGEST_NETWORK = 40
 
-# Standard deviation of a weak Gaussian prior on the entries of W, around 0, and of log α, around
-# where descent left it. It keeps those that the data do not determine from running away.
+# Standard deviation of a weak Gaussian prior on the entries of W, around 0, and at first of log α,
+# around where descent left it. It keeps those that the data do not determine from running away.
 PRIOR_DEVIATION = 1.0
 
 # A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
@@ -125,11 +127,13 @@ class _Search:
         self._allowed = np.concatenate([allowed.ravel(), np.ones(n_nodes, bool)])
         self._expected = np.where(self._is_weight, 0.0, self._point.parameters)
         self._free = self._allowed
+        self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
+        self._n_amplitudes = float(n_nodes)
         self._n_steps = 0
-        # The responses' mean square, and the penalty that stands for the prior at the noise as it
-        # is estimated now: at first a hundredth of the responses.
+        # The responses' mean square, and the noise's variance as it is estimated now: at first
+        # that of a hundredth of the responses.
         self._scale = float(np.nanmean(problem.measurements**2))
-        self._prior = self._scale / 10_000 / PRIOR_DEVIATION**2
+        self._variance = self._scale / 10_000
 
     def approach(self) -> None:
         """The first fit, from a rough start, over no more parameters than the data can tell."""
@@ -144,9 +148,11 @@ class _Search:
 
     def fit(self) -> None:
         """Least squares over the free parameters, from nearby."""
-        # Twice: the prior's share depends on the noise, which the first fit tells.
-        for _ in range(2):
-            self._descend(damping=NEAR, tolerance=_TOLERANCE)
+        # Twice: how strong the prior is depends on the noise, and where it draws amplitudes on
+        # what they are, which the first fit tells.
+        self._descend(damping=NEAR, tolerance=_TOLERANCE)
+        self._pool_amplitudes()
+        self._descend(damping=NEAR, tolerance=_TOLERANCE)
 
     def _descend(self, damping: float, tolerance: float) -> None:
         """One search for the minimum, and what it tells of the noise."""
@@ -155,15 +161,42 @@ class _Search:
             self._point,
             self._free,
             expected=self._expected,
-            penalty=self._prior,
+            penalty=self._penalty,
             damping=damping,
             tolerance=tolerance,
         )
         self._n_steps += taken
         spare = self._problem.n_values - int(self._free.sum())
-        variance = self._sum_of_squares() / max(spare, self._problem.n_values // 4)
+        variance = self._problem.sum_of_squares(self._point) / max(
+            spare, self._problem.n_values // 4
+        )
         # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
-        self._prior = min(variance, self._scale / 10) / PRIOR_DEVIATION**2
+        self._variance = min(variance, self._scale / 10)
+
+    @property
+    def _penalty(self) -> Float[np.ndarray, " n_parameters"]:
+        """What stands for the prior in the sum of squares."""
+        return self._variance / self._deviation**2
+
+    def _pool_amplitudes(self) -> None:
+        """Expect of the amplitudes what they say of one another."""
+        if not np.isfinite(self._problem.sum_of_squares(self._point)):
+            return
+        quadratic = self._penalised(self._free)
+        is_weight = self._is_weight[self._free]
+        # As if amplitudes had no prior, which is to come from them.
+        own = np.where(is_weight, 0.0, self._penalty[self._free])
+        away = np.where(is_weight, 0.0, (self._point.parameters - self._expected)[self._free])
+        covariance = inverse(quadratic.curvature - np.diag(own))
+        step = -covariance @ (quadratic.gradient - own * away)
+        amplitudes = ~self._is_weight
+        estimates = self._point.parameters[amplitudes] + step[~is_weight]
+        pool = pool_amplitudes(
+            estimates, self._variance * covariance[np.ix_(~is_weight, ~is_weight)]
+        )
+        self._expected[amplitudes] = pool.centre
+        self._deviation[amplitudes] = pool.width
+        self._n_amplitudes = pool.n_effective
 
     def fit_states(self) -> None:
         """Fit the free states alone."""
@@ -181,15 +214,16 @@ class _Search:
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found."""
-        total, n_values = self._sum_of_squares(), self._problem.n_values
-        n_free = int(self._free.sum())
+        n_values, n_edges = self._problem.n_values, int((self._free & self._is_weight).sum())
+        spare = n_values - n_edges - self._problem.n_nodes
+        total = self._problem.sum_of_squares(self._point)
         return Refined(
             network=self._problem.network(self._point, nodes),
-            noise=float(np.sqrt(total / max(1, n_values - n_free))),
-            n_edges=int((self._free & self._is_weight).sum()),
+            noise=float(np.sqrt(total / max(1, spare))),
+            n_edges=n_edges,
             n_values=n_values,
             n_steps=self._n_steps,
-            information=information_criterion(total, n_values, n_free),
+            information=information_criterion(total, n_values, n_edges + self._n_amplitudes),
         )
 
     def _drop(self) -> bool:
@@ -200,7 +234,7 @@ class _Search:
         kept, values = leave_out(
             self._point.parameters[free],
             quadratic.curvature,
-            self._sum_of_squares(),
+            self._penalised_sum(),
             self._problem.n_values,
             self._is_weight[free],
             fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
@@ -222,7 +256,7 @@ class _Search:
         added = missing_edge(
             quadratic.curvature,
             quadratic.gradient,
-            self._sum_of_squares(),
+            self._penalised_sum(),
             self._problem.n_values,
             self._free[self._allowed],
         )
@@ -241,14 +275,18 @@ class _Search:
         strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True
         return self._allowed & (strongest | ~self._is_weight)
 
-    def _sum_of_squares(self) -> float:
-        return self._problem.sum_of_squares(self._point)
+    def _penalised_sum(self) -> float:
+        """The sum of squares with the prior's share."""
+        apart = (self._point.parameters - self._expected)[self._free]
+        prior = float(self._penalty[self._free] @ apart**2)
+        return self._problem.sum_of_squares(self._point) + prior
 
     def _penalised(self, which: Bool[np.ndarray, " n_parameters"]) -> Quadratic:
         """The quadratic of these parameters at the point, the prior included."""
         quadratic = self._problem.linearise(self._point, which)
-        prior = self._prior
+        penalty = self._penalty[which]
         return quadratic._replace(
-            curvature=quadratic.curvature + prior * np.eye(int(which.sum())),
-            gradient=quadratic.gradient + prior * (self._point.parameters - self._expected)[which],
+            curvature=quadratic.curvature + np.diag(penalty),
+            gradient=quadratic.gradient
+            + penalty * (self._point.parameters - self._expected)[which],
         )

@@ -19,7 +19,7 @@ LAYERS = [
     {"files", "tables", "design", "dynamics", "schedules", "solver_settings", "layouts"},
     {"networks", "tableaus", "cache"},
     {"replay", "compilation"},
-    {"solve", "steady", "sensitivity", "flow", "edge_selection"},
+    {"solve", "steady", "sensitivity", "flow", "edge_selection", "amplitude_pooling"},
     {"fisher"},
     {"dataset", "settings", "objective", "metrics", "export", "bound", "responses"},
     {"multiple_shooting"},

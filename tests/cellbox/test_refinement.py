@@ -7,7 +7,7 @@ from cellbox.metrics import pearson_correlation
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.networks import Network, system
 from cellbox.refinement import LARGEST_NETWORK, explain, obstacle, refine
-from cellbox.simulation import simulate_system
+from cellbox.simulation import simulate, simulate_system
 
 
 def experiment(name, noise=0.01, seed=1, **changes):
@@ -111,3 +111,22 @@ def test_what_is_explained_pays_for_every_entry_it_has():
     assert explained.n_edges + 8 > n_values // 2
     selected = refine(problem, dense)
     assert selected.information < explained.information
+
+
+def test_self_regulation_is_told_from_amplitude_where_amplitudes_are_alike():
+    data, problem = experiment("TF", seed=300)
+    refined = refine(problem, near(data.truth))
+    itself = np.eye(data.n_nodes, dtype=bool)
+    assert (refined.network.weights != 0)[itself & (data.truth.weights != 0)].all()
+    assert pearson_correlation(refined.network.weights, data.truth.weights) > 0.985
+    np.testing.assert_allclose(refined.network.amplitudes, 0.2, atol=0.01)
+
+
+def test_amplitudes_that_differ_are_not_drawn_together():
+    random = np.random.default_rng(5)
+    known = system("LI").network
+    amplitudes = np.exp(0.5 * random.standard_normal(known.n_nodes))
+    unequal = Network(known.nodes, known.weights, amplitudes)
+    data = simulate(unequal, n_conditions=20, design="balanced", noise=0.01, seed=3)
+    refined = refine(MultipleShooting.of(data, data.split.training), near(unequal))
+    np.testing.assert_allclose(refined.network.amplitudes, amplitudes, rtol=0.03)

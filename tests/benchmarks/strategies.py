@@ -1,22 +1,28 @@
 """What each phase of training is worth: an ablation, and a test of the criterion that chooses.
 
     python -m tests.benchmarks.strategies [--systems LI CY ...] [--noise 0.01 0.001] [--seeds 2]
-                                          [--first-seed 200] [--steps 3000] [--json FILE]
+                                          [--times 5 20 80] [--first-seed 200] [--steps 3000]
+                                          [--json FILE]
 
 On known systems at the budget of the paper's runs with a balanced design: Pearson r of W after
-descent through the whole horizon (single shooting), through intervals (interval shooting), and
-through intervals and then the whole horizon; after least squares (multiple shooting) from there,
-over all edges and with a selection of edges; and after the latter from the initial draw, without
-any descent. Then, among trainings that differ in penalty and strategy, r of the one with the least
-validation error and of the one with the least selection error. The truth is only compared with.
+gradient descent alone, through the whole horizon (single shooting), through a horizon that grows
+by one measured time after the other, through intervals (interval shooting), and through intervals
+and then the whole horizon; after least squares (multiple shooting) from there, over all edges and
+with a selection of edges; and after the latter without any descent, from the initial draw, from the
+best of eight draws by selection error, and from a regression on the measured derivatives. Then,
+among trainings that differ in penalty and strategy, r of the one with the least validation error
+and of the one with the least selection error. The truth is only compared with.
+
+--times: measured times in the same horizon. Many make interval shooting start from noise often.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +32,17 @@ from tests.benchmarks.measuring import environment, table
 
 DESCENTS = {"whole horizon": 0.0, "intervals": 1.0, "intervals, then whole": 0.7}
 PENALTIES = (1e-6, 1e-5, 1e-4)
+N_DRAWS = 8
 STRATEGIES = (
-    *DESCENTS,
+    "whole horizon",
+    "growing horizon",
+    "intervals",
+    "intervals, then whole",
     "+ least squares",
     "+ selection of edges",
     "selection from the draw",
+    "best of 8 draws",
+    "selection from regression",
 )
 CHOICES = (
     "best",
@@ -41,85 +53,142 @@ CHOICES = (
 )
 
 
-def experiment(system_name: str, noise: float, seed: int, steps: int) -> dict[str, Any]:
+def experiment(
+    system_name: str, noise: float, n_times: int, seed: int, steps: int
+) -> dict[str, Any]:
     """All strategies on one experiment."""
-    from cellbox.dataset import validation_rows
-    from cellbox.finishing import finish
     from cellbox.metrics import pearson_correlation
-    from cellbox.multiple_shooting import MultipleShooting
     from cellbox.networks import Network, system
     from cellbox.settings import Settings
     from cellbox.simulation import simulate_system
 
-    data = simulate_system(system(system_name), noise=noise, design="balanced", seed=seed)
-    split, truth = data.split, data.truth
-    assert split is not None
-    assert truth is not None
-    rows = split.training
-    training = MultipleShooting.of(data, rows)
-    validation = data.rows(validation_rows(data, split))
+    data = simulate_system(
+        system(system_name), noise=noise, n_times=n_times, design="balanced", seed=seed
+    )
 
     def r_of(network: Network) -> float:
-        return pearson_correlation(network.weights, truth.weights) or 0.0
+        assert data.truth is not None
+        return pearson_correlation(network.weights, data.truth.weights) or 0.0
 
     settings = [
         Settings(steps=steps, interval_share=share, l1=l1)
         for share in DESCENTS.values()
         for l1 in PENALTIES
     ]
-    harvests = _descend(data, settings, seed)
-    outcomes = [
-        finish(harvest, replace(chosen, refinement=kind), training, validation)
+    harvests = _descend(data, settings, [seed] * len(settings))
+    alone = [
+        _finished(data, harvest, replace(chosen, refinement="none"))
         for harvest, chosen in zip(harvests, settings, strict=True)
-        for kind in ("none", "select_edges")
+    ]
+    refined = [
+        _finished(data, harvest, chosen) for harvest, chosen in zip(harvests, settings, strict=True)
     ]
     middle = {name: place * len(PENALTIES) + 1 for place, name in enumerate(DESCENTS)}
-    result = {name: r_of(outcomes[2 * place].network) for name, place in middle.items()}
-    from_there = middle["intervals, then whole"]
-    every = finish(
-        harvests[from_there],
-        replace(settings[from_there], refinement="all_edges"),
-        training,
-        validation,
-    )
+    result = {name: r_of(alone[place].network) for name, place in middle.items()}
+    place = middle["intervals, then whole"]
+    every = _finished(data, harvests[place], replace(settings[place], refinement="all_edges"))
     result["+ least squares"] = r_of(every.network)
-    result["+ selection of edges"] = r_of(outcomes[2 * from_there + 1].network)
-    (drawn,) = _descend(data, [Settings(steps=1, validate_every=1, peak_rate=1e-12)], seed)
-    result["selection from the draw"] = r_of(
-        finish(drawn, Settings(), training, validation).network
-    )
-    result["best"] = max(r_of(outcome.network) for outcome in outcomes)
+    result["+ selection of edges"] = r_of(refined[place].network)
+    result["growing horizon"] = r_of(_grown(data, replace(settings[1], interval_share=0.0), seed))
+    undone = Settings(steps=1, validate_every=1, peak_rate=1e-12)
+    draws = _descend(data, [undone] * N_DRAWS, range(seed, seed + N_DRAWS))
+    drawn = [_finished(data, draw, Settings()) for draw in draws]
+    result["selection from the draw"] = r_of(drawn[0].network)
+    result["best of 8 draws"] = r_of(min(drawn, key=lambda one: one.selection_error).network)
+    guess = regression_start(data)
+    start = replace(draws[0], weights=guess.weights, amplitudes=guess.amplitudes)
+    result["selection from regression"] = r_of(_finished(data, start, Settings()).network)
+    result["best"] = max(r_of(outcome.network) for outcome in alone + refined)
     for name in ("validation_mae", "selection_error"):
-        chosen = min(outcomes, key=lambda outcome: getattr(outcome, name))
+        chosen = min(alone + refined, key=lambda outcome: getattr(outcome, name))
         result[f"chosen by {name}"] = r_of(chosen.network)
         # Among descents alone, where settings matter more.
-        chosen = min(outcomes[::2], key=lambda outcome: getattr(outcome, name))
+        chosen = min(alone, key=lambda outcome: getattr(outcome, name))
         result[f"descent chosen by {name}"] = r_of(chosen.network)
-    return {"system": system_name, "noise": noise, "seed": seed, **result}
+    return {"system": system_name, "noise": noise, "times": n_times, "seed": seed, **result}
 
 
-def _descend(data: Any, settings: list[Any], seed: int) -> list[Any]:
-    """What gradient descent alone leaves behind, side by side in one pack."""
+def _finished(data: Any, harvest: Any, settings: Any) -> Any:
+    """What `finish` makes of a descent."""
+    from cellbox.dataset import validation_rows
+    from cellbox.finishing import finish
+    from cellbox.multiple_shooting import MultipleShooting
+
+    training = MultipleShooting.of(data, data.split.training)
+    return finish(harvest, settings, training, data.rows(validation_rows(data, data.split)))
+
+
+def regression_start(data: Any, ridge: float = 1e-3) -> Any:
+    """A network from ridge regression, without any integration.
+
+    In an interval of length T that begins in x and ends in y, Eq. 1 with a constant tanh gives
+    tanh(W x̄ − u) = (y − x exp(−T)) / (α (1 − exp(−T))); x̄ is taken to be (x + y)/2, and α the
+    largest value that the right side would else have, and a tenth more.
+    """
+    from cellbox.networks import Network
+
+    measured = data.measurements[data.split.training]
+    starts = np.concatenate([np.zeros_like(measured[:, :1]), measured[:, :-1]], axis=1)
+    decay = np.exp(-np.diff(data.times, prepend=0.0))[None, :, None]
+    pulled = (measured - starts * decay) / (1 - decay)
+    amplitudes = 1.1 * np.abs(pulled).max(axis=(0, 1))
+    doses = np.repeat(data.perturbations[data.split.training][:, None], len(data.times), axis=1)
+    wanted = (np.arctanh(pulled / amplitudes) + doses).reshape(-1, data.n_nodes)
+    middle = ((starts + measured) / 2).reshape(-1, data.n_nodes)
+    curvature = middle.T @ middle
+    penalty = ridge * np.trace(curvature) / data.n_nodes * np.eye(data.n_nodes)
+    weights = np.linalg.solve(curvature + penalty, middle.T @ wanted).T
+    return Network(data.nodes, weights, amplitudes)
+
+
+def _grown(data: Any, settings: Any, seed: int) -> Any:
+    """Descent through the first time alone, then through the first two, and so on."""
+    import equinox as eqx
+    import jax
+
+    from cellbox.dynamics import Parameters
     from cellbox.fitting import pool_of
     from cellbox.lane import Status
+    from cellbox.networks import Network
+    from cellbox.pack import Pack, hyperparameters_of, shape_of
+
+    pool = pool_of(data, data.split, settings)
+    rows, n_times = np.arange(len(data.split.training)), len(data.times)
+    pack = Pack(pool, shape_of(settings, len(rows), n_times), n_lanes=1)
+    stage = replace(settings, steps=max(1, settings.steps // n_times))
+    reached: Parameters | None = None
+    for last in range(1, n_times + 1):
+        lane = hyperparameters_of(stage, rows, np.arange(last), pool)
+        pack.insert(0, seed, lane)
+        if reached is not None:
+            # A pack begins every training from a draw; this one goes on.
+            pack._lanes = eqx.tree_at(lambda lanes: lanes.parameters, pack._lanes, reached)
+        while pack.advance().status[0] == Status.RUNNING:
+            pass
+        reached = jax.tree.map(lambda leaf: leaf.copy(), pack._lanes.parameters)
+    harvest = pack.harvest(0)
+    return Network(data.nodes, harvest.weights, harvest.amplitudes)
+
+
+def _descend(data: Any, settings: list[Any], seeds: Iterable[int]) -> list[Any]:
+    """What gradient descent alone leaves behind, side by side in one pack."""
+    from cellbox.fitting import pool_of, train_to_the_end
     from cellbox.pack import Pack, hyperparameters_of, shape_of
 
     pool = pool_of(data, data.split, settings[0])
     rows, times = np.arange(len(data.split.training)), np.arange(len(data.times))
     pack = Pack(pool, shape_of(settings[0], len(rows), len(times)), n_lanes=len(settings))
-    for lane, chosen in enumerate(settings):
+    for lane, (chosen, seed) in enumerate(zip(settings, seeds, strict=True)):
         pack.insert(lane, seed, hyperparameters_of(chosen, rows, times, pool))
-    while (pack.advance().status == Status.RUNNING).any():
-        pass
+    train_to_the_end(pack, len(settings), lambda progress: None)
     return [pack.harvest(lane) for lane in range(len(settings))]
 
 
 def experiments(options: Any) -> Iterator[dict[str, Any]]:
     """Every experiment that was asked for."""
-    for name in options.systems:
-        for noise in options.noise:
-            for seed in range(options.first_seed, options.first_seed + options.seeds):
-                yield experiment(name, noise, seed, options.steps)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    for name, noise, n_times, seed in product(options.systems, options.noise, options.times, seeds):
+        yield experiment(name, noise, n_times, seed, options.steps)
 
 
 def main() -> None:
@@ -129,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEM_NAMES))
     parser.add_argument("--noise", nargs="+", type=float, default=[0.01])
+    parser.add_argument("--times", nargs="+", type=int, default=[5])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=200)
     parser.add_argument("--steps", type=int, default=3000)
@@ -137,27 +207,29 @@ def main() -> None:
     rows = []
     for row in experiments(options):
         rows.append(row)
-        print(f"{row['system']}, noise {row['noise']}, seed {row['seed']}: done", flush=True)
+        named = f"{row['system']}, noise {row['noise']}, {row['times']} times, seed {row['seed']}"
+        print(f"{named}: done", flush=True)
+        if options.json is not None:
+            result = {"environment": environment(), "rows": rows}
+            Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for columns in (STRATEGIES, CHOICES):
         print("\n" + table(medians(rows, columns)))
-    if options.json is not None:
-        result = {"environment": environment(), "rows": rows}
-        Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def medians(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """One row for each system and noise: medians over seeds."""
-    groups: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    """One row for each system, noise and number of times: medians over seeds."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["system"], row["noise"]), []).append(row)
+        groups.setdefault((row["system"], row["noise"], row["times"]), []).append(row)
     return [
         {
             "system": name,
             "noise": str(noise),
+            "times": str(n_times),
             # As text, since the digits that differ come late.
             **{column: f"{np.median([row[column] for row in group]):.4f}" for column in columns},
         }
-        for (name, noise), group in groups.items()
+        for (name, noise, n_times), group in groups.items()
     ]
 
 

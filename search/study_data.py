@@ -289,8 +289,9 @@ def _time_grid(
 
 def _from_files(spec: Spec) -> StudyData:
     assert spec.data.folder is not None
-    options = {} if spec.data.time is None else {"time": spec.data.time}
-    data = read_data(spec.data.folder, structural_zeros=spec.data.structural_zeros, **options)
+    data = read_data(
+        spec.data.folder, structural_zeros=spec.data.structural_zeros, time=spec.data.time
+    )
     split = data.split or split_rows(
         data,
         test=spec.data.test,

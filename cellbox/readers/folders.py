@@ -9,6 +9,7 @@ from cellbox.dataset import Dataset
 from cellbox.errors import refuse
 from cellbox.readers.cellbox_csv import STEADY_STATE_TIME, read_cellbox_csv
 from cellbox.readers.tidy import read_tidy
+from cellbox.tables import Problems
 
 CELLBOX_FILES = ("pert.csv", "expr.csv")
 NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")
@@ -19,14 +20,14 @@ def read_data(
     folder: str | PathLike[str],
     *,
     structural_zeros: bool = False,
-    time: float = STEADY_STATE_TIME,
+    time: float | None = None,
 ) -> Dataset:
     """Read a folder of data, in the CellBox or in the tidy form, whichever it holds.
 
     CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
     Tidy form: measurements.csv and perturbations.csv, see `read_tidy`.
-    structural_zeros, time: for the CellBox form; a tidy folder tells its own times, and its
-        allowed edges in allowed_edges.csv.
+    structural_zeros, time: for the CellBox form, which tells no time (by default 10); a tidy folder
+        tells its own times, and its allowed edges in allowed_edges.csv.
 
     Raises InputError if the folder holds neither form, or with every problem of its files.
     """
@@ -57,13 +58,21 @@ def read_data(
             folder / "pert.csv",
             folder / "expr.csv",
             folder / node_file,
-            time=time,
+            time=STEADY_STATE_TIME if time is None else time,
             structural_zeros=structural_zeros,
         )
+    problems = Problems()
     if structural_zeros:
-        raise refuse(
+        problems.add(
             str(folder),
             "expected the CellBox form for its structural zeros, found the tidy form",
             "List the edges that may exist in allowed_edges.csv (columns source, target)",
         )
+    if time is not None:
+        problems.add(
+            str(folder),
+            f"expected the CellBox form for a steady state at time {time:g}, found the tidy form",
+            "Leave the time out: measurements.csv tells it",
+        )
+    problems.raise_any()
     return read_tidy(folder)

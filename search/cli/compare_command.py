@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, add_seed, whole_number
 from search.cli.command import Command
-from search.cli.data_commands import add_structural_zeros
+from search.cli.data_commands import add_cellbox_form, read_folder
 from search.cli.output import Output
 from search.cli.settings_flags import add_settings, settings_from
 from search.cli.tables import shown_seconds, text_table
@@ -53,7 +53,7 @@ def _add_compare(parser: ArgumentParser) -> None:
         help="give the network an extra node that every condition perturbs by the sum of its "
         "doses: what all drugs have in common, which holds for a drug never seen as well",
     )  # fmt: skip
-    add_structural_zeros(parser)
+    add_cellbox_form(parser)
     add_seed(parser, "the starts of training and the members' draws of conditions")
     parser.add_argument(
         "--out", metavar="FOLDER",
@@ -66,7 +66,6 @@ def _add_compare(parser: ArgumentParser) -> None:
 
 def _run_compare(arguments: Namespace) -> int:
     from cellbox.comparison import Entrant
-    from cellbox.readers import read_data
     from search.comparison.running import Interrupted, compare
     from search.interrupts import stopped_by_signals
 
@@ -78,7 +77,7 @@ def _run_compare(arguments: Namespace) -> int:
         bootstrap=arguments.bootstrap,
         total_dose=arguments.total_dose,
     )
-    data = read_data(arguments.data, structural_zeros=arguments.structural_zeros)
+    data = read_folder(arguments)
     schemes = SCHEMES if arguments.scheme == "all" else (arguments.scheme,)
     out = arguments.out or f"studies/compare-{data.name}"
     try:

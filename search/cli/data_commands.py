@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json
+from cellbox.errors import InputError, Problem
+from search.cli.arguments import add_json, real_number
 from search.cli.command import Command
 from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
 from search.cli.output import Output
@@ -50,25 +51,48 @@ def _run_simulate(arguments: Namespace) -> int:
 
 def _add_lint(parser: ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="folder with the data files")
-    add_structural_zeros(parser)
+    add_cellbox_form(parser)
     add_json(parser)
 
 
-def add_structural_zeros(parser: Arguments) -> None:
-    """Declare --structural-zeros."""
+def add_cellbox_form(parser: Arguments) -> None:
+    """Declare what concerns data of the 2020 CellBox alone."""
     parser.add_argument(
         "--structural-zeros",
         action="store_true",
         help="forbid the edges that the 2020 CellBox forbids: of a node on itself, of anything "
         "on a drug, of a phenotype on anything, of a drug on a phenotype (pert.csv data only)",
     )
+    parser.add_argument(
+        "--time",
+        type=real_number(0, open_ends=True),
+        metavar="T",
+        help="when the steady state was measured, in units of a node's decay time; slow networks "
+        "need more to come to rest (pert.csv data only, which tell none; default: 10)",
+    )
+
+
+def read_folder(arguments: Namespace) -> Dataset:
+    """The folder of data that was named, as its flags say."""
+    from cellbox.readers import read_data
+
+    return read_data(
+        arguments.data, structural_zeros=arguments.structural_zeros, time=arguments.time
+    )
+
+
+def refuse_cellbox_form(arguments: Namespace) -> None:
+    """Refuse the flags of `add_cellbox_form` beside a simulated experiment."""
+    given = {"--structural-zeros": arguments.structural_zeros, "--time": arguments.time is not None}
+    found = "expected data of the 2020 CellBox, found a simulated experiment"
+    problems = [Problem(flag, found, "Leave it out") for flag, there in given.items() if there]
+    if problems:
+        raise InputError(problems)
 
 
 def _run_lint(arguments: Namespace) -> int:
-    from cellbox.readers import read_data
-
     output = Output(arguments.json)
-    data = read_data(arguments.data, structural_zeros=arguments.structural_zeros)
+    data = read_folder(arguments)
     described = _facts(data)
     output.say(f"{arguments.data} can be used.\n")
     output.say(_readable_facts(described))

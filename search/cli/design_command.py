@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cellbox.errors import InputError, Problem, refuse
 from search.cli.arguments import add_json, real_number
 from search.cli.command import Command
-from search.cli.data_commands import add_structural_zeros
+from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.experiment import (
     EXPERIMENT_OPTIONS,
     add_experiment,
@@ -66,7 +66,7 @@ def _add_design(parser: ArgumentParser) -> None:
     )
     which.add_argument("--system", metavar="NAME", help="a known system")
     add_networks(which)
-    add_structural_zeros(group)
+    add_cellbox_form(group)
     add_random_networks(check.add_argument_group("random networks"))
     add_experiment(check.add_argument_group("the experiment, where it is simulated"))
     guess = check.add_argument_group("the guess that edges are judged at (default: W = 0, α = 0.5)")
@@ -107,19 +107,15 @@ def _run_design(arguments: Namespace) -> int:
 def _experiment(arguments: Namespace) -> tuple[Dataset, float | None]:
     """The data, and the noise of their values where that is known."""
     if arguments.data is None:
-        if arguments.structural_zeros:
-            found = "expected data of the 2020 CellBox, found a simulated experiment"
-            raise refuse("--structural-zeros", found, "Leave it out")
+        refuse_cellbox_form(arguments)
         return simulated(arguments), _simulated_noise(arguments)
-    from cellbox.readers import read_data
-
     given = [name for name in EXPERIMENT_OPTIONS if getattr(arguments, name) is not None]
     if given:
         fix = "Leave it out, or give --system, --network or --random instead of data"
         found = f"expected none beside data, found {{}} with {arguments.data}"
         flags = [f"--{name.replace('_', '-')}" for name in given]
         raise InputError([Problem(flag, found.format(flag), fix) for flag in flags])
-    return read_data(arguments.data, structural_zeros=arguments.structural_zeros), arguments.noise
+    return read_folder(arguments), arguments.noise
 
 
 def _simulated_noise(arguments: Namespace) -> float:

@@ -12,7 +12,7 @@ from cellbox.errors import InputError, Problem, refuse
 from cellbox.files import whole_folder
 from search.cli.arguments import add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
-from search.cli.data_commands import add_structural_zeros
+from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
 from search.cli.fit_report import say_report
 from search.cli.output import Output, ProgressLine, check_folder_target
@@ -54,7 +54,7 @@ def _add_fit(parser: ArgumentParser) -> None:
         metavar="X",
         help="share of the rest held out to choose the best step (0.2)",
     )
-    add_structural_zeros(group)
+    add_cellbox_form(group)
     add_seed(parser, "a simulation, a random split and the start of training")
     parser.add_argument(
         "--members",
@@ -169,18 +169,11 @@ def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
 
 def _data(arguments: Namespace) -> Dataset:
     if arguments.system is None:
-        from cellbox.readers import read_data
-
-        return read_data(arguments.data, structural_zeros=arguments.structural_zeros)
+        return read_folder(arguments)
     from cellbox.networks import system
     from cellbox.simulation import simulate_system
 
-    if arguments.structural_zeros:
-        raise refuse(
-            "--structural-zeros",
-            "expected data of the 2020 CellBox, found a simulated system",
-            "Leave it out",
-        )
+    refuse_cellbox_form(arguments)
     return simulate_system(system(arguments.system), seed=arguments.seed)
 
 

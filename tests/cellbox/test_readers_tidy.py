@@ -258,9 +258,11 @@ def test_a_file_in_the_place_of_a_folder_is_refused_with_the_two_ways_to_call(fo
     assert "or both files" in refusal(folder() / "measurements.csv")
 
 
-def test_structural_zeros_of_the_2020_model_are_refused_for_a_tidy_folder(folder):
-    with pytest.raises(InputError, match="columns source, target"):
-        read_data(folder(), structural_zeros=True)
+def test_what_belongs_to_the_2020_form_is_refused_for_a_tidy_folder(folder):
+    with pytest.raises(InputError) as raised:
+        read_data(folder(), structural_zeros=True, time=40.0)
+    assert "columns source, target" in str(raised.value)
+    assert "measurements.csv tells it" in str(raised.value)
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=64)

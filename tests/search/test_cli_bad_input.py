@@ -129,6 +129,7 @@ def test_a_missing_settings_file_and_bad_data_are_reported_together(tmp_path, ca
         (("fit", "--system", "LI", "--steps", "many"), "invalid int value"),
         (("fit", "--system", "LI", "--solver", "euler"), "--solver: expected a fixed step"),
         (("fit", "--system", "LI", "--structural-zeros"), "Leave it out"),
+        (("fit", "--system", "LI", "--time", "40"), "--time"),
         (("fit",), "one of the arguments"),
         (("systems", "--json", "no such folder/x.json"), "Create the folder"),
         (("systems", "--json", os.devnull), "found a device"),

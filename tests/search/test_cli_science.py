@@ -17,7 +17,15 @@ from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
 from search.cli.fit_report import determinacy_sentences
 from search.cli.main import main
 from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
-from tests.search.cli_helpers import ROOT, program, read_json, refused, simulate_small, tidy_folder
+from tests.search.cli_helpers import (
+    ROOT,
+    matrix_folder,
+    program,
+    read_json,
+    refused,
+    simulate_small,
+    tidy_folder,
+)
 
 QUICK = ("--steps", "50", "--validate-every", "25")
 FIT_KEYS = {
@@ -215,6 +223,12 @@ def test_lint_reads_the_2020_form_and_says_that_signs_were_converted(skmel133, t
 
 
 # fit
+
+
+def test_the_time_of_a_steady_state_can_be_told(tmp_path):
+    folder, report = matrix_folder(tmp_path), tmp_path / "lint.json"
+    assert main(["lint", str(folder), "--time", "40", "--json", str(report)]) == 0
+    assert read_json(report)["times"] == [40.0]
 
 
 def test_fit_reports_under_stable_names(fitted):

@@ -30,6 +30,10 @@ from cellbox.networks import Network
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
 
+# In a step, in units of the noise: a state that was not measured may go wherever the ties lead, but
+# for rounding.
+_VARIANCE_OF_UNMEASURED = 1e6
+
 # What damping a search begins with: near its goal, and far from it, where a long step may end in
 # another valley.
 NEAR, FAR = 1e-2, 100.0
@@ -47,14 +51,18 @@ class Quadratic(NamedTuple):
 
     After a step it is what it was + 2 gradient·step + step·curvature·step.
 
-    It is about the parameters that are free. The best step of the states is
-    offset + response @ step.
+    It is about the parameters that are free. The ties, apart + by_parameters·step, are weighted by
+    what noise and ties leave uncertain of them: residuals and sensitivities are L⁻¹ of both, where
+    L Lᵀ is the covariance. The best step of the states is to_states @ (residuals + sensitivities @
+    step) − misfit.
     """
 
     curvature: Float[np.ndarray, "n_free n_free"]
     gradient: Float[np.ndarray, " n_free"]
-    offset: Float[np.ndarray, "n_rows n_values"]
-    response: Float[np.ndarray, "n_rows n_values n_free"]
+    residuals: Float[np.ndarray, "n_rows n_values"]
+    sensitivities: Float[np.ndarray, "n_rows n_values n_free"]
+    to_states: Float[np.ndarray, "n_rows n_values n_values"]
+    misfit: Float[np.ndarray, "n_rows n_values"]
 
     def moved(
         self,
@@ -65,8 +73,9 @@ class Quadratic(NamedTuple):
         """The point after a step of the free parameters, which the states follow."""
         parameters = point.parameters.copy()
         parameters[free] += step
-        states = point.states + (self.offset + self.response @ step).reshape(point.states.shape)
-        return Point(parameters, states)
+        ties = self.residuals + self.sensitivities @ step
+        of_states = (self.to_states @ ties[..., None])[..., 0] - self.misfit
+        return Point(parameters, point.states + of_states.reshape(point.states.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,18 +159,24 @@ class MultipleShooting:
         by_parameters = by_parameters.reshape(n_rows, n_values, -1) / self.tie
         apart = (there.ends.reshape(n_rows, n_values) - point.states.reshape(n_rows, -1)) / self.tie
         by_states = self._by_states(there.by_start)
-        mixed = np.swapaxes(by_states, 1, 2) @ by_parameters
-        pull = self._residuals(point).reshape(n_rows, n_values)
-        pull = pull + np.einsum("rvs,rv->rs", by_states, apart)
-        of_states = np.swapaxes(by_states, 1, 2) @ by_states
-        diagonal = np.arange(n_values)
-        of_states[:, diagonal, diagonal] += self.measured.reshape(n_rows, n_values)
-        solved = np.linalg.solve(of_states, np.concatenate([mixed, pull[..., None]], axis=2))
-        response, offset = -solved[..., :-1], -solved[..., -1]
-        left = np.concatenate([by_parameters, mixed]).reshape(2 * n_rows * n_values, -1)
-        right = np.concatenate([by_parameters, response]).reshape(len(left), -1)
-        steps = np.concatenate([apart, offset]).reshape(-1)
-        return Quadratic(left.T @ right, left.T @ steps, offset, response)
+        misfit = self._residuals(point).reshape(n_rows, n_values)
+        # A tie is uncertain by itself, and by the noise of the measurements that tell its states.
+        variance = np.where(self.measured, 1.0, _VARIANCE_OF_UNMEASURED).reshape(n_rows, 1, -1)
+        scaled = by_states * variance
+        covariance = scaled @ np.swapaxes(by_states, 1, 2) + np.eye(n_values)
+        whiten = np.linalg.inv(np.linalg.cholesky(covariance))
+        expected = apart - np.einsum("rvs,rs->rv", by_states, misfit)
+        residuals = (whiten @ expected[..., None])[..., 0]
+        sensitivities = whiten @ by_parameters
+        flat = sensitivities.reshape(n_rows * n_values, -1)
+        return Quadratic(
+            curvature=flat.T @ flat,
+            gradient=flat.T @ residuals.reshape(-1),
+            residuals=residuals,
+            sensitivities=sensitivities,
+            to_states=-np.swapaxes(whiten @ scaled, 1, 2),
+            misfit=misfit,
+        )
 
     def _split(self, parameters: Float[np.ndarray, " n_parameters"]) -> tuple[np.ndarray, ...]:
         """W and α."""

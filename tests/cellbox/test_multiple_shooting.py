@@ -1,5 +1,7 @@
 """Least squares with free states: derivatives, missing values, unstable responses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,10 @@ def everything(problem):
     return np.ones(problem.n_nodes * (problem.n_nodes + 1), bool)
 
 
-def test_the_quadratic_is_the_sum_of_squares_over_the_best_states(problem):
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_quadratic_is_the_sum_of_squares_over_the_best_states(problem, missing):
+    lost = np.random.default_rng(3).random(problem.measurements.shape) < missing
+    problem = replace(problem, measurements=np.where(lost, np.nan, problem.measurements))
     free = everything(problem)
     point, _ = least_squares(problem, problem.point(NETWORK), np.zeros_like(free))
     quadratic = problem.linearise(point)

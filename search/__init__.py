@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from search.reproduction.running import reproduce
     from search.rerun import Rerun, rerun_trial
     from search.result import SweepResult, TrialResult
-    from search.spec import Spec, make_spec, read_spec
+    from search.spec import Spec
+    from search.spec_reading import make_spec, read_spec
     from search.sweeping import Interrupted, sweep
 
 _HOMES = {
@@ -30,7 +31,8 @@ _HOMES = {
     "search.reproduction.running": ("reproduce",),
     "search.rerun": ("Rerun", "rerun_trial"),
     "search.result": ("SweepResult", "TrialResult"),
-    "search.spec": ("Spec", "make_spec", "read_spec"),
+    "search.spec": ("Spec",),
+    "search.spec_reading": ("make_spec", "read_spec"),
     "search.sweeping": ("Interrupted", "sweep"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

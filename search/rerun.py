@@ -11,7 +11,7 @@ import numpy as np
 from cellbox.errors import refuse
 from search.executors.inline import InlineExecutor
 from search.executors.job import Finished
-from search.spec import spec_of
+from search.spec_reading import spec_of
 from search.study_data import load_study_data
 from search.study_folder import StudyFolder
 from search.trials import make_job, make_plan

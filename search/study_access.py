@@ -10,7 +10,8 @@ from typing import Any
 
 from cellbox.errors import refuse
 from search.locks import locked
-from search.spec import Spec, spec_of
+from search.spec import Spec
+from search.spec_reading import spec_of
 from search.study_folder import StudyFolder
 
 _LOCK = "study.lock"

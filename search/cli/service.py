@@ -91,7 +91,7 @@ def _spec(arguments: Namespace) -> Any:
     from pathlib import Path
 
     from cellbox.errors import refuse
-    from search.spec import make_spec, name_from, read_spec_values
+    from search.spec_reading import make_spec, name_from, read_spec_values
 
     sources = [arguments.spec, arguments.system, arguments.data]
     if sum(source is not None for source in sources) != 1:
@@ -156,7 +156,7 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 
 def _run_ui(arguments: Namespace) -> int:
-    from search.spec import spec_of
+    from search.spec_reading import spec_of
     from search.study_folder import StudyFolder
     from search.tracking.ui import serve
 
@@ -235,7 +235,7 @@ def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
     from search.identifiability import save_identifiability
     from search.result import best_numbers, save_best_models
-    from search.spec import spec_of
+    from search.spec_reading import spec_of
     from search.study_access import held
     from search.study_data import load_study_data
     from search.study_folder import StudyFolder

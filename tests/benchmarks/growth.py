@@ -116,7 +116,7 @@ def training_steps(repeats: int, quick: bool) -> dict[str, Any]:
 def sweep_of(trials: int) -> dict[str, Any]:
     """Rate and memory of a sweep of many short trials."""
     from search.display import Silent
-    from search.spec import make_spec
+    from search.spec_reading import make_spec
     from search.sweeping import sweep
 
     spec = make_spec(

@@ -157,7 +157,7 @@ def _answering_workers(workers: _Workers) -> Iterator[None]:
 def our_side(folder: str, trials: int, seed: int, profile: str | None) -> dict[str, Any]:
     """Run our sweep without training, and say when what happened."""
     from search.display import Silent
-    from search.spec import make_spec
+    from search.spec_reading import make_spec
     from search.sweeping import sweep
 
     spec = make_spec(

@@ -32,7 +32,7 @@ from tests.benchmarks.tune_trainable import STEPS, train
 
 
 def _spec(seed: int, trials: int) -> Any:
-    from search.spec import make_spec
+    from search.spec_reading import make_spec
 
     return make_spec(
         {

@@ -8,7 +8,7 @@ import pytest
 from cellbox.errors import InputError
 from search.advisor import Advisor
 from search.pruning import Outcome, report_interval
-from search.spec import make_spec
+from search.spec_reading import make_spec
 from tests.search.tiny import values
 
 IN_FLIGHT = 4

@@ -6,7 +6,8 @@ import pytest
 
 from cellbox.errors import InputError
 from search.cli.main import main
-from search.spec import Sampler, Spec, make_spec, read_spec
+from search.spec import Sampler, Spec
+from search.spec_reading import make_spec, read_spec
 from search.study_access import differences
 from tests.search.tiny import TWO_OBJECTIVES, values
 

@@ -12,7 +12,7 @@ from cellbox.errors import InputError
 from cellbox.readers import write_tidy
 from search.cli.main import main
 from search.executors.worker import Worker
-from search.spec import make_spec
+from search.spec_reading import make_spec
 from search.study_data import Budget, load_study_data
 from search.sweeping import _penalty
 

@@ -6,7 +6,8 @@ import copy
 from typing import Any
 
 from search.display import Silent
-from search.spec import Spec, make_spec
+from search.spec import Spec
+from search.spec_reading import make_spec
 from search.sweeping import sweep
 
 # Every test that trains uses these data, so that one process compiles one program.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellbox import finishing
-from cellbox.finishing import finish
+from cellbox.finishing import finish, is_worse
 from cellbox.lane import Status
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.networks import system
@@ -88,3 +88,21 @@ def test_where_data_are_too_few_the_validation_error_chooses(case):
     outcome = finish(harvest, Settings(), few, validation)
     assert outcome.selection_error == harvest.validation_mae
     assert "5 measured values are too few" in outcome.refinement
+
+
+@pytest.mark.parametrize(
+    ("after", "worse"),
+    [
+        ([0.0081, 0.0085, 0.0079, 0.0080, 0.0086], False),  # as descent, which chose by these
+        ([0.0080, 0.0080, 0.0080, 0.0080, 0.0300], True),  # another steady state in one condition
+        ([0.0110, 0.0110, 0.0110, 0.0110, 0.0110], True),  # worse in all
+        ([0.0080, 0.0080, np.inf, 0.0080, 0.0080], True),  # one cannot be solved
+        ([0.0060, 0.0060, 0.0060, 0.0060, 0.0120], False),  # better on the whole
+    ],
+)
+def test_what_is_worse_beyond_noise_is_worse(after, worse):
+    assert is_worse(np.full(5, 0.008), np.array(after), noise=0.01) is worse
+
+
+def test_what_could_not_be_solved_before_cannot_get_worse():
+    assert not is_worse(np.full(3, np.inf), np.full(3, 0.5), noise=0.01)

@@ -19,7 +19,8 @@ from cellbox.networks import Network
 
 HOLDS_FOR = (
     "Bounds for unbiased estimators of W and the amplitudes together, with Gaussian noise; "
-    "with the true zeros known it is a ceiling, not a target that can be reached."
+    "with the true zeros known it is for those who are told them. Estimators that use further "
+    "knowledge, as that amplitudes are alike, may do better."
 )
 
 

@@ -72,8 +72,9 @@ def explanation(rows: Sequence[Row]) -> list[str]:
         "whose sign is right; an r of α does not exist where all true amplitudes are equal, as "
         "here, and their mean error stands for it.",
         "The bound is the r that the Cramér–Rao bound leaves to unbiased estimators, from the "
-        "determined training conditions; with the true zeros known it is a ceiling. Sparse "
-        "estimators are biased and may lie above the first.",
+        "determined training conditions, without and with the true zeros known. What uses further "
+        "knowledge may lie above either: that edges are few, or that amplitudes are alike, which "
+        "training finds out (in these systems all true amplitudes are equal).",
     ]
 
 

@@ -14,7 +14,7 @@ from cellbox.dataset import Dataset, Split, validation_rows
 from cellbox.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.ensemble import SELECTED_ABOVE, Ensemble, ensemble_of
 from cellbox.errors import refuse
-from cellbox.finishing import finish
+from cellbox.finishing import Finisher
 from cellbox.fitting import (
     History,
     check_split,
@@ -184,7 +184,8 @@ def _finished(
 ) -> _Trained:
     """A member after its refinement."""
     problem = MultipleShooting.of(data, split.training[draw.rows])
-    outcome = finish(harvest, settings, problem, data.rows(validation_rows(data, split)))
+    finisher = Finisher(problem, data.rows(validation_rows(data, split)))
+    outcome = finisher.finish(harvest, settings)
     record = training_record(harvest, outcome, history, seconds=seconds, compile_seconds=0.0)
     weights = outcome.network.weights
     was_refined = not np.array_equal(weights, harvest.weights)

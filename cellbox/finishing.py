@@ -1,5 +1,9 @@
 """What becomes of a training when its gradient descent ends: refinement, and what it is judged by.
 
+Least squares need a start in the right valley. Descent gives one, and regression another
+(`cellbox.regression_start`), which helps where descent gets lost or diverges, as with responses
+that were measured once; the network with the smaller information criterion is taken.
+
 Refinement must not ruin what descent had found (on a network with several steady states a fit of
 all training data may end in the wrong one). So the two are compared on the validation conditions,
 which refinement has not seen, condition by condition. Descent was stopped where it does best on
@@ -9,7 +13,8 @@ beyond noise (see `is_worse`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +25,7 @@ from cellbox.multiple_shooting import MultipleShooting
 from cellbox.networks import Network
 from cellbox.pack import Harvest
 from cellbox.refinement import Refined, explain, obstacle, refine
+from cellbox.regression_start import regression_start
 from cellbox.responses import responses
 from cellbox.settings import Settings
 
@@ -34,6 +40,7 @@ class Outcome:
         are too few or the network too large for it; infinite where training diverged.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not.
+    refined: whether the network is what refinement found, rather than what descent left.
     """
 
     network: Network
@@ -41,57 +48,92 @@ class Outcome:
     selection_error: float
     refinement: str
     noise: float | None
+    refined: bool = False
 
 
-def finish(
-    harvest: Harvest,
-    settings: Settings,
-    training: MultipleShooting,
-    validation: Dataset,
-) -> Outcome:
-    """Refine what a descent left behind, as its settings say, and judge it.
+class Finisher:
+    """Finishes trainings on the same data.
 
-    validation: the validation conditions alone.
+    training: the series that they learned from. validation: the validation conditions alone.
     """
-    network = Network(validation.nodes, harvest.weights, harvest.amplitudes)
 
-    def as_it_was(refinement: str, selection_error: float, noise: float | None = None) -> Outcome:
-        return Outcome(network, harvest.validation_mae, selection_error, refinement, noise)
+    def __init__(self, training: MultipleShooting, validation: Dataset):
+        self._training = training
+        self._validation = validation
+        self._obstacle = obstacle(training)
+        # By whether edges are selected: it is the same for all trainings.
+        self._from_regression: dict[bool, Refined | None] = {}
 
-    problem = obstacle(training)
-    if problem is not None:
-        return as_it_was(f"Not refined: {problem}.", harvest.validation_mae)
-    if harvest.status.diverged:
-        return as_it_was("Not refined: training diverged.", np.inf)
-    try:
-        before = explain(training, network)
+    def finish(self, harvest: Harvest, settings: Settings) -> Outcome:
+        """Refine what a descent left behind, as its settings say, and judge it."""
+        network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
+        error, diverged = harvest.validation_mae, harvest.status.diverged
+        if self._obstacle is not None:
+            return Outcome(network, error, error, f"Not refined: {self._obstacle}.", None)
+        before = self._explained(network, diverged)
+        as_it_was = Outcome(network, error, before.error, "", before.noise)
         if settings.refinement == "none":
-            return as_it_was("Not refined, as asked.", before.penalised_noise, _noise(before))
-        refined = refine(
-            training,
-            network,
-            allowed_edges=validation.allowed_edges,
-            select_edges=settings.refinement == "select_edges",
+            why = ": training diverged" if diverged else ", as asked"
+            return replace(as_it_was, refinement=f"Not refined{why}.")
+        refined, start = self._refined(network, settings.refinement == "select_edges")
+        if refined is None:
+            told = "Refinement failed: its equations could not be solved."
+            return replace(as_it_was, refinement=told)
+        errors, refined_errors = (
+            _errors(each, settings, self._validation) for each in (network, refined.network)
         )
-    except np.linalg.LinAlgError as failure:
-        # Not the validation error, which is another measure and would look better than it is.
-        told = f"Refinement failed: its equations could not be solved ({failure})."
-        return as_it_was(told, np.inf)
-    errors = [_errors(each, settings, validation) for each in (network, refined.network)]
-    if is_worse(*errors, refined.noise):
-        told = f"{errors[1].mean():.3g} instead of {errors[0].mean():.3g}"
-        sentence = f"Refinement was not kept: validation error {told}."
-        return as_it_was(sentence, before.penalised_noise, _noise(before))
-    sentence = (
-        f"Refined by {refined.n_steps} Gauss-Newton steps: {refined.n_edges} edges, "
-        f"noise {refined.noise:.3g}."
-    )
-    error = float(errors[1].mean())
-    return Outcome(refined.network, error, refined.penalised_noise, sentence, refined.noise)
+        if is_worse(errors, refined_errors, refined.noise):
+            told = f"{refined_errors.mean():.3g} instead of {errors.mean():.3g}"
+            told = f"Refinement was not kept: validation error {told}."
+            return replace(as_it_was, refinement=told)
+        told = (
+            f"Refined by {refined.n_steps} Gauss-Newton steps from {start}: {refined.n_edges} "
+            f"edges, noise {refined.noise:.3g}."
+        )
+        error = float(refined_errors.mean())
+        noise, chosen_by = refined.noise, refined.penalised_noise
+        return Outcome(refined.network, error, chosen_by, told, noise, refined=True)
+
+    def _explained(self, network: Network, diverged: bool) -> _Explained:
+        """How a network as descent left it explains the training data."""
+        try:
+            explained = explain(self._training, network)
+        except np.linalg.LinAlgError:
+            explained = None
+        if explained is None or not np.isfinite(explained.noise):
+            # Not the validation error, which is another measure and would look better than it is.
+            return _Explained(np.inf, None)
+        return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
+
+    def _refined(self, descended: Network, select_edges: bool) -> tuple[Refined | None, str]:
+        """The better of what refinement makes of two starts, and its start in words."""
+        if select_edges not in self._from_regression:
+            nodes, allowed = self._validation.nodes, self._validation.allowed_edges
+            guess = regression_start(self._training, nodes, allowed)
+            self._from_regression[select_edges] = self._from(guess, select_edges)
+        found = [
+            (self._from(descended, select_edges), "where descent ended"),
+            (self._from_regression[select_edges], "a regression"),
+        ]
+        return min(found, key=lambda one: np.inf if one[0] is None else one[0].information)
+
+    def _from(self, start: Network, select_edges: bool) -> Refined | None:
+        """What refinement makes of a start; None where it cannot be solved."""
+        allowed = self._validation.allowed_edges
+        try:
+            refined = refine(
+                self._training, start, allowed_edges=allowed, select_edges=select_edges
+            )
+        except np.linalg.LinAlgError:
+            return None
+        return refined if np.isfinite(refined.information) else None
 
 
-def _noise(explained: Refined) -> float | None:
-    return explained.noise if np.isfinite(explained.noise) else None
+class _Explained(NamedTuple):
+    """The selection error and the noise of a network that was not refined."""
+
+    error: float
+    noise: float | None
 
 
 def _errors(

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellbox.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.errors import InputError, Problem
-from cellbox.finishing import Outcome, finish
+from cellbox.finishing import Finisher, Outcome
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Progress, Status
 from cellbox.model import FittedModel, Training
@@ -63,12 +63,9 @@ def fit(
 
     (history,) = train_to_the_end(pack, 1, tell)
     harvest = pack.harvest(0)
-    outcome = finish(
-        harvest,
-        settings,
-        MultipleShooting.of(data, split.training),
-        data.rows(validation_rows(data, split)),
-    )
+    validation = data.rows(validation_rows(data, split))
+    finisher = Finisher(MultipleShooting.of(data, split.training), validation)
+    outcome = finisher.finish(harvest, settings)
     training = training_record(
         harvest,
         outcome,
@@ -154,12 +151,18 @@ def training_record(
     seconds: float,
     compile_seconds: float,
 ) -> Training:
-    """How a training went, in plain values; numbers that are not finite become None."""
+    """How a training went, in plain values; numbers that are not finite become None.
+
+    A descent that diverged but was refined has completed.
+    """
     steps, training_errors, validation_errors = zip(*history, strict=True)
-    status = "diverged" if harvest.status.diverged else harvest.status.name.lower()
+    status, message = harvest.status.name.lower(), harvest.status.sentence
+    if harvest.status.diverged:
+        status = "completed" if outcome.refined else "diverged"
+        message += " Least squares found a network all the same." if outcome.refined else ""
     return Training(
         status=status,
-        message=harvest.status.sentence,
+        message=message,
         steps=harvest.step,
         validation_mae=_finite(outcome.validation_mae),
         history={

@@ -34,6 +34,7 @@ LARGEST_NETWORK = 40
 # Standard deviation of a weak Gaussian prior on the entries of W, around 0, and at first of log α,
 # around where descent left it. It keeps those that the data do not determine from running away.
 PRIOR_DEVIATION = 1.0
+_HARDLY_ANY_PRIOR = 10.0
 
 # A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
 # would else stay in the next best valley.
@@ -96,18 +97,21 @@ def refine(
     The sum of squares never rises while parameters are fitted. A network that is too stiff to be
     solved comes back as it was.
     """
-    search = _Search(problem, start, allowed_edges)
-    search.approach()
-    if select_edges:
-        search.select()
-    return search.result(start.nodes)
+    # A start may be wild: numbers that overflow give an infinite criterion, which says it.
+    with np.errstate(all="ignore"):
+        search = _Search(problem, start, allowed_edges)
+        search.approach()
+        if select_edges:
+            search.select()
+        return search.result(start.nodes)
 
 
 def explain(problem: MultipleShooting, network: Network) -> Refined:
     """How well a network as it is explains the data; only the free states are fitted."""
-    search = _Search(problem, network, network.weights != 0)
-    search.fit_states()
-    return search.result(network.nodes)
+    with np.errstate(all="ignore"):
+        search = _Search(problem, network, network.weights != 0)
+        search.fit_states()
+        return search.result(network.nodes)
 
 
 class _Search:
@@ -182,17 +186,16 @@ class _Search:
         """Expect of the amplitudes what they say of one another."""
         if not np.isfinite(self._problem.sum_of_squares(self._point)):
             return
-        quadratic = self._penalised(self._free)
-        is_weight = self._is_weight[self._free]
-        # As if amplitudes had no prior, which is to come from them.
-        own = np.where(is_weight, 0.0, self._penalty[self._free])
-        away = np.where(is_weight, 0.0, (self._point.parameters - self._expected)[self._free])
-        covariance = inverse(quadratic.curvature - np.diag(own))
-        step = -covariance @ (quadratic.gradient - own * away)
         amplitudes = ~self._is_weight
-        estimates = self._point.parameters[amplitudes] + step[~is_weight]
+        # As if amplitudes had next to no prior, since it is to come from them.
+        deviation = np.where(amplitudes, _HARDLY_ANY_PRIOR, self._deviation)
+        quadratic = self._penalised(self._free, deviation)
+        covariance = inverse(quadratic.curvature)
+        among_free = amplitudes[self._free]
+        step = -(covariance @ quadratic.gradient)[among_free]
         pool = pool_amplitudes(
-            estimates, self._variance * covariance[np.ix_(~is_weight, ~is_weight)]
+            self._point.parameters[amplitudes] + step,
+            self._variance * covariance[np.ix_(among_free, among_free)],
         )
         self._expected[amplitudes] = pool.centre
         self._deviation[amplitudes] = pool.width
@@ -281,12 +284,16 @@ class _Search:
         prior = float(self._penalty[self._free] @ apart**2)
         return self._problem.sum_of_squares(self._point) + prior
 
-    def _penalised(self, which: Bool[np.ndarray, " n_parameters"]) -> Quadratic:
-        """The quadratic of these parameters at the point, the prior included."""
+    def _penalised(
+        self,
+        which: Bool[np.ndarray, " n_parameters"],
+        deviation: Float[np.ndarray, " n_parameters"] | None = None,
+    ) -> Quadratic:
+        """The quadratic of these parameters at the point, the prior (or another) included."""
+        penalty = self._penalty if deviation is None else self._variance / deviation**2
+        pull = penalty * (self._point.parameters - self._expected)
         quadratic = self._problem.linearise(self._point, which)
-        penalty = self._penalty[which]
         return quadratic._replace(
-            curvature=quadratic.curvature + np.diag(penalty),
-            gradient=quadratic.gradient
-            + penalty * (self._point.parameters - self._expected)[which],
+            curvature=quadratic.curvature + np.diag(penalty[which]),
+            gradient=quadratic.gradient + pull[which],
         )

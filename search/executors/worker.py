@@ -14,7 +14,7 @@ import jax
 
 from cellbox.dataset import validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
-from cellbox.finishing import finish
+from cellbox.finishing import Finisher
 from cellbox.fitting import training_record
 from cellbox.gradient_check import check_gradient
 from cellbox.lane import Pool, Shape, Status
@@ -62,6 +62,7 @@ class Worker:
         self._n_lanes = n_lanes
         self._pools: dict[Precision, Pool] = {}
         self._packs: dict[Shape, list[_Slots]] = {}
+        self._finishers: dict[tuple[bytes, bytes], Finisher] = {}
         self._waiting: list[Job] = []
         self._first_job: float | None = None
         self._training_seconds = 0.0
@@ -185,6 +186,21 @@ class Worker:
                 del slots.running[slot]
         return events
 
+    def _finisher(self, job: Job) -> Finisher:
+        """What finishes trainings on the data of this job: one for each budget and repeat."""
+        budget = (job.rows.tobytes(), job.times.tobytes())
+        if budget not in self._finishers:
+            data, evaluation = self._data, self._data.evaluation
+            assert evaluation.split is not None
+            training = MultipleShooting(
+                data.perturbations[job.rows],
+                data.measurements[job.rows][:, job.times],
+                data.times[job.times],
+            )
+            validation = evaluation.rows(validation_rows(evaluation, evaluation.split))
+            self._finishers[budget] = Finisher(training, validation)
+        return self._finishers[budget]
+
     @staticmethod
     def _report(running: _Running, best: float) -> Report:
         step = running.history[-1][0]
@@ -192,19 +208,10 @@ class Worker:
 
     def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
         job, harvest = running.job, pack.harvest(slot)
-        data, evaluation = self._data, self._data.evaluation
+        evaluation = self._data.evaluation
         assert evaluation.split is not None
         started = time.perf_counter()
-        outcome = finish(
-            harvest,
-            job.settings,
-            MultipleShooting(
-                data.perturbations[job.rows],
-                data.measurements[job.rows][:, job.times],
-                data.times[job.times],
-            ),
-            evaluation.rows(validation_rows(evaluation, evaluation.split)),
-        )
+        outcome = self._finisher(job).finish(harvest, job.settings)
         seconds = time.perf_counter() - started
         self._training_seconds += seconds
         running.seconds += seconds

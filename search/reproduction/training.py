@@ -18,7 +18,7 @@ import numpy as np
 from cellbox.bound import recovery_bounds
 from cellbox.dataset import Dataset, Split, validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
-from cellbox.finishing import Outcome, finish
+from cellbox.finishing import Finisher, Outcome
 from cellbox.fitting import History, pool_of, train_to_the_end, training_record
 from cellbox.gallery import from_the_start
 from cellbox.gradient_check import check_gradient
@@ -162,13 +162,13 @@ def _refine(
     on_progress: OnProgress,
 ) -> list[_Candidate]:
     """Finish the most promising descents, best first."""
-    training = MultipleShooting.of(data, split.training)
     validation = data.rows(validation_rows(data, split))
+    finisher = Finisher(MultipleShooting.of(data, split.training), validation)
     candidates = []
     for number, descent in enumerate(sorted(descents, key=lambda one: one.rank)[:n_refined]):
         share = _SHARE_OF_DESCENT + (0.98 - _SHARE_OF_DESCENT) * number / n_refined
         on_progress("refining", share)
-        outcome = finish(descent.harvest, descent.settings, training, validation)
+        outcome = finisher.finish(descent.harvest, descent.settings)
         candidates.append(_Candidate(descent, outcome))
     return candidates
 

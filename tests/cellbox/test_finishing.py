@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from cellbox import finishing
-from cellbox.finishing import finish, is_worse
+from cellbox.finishing import Finisher, is_worse
+from cellbox.fitting import training_record
 from cellbox.lane import Status
 from cellbox.multiple_shooting import MultipleShooting
 from cellbox.networks import system
 from cellbox.pack import Harvest
+from cellbox.refinement import refine
 from cellbox.settings import Settings
 from cellbox.simulation import simulate_system
 
@@ -33,7 +35,7 @@ def case():
 
 def test_descent_is_refined(case):
     harvest, training, validation = case
-    outcome = finish(harvest, Settings(), training, validation)
+    outcome = Finisher(training, validation).finish(harvest, Settings())
     assert "Refined by" in outcome.refinement
     assert outcome.validation_mae < harvest.validation_mae
     assert outcome.noise == pytest.approx(0.01, rel=0.2)
@@ -42,10 +44,10 @@ def test_descent_is_refined(case):
 
 def test_where_refinement_is_not_wanted_the_network_is_that_of_descent(case):
     harvest, training, validation = case
-    outcome = finish(harvest, Settings(refinement="none"), training, validation)
+    outcome = Finisher(training, validation).finish(harvest, Settings(refinement="none"))
     assert (outcome.network.weights == harvest.weights).all()
     assert outcome.validation_mae == harvest.validation_mae
-    refined = finish(harvest, Settings(), training, validation)
+    refined = Finisher(training, validation).finish(harvest, Settings())
     assert outcome.selection_error > refined.selection_error
 
 
@@ -54,10 +56,10 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
 
     def spoiled(problem, start, **options):
         found = finishing.explain(problem, start)
-        return replace(found, network=replace(start, weights=-start.weights))
+        return replace(found, network=replace(start, weights=-start.weights), noise=0.01)
 
     monkeypatch.setattr(finishing, "refine", spoiled)
-    outcome = finish(harvest, Settings(), training, validation)
+    outcome = Finisher(training, validation).finish(harvest, Settings())
     assert (outcome.network.weights == harvest.weights).all()
     assert "not kept: validation error" in outcome.refinement
 
@@ -69,23 +71,70 @@ def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monk
         raise np.linalg.LinAlgError("Singular matrix")
 
     monkeypatch.setattr(finishing, "refine", fails)
-    outcome = finish(harvest, Settings(), training, validation)
+    finisher = Finisher(training, validation)
+    outcome = finisher.finish(harvest, Settings())
     assert (outcome.network.weights == harvest.weights).all()
-    assert outcome.selection_error == np.inf
     assert "Refinement failed" in outcome.refinement
+    as_it_was = finisher.finish(harvest, Settings(refinement="none"))
+    assert outcome.selection_error == as_it_was.selection_error
 
 
-def test_a_diverged_training_is_not_refined(case):
+def test_a_diverged_descent_is_refined_from_its_best_parameters(case):
     harvest, training, validation = case
-    outcome = finish(replace(harvest, status=Status.NOT_FINITE), Settings(), training, validation)
+    diverged = replace(harvest, status=Status.STEP_LIMIT)
+    outcome = Finisher(training, validation).finish(diverged, Settings())
+    assert outcome.refined
+    assert (
+        outcome.network.weights
+        == Finisher(training, validation).finish(harvest, Settings()).network.weights
+    ).all()
+    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    assert record.status == "completed"
+    assert "too stiff" in record.message
+    assert "Least squares found a network" in record.message
+
+
+def test_a_diverged_descent_that_is_not_refined_has_diverged(case):
+    harvest, training, validation = case
+    diverged = replace(harvest, status=Status.NOT_FINITE)
+    outcome = Finisher(training, validation).finish(diverged, Settings(refinement="none"))
     assert (outcome.network.weights == harvest.weights).all()
     assert outcome.refinement == "Not refined: training diverged."
+    assert outcome.selection_error == np.inf
+    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    assert record.status == "diverged"
+
+
+def test_where_descent_ended_in_a_network_too_stiff_to_be_solved_regression_gives_the_start(case):
+    harvest, training, validation = case
+    stiff = replace(harvest, weights=harvest.weights * 1e300, status=Status.STEP_LIMIT)
+    finisher = Finisher(training, validation)
+    outcome = finisher.finish(stiff, Settings())
+    assert "from a regression" in outcome.refinement
+    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
+    unrefined = finisher.finish(stiff, Settings(refinement="none"))
+    assert unrefined.selection_error == np.inf
+
+
+def test_trainings_on_the_same_data_share_one_refinement_from_regression(case, monkeypatch):
+    harvest, training, validation = case
+    starts = []
+
+    def counted(problem, start, **options):
+        starts.append(start)
+        return refine(problem, start, **options)
+
+    monkeypatch.setattr(finishing, "refine", counted)
+    finisher = Finisher(training, validation)
+    for _ in range(3):
+        finisher.finish(harvest, Settings())
+    assert len(starts) == 4
 
 
 def test_where_data_are_too_few_the_validation_error_chooses(case):
     harvest, training, validation = case
     few = MultipleShooting(training.perturbations[:1], training.measurements[:1, :1], np.ones(1))
-    outcome = finish(harvest, Settings(), few, validation)
+    outcome = Finisher(few, validation).finish(harvest, Settings())
     assert outcome.selection_error == harvest.validation_mae
     assert "5 measured values are too few" in outcome.refinement
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"dataset", "settings", "objective", "metrics", "export", "bound", "responses"},
     {"multiple_shooting"},
     {"refinement"},
-    {"determinacy", "coverage", "edge_intervals", "held_out", "total_dose"},
+    {"determinacy", "coverage", "regression_start", "edge_intervals", "held_out", "total_dose"},
     {"design_report"},
     {"readers", "simulation", "lane", "gradient_check", "baselines", "plots"},
     {"pack", "model", "identifiability"},

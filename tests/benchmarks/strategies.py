@@ -58,7 +58,10 @@ def experiment(
 ) -> dict[str, Any]:
     """All strategies on one experiment."""
     from cellbox.metrics import pearson_correlation
+    from cellbox.multiple_shooting import MultipleShooting
     from cellbox.networks import Network, system
+    from cellbox.refinement import refine
+    from cellbox.regression_start import regression_start
     from cellbox.settings import Settings
     from cellbox.simulation import simulate_system
 
@@ -76,28 +79,28 @@ def experiment(
         for l1 in PENALTIES
     ]
     harvests = _descend(data, settings, [seed] * len(settings))
+    finisher = _finisher(data)
     alone = [
-        _finished(data, harvest, replace(chosen, refinement="none"))
+        finisher.finish(harvest, replace(chosen, refinement="none"))
         for harvest, chosen in zip(harvests, settings, strict=True)
     ]
     refined = [
-        _finished(data, harvest, chosen) for harvest, chosen in zip(harvests, settings, strict=True)
+        finisher.finish(harvest, chosen) for harvest, chosen in zip(harvests, settings, strict=True)
     ]
     middle = {name: place * len(PENALTIES) + 1 for place, name in enumerate(DESCENTS)}
     result = {name: r_of(alone[place].network) for name, place in middle.items()}
-    place = middle["intervals, then whole"]
-    every = _finished(data, harvests[place], replace(settings[place], refinement="all_edges"))
-    result["+ least squares"] = r_of(every.network)
-    result["+ selection of edges"] = r_of(refined[place].network)
     result["growing horizon"] = r_of(_grown(data, replace(settings[1], interval_share=0.0), seed))
+    training = MultipleShooting.of(data, data.split.training)
+    descended = alone[middle["intervals, then whole"]].network
+    for name, select in (("+ least squares", False), ("+ selection of edges", True)):
+        result[name] = r_of(refine(training, descended, select_edges=select).network)
     undone = Settings(steps=1, validate_every=1, peak_rate=1e-12)
     draws = _descend(data, [undone] * N_DRAWS, range(seed, seed + N_DRAWS))
-    drawn = [_finished(data, draw, Settings()) for draw in draws]
+    drawn = [refine(training, Network(data.nodes, draw.weights, draw.amplitudes)) for draw in draws]
     result["selection from the draw"] = r_of(drawn[0].network)
-    result["best of 8 draws"] = r_of(min(drawn, key=lambda one: one.selection_error).network)
-    guess = regression_start(data)
-    start = replace(draws[0], weights=guess.weights, amplitudes=guess.amplitudes)
-    result["selection from regression"] = r_of(_finished(data, start, Settings()).network)
+    result["best of 8 draws"] = r_of(min(drawn, key=lambda one: one.information).network)
+    guess = regression_start(training, data.nodes)
+    result["selection from regression"] = r_of(refine(training, guess).network)
     result["best"] = max(r_of(outcome.network) for outcome in alone + refined)
     for name in ("validation_mae", "selection_error"):
         chosen = min(alone + refined, key=lambda outcome: getattr(outcome, name))
@@ -108,37 +111,14 @@ def experiment(
     return {"system": system_name, "noise": noise, "times": n_times, "seed": seed, **result}
 
 
-def _finished(data: Any, harvest: Any, settings: Any) -> Any:
-    """What `finish` makes of a descent."""
+def _finisher(data: Any) -> Any:
+    """What finishes descents on the training conditions."""
     from cellbox.dataset import validation_rows
-    from cellbox.finishing import finish
+    from cellbox.finishing import Finisher
     from cellbox.multiple_shooting import MultipleShooting
 
     training = MultipleShooting.of(data, data.split.training)
-    return finish(harvest, settings, training, data.rows(validation_rows(data, data.split)))
-
-
-def regression_start(data: Any, ridge: float = 1e-3) -> Any:
-    """A network from ridge regression, without any integration.
-
-    In an interval of length T that begins in x and ends in y, Eq. 1 with a constant tanh gives
-    tanh(W x̄ − u) = (y − x exp(−T)) / (α (1 − exp(−T))); x̄ is taken to be (x + y)/2, and α the
-    largest value that the right side would else have, and a tenth more.
-    """
-    from cellbox.networks import Network
-
-    measured = data.measurements[data.split.training]
-    starts = np.concatenate([np.zeros_like(measured[:, :1]), measured[:, :-1]], axis=1)
-    decay = np.exp(-np.diff(data.times, prepend=0.0))[None, :, None]
-    pulled = (measured - starts * decay) / (1 - decay)
-    amplitudes = 1.1 * np.abs(pulled).max(axis=(0, 1))
-    doses = np.repeat(data.perturbations[data.split.training][:, None], len(data.times), axis=1)
-    wanted = (np.arctanh(pulled / amplitudes) + doses).reshape(-1, data.n_nodes)
-    middle = ((starts + measured) / 2).reshape(-1, data.n_nodes)
-    curvature = middle.T @ middle
-    penalty = ridge * np.trace(curvature) / data.n_nodes * np.eye(data.n_nodes)
-    weights = np.linalg.solve(curvature + penalty, middle.T @ wanted).T
-    return Network(data.nodes, weights, amplitudes)
+    return Finisher(training, data.rows(validation_rows(data, data.split)))
 
 
 def _grown(data: Any, settings: Any, seed: int) -> Any:

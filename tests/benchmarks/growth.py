@@ -124,7 +124,7 @@ def sweep_of(trials: int) -> dict[str, Any]:
             "name": "growth",
             "trials": trials,
             "data": {"system": "CY"},
-            "training": {"steps": 100, "validate_every": 25},
+            "training": {"steps": 100, "validate_every": 25, "refinement": "none"},
             "pruner": {"name": "none"},
         }
     )

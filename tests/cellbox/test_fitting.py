@@ -236,7 +236,7 @@ def test_a_split_that_is_given_comes_before_that_of_the_data_and_that_before_a_r
 
 
 def test_a_diverged_training_still_gives_a_model_and_says_so(data, tmp_path):
-    wild = replace(SHORT, peak_rate=100.0, schedule="constant")
+    wild = replace(SHORT, peak_rate=100.0, schedule="constant", refinement="none")
     fitted = fit(data, wild)
     assert fitted.training.status == "diverged"
     assert "finite" in fitted.training.message

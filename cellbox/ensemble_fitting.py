@@ -67,7 +67,10 @@ def fit_ensemble(
     split = choose_split(data, split, seed)
     check_split(data, split)
     check_gradient(settings.solver, data.times, data.n_nodes)
-    draws = [_Draw(data, split, seed, number, bootstrap) for number in range(members)]
+    # Members that learn from the same rows have a regression on them in common.
+    every_row = np.arange(len(split.training))
+    common = None if bootstrap else _finisher(data, split, every_row)
+    draws = [_Draw(data, split, seed, number, common) for number in range(members)]
     trained = _trained(data, split, settings, draws, on_progress)
     kept = [model for model in trained if model.model.training.status != "diverged"]
     if not kept:
@@ -88,15 +91,27 @@ def fit_ensemble(
 
 
 class _Draw:
-    """What is random about a member: the seed of its start, and the rows that it learns from."""
+    """What is random about a member: the seed of its start, and the rows that it learns from.
 
-    def __init__(self, data: Dataset, split: Split, seed: int, number: int, bootstrap: bool):
+    common: what finishes all members alike, where they learn from all rows; None to draw rows.
+    """
+
+    def __init__(
+        self, data: Dataset, split: Split, seed: int, number: int, common: Finisher | None
+    ):
         random = np.random.default_rng([seed, number])
         self.seed = int(random.integers(LARGEST_SEED))
         # Positions among the training rows, which are the rows of the pool.
         self.rows: Int[np.ndarray, " n_rows"] = np.arange(len(split.training))
-        if bootstrap:
+        if common is None:
             self.rows = draw_conditions(data.condition_of_row[split.training], random)
+        self.finisher = common or _finisher(data, split, self.rows)
+
+
+def _finisher(data: Dataset, split: Split, rows: Int[np.ndarray, " n_rows"]) -> Finisher:
+    """What finishes trainings on some of the training rows."""
+    training = MultipleShooting.of(data, split.training[rows])
+    return Finisher(training, data.rows(validation_rows(data, split)))
 
 
 def draw_conditions(
@@ -168,14 +183,13 @@ def _train_side_by_side(
     )
     seconds = time.perf_counter() - started
     return [
-        _finished(data, split, settings, draw, history, pack.harvest(slot), seconds)
+        _finished(data, settings, draw, history, pack.harvest(slot), seconds)
         for slot, (draw, history) in enumerate(zip(draws, histories, strict=True))
     ]
 
 
 def _finished(
     data: Dataset,
-    split: Split,
     settings: Settings,
     draw: _Draw,
     history: History,
@@ -183,13 +197,10 @@ def _finished(
     seconds: float,
 ) -> _Trained:
     """A member after its refinement."""
-    problem = MultipleShooting.of(data, split.training[draw.rows])
-    finisher = Finisher(problem, data.rows(validation_rows(data, split)))
-    outcome = finisher.finish(harvest, settings)
+    outcome = draw.finisher.finish(harvest, settings)
     record = training_record(harvest, outcome, history, seconds=seconds, compile_seconds=0.0)
     weights = outcome.network.weights
-    was_refined = not np.array_equal(weights, harvest.weights)
-    if was_refined and settings.refinement == "select_edges":
+    if outcome.refined and settings.refinement == "select_edges":
         selected = weights != 0
     else:
         selected = np.abs(weights) > SELECTED_ABOVE * np.abs(weights).max()

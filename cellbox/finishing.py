@@ -2,13 +2,13 @@
 
 Least squares need a start in the right valley. Descent gives one, and regression another
 (`cellbox.regression_start`), which helps where descent gets lost or diverges, as with responses
-that were measured once; the network with the smaller information criterion is taken.
+that were measured once. Of what the two lead to, the smaller information criterion is taken.
 
 Refinement must not ruin what descent had found (on a network with several steady states a fit of
 all training data may end in the wrong one). So the two are compared on the validation conditions,
 which refinement has not seen, condition by condition. Descent was stopped where it does best on
-them, so that a small lead says nothing: the refined network is given up only where it is worse
-beyond noise (see `is_worse`).
+them, so that a small lead says nothing: a refined network is given up only where it is worse beyond
+noise (see `is_worse`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Outcome:
     validation_mae: mean |predicted - measured| over the validation conditions (log ratio).
     selection_error: what settings are chosen by: the information criterion of the network on its
         training data as an error (`Refined.penalised_noise`), or the validation error where data
-        are too few or the network too large for it; infinite where training diverged.
+        are too few or the network too large for it; infinite where descent diverged and
+        refinement found nothing better.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not.
     refined: whether the network is what refinement found, rather than what descent left.
@@ -69,30 +70,31 @@ class Finisher:
         network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
         error, diverged = harvest.validation_mae, harvest.status.diverged
         if self._obstacle is not None:
-            return Outcome(network, error, error, f"Not refined: {self._obstacle}.", None)
+            told = f"Not refined: {self._obstacle}."
+            return Outcome(network, error, np.inf if diverged else error, told, None)
         before = self._explained(network, diverged)
         as_it_was = Outcome(network, error, before.error, "", before.noise)
         if settings.refinement == "none":
             why = ": training diverged" if diverged else ", as asked"
             return replace(as_it_was, refinement=f"Not refined{why}.")
-        refined, start = self._refined(network, settings.refinement == "select_edges")
-        if refined is None:
+        refined = self._refined(network, settings)
+        if not refined:
             told = "Refinement failed: its equations could not be solved."
             return replace(as_it_was, refinement=told)
-        errors, refined_errors = (
-            _errors(each, settings, self._validation) for each in (network, refined.network)
-        )
-        if is_worse(errors, refined_errors, refined.noise):
-            told = f"{refined_errors.mean():.3g} instead of {errors.mean():.3g}"
+        errors = self._errors(network, settings)
+        kept = [one for one in refined if not is_worse(errors, one.errors, one.found.noise)]
+        best = min(kept or refined, key=lambda one: one.found.information)
+        if not kept:
+            told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
             return replace(as_it_was, refinement=told)
+        found = best.found
         told = (
-            f"Refined by {refined.n_steps} Gauss-Newton steps from {start}: {refined.n_edges} "
-            f"edges, noise {refined.noise:.3g}."
+            f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
+            f"edges, noise {found.noise:.3g}."
         )
-        error = float(refined_errors.mean())
-        noise, chosen_by = refined.noise, refined.penalised_noise
-        return Outcome(refined.network, error, chosen_by, told, noise, refined=True)
+        error = float(best.errors.mean())
+        return Outcome(found.network, error, found.penalised_noise, told, found.noise, refined=True)
 
     def _explained(self, network: Network, diverged: bool) -> _Explained:
         """How a network as descent left it explains the training data."""
@@ -105,17 +107,22 @@ class Finisher:
             return _Explained(np.inf, None)
         return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
 
-    def _refined(self, descended: Network, select_edges: bool) -> tuple[Refined | None, str]:
-        """The better of what refinement makes of two starts, and its start in words."""
+    def _refined(self, descended: Network, settings: Settings) -> list[_Candidate]:
+        """What refinement makes of the two starts, as far as it could be solved."""
+        select_edges = settings.refinement == "select_edges"
         if select_edges not in self._from_regression:
             nodes, allowed = self._validation.nodes, self._validation.allowed_edges
             guess = regression_start(self._training, nodes, allowed)
             self._from_regression[select_edges] = self._from(guess, select_edges)
-        found = [
-            (self._from(descended, select_edges), "where descent ended"),
-            (self._from_regression[select_edges], "a regression"),
+        starts = {
+            "where descent ended": self._from(descended, select_edges),
+            "a regression": self._from_regression[select_edges],
+        }
+        return [
+            _Candidate(found, start, self._errors(found.network, settings))
+            for start, found in starts.items()
+            if found is not None
         ]
-        return min(found, key=lambda one: np.inf if one[0] is None else one[0].information)
 
     def _from(self, start: Network, select_edges: bool) -> Refined | None:
         """What refinement makes of a start; None where it cannot be solved."""
@@ -128,27 +135,33 @@ class Finisher:
             return None
         return refined if np.isfinite(refined.information) else None
 
+    def _errors(self, network: Network, settings: Settings) -> Float[np.ndarray, " n_rows"]:
+        """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved."""
+        held_out = self._validation
+        predicted = responses(
+            network, held_out.perturbations, held_out.times, prediction_solver(settings)
+        )
+        nodes = held_out.measured_nodes
+        apart = np.abs(predicted - held_out.measurements)[..., nodes]
+        measured = np.isfinite(held_out.measurements)[..., nodes]
+        apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
+        counted = measured.sum(axis=(1, 2))
+        return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+
+
+class _Candidate(NamedTuple):
+    """A refined network, where its refinement began, and its error in each validation row."""
+
+    found: Refined
+    start: str
+    errors: Float[np.ndarray, " n_rows"]
+
 
 class _Explained(NamedTuple):
     """The selection error and the noise of a network that was not refined."""
 
     error: float
     noise: float | None
-
-
-def _errors(
-    network: Network, settings: Settings, validation: Dataset
-) -> Float[np.ndarray, " n_rows"]:
-    """Mean |predicted - measured| of each row, without activity nodes; infinite where unsolved."""
-    predicted = responses(
-        network, validation.perturbations, validation.times, prediction_solver(settings)
-    )
-    nodes = validation.measured_nodes
-    apart = np.abs(predicted - validation.measurements)[..., nodes]
-    measured = np.isfinite(validation.measurements)[..., nodes]
-    apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
-    counted = measured.sum(axis=(1, 2))
-    return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
 
 
 def is_worse(
@@ -158,12 +171,14 @@ def is_worse(
 
     noise: standard deviation of a measurement (log ratio).
 
-    That is, by more than the noise in some row, as where it comes to another steady state, or by
-    more than a quarter of it on average; or if a row cannot be solved any more.
+    That is, on average by more than a quarter of the noise; or at all on average, and by more than
+    the noise in some row, as where that comes to another steady state; or if a row cannot be solved
+    any more.
     """
     if not np.isfinite(after).all():
         return True
     if not np.isfinite(before).all():
         return False
     difference = after - before
-    return bool((difference > noise).any() or difference.mean() > noise / 4)
+    allowed = 0.0 if (difference > noise).any() else noise / 4
+    return bool(difference.mean() > allowed)

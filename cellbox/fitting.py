@@ -151,18 +151,13 @@ def training_record(
     seconds: float,
     compile_seconds: float,
 ) -> Training:
-    """How a training went, in plain values; numbers that are not finite become None.
-
-    A descent that diverged but was refined has completed.
-    """
+    """How a training went, in plain values; numbers that are not finite become None."""
     steps, training_errors, validation_errors = zip(*history, strict=True)
-    status, message = harvest.status.name.lower(), harvest.status.sentence
-    if harvest.status.diverged:
-        status = "completed" if outcome.refined else "diverged"
-        message += " Least squares found a network all the same." if outcome.refined else ""
+    rescued = harvest.status.diverged and outcome.refined
+    message = " Least squares found a network all the same." if rescued else ""
     return Training(
-        status=status,
-        message=message,
+        status=final_status(harvest, outcome),
+        message=harvest.status.sentence + message,
         steps=harvest.step,
         validation_mae=_finite(outcome.validation_mae),
         history={
@@ -176,6 +171,13 @@ def training_record(
         refinement=outcome.refinement,
         noise=outcome.noise,
     )
+
+
+def final_status(harvest: Harvest, outcome: Outcome) -> str:
+    """What became of a training, refinement included: completed, stopped_early or diverged."""
+    if harvest.status.diverged:
+        return "completed" if outcome.refined else "diverged"
+    return harvest.status.name.lower()
 
 
 def _finite(value: float) -> float | None:

@@ -32,7 +32,7 @@ TIGHT = 0.1
 
 # In a step, in units of the noise: a state that was not measured may go wherever the ties lead, but
 # for rounding.
-_VARIANCE_OF_UNMEASURED = 1e6
+_DEVIATION_OF_UNMEASURED = 1e3
 
 # What damping a search begins with: near its goal, and far from it, where a long step may end in
 # another valley.
@@ -161,10 +161,13 @@ class MultipleShooting:
         by_states = self._by_states(there.by_start)
         misfit = self._residuals(point).reshape(n_rows, n_values)
         # A tie is uncertain by itself, and by the noise of the measurements that tell its states.
-        variance = np.where(self.measured, 1.0, _VARIANCE_OF_UNMEASURED).reshape(n_rows, 1, -1)
-        scaled = by_states * variance
-        covariance = scaled @ np.swapaxes(by_states, 1, 2) + np.eye(n_values)
-        whiten = np.linalg.inv(np.linalg.cholesky(covariance))
+        deviation = np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED).reshape(n_rows, 1, -1)
+        scaled = by_states * deviation
+        # The square root of the covariance, scaled @ scaledᵀ + 1, without that product, which
+        # rounding would spoil where a network is unstable.
+        own = np.broadcast_to(np.eye(n_values), scaled.shape)
+        parts = np.concatenate([np.swapaxes(scaled, 1, 2), own], axis=1)
+        whiten = np.linalg.inv(np.swapaxes(np.linalg.qr(parts, mode="r"), 1, 2))
         expected = apart - np.einsum("rvs,rs->rv", by_states, misfit)
         residuals = (whiten @ expected[..., None])[..., 0]
         sensitivities = whiten @ by_parameters
@@ -174,7 +177,7 @@ class MultipleShooting:
             gradient=flat.T @ residuals.reshape(-1),
             residuals=residuals,
             sensitivities=sensitivities,
-            to_states=-np.swapaxes(whiten @ scaled, 1, 2),
+            to_states=-np.swapaxes(whiten @ (scaled * deviation), 1, 2),
             misfit=misfit,
         )
 

@@ -94,8 +94,8 @@ def refine(
     allowed_edges: which entries of W may differ from zero; all by default.
     select_edges: leave out what the data do not ask for; else every allowed edge stays.
 
-    The sum of squares never rises while parameters are fitted. A network that is too stiff to be
-    solved comes back as it was.
+    A network that is too stiff to be solved comes back as it was, with an infinite criterion.
+    Raises numpy's LinAlgError where the equations of a step have no solution.
     """
     # A start may be wild: numbers that overflow give an infinite criterion, which says it.
     with np.errstate(all="ignore"):

@@ -43,20 +43,22 @@ def regression_start(
     states = _filled(problem)
     starts = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
     durations = np.diff(problem.times, prepend=0.0)[None, :, None]
+    # An interval without length tells nothing, and must not divide by zero.
+    told = problem.measured & (durations > 0)
+    durations = np.where(durations > 0, durations, 1.0)
     gone = np.exp(-durations)
     pulled = (states - starts * gone) / (1 - gone)
     share = (durations - 1 + gone) / (durations * (1 - gone))
     averages = starts + (states - starts) * share
-    largest = np.where(problem.measured, np.abs(pulled), 0.0).max(axis=(0, 1))
+    largest = np.where(told, np.abs(pulled), 0.0).max(axis=(0, 1))
     amplitudes = _ABOVE_LARGEST * np.maximum(largest, _LEAST_SHARE * max(largest.max(), 1e-12))
     with np.errstate(invalid="ignore", divide="ignore"):
         inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
     weights = np.zeros((problem.n_nodes, problem.n_nodes))
     for node in range(problem.n_nodes):
-        measured = problem.measured[:, :, node]
+        used = told[:, :, node]
         sources = slice(None) if allowed_edges is None else allowed_edges[node]
-        regressors = averages[measured][:, sources]
-        weights[node, sources] = _ridge(regressors, inputs[measured][:, node])
+        weights[node, sources] = _ridge(averages[used][:, sources], inputs[used][:, node])
     return Network(nodes, weights, amplitudes)
 
 

@@ -136,6 +136,9 @@ def _tracked(
             display.say(unwritten)
 
 
+# Rises when trials are trained in another way, so that no study mixes the two.
+_FORMAT = 2
+
 _SHOW_EVERY = 0.2  # seconds
 
 
@@ -212,6 +215,12 @@ class _Sweep:
         folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
         if folder.has("study.json"):
             study = folder.read_json("study.json")
+            if study["format"] != _FORMAT:
+                raise refuse(
+                    str(folder.path),
+                    "the study was started by a version of this program that trains in another way",
+                    "Go on with that version, or begin a new study",
+                )
             if study["data"] != data.fingerprint():
                 raise refuse(
                     str(folder.path),
@@ -226,7 +235,7 @@ class _Sweep:
         folder.write_json(
             "study.json",
             {
-                "format": 1,
+                "format": _FORMAT,
                 "id": study_id,
                 "data": data.fingerprint(),
                 "created": time.time(),

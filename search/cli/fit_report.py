@@ -101,8 +101,8 @@ def determinacy_sentences(report: dict[str, Any]) -> list[str]:
         sentences.append(
             f"In {shown(100 * unsteady)} % of the held-out conditions the model has not come to "
             "rest at the time of measurement: what it predicts there is no steady state, and would "
-            "be another at another time. Where data tell no time, --time T reads them as of a "
-            "later one."
+            "be another at another time. Data that tell no time can be read as of a later one: "
+            "--time, or time under [data] in a sweep."
         )
     return sentences
 

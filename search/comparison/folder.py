@@ -23,7 +23,7 @@ from cellbox.files import atomic_write
 from cellbox.held_out import HeldOut
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
-_FORMAT = 1
+_FORMAT = 2
 _SPLITS = "splits"
 REPORT = "comparison.json"
 

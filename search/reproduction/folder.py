@@ -23,7 +23,7 @@ from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
 
 # Rises when a task is done in another way, so that earlier results are not taken for new ones.
-_FORMAT = 2
+_FORMAT = 3
 _LOCK = "reproduce.lock"
 _TASKS = "tasks"
 

@@ -19,7 +19,13 @@ from cellbox.bound import recovery_bounds
 from cellbox.dataset import Dataset, Split, validation_rows
 from cellbox.evaluation import evaluate, evaluate_baselines
 from cellbox.finishing import Finisher, Outcome
-from cellbox.fitting import History, pool_of, train_to_the_end, training_record
+from cellbox.fitting import (
+    History,
+    final_status,
+    pool_of,
+    train_to_the_end,
+    training_record,
+)
 from cellbox.gallery import from_the_start
 from cellbox.gradient_check import check_gradient
 from cellbox.model import FittedModel
@@ -77,7 +83,7 @@ class _Candidate:
 
     @property
     def rank(self) -> float:
-        """The selection error, which is infinite where the descent diverged."""
+        """The selection error, which is infinite where nothing can be trusted."""
         return _or_infinite(self.outcome.selection_error)
 
 
@@ -204,7 +210,7 @@ def _described(candidate: _Candidate) -> dict[str, Any]:
         "l1": settings.l1,
         "interval_share": settings.interval_share,
         "peak_rate": settings.peak_rate,
-        "status": candidate.descent.harvest.status.name.lower(),
+        "status": final_status(candidate.descent.harvest, outcome),
         "refinement": outcome.refinement,
         **{
             name: value if value is not None and math.isfinite(value) else None

@@ -147,10 +147,29 @@ def test_where_data_are_too_few_the_validation_error_chooses(case):
         ([0.0110, 0.0110, 0.0110, 0.0110, 0.0110], True),  # worse in all
         ([0.0080, 0.0080, np.inf, 0.0080, 0.0080], True),  # one cannot be solved
         ([0.0060, 0.0060, 0.0060, 0.0060, 0.0120], False),  # better on the whole
+        ([0.0010, 0.0010, 0.0010, 0.0010, 0.0200], False),  # much better but for one
     ],
 )
 def test_what_is_worse_beyond_noise_is_worse(after, worse):
     assert is_worse(np.full(5, 0.008), np.array(after), noise=0.01) is worse
+
+
+def test_of_two_starts_the_one_that_predicts_no_worse_is_taken(case, monkeypatch):
+    harvest, training, validation = case
+    starts = []
+
+    def second_is_another_basin(problem, start, **options):
+        starts.append(start)
+        found = refine(problem, start, **options)
+        if len(starts) == 1:  # the regression's comes first
+            wrong = replace(found.network, weights=-found.network.weights)
+            return replace(found, network=wrong, information=found.information - 1000)
+        return found
+
+    monkeypatch.setattr(finishing, "refine", second_is_another_basin)
+    outcome = Finisher(training, validation).finish(harvest, Settings())
+    assert "from where descent ended" in outcome.refinement
+    assert outcome.validation_mae < harvest.validation_mae
 
 
 def test_what_could_not_be_solved_before_cannot_get_worse():

@@ -85,3 +85,21 @@ def test_a_network_that_cannot_be_solved_has_an_infinite_sum_and_stays(problem):
     point, steps = least_squares(problem, start, everything(problem))
     assert steps == 0
     assert (point.parameters == start.parameters).all()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_steps_of_wildly_unstable_networks_can_be_solved(missing):
+    data = simulate(NETWORK, n_conditions=12, n_times=4, noise=0.01, seed=1)
+    random = np.random.default_rng(4)
+    data.measurements[random.random(data.measurements.shape) < missing] = np.nan
+    problem = problem_of(data)
+    solved = 0
+    for scale in (3.0, 10.0, 30.0):
+        for _ in range(4):
+            wild = Network(NETWORK.nodes, scale * random.normal(size=(3, 3)), NETWORK.amplitudes)
+            start = problem.point(wild)
+            if np.isfinite(problem.sum_of_squares(start)):
+                point, _ = least_squares(problem, start, everything(problem))
+                assert problem.sum_of_squares(point) <= problem.sum_of_squares(start)
+                solved += 1
+    assert solved >= 6

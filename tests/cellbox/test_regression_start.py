@@ -68,6 +68,14 @@ def test_nodes_that_were_never_measured_and_data_without_response_give_finite_nu
     assert (guess.amplitudes > 0).all()
 
 
+def test_an_interval_without_length_tells_nothing():
+    data, problem = experiment()
+    problem = replace(problem, times=np.array([4.0, 4.0, 8.0, 12.0, 16.0]))
+    guess = regression_start(problem, data.nodes)
+    assert np.isfinite(guess.weights).all()
+    assert np.isfinite(guess.amplitudes).all()
+
+
 def test_from_it_steady_states_are_learned_where_descent_diverges():
     data, _ = experiment(n_times=1, n_conditions=35)
     model = cellbox.fit(data, seed=0)

@@ -13,6 +13,7 @@ from cellbox.ensemble_fitting import draw_conditions, fit_ensemble
 from cellbox.errors import InputError
 from cellbox.metrics import pearson_correlation
 from cellbox.model import load_model
+from cellbox.regression_start import regression_start
 from cellbox.settings import Settings
 from cellbox.simulation import simulate
 from tests.cellbox.small import LOOP
@@ -177,6 +178,32 @@ def test_diverged_members_are_left_out_and_counted(data, monkeypatch):
     assert len(ensemble.members) == 2
     assert ensemble.n_diverged == 1
     assert "1 diverged" in ensemble.training.message
+
+
+def test_members_whose_descent_diverged_are_kept_where_least_squares_find_a_network(data):
+    wild = replace(UNREFINED, peak_rate=100.0, schedule="constant", refinement="select_edges")
+    ensemble = fit_ensemble(data, wild, members=2)
+    assert ensemble.n_diverged == 0
+    for member in ensemble.members:
+        assert "found a network all the same" in member.training.message
+        assert member.training.selection_error is not None
+
+
+def test_members_that_learn_from_the_same_rows_share_a_regression(data, monkeypatch):
+    from cellbox import finishing
+
+    guesses = []
+
+    def counted(*given):
+        guesses.append(given)
+        return regression_start(*given)
+
+    monkeypatch.setattr(finishing, "regression_start", counted)
+    refined = replace(UNREFINED, refinement="select_edges")
+    fit_ensemble(data, refined, members=2, bootstrap=False)
+    assert len(guesses) == 1
+    fit_ensemble(data, refined, members=2)
+    assert len(guesses) == 3
 
 
 def test_an_ensemble_of_which_all_diverge_is_refused(data):

@@ -46,6 +46,11 @@ def test_a_scheme_that_the_data_do_not_suit_is_refused(tmp_path, capsys):
     assert "Choose another scheme" in said
 
 
+def test_the_time_of_a_steady_state_is_refused_where_the_data_tell_it(experiment, capsys):
+    said = refused(capsys, "compare", experiment, "--time", "40", *QUICK)
+    assert "measurements.csv tells it" in said
+
+
 def test_an_ensemble_is_fitted_saved_and_predicts(experiment, tmp_path, capsys):
     out, result = str(tmp_path / "model"), tmp_path / "result.json"
     asked = ["fit", str(experiment), "--members", "2", *QUICK, "--out", out]

@@ -122,5 +122,10 @@ def test_what_cannot_be_checked_is_refused(experiment, tmp_path, capsys):
     assert "'g9'" in refused(capsys, "design", "check", experiment, "--guess", strange)
     assert "above 0" in refused(capsys, "design", "check", experiment, "--noise", "0")
     assert "--guess" in refused(capsys, "design", "check", experiment, "--guess-amplitude", "1")
-    zeros = refused(capsys, "design", "check", "--system", "LI", "--structural-zeros")
+    zeros = refused(
+        capsys, "design", "check", "--system", "LI", "--structural-zeros", "--time", "40"
+    )
     assert "--structural-zeros" in zeros
+    assert "--time" in zeros
+    told = refused(capsys, "design", "check", experiment, "--time", "40")
+    assert "measurements.csv tells it" in told

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from search.executors.inline import InlineExecutor
 from search.executors.job import Finished, WorkerReport
 from search.executors.worker import Worker
 from search.spec import Workers
+from search.trials import error_of
 from tests.search.executor_contract import (
     LANES,
     ExecutorContract,
     collect,
     data,
+    diverging,
     job,
     run_all,
 )
@@ -202,3 +205,28 @@ def test_a_worker_is_told_of_a_cancelled_job_once(data):
     executor.poll()
     executor.poll()
     assert executor.called[1:] == [(0, [], [(0, 0)])]
+
+
+def test_trainings_of_one_budget_and_repeat_share_what_is_the_same_for_all(data):
+    worker = Worker(data, LANES)
+    jobs = [
+        job(data, trial, repeat=repeat, conditions=conditions)
+        for trial in range(2)
+        for repeat in range(2)
+        for conditions in (4, 6)
+    ]
+    finishers = {(one.repeat, len(one.rows)): worker._finisher(one) for one in jobs}
+    assert len(set(finishers.values())) == 4
+    for one in jobs:
+        assert worker._finisher(one) is finishers[one.repeat, len(one.rows)]
+
+
+def test_a_descent_that_diverged_counts_with_what_least_squares_made_of_it(data):
+    wild = diverging(data, 0)
+    refined = replace(wild, settings=replace(wild.settings, refinement="select_edges"))
+    found = run_all(InlineExecutor(data, LANES), [refined])
+    record = found[0, 0].repeat_record
+    assert record["status"] == "completed"
+    assert "found a network all the same" in record["message"]
+    assert record["selection_error"] < 0.1
+    assert error_of(found[0, 0], 9.0, "selection_error") == record["selection_error"]

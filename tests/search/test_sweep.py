@@ -243,6 +243,14 @@ def test_data_that_changed_are_refused(whole, tmp_path):
         run(place.path)
 
 
+def test_a_study_whose_trials_were_trained_in_another_way_is_refused(whole, tmp_path):
+    place = StudyFolder(tmp_path / "study")
+    shutil.copytree(whole.folder.path, place.path)
+    place.write_json("study.json", {**place.read_json("study.json"), "format": 1})
+    with pytest.raises(InputError, match="trains in another way"):
+        run(place.path)
+
+
 def test_any_trial_trained_again_alone_gives_the_same_to_the_bit(whole):
     for number in (0, 4):
         again = search.rerun_trial(whole.folder.path, number)

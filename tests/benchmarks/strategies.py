@@ -23,6 +23,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,13 @@ def experiment(
 ) -> dict[str, Any]:
     """All strategies on one experiment."""
     from cellbox.metrics import pearson_correlation
-    from cellbox.multiple_shooting import MultipleShooting
-    from cellbox.networks import Network, system
-    from cellbox.refinement import refine
-    from cellbox.regression_start import regression_start
+    from cellbox.networks import system
     from cellbox.settings import Settings
     from cellbox.simulation import simulate_system
 
     data = simulate_system(
         system(system_name), noise=noise, n_times=n_times, design="balanced", seed=seed
     )
-
-    def r_of(network: Network) -> float:
-        assert data.truth is not None
-        return pearson_correlation(network.weights, data.truth.weights) or 0.0
-
     settings = [
         Settings(steps=steps, interval_share=share, l1=l1)
         for share in DESCENTS.values()
@@ -80,35 +73,56 @@ def experiment(
     ]
     harvests = _descend(data, settings, [seed] * len(settings))
     finisher = _finisher(data)
-    alone = [
-        finisher.finish(harvest, replace(chosen, refinement="none"))
-        for harvest, chosen in zip(harvests, settings, strict=True)
-    ]
-    refined = [
-        finisher.finish(harvest, chosen) for harvest, chosen in zip(harvests, settings, strict=True)
-    ]
+    alone, refined = (
+        [
+            finisher.finish(harvest, replace(chosen, refinement=kind))
+            for harvest, chosen in zip(harvests, settings, strict=True)
+        ]
+        for kind in ("none", "select_edges")
+    )
     middle = {name: place * len(PENALTIES) + 1 for place, name in enumerate(DESCENTS)}
-    result = {name: r_of(alone[place].network) for name, place in middle.items()}
-    result["growing horizon"] = r_of(_grown(data, replace(settings[1], interval_share=0.0), seed))
+    networks = {name: alone[place].network for name, place in middle.items()}
+    networks["growing horizon"] = _grown(data, replace(settings[1], interval_share=0.0), seed)
+    networks |= _least_squares(data, networks["intervals, then whole"], seed)
+    networks |= _chosen(alone, refined)
+    truth = data.truth.weights
+    r = {name: pearson_correlation(one.weights, truth) or 0.0 for name, one in networks.items()}
+    best = max(pearson_correlation(one.network.weights, truth) or 0.0 for one in (*alone, *refined))
+    named = {"system": system_name, "noise": noise, "times": n_times, "seed": seed}
+    return {**named, **r, "best": best}
+
+
+def _least_squares(data: Any, descended: Any, seed: int) -> dict[str, Any]:
+    """Networks after least squares, by where they began."""
+    from cellbox.multiple_shooting import MultipleShooting
+    from cellbox.networks import Network
+    from cellbox.refinement import refine
+    from cellbox.regression_start import regression_start
+    from cellbox.settings import Settings
+
     training = MultipleShooting.of(data, data.split.training)
-    descended = alone[middle["intervals, then whole"]].network
-    for name, select in (("+ least squares", False), ("+ selection of edges", True)):
-        result[name] = r_of(refine(training, descended, select_edges=select).network)
     undone = Settings(steps=1, validate_every=1, peak_rate=1e-12)
     draws = _descend(data, [undone] * N_DRAWS, range(seed, seed + N_DRAWS))
     drawn = [refine(training, Network(data.nodes, draw.weights, draw.amplitudes)) for draw in draws]
-    result["selection from the draw"] = r_of(drawn[0].network)
-    result["best of 8 draws"] = r_of(min(drawn, key=lambda one: one.information).network)
     guess = regression_start(training, data.nodes)
-    result["selection from regression"] = r_of(refine(training, guess).network)
-    result["best"] = max(r_of(outcome.network) for outcome in alone + refined)
+    return {
+        "+ least squares": refine(training, descended, select_edges=False).network,
+        "+ selection of edges": refine(training, descended).network,
+        "selection from the draw": drawn[0].network,
+        "best of 8 draws": min(drawn, key=lambda one: one.information).network,
+        "selection from regression": refine(training, guess).network,
+    }
+
+
+def _chosen(alone: list[Any], refined: list[Any]) -> dict[str, Any]:
+    """The networks that each criterion chooses, among all, and among descents alone."""
+    found = {}
     for name in ("validation_mae", "selection_error"):
-        chosen = min(alone + refined, key=lambda outcome: getattr(outcome, name))
-        result[f"chosen by {name}"] = r_of(chosen.network)
-        # Among descents alone, where settings matter more.
-        chosen = min(alone, key=lambda outcome: getattr(outcome, name))
-        result[f"descent chosen by {name}"] = r_of(chosen.network)
-    return {"system": system_name, "noise": noise, "times": n_times, "seed": seed, **result}
+        criterion = attrgetter(name)
+        found[f"chosen by {name}"] = min(alone + refined, key=criterion).network
+        # Settings matter more there.
+        found[f"descent chosen by {name}"] = min(alone, key=criterion).network
+    return found
 
 
 def _finisher(data: Any) -> Any:

@@ -1,8 +1,8 @@
 """What each phase of training is worth: an ablation, and a test of the criterion that chooses.
 
     python -m tests.benchmarks.strategies [--systems LI CY ...] [--noise 0.01 0.001] [--seeds 2]
-                                          [--times 5 20 80] [--first-seed 200] [--steps 3000]
-                                          [--json FILE]
+                                          [--times 5 20 80] [--spread 0.3] [--first-seed 200]
+                                          [--steps 3000] [--json FILE]
 
 On known systems at the budget of the paper's runs with a balanced design: Pearson r of W after
 gradient descent alone, through the whole horizon (single shooting), through a horizon that grows
@@ -14,6 +14,7 @@ among trainings that differ in penalty and strategy, r of the one with the least
 and of the one with the least selection error. The truth is only compared with.
 
 --times: measured times in the same horizon. Many make interval shooting start from noise often.
+--spread: standard deviation of the logarithms of the true amplitudes, which are all equal without.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ CHOICES = (
 
 
 def experiment(
-    system_name: str, noise: float, n_times: int, seed: int, steps: int
+    system_name: str, noise: float, n_times: int, seed: int, steps: int, spread: float = 0.0
 ) -> dict[str, Any]:
     """All strategies on one experiment."""
     from cellbox.metrics import pearson_correlation
@@ -63,9 +64,11 @@ def experiment(
     from cellbox.settings import Settings
     from cellbox.simulation import simulate_system
 
-    data = simulate_system(
-        system(system_name), noise=noise, n_times=n_times, design="balanced", seed=seed
-    )
+    known = system(system_name)
+    factors = np.exp(spread * np.random.default_rng(seed).standard_normal(known.network.n_nodes))
+    network = replace(known.network, amplitudes=known.network.amplitudes * factors)
+    known = replace(known, network=network)
+    data = simulate_system(known, noise=noise, n_times=n_times, design="balanced", seed=seed)
     settings = [
         Settings(steps=steps, interval_share=share, l1=l1)
         for share in DESCENTS.values()
@@ -182,7 +185,7 @@ def experiments(options: Any) -> Iterator[dict[str, Any]]:
     """Every experiment that was asked for."""
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for name, noise, n_times, seed in product(options.systems, options.noise, options.times, seeds):
-        yield experiment(name, noise, n_times, seed, options.steps)
+        yield experiment(name, noise, n_times, seed, options.steps, options.spread)
 
 
 def main() -> None:
@@ -193,6 +196,7 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=list(SYSTEM_NAMES))
     parser.add_argument("--noise", nargs="+", type=float, default=[0.01])
     parser.add_argument("--times", nargs="+", type=int, default=[5])
+    parser.add_argument("--spread", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=200)
     parser.add_argument("--steps", type=int, default=3000)

@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.benchmarks.measuring import arguments, environment, table
 
-SYSTEMS = ("LI", "CY", "BF", "TF", "BFC", "LL", "VSC", "mCAD")
+SYSTEMS = ("LI", "CY", "BF", "LL", "BFC", "TF", "mCAD", "VSC", "HSC", "GSD")
 EXPECTED = (0.80, 0.97)
 
 

@@ -15,17 +15,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellbox.bound import recovery_bounds
-    from cellbox.dataset import Dataset, Split, split_rows
-    from cellbox.design_report import DesignReport
-    from cellbox.ensemble import Ensemble, load_ensemble
-    from cellbox.ensemble_fitting import fit_ensemble
+    from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
+    from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.equation.solver_settings import SolverSettings
     from cellbox.errors import InputError, Problem
-    from cellbox.evaluation import evaluate
-    from cellbox.fitting import fit
-    from cellbox.identifiability import check_design, check_plan
-    from cellbox.model import FittedModel, load_model
-    from cellbox.networks import (
+    from cellbox.evaluation.report import evaluate
+    from cellbox.identifiability.check import check_design, check_plan
+    from cellbox.identifiability.design_report import DesignReport
+    from cellbox.identifiability.recovery_bound import recovery_bounds
+    from cellbox.models.ensemble import Ensemble, load_ensemble
+    from cellbox.models.model import FittedModel, load_model
+    from cellbox.networks.network import (
         SYSTEM_NAMES,
         Network,
         random_network,
@@ -33,23 +34,22 @@ if TYPE_CHECKING:
         system,
         write_network,
     )
-    from cellbox.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.settings import Settings
-    from cellbox.simulation import simulate, simulate_system
-    from cellbox.solver_settings import SolverSettings
+    from cellbox.training.fit import fit
+    from cellbox.training.fit_ensemble import fit_ensemble
 
 _HOMES = {
-    "cellbox.bound": ("recovery_bounds",),
-    "cellbox.dataset": ("Dataset", "Split", "split_rows"),
-    "cellbox.design_report": ("DesignReport",),
-    "cellbox.ensemble": ("Ensemble", "load_ensemble"),
-    "cellbox.ensemble_fitting": ("fit_ensemble",),
+    "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
+    "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
+    "cellbox.identifiability.design_report": ("DesignReport",),
+    "cellbox.models.ensemble": ("Ensemble", "load_ensemble"),
+    "cellbox.training.fit_ensemble": ("fit_ensemble",),
     "cellbox.errors": ("InputError", "Problem"),
-    "cellbox.evaluation": ("evaluate",),
-    "cellbox.fitting": ("fit",),
-    "cellbox.identifiability": ("check_design", "check_plan"),
-    "cellbox.model": ("FittedModel", "load_model"),
-    "cellbox.networks": (
+    "cellbox.evaluation.report": ("evaluate",),
+    "cellbox.training.fit": ("fit",),
+    "cellbox.identifiability.check": ("check_design", "check_plan"),
+    "cellbox.models.model": ("FittedModel", "load_model"),
+    "cellbox.networks.network": (
         "SYSTEM_NAMES",
         "Network",
         "random_network",
@@ -57,10 +57,10 @@ _HOMES = {
         "system",
         "write_network",
     ),
-    "cellbox.readers": ("read_cellbox_csv", "read_data", "read_tidy", "write_tidy"),
+    "cellbox.data.readers": ("read_cellbox_csv", "read_data", "read_tidy", "write_tidy"),
     "cellbox.settings": ("Settings",),
-    "cellbox.simulation": ("simulate", "simulate_system"),
-    "cellbox.solver_settings": ("SolverSettings",),
+    "cellbox.data.simulation": ("simulate", "simulate_system"),
+    "cellbox.equation.solver_settings": ("SolverSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

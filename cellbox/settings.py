@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 from typing import Any
 
+from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
-from cellbox.schedules import SCHEDULES
-from cellbox.solver_settings import SolverSettings
+from cellbox.training.schedules import SCHEDULES
 
 REFINEMENTS = ("select_edges", "all_edges", "none")
 
@@ -30,7 +30,7 @@ class Settings:
         integrate the whole horizon. Data with one time point have no intervals.
     refinement: what follows gradient descent on networks small enough for it: "select_edges",
         least squares with only the edges that the data ask for; "all_edges", least squares; or
-        "none" (see `cellbox.refinement`).
+        "none" (see `cellbox.refinement.refine`).
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;

@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.reproduction.result import Reproduction
     from search.reproduction.running import reproduce
-    from search.rerun import Rerun, rerun_trial
-    from search.result import SweepResult, TrialResult
-    from search.spec import Spec
-    from search.spec_reading import make_spec, read_spec
-    from search.sweeping import Interrupted, sweep
+    from search.spec.reading import make_spec, read_spec
+    from search.spec.tables import Spec
+    from search.study.result import SweepResult, TrialResult
+    from search.sweeping.rerun import Rerun, rerun_trial
+    from search.sweeping.run import Interrupted, sweep
 
 _HOMES = {
     "search.reproduction.result": ("Reproduction",),
     "search.reproduction.running": ("reproduce",),
-    "search.rerun": ("Rerun", "rerun_trial"),
-    "search.result": ("SweepResult", "TrialResult"),
-    "search.spec": ("Spec",),
-    "search.spec_reading": ("make_spec", "read_spec"),
-    "search.sweeping": ("Interrupted", "sweep"),
+    "search.sweeping.rerun": ("Rerun", "rerun_trial"),
+    "search.study.result": ("SweepResult", "TrialResult"),
+    "search.spec.tables": ("Spec",),
+    "search.spec.reading": ("make_spec", "read_spec"),
+    "search.sweeping.run": ("Interrupted", "sweep"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -12,13 +12,14 @@ from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder
 from search.cli.output import Output
 from search.cli.settings_flags import add_settings, settings_from
-from search.cli.tables import shown_seconds, text_table
+from search.cli.text_tables import shown_seconds, text_table
 
 if TYPE_CHECKING:
-    from cellbox.comparison_report import NodesReport, SchemeReport
+    from cellbox.evaluation.paired_comparison import NodesReport, SchemeReport
     from search.comparison.running import Comparison
 
-# Repeated from `cellbox.held_out`, whose import takes seconds; a test keeps the two together.
+# Repeated from `cellbox.data.split_schemes`, whose import takes seconds; a test keeps the two
+# together.
 SCHEMES = (
     "random",
     "leave-one-out",
@@ -65,9 +66,9 @@ def _add_compare(parser: ArgumentParser) -> None:
 
 
 def _run_compare(arguments: Namespace) -> int:
-    from cellbox.comparison import Entrant
+    from cellbox.evaluation.held_out_predictions import Entrant
     from search.comparison.running import Interrupted, compare
-    from search.interrupts import stopped_by_signals
+    from search.console.interrupts import stopped_by_signals
 
     output = Output(arguments.json)
     entrant = Entrant(

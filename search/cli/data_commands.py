@@ -10,12 +10,12 @@ from search.cli.arguments import add_json, real_number
 from search.cli.command import Command
 from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
 from search.cli.output import Output
-from search.cli.tables import shown, shown_list, text_pairs
+from search.cli.text_tables import shown, shown_list, text_pairs
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer as Arguments
 
-    from cellbox.dataset import Dataset
+    from cellbox.data.dataset import Dataset
 
 
 def _add_simulate(parser: ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def _add_simulate(parser: ArgumentParser) -> None:
 
 
 def _run_simulate(arguments: Namespace) -> int:
-    from cellbox.readers import write_tidy
+    from cellbox.data.readers import write_tidy
 
     output = Output(arguments.json)
     data = simulated(arguments)
@@ -74,7 +74,7 @@ def add_cellbox_form(parser: Arguments) -> None:
 
 def read_folder(arguments: Namespace) -> Dataset:
     """The folder of data that was named, as its flags say."""
-    from cellbox.readers import read_data
+    from cellbox.data.readers import read_data
 
     return read_data(
         arguments.data, structural_zeros=arguments.structural_zeros, time=arguments.time
@@ -109,7 +109,12 @@ def _facts(data: Dataset) -> dict[str, Any]:
     """What there is to know about a dataset before anything is learned from it."""
     import numpy as np
 
-    from cellbox.coverage import by_kind, coverage_sentences, fix_sentences, node_findings
+    from cellbox.identifiability.design_findings import (
+        by_kind,
+        coverage_sentences,
+        fix_sentences,
+        node_findings,
+    )
 
     found = node_findings(data)
     of_kind = dict(by_kind(found))

@@ -19,12 +19,12 @@ from search.cli.experiment import (
     simulated,
 )
 from search.cli.output import Output
-from search.cli.tables import text_table
+from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
-    from cellbox.dataset import Dataset
-    from cellbox.design_report import DesignReport, EdgeJudgement
-    from cellbox.networks import Network
+    from cellbox.data.dataset import Dataset
+    from cellbox.identifiability.design_report import DesignReport, EdgeJudgement
+    from cellbox.networks.network import Network
 
 _EDGES_SHOWN = 10
 
@@ -85,7 +85,7 @@ def _add_design(parser: ArgumentParser) -> None:
 
 
 def _run_design(arguments: Namespace) -> int:
-    from cellbox.identifiability import check_design
+    from cellbox.identifiability.check import check_design
 
     output = Output(arguments.json)
     data, noise = _experiment(arguments)
@@ -119,7 +119,7 @@ def _experiment(arguments: Namespace) -> tuple[Dataset, float | None]:
 
 
 def _simulated_noise(arguments: Namespace) -> float:
-    from cellbox.networks import system
+    from cellbox.networks.network import system
 
     if arguments.noise is not None:
         return arguments.noise
@@ -134,12 +134,12 @@ def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
             raise refuse("--guess-amplitude", found, "Give an edge list, or leave it out")
         return None
     if Path(arguments.guess).is_dir():
-        from cellbox.metrics import in_order_of
-        from cellbox.model import load_model
+        from cellbox.models.model import load_model
+        from cellbox.scores.metrics import in_order_of
 
         return in_order_of(load_model(arguments.guess).network, nodes)
-    from cellbox.identifiability import GUESSED_AMPLITUDE
-    from cellbox.networks import read_network
+    from cellbox.identifiability.check import GUESSED_AMPLITUDE
+    from cellbox.networks.network import read_network
 
     amplitude = arguments.guess_amplitude or GUESSED_AMPLITUDE
     return read_network(arguments.guess, amplitude=amplitude, known_nodes=nodes)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from search.cli.tables import text_table
+from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
-    from cellbox.ensemble import Ensemble
+    from cellbox.models.ensemble import Ensemble
 
 _EDGES_SHOWN = 15
 

@@ -11,7 +11,7 @@ from search.cli.arguments import add_seed, real_number, whole_number
 if TYPE_CHECKING:
     from argparse import _ActionsContainer as Arguments
 
-    from cellbox.dataset import Dataset
+    from cellbox.data.dataset import Dataset
 
 # What the options of `add_experiment` are called among the arguments, but for noise and seed.
 EXPERIMENT_OPTIONS = (
@@ -80,8 +80,8 @@ def simulated(arguments: Namespace) -> Dataset:
 
     import numpy as np
 
-    from cellbox.networks import random_network, read_network, system
-    from cellbox.simulation import simulate, simulate_system
+    from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.networks.network import random_network, read_network, system
 
     asked = {
         "n_conditions": arguments.conditions,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem, refuse
-from cellbox.files import whole_folder
+from cellbox.storage.files import whole_folder
 from search.cli.arguments import add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
@@ -19,9 +19,9 @@ from search.cli.output import Output, ProgressLine, check_folder_target
 from search.cli.settings_flags import add_settings, settings_from
 
 if TYPE_CHECKING:
-    from cellbox.dataset import Dataset, Split
-    from cellbox.design_report import DesignReport
-    from cellbox.model import FittedModel
+    from cellbox.data.dataset import Dataset, Split
+    from cellbox.identifiability.design_report import DesignReport
+    from cellbox.models.model import FittedModel
     from cellbox.settings import Settings
 
 _INSTALL = 'pip install "cellbox[plots]"'
@@ -80,9 +80,9 @@ def _add_fit(parser: ArgumentParser) -> None:
 
 
 def _run_fit(arguments: Namespace) -> int:
-    from cellbox.ensemble import Ensemble
-    from cellbox.evaluation import beside_baselines, evaluate, evaluate_baselines
-    from cellbox.identifiability import check_result
+    from cellbox.evaluation.report import beside_baselines, evaluate, evaluate_baselines
+    from cellbox.identifiability.check import check_result
+    from cellbox.models.ensemble import Ensemble
 
     output = Output(arguments.json)
     has_matplotlib = importlib.util.find_spec("matplotlib") is not None
@@ -121,8 +121,8 @@ def _run_fit(arguments: Namespace) -> int:
 
 def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Split) -> FittedModel:
     """The model, or the ensemble where several members are asked for."""
-    from cellbox.ensemble_fitting import fit_ensemble
-    from cellbox.fitting import fit
+    from cellbox.training.fit import fit
+    from cellbox.training.fit_ensemble import fit_ensemble
 
     members, seed = arguments.members, arguments.seed
     progress = ProgressLine(settings.total_steps * (members or 1))
@@ -170,8 +170,8 @@ def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
 def _data(arguments: Namespace) -> Dataset:
     if arguments.system is None:
         return read_folder(arguments)
-    from cellbox.networks import system
-    from cellbox.simulation import simulate_system
+    from cellbox.data.simulation import simulate_system
+    from cellbox.networks.network import system
 
     refuse_cellbox_form(arguments)
     return simulate_system(system(arguments.system), seed=arguments.seed)
@@ -179,8 +179,8 @@ def _data(arguments: Namespace) -> Dataset:
 
 def _split(arguments: Namespace, data: Dataset) -> tuple[Split, str]:
     """The split to use, and where it comes from in words."""
-    from cellbox.dataset import split_rows
-    from cellbox.fitting import choose_split
+    from cellbox.data.dataset import split_rows
+    from cellbox.training.fit import choose_split
 
     asked = {
         "by": arguments.split_by,
@@ -195,9 +195,9 @@ def _split(arguments: Namespace, data: Dataset) -> tuple[Split, str]:
 
 
 def _model_files() -> set[str]:
-    from cellbox.design_report import REPORT_FILES
-    from cellbox.ensemble import ARRAYS, DESCRIPTION, EDGES
-    from cellbox.gallery import NETWORK_FILES, PICTURES
+    from cellbox.identifiability.design_report import REPORT_FILES
+    from cellbox.models.ensemble import ARRAYS, DESCRIPTION, EDGES
+    from cellbox.models.model_files import NETWORK_FILES, PICTURES
 
     model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES)
     return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES}
@@ -212,8 +212,8 @@ def _save(
     pictures: Path | None,
 ) -> list[str]:
     """Write model, network files and pictures; returns what could not be written and why."""
-    from cellbox.design_report import write_design_report
-    from cellbox.gallery import write_network_files, write_pictures
+    from cellbox.identifiability.design_report import write_design_report
+    from cellbox.models.model_files import write_network_files, write_pictures
 
     notes = [] if pictures is not None else [_NO_PICTURES]
     with whole_folder(folder) as new:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from search.cli.output import Output
-from search.cli.tables import shown, shown_seconds, text_pairs, text_table
+from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
-    from cellbox.dataset import Dataset, Split
-    from cellbox.design_report import DesignReport
-    from cellbox.model import FittedModel
+    from cellbox.data.dataset import Dataset, Split
+    from cellbox.identifiability.design_report import DesignReport
+    from cellbox.models.model import FittedModel
 
 _EDGES_SHOWN = 10
 
@@ -39,7 +39,7 @@ def say_report(
     how_split: str,
 ) -> None:
     """Print how the training went, what the model predicts and what the data tell of it."""
-    from cellbox.evaluation import verdict
+    from cellbox.evaluation.report import verdict
 
     training = model.training
     parts = ", ".join(
@@ -114,8 +114,8 @@ def edges_table(
 
     Whether an edge is sure is left out where no edge was judged and no node was found wanting.
     """
-    from cellbox.export import edge_table
-    from cellbox.metrics import in_order_of
+    from cellbox.networks.export import edge_table
+    from cellbox.scores.metrics import in_order_of
 
     edges = edge_table(model.network, allowed=data.allowed_edges)
     header: tuple[str, ...] = ("source", "", "target", "weight")

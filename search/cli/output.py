@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.errors import refuse
-from cellbox.files import atomic_write
-from search.cli.tables import shown, shown_seconds
+from cellbox.storage.files import atomic_write
+from search.cli.text_tables import shown, shown_seconds
 
 STANDARD_OUTPUT = "-"
 

@@ -47,9 +47,9 @@ def _add_predict(parser: ArgumentParser) -> None:
 def _run_predict(arguments: Namespace) -> int:
     import numpy as np
 
-    from cellbox.ensemble import load_fitted
-    from cellbox.files import atomic_write
-    from cellbox.readers.doses import parse_doses, read_doses
+    from cellbox.data.readers.doses import parse_doses, read_doses
+    from cellbox.models.ensemble import load_fitted
+    from cellbox.storage.files import atomic_write
 
     output = Output(arguments.json)
     if arguments.out is not None:
@@ -106,7 +106,7 @@ def _table(
     conditions: Sequence[str], moments: Sequence[float], nodes: Sequence[str], predicted: np.ndarray
 ) -> str:
     """The predictions as a tidy table, in the form of measurements.csv."""
-    from cellbox.tables import number_text, table_text
+    from cellbox.storage.csv_tables import number_text, table_text
 
     rows = (
         (condition, number_text(time), node, number_text(predicted[row, slot, column]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from search.cli.arguments import add_json, real_number, whole_number
 from search.cli.command import Command
 from search.cli.output import Output
-from search.cli.tables import text_table
+from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
     from search.reproduction.result import Reproduction
@@ -56,7 +56,7 @@ def _add_reproduce(parser: ArgumentParser) -> None:
 
 
 def _run_reproduce(arguments: Namespace) -> int:
-    from search.interrupts import stopped_by_signals
+    from search.console.interrupts import stopped_by_signals
     from search.reproduction.running import Interrupted, reproduce
 
     output = Output(arguments.json)

@@ -64,9 +64,9 @@ def _add_sweep(parser: ArgumentParser) -> None:
 def _run_sweep(arguments: Namespace) -> int:
     from search.cli.output import Output
     from search.cli.sweep_report import say_sweep
-    from search.display import make_display
-    from search.interrupts import stopped_by_signals
-    from search.sweeping import Interrupted, sweep
+    from search.console.interrupts import stopped_by_signals
+    from search.sweeping.display import make_display
+    from search.sweeping.run import Interrupted, sweep
 
     output = Output(arguments.json)
     spec = _spec(arguments)
@@ -91,7 +91,7 @@ def _spec(arguments: Namespace) -> Any:
     from pathlib import Path
 
     from cellbox.errors import refuse
-    from search.spec_reading import make_spec, name_from, read_spec_values
+    from search.spec.reading import make_spec, name_from, read_spec_values
 
     sources = [arguments.spec, arguments.system, arguments.data]
     if sum(source is not None for source in sources) != 1:
@@ -133,7 +133,7 @@ def _add_best(parser: ArgumentParser) -> None:
 def _run_best(arguments: Namespace) -> int:
     from search.cli.output import Output
     from search.cli.sweep_report import say_best
-    from search.result import SweepResult
+    from search.study.result import SweepResult
 
     output = Output(arguments.json)
     result = SweepResult(arguments.study)
@@ -156,8 +156,8 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 
 def _run_ui(arguments: Namespace) -> int:
-    from search.spec_reading import spec_of
-    from search.study_folder import StudyFolder
+    from search.spec.reading import spec_of
+    from search.study.folder import StudyFolder
     from search.tracking.ui import serve
 
     folder = StudyFolder.at(arguments.study)
@@ -192,9 +192,9 @@ def _add_rerun(parser: ArgumentParser) -> None:
 
 def _run_rerun(arguments: Namespace) -> int:
     from search.cli.output import Output
-    from search.executors.device import cores, keep_off_gpus, use_one_core
-    from search.result import SweepResult
-    from search.study_folder import StudyFolder
+    from search.study.folder import StudyFolder
+    from search.study.result import SweepResult
+    from search.workers.device import cores, keep_off_gpus, use_one_core
 
     output = Output(arguments.json)
     folder = StudyFolder.at(arguments.study)
@@ -207,7 +207,7 @@ def _run_rerun(arguments: Namespace) -> int:
         if shape["threads"] == 1:
             use_one_core(cores()[0])
         keep_off_gpus()
-    from search.rerun import rerun_trial
+    from search.sweeping.rerun import rerun_trial
 
     found = rerun_trial(arguments.study, number)
     output.say(
@@ -233,12 +233,12 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
-    from search.identifiability import save_identifiability
-    from search.result import best_numbers, save_best_models
-    from search.spec_reading import spec_of
-    from search.study_access import held
-    from search.study_data import load_study_data
-    from search.study_folder import StudyFolder
+    from search.spec.reading import spec_of
+    from search.study.access import held
+    from search.study.data import load_study_data
+    from search.study.folder import StudyFolder
+    from search.study.identifiability import save_identifiability
+    from search.study.result import best_numbers, save_best_models
     from search.tracking.mlflow_writer import synchronise
 
     folder = StudyFolder.at(arguments.study)

@@ -6,8 +6,8 @@ from typing import Any
 
 from search.cli.fit_report import RECOVERIES, determinacy_sentences, prediction_table
 from search.cli.output import Output
-from search.cli.tables import shown, shown_seconds, text_pairs, text_table
-from search.result import SweepResult, TrialResult, rank
+from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
+from search.study.result import SweepResult, TrialResult, rank
 
 _ROWS_SHOWN = 10
 _EDGES_SHOWN = 10
@@ -32,7 +32,7 @@ def say_sweep(result: SweepResult, output: Output) -> None:
 
 def say_best(result: SweepResult, output: Output) -> None:
     """Print the best trial, its baselines, its strongest edges, and where its model is."""
-    from cellbox.evaluation import verdict
+    from cellbox.evaluation.report import verdict
 
     best = result.best
     report = best.as_dict()
@@ -109,7 +109,7 @@ def _settings(trial: TrialResult) -> dict[str, Any]:
 
 
 def _edges(trial: TrialResult) -> str:
-    from cellbox.export import edge_table
+    from cellbox.networks.export import edge_table
 
     edges = edge_table(trial.network)[:_EDGES_SHOWN]
     header: tuple[str, ...] = ("source", "", "target", "weight")

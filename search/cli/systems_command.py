@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from search.cli.arguments import add_json
 from search.cli.command import Command
 from search.cli.output import Output
-from search.cli.tables import text_pairs, text_table
+from search.cli.text_tables import text_pairs, text_table
 
 if TYPE_CHECKING:
-    from cellbox.networks import Network, System
+    from cellbox.networks.network import Network, System
 
 
 def _add_systems(parser: ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def _add_systems(parser: ArgumentParser) -> None:
 
 
 def _run_systems(arguments: Namespace) -> int:
-    from cellbox.networks import SYSTEM_NAMES, system
+    from cellbox.networks.network import SYSTEM_NAMES, system
 
     output = Output(arguments.json)
     if arguments.name is not None:
@@ -89,7 +89,7 @@ def _n_edges(network: Network) -> int:
 
 
 def _edges(network: Network) -> list[dict[str, Any]]:
-    from cellbox.export import edge_table
+    from cellbox.networks.export import edge_table
 
     return [
         {"source": edge.source, "target": edge.target, "weight": edge.weight}

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.comparison import Entrant
-from cellbox.comparison_report import Predicted
-from cellbox.dataset import Dataset
+from cellbox.data.dataset import Dataset
+from cellbox.data.split_schemes import HeldOut
 from cellbox.errors import refuse
-from cellbox.files import atomic_write
-from cellbox.held_out import HeldOut
+from cellbox.evaluation.held_out_predictions import Entrant
+from cellbox.evaluation.paired_comparison import Predicted
+from cellbox.storage.files import atomic_write
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
 _FORMAT = 2

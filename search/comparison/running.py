@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cellbox.comparison import Entrant, predict_held_out
-from cellbox.comparison_report import Predicted, SchemeReport, report_scheme
-from cellbox.dataset import Dataset
-from cellbox.held_out import SCHEMES, HeldOut, held_out
+from cellbox.data.dataset import Dataset
+from cellbox.data.split_schemes import SCHEMES, HeldOut, held_out
+from cellbox.evaluation.held_out_predictions import Entrant, predict_held_out
+from cellbox.evaluation.paired_comparison import Predicted, SchemeReport, report_scheme
 from search.comparison.folder import ComparisonFolder
 
 

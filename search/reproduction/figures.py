@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellbox.dataset import Dataset
-from cellbox.files import atomic_write
-from cellbox.networks import Network
-from cellbox.plots import plot_network, plot_trajectories
+from cellbox.data.dataset import Dataset
+from cellbox.models.plots import plot_network, plot_trajectories
+from cellbox.networks.network import Network
+from cellbox.storage.files import atomic_write
 from search.reproduction.task import Task
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from cellbox.errors import refuse
-from cellbox.files import atomic_write
-from search.locks import locked
+from cellbox.storage.files import atomic_write
 from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
+from search.study.locks import locked
 
 # Rises when a task is done in another way, so that earlier results are not taken for new ones.
 _FORMAT = 3

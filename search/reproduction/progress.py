@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Protocol, Self
 
+from search.console.terminal import Lines, LiveLines, Silent, console_of
 from search.reproduction.task import Task
 from search.reproduction.workers import Progress
-from search.terminal import Lines, LiveLines, Silent, console_of
 
 __all__ = ["Display", "LiveDisplay", "Pace", "PlainLines", "Silent", "State", "make_display"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.files import atomic_write
+from cellbox.storage.files import atomic_write
 from search.reproduction.figures import task_figure, write_figure
 from search.reproduction.folder import ReproductionFolder
 from search.reproduction.page import page, tables_html
@@ -19,7 +19,7 @@ from search.reproduction.summary import PAPER, TaskResult, rows_of, typical
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from cellbox.networks import Network
+    from cellbox.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Reproduction:
 
         sigma: which noise, where several were asked for. Raises KeyError where there is none.
         """
-        from cellbox.networks import Network
+        from cellbox.networks.network import Network
 
         chosen = typical(
             [

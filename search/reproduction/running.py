@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cellbox.errors import refuse
-from search.executors.device import cores
 from search.reproduction.folder import ReproductionFolder
 from search.reproduction.progress import Display, Pace, make_display
 from search.reproduction.recipe import FULL, QUICK, Recipe
@@ -14,6 +13,7 @@ from search.reproduction.result import Reproduction
 from search.reproduction.summary import TaskResult
 from search.reproduction.task import Task, make_tasks
 from search.reproduction.workers import Progress, Workers
+from search.workers.device import cores
 
 DEFAULT_FOLDER = Path("studies") / "reproduce"
 SEEDS, QUICK_SEEDS = 3, 1
@@ -37,7 +37,7 @@ def reproduce(
     systems: names; all ten by default. sigma: noise of a measurement (log ratio), one or
         several; by default the paper's own for each system.
     seeds: draws of design, noise and starts, from `first_seed` on; 3, or 1 if quick.
-    design: "balanced", or "paper", which leaves some nodes unperturbed (see `cellbox.design`).
+    design: "balanced", or "paper", which leaves some nodes unperturbed (see `cellbox.data.design`).
     quick: fewer models and steps. recipe: what is tried, instead of that.
     out: folder where everything is kept: a task that is finished there is not done again.
     workers: processes, each on a core of its own; one for each core by default.

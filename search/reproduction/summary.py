@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.networks import system
+from cellbox.networks.network import system
 from search.reproduction.task import Task
 
-#: What is summarised over seeds, as `cellbox.evaluation.evaluate` names it; the last is the mean
-#: |learned - true| of the amplitudes.
+#: What is summarised over seeds, as `cellbox.evaluation.report.evaluate` names it; the last is
+#: the mean |learned - true| of the amplitudes.
 METRICS = (
     *("test_mae_noise_free", "test_mae", "test_pearson"),
     *("pearson", "pearson_off_diagonal", "pearson_alpha"),

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellbox.design import DESIGNS
+from cellbox.data.design import DESIGNS
 from cellbox.errors import InputError, Problem
-from cellbox.networks import SYSTEM_NAMES, System, system
+from cellbox.networks.network import SYSTEM_NAMES, System, system
 from cellbox.settings import LARGEST_SEED
 
 # What a program for a network's size costs to compile, in the unit of `Task.cost`.
@@ -21,7 +21,7 @@ class Task:
     """One simulated experiment, and the search for its network.
 
     system: the name of one of the ten. sigma: standard deviation of a measurement (log ratio).
-    seed: of the design, the noise and the starts. design: see `cellbox.design.draw_design`.
+    seed: of the design, the noise and the starts. design: see `cellbox.data.design.draw_design`.
     """
 
     system: str

@@ -15,26 +15,26 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.bound import recovery_bounds
-from cellbox.dataset import Dataset, Split, validation_rows
-from cellbox.evaluation import evaluate, evaluate_baselines
-from cellbox.finishing import Finisher, Outcome
-from cellbox.fitting import (
+from cellbox.data.dataset import Dataset, Split, validation_rows
+from cellbox.data.simulation import simulate_system
+from cellbox.equation.gradient_check import check_gradient
+from cellbox.equation.network_responses import responses
+from cellbox.evaluation.report import evaluate, evaluate_baselines
+from cellbox.identifiability.recovery_bound import recovery_bounds
+from cellbox.models.model import FittedModel
+from cellbox.models.model_files import from_the_start
+from cellbox.networks.network import system
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.settings import Settings
+from cellbox.training.finish import Finisher, Outcome
+from cellbox.training.fit import (
     History,
     final_status,
     pool_of,
     train_to_the_end,
     training_record,
 )
-from cellbox.gallery import from_the_start
-from cellbox.gradient_check import check_gradient
-from cellbox.model import FittedModel
-from cellbox.multiple_shooting import MultipleShooting
-from cellbox.networks import system
-from cellbox.pack import Harvest, Pack, hyperparameters_of, shape_of
-from cellbox.responses import responses
-from cellbox.settings import Settings
-from cellbox.simulation import simulate_system
+from cellbox.training.pack import Harvest, Pack, hyperparameters_of, shape_of
 from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
 

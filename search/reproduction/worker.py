@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import IO, Any
 
-from search.executors.device import cores, use_one_core
+from search.workers.device import cores, use_one_core
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.study_folder import StudyFolder
+from search.study.folder import StudyFolder
 from search.tracking.credentials import without_credentials
 
 # For a process that has said that it is done.

@@ -22,8 +22,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import cellbox
-from cellbox.design_report import REPORT_FILES
-from search.study_folder import StudyFolder
+from cellbox.identifiability.design_report import REPORT_FILES
+from search.study.folder import StudyFolder
 from search.tracking.trial_content import final_points, milliseconds, texts, trial_metrics
 
 # What the copied package and MLflow's own loading need, at the versions that made the numbers.

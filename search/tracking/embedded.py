@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from cellbox.files import atomic_write
-from search.study_folder import StudyFolder
+from cellbox.storage.files import atomic_write
+from search.study.folder import StudyFolder
 
 _DATABASE = "mlflow.db"
 _ARTIFACTS = "mlflow-artifacts"

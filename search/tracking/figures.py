@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError
-from cellbox.networks import Network
-from cellbox.plots import plot_network
-from cellbox.readers import read_tidy
-from search.study_folder import StudyFolder
+from cellbox.models.plots import plot_network
+from cellbox.networks.network import Network
+from search.study.folder import StudyFolder
 
 if TYPE_CHECKING:
     from search.tracking.summary import TrialTable

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from search.study_folder import StudyFolder
+from search.study.folder import StudyFolder
 from search.tracking.mlflow_writer import TRACKING_ERRORS, MlflowWriter, describe_error
 
 _FIRST_DELAY = 0.5

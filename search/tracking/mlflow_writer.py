@@ -26,9 +26,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from sqlalchemy.exc import SQLAlchemyError
 
-from cellbox.export import edge_table
-from cellbox.networks import Network
-from search.study_folder import StudyFolder
+from cellbox.networks.export import edge_table
+from cellbox.networks.network import Network
+from search.study.folder import StudyFolder
 from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded

@@ -37,7 +37,7 @@ def main() -> None:
     # Whatever else prints must not come between the answers.
     sys.stdout = sys.stderr
     quieten_mlflow()
-    from search.study_folder import StudyFolder
+    from search.study.folder import StudyFolder
     from search.tracking.loop import TrackingLoop
 
     first = orders.readline()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.study_folder import StudyFolder
+from search.study.folder import StudyFolder
 from search.tracking.figures import write_figures
 from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
 

@@ -20,8 +20,8 @@ from typing import IO
 from mlflow import MlflowClient
 
 from cellbox.errors import refuse
-from search.result import rank
-from search.study_folder import StudyFolder
+from search.study.folder import StudyFolder
+from search.study.result import rank
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_artifacts, embedded_uri, is_current
 from search.tracking.mlflow_writer import (

@@ -24,10 +24,10 @@ EXPECTED = (0.80, 0.97)
 
 def holds(system_name: str, noise: float, seed: int, members: int, steps: int) -> dict[str, Any]:
     """Of one experiment: whether each interval holds its true weight, for edges and for zeros."""
-    from cellbox.ensemble_fitting import fit_ensemble
-    from cellbox.networks import system
+    from cellbox.data.simulation import simulate_system
+    from cellbox.networks.network import system
     from cellbox.settings import Settings
-    from cellbox.simulation import simulate_system
+    from cellbox.training.fit_ensemble import fit_ensemble
 
     data = simulate_system(system(system_name), noise=noise, design="balanced", seed=seed)
     ensemble = fit_ensemble(data, Settings(steps=steps), members=members, seed=seed)

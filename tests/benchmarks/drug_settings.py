@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.comparison import ENSEMBLE, RIDGE, Entrant
-from cellbox.dataset import Dataset, split_rows
-from cellbox.held_out import TEST_SHARE
-from cellbox.readers import read_data
+from cellbox.data.dataset import Dataset, split_rows
+from cellbox.data.readers import read_data
+from cellbox.data.split_schemes import TEST_SHARE
+from cellbox.evaluation.held_out_predictions import ENSEMBLE, RIDGE, Entrant
 from cellbox.settings import Settings
-from search.cli.tables import text_table
+from search.cli.text_tables import text_table
 from search.comparison.running import Comparison, compare
 
 BASE = {"steps": 500, "conditions_per_step": 16, "peak_rate": 0.01, "l1": 1e-4}

@@ -37,7 +37,7 @@ MOST_DIFFERENCE = 1e-2
 
 def throughput(name: str, lanes: Sequence[int], repeats: int) -> list[dict[str, Any]]:
     """Trials in a minute for each number of lanes, and how that compares to one after another."""
-    from cellbox.pack import Pack
+    from cellbox.training.pack import Pack
 
     pool, shape, hyperparameters = _training(name)
     rows: list[dict[str, Any]] = []
@@ -91,11 +91,11 @@ def _empty_row(name: str, n_lanes: int) -> dict[str, Any]:
 
 def _training(name: str) -> tuple[Any, Any, Any]:
     """The pool, shape and hyperparameters of default training on a simulated experiment."""
-    from cellbox.fitting import pool_of
-    from cellbox.networks import Network, system
-    from cellbox.pack import hyperparameters_of, shape_of
+    from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.networks.network import Network, system
     from cellbox.settings import Settings
-    from cellbox.simulation import simulate, simulate_system
+    from cellbox.training.fit import pool_of
+    from cellbox.training.pack import hyperparameters_of, shape_of
 
     if name == "random":
         random = np.random.default_rng(0)

@@ -47,8 +47,8 @@ class Problem:
 
 def li_problem(n_lanes: int) -> Problem:
     """LI at the paper's budget, and networks as they are on the way to it."""
-    from cellbox.networks import system
-    from cellbox.simulation import simulate_system
+    from cellbox.data.simulation import simulate_system
+    from cellbox.networks.network import system
 
     data = simulate_system(system("LI"))
     assert data.split is not None
@@ -113,10 +113,10 @@ def ours(problem: Problem, n_lanes: int, **solver: Any) -> Compiled:
     import jax
     import jax.numpy as jnp
 
-    from cellbox.compilation import compile_program
-    from cellbox.dynamics import Parameters
-    from cellbox.objective import loss
-    from cellbox.solver_settings import SolverSettings
+    from cellbox.equation.dynamics import Parameters
+    from cellbox.equation.solver_settings import SolverSettings
+    from cellbox.storage.compilation import compile_program
+    from cellbox.training.objective import loss
 
     settings = SolverSettings(**solver)
     number = lambda values: jnp.asarray(values, jnp.float32)  # noqa: E731
@@ -242,9 +242,9 @@ def _states(problem: Problem, **solver: Any) -> np.ndarray:
     import jax
     import jax.numpy as jnp
 
-    from cellbox.dynamics import Parameters
-    from cellbox.solve import integrate
-    from cellbox.solver_settings import SolverSettings, precision_context
+    from cellbox.equation.dynamics import Parameters
+    from cellbox.equation.integrate import integrate
+    from cellbox.equation.solver_settings import SolverSettings, precision_context
 
     settings = SolverSettings(**{"max_steps": 4096, **solver})
     with precision_context(settings.precision):

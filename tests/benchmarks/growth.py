@@ -45,12 +45,12 @@ def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> float:
 
     stiff: whether one lane's network is made so stiff that it takes every step there is.
     """
-    from cellbox.fitting import pool_of
-    from cellbox.lane import Status
-    from cellbox.networks import Network
-    from cellbox.pack import Pack, hyperparameters_of, shape_of
+    from cellbox.data.simulation import simulate
+    from cellbox.networks.network import Network
     from cellbox.settings import Settings
-    from cellbox.simulation import simulate
+    from cellbox.training.fit import pool_of
+    from cellbox.training.lane import Status
+    from cellbox.training.pack import Pack, hyperparameters_of, shape_of
 
     chosen = {**BASE, **sizes}
     n_nodes = chosen["nodes"]
@@ -115,9 +115,9 @@ def training_steps(repeats: int, quick: bool) -> dict[str, Any]:
 
 def sweep_of(trials: int) -> dict[str, Any]:
     """Rate and memory of a sweep of many short trials."""
-    from search.display import Silent
-    from search.spec_reading import make_spec
-    from search.sweeping import sweep
+    from search.spec.reading import make_spec
+    from search.sweeping.display import Silent
+    from search.sweeping.run import sweep
 
     spec = make_spec(
         {

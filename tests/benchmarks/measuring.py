@@ -37,7 +37,7 @@ def keep_no_programs() -> None:
     """Let compiling be what is measured, and not reading from the user's cache."""
     import jax
 
-    from cellbox.compilation import keep_compiled_programs
+    from cellbox.storage.compilation import keep_compiled_programs
 
     keep_compiled_programs()
     jax.config.update("jax_enable_compilation_cache", False)

@@ -27,10 +27,10 @@ from unittest import mock
 
 import numpy as np
 
-from cellbox.metrics import PredictionScore, Recovery
-from search.executors.dispatch import Executor
-from search.executors.job import Event, Finished, Job, Report, WorkerReport
-from search.study_data import StudyData
+from cellbox.scores.metrics import PredictionScore, Recovery
+from search.study.data import StudyData
+from search.workers.executor import Executor
+from search.workers.job import Event, Finished, Job, Report, WorkerReport
 from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
@@ -150,15 +150,15 @@ def _answering_workers(workers: _Workers) -> Iterator[None]:
     def started(*anything: Any, **named: Any) -> Iterator[_Workers]:
         yield workers
 
-    with mock.patch("search.sweeping.started_workers", started):
+    with mock.patch("search.sweeping.run.started_workers", started):
         yield
 
 
 def our_side(folder: str, trials: int, seed: int, profile: str | None) -> dict[str, Any]:
     """Run our sweep without training, and say when what happened."""
-    from search.display import Silent
-    from search.spec_reading import make_spec
-    from search.sweeping import sweep
+    from search.spec.reading import make_spec
+    from search.sweeping.display import Silent
+    from search.sweeping.run import sweep
 
     spec = make_spec(
         {

@@ -59,10 +59,10 @@ def experiment(
     system_name: str, noise: float, n_times: int, seed: int, steps: int, spread: float = 0.0
 ) -> dict[str, Any]:
     """All strategies on one experiment."""
-    from cellbox.metrics import pearson_correlation
-    from cellbox.networks import system
+    from cellbox.data.simulation import simulate_system
+    from cellbox.networks.network import system
+    from cellbox.scores.metrics import pearson_correlation
     from cellbox.settings import Settings
-    from cellbox.simulation import simulate_system
 
     known = system(system_name)
     factors = np.exp(spread * np.random.default_rng(seed).standard_normal(known.network.n_nodes))
@@ -97,10 +97,10 @@ def experiment(
 
 def _least_squares(data: Any, descended: Any, seed: int) -> dict[str, Any]:
     """Networks after least squares, by where they began."""
-    from cellbox.multiple_shooting import MultipleShooting
-    from cellbox.networks import Network
-    from cellbox.refinement import refine
-    from cellbox.regression_start import regression_start
+    from cellbox.networks.network import Network
+    from cellbox.refinement.multiple_shooting import MultipleShooting
+    from cellbox.refinement.refine import refine
+    from cellbox.refinement.regression_start import regression_start
     from cellbox.settings import Settings
 
     training = MultipleShooting.of(data, data.split.training)
@@ -130,9 +130,9 @@ def _chosen(alone: list[Any], refined: list[Any]) -> dict[str, Any]:
 
 def _finisher(data: Any) -> Any:
     """What finishes descents on the training conditions."""
-    from cellbox.dataset import validation_rows
-    from cellbox.finishing import Finisher
-    from cellbox.multiple_shooting import MultipleShooting
+    from cellbox.data.dataset import validation_rows
+    from cellbox.refinement.multiple_shooting import MultipleShooting
+    from cellbox.training.finish import Finisher
 
     training = MultipleShooting.of(data, data.split.training)
     return Finisher(training, data.rows(validation_rows(data, data.split)))
@@ -143,11 +143,11 @@ def _grown(data: Any, settings: Any, seed: int) -> Any:
     import equinox as eqx
     import jax
 
-    from cellbox.dynamics import Parameters
-    from cellbox.fitting import pool_of
-    from cellbox.lane import Status
-    from cellbox.networks import Network
-    from cellbox.pack import Pack, hyperparameters_of, shape_of
+    from cellbox.equation.dynamics import Parameters
+    from cellbox.networks.network import Network
+    from cellbox.training.fit import pool_of
+    from cellbox.training.lane import Status
+    from cellbox.training.pack import Pack, hyperparameters_of, shape_of
 
     pool = pool_of(data, data.split, settings)
     rows, n_times = np.arange(len(data.split.training)), len(data.times)
@@ -169,8 +169,8 @@ def _grown(data: Any, settings: Any, seed: int) -> Any:
 
 def _descend(data: Any, settings: list[Any], seeds: Iterable[int]) -> list[Any]:
     """What gradient descent alone leaves behind, side by side in one pack."""
-    from cellbox.fitting import pool_of, train_to_the_end
-    from cellbox.pack import Pack, hyperparameters_of, shape_of
+    from cellbox.training.fit import pool_of, train_to_the_end
+    from cellbox.training.pack import Pack, hyperparameters_of, shape_of
 
     pool = pool_of(data, data.split, settings[0])
     rows, times = np.arange(len(data.split.training)), np.arange(len(data.times))
@@ -190,7 +190,7 @@ def experiments(options: Any) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Run, print a table of medians over seeds, and write JSON where asked."""
-    from cellbox.networks import SYSTEM_NAMES
+    from cellbox.networks.network import SYSTEM_NAMES
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEM_NAMES))

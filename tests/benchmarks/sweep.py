@@ -32,7 +32,7 @@ from tests.benchmarks.tune_trainable import STEPS, train
 
 
 def _spec(seed: int, trials: int) -> Any:
-    from search.spec_reading import make_spec
+    from search.spec.reading import make_spec
 
     return make_spec(
         {
@@ -52,8 +52,8 @@ def our_side(folder: str, trials: int, seed: int, warm: bool) -> dict[str, Any]:
     """Run our sweep, and say when its trials trained and what came out."""
     if not warm:
         os.environ["XDG_CACHE_HOME"] = folder
-    from search.display import Silent
-    from search.sweeping import sweep
+    from search.sweeping.display import Silent
+    from search.sweeping.run import sweep
 
     result = sweep(_spec(seed, trials), study=Path(folder) / "LI", display=Silent())
     records = list(result.folder.records())
@@ -68,7 +68,7 @@ def peer_side(folder: str, trials: int, seed: int) -> dict[str, Any]:
     """Run Ray Tune, and say the same."""
     from ray import tune
 
-    from search.trials import repeat_seed
+    from search.sweeping.trials import repeat_seed
 
     results, _ = tune_with_mlflow(
         tune.with_parameters(train, data=_arrays(seed), seed=repeat_seed(seed, 0), locks=folder),
@@ -87,7 +87,7 @@ def peer_side(folder: str, trials: int, seed: int) -> dict[str, Any]:
 
 def _ask(trial: Any) -> dict[str, Any]:
     """Our own space without interval shooting, which the peer does not have."""
-    from search.space import Fixed, Space, suggest
+    from search.spec.space import Fixed, Space, suggest
 
     space = Space(interval_share=Fixed(value=0.0))
     point = suggest(space, trial, several_times=True)
@@ -98,8 +98,8 @@ def _arrays(seed: int) -> dict[str, Any]:
     """What our workers train and judge on, as plain arrays."""
     import numpy as np
 
-    from cellbox.dataset import validation_rows
-    from search.study_data import load_study_data
+    from cellbox.data.dataset import validation_rows
+    from search.study.data import load_study_data
 
     data = load_study_data(_spec(seed, trials=1))
     rows, times = data.indices(data.own, repeat=0)

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from cellbox.dynamics import Parameters
-from cellbox.networks import Network
+from cellbox.equation.dynamics import Parameters
+from cellbox.networks.network import Network
 
 # A loop with both signs, self-activation and unequal amplitudes; no two entries are alike.
 LOOP = Network(

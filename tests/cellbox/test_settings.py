@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
+from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError
 from cellbox.settings import Settings, check_seed, settings_from_dict
-from cellbox.solver_settings import SolverSettings
 
 CHANGED = Settings(
     steps=120,

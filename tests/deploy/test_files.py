@@ -11,7 +11,7 @@ import pytest
 
 from search.cli import science, service
 from search.cli.main import build_parser
-from search.spec_reading import read_spec
+from search.spec.reading import read_spec
 from tests.deploy.compose import DEPLOY, VARIABLE, example_env, read_compose
 
 ROOT = DEPLOY.parent

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.executors.job import Finished
-from search.study_data import load_study_data
-from search.trials import make_job, make_plan
+from search.study.data import load_study_data
+from search.sweeping.trials import make_job, make_plan
+from search.workers.job import Finished
 from tests.search.tiny import TWO_OBJECTIVES, spec
 
 LANES = 2

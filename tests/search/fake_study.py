@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.dataset import Dataset
-from cellbox.model import FittedModel, Training
-from cellbox.networks import Network, system
-from cellbox.readers import write_tidy
+from cellbox.data.dataset import Dataset
+from cellbox.data.readers import write_tidy
+from cellbox.models.model import FittedModel, Training
+from cellbox.networks.network import Network, system
 from cellbox.settings import Settings
-from search.study_folder import StudyFolder, TrialNetworks
+from search.study.folder import StudyFolder, TrialNetworks
 
 _SCHEDULES = ("constant", "cosine", "exponential")
 _START = 1_700_000_000.0
@@ -179,7 +179,7 @@ def add_model(folder: StudyFolder, number: int, *, pictures: bool = True) -> Fit
 
 
 def _draw(network: Network, place: Path) -> None:
-    from cellbox.plots import plot_network
+    from cellbox.models.plots import plot_network
 
     place.mkdir()
     plot_network(network).figure.savefig(place / "network.png")

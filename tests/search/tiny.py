@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from search.display import Silent
-from search.spec import Spec
-from search.spec_reading import make_spec
-from search.sweeping import sweep
+from search.spec.reading import make_spec
+from search.spec.tables import Spec
+from search.sweeping.display import Silent
+from search.sweeping.run import sweep
 
 # Every test that trains uses these data, so that one process compiles one program.
 BASE: dict[str, Any] = {

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellbox.comparison import ENSEMBLE, MEAN, RIDGE, Entrant
+from cellbox.data.split_schemes import HeldOut
 from cellbox.errors import InputError
-from cellbox.held_out import HeldOut
+from cellbox.evaluation.held_out_predictions import ENSEMBLE, MEAN, RIDGE, Entrant
 from cellbox.settings import Settings
 from search.comparison import running
 from search.comparison.folder import ComparisonFolder

@@ -1,7 +1,7 @@
 """Reproductions so small that a task takes seconds, and records of tasks that never ran."""
 
+from cellbox.equation.solver_settings import SolverSettings
 from cellbox.settings import Settings
-from cellbox.solver_settings import SolverSettings
 from search.reproduction.recipe import Recipe
 from search.reproduction.summary import BASELINES, BOUNDS, METRICS, TaskResult
 from search.reproduction.task import Task

@@ -84,7 +84,7 @@ def test_tables_show_the_range_where_seeds_differ():
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_tables_are_narrow_enough_for_a_terminal(seeds):
-    from search.cli.tables import text_table
+    from search.cli.text_tables import text_table
 
     results = [result(seed, 0.9 + 0.01 * seed, system="BFC") for seed in range(seeds)]
     for part in tables_of(rows_of(results, "tiny"))[0].parts:

@@ -1,0 +1,1 @@
+"""Data: what was measured or simulated, how it is split, and the formats it is read from."""

@@ -1,0 +1,164 @@
+"""Perturbation data: conditions, time points, measurements, and splits that cannot leak.
+
+A *row* is one measured series: one perturbation, all its time points. Rows with the same
+perturbation are *replicates* of one *condition*. A split moves whole conditions, or whole
+*combinations* (all doses of one set of perturbed nodes), never single rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cellbox.errors import refuse
+from cellbox.networks.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row indices of a dataset's training, validation and test part; they never overlap."""
+
+    training: Int[np.ndarray, " n_training_rows"]
+    validation: Int[np.ndarray, " n_validation_rows"]
+    test: Int[np.ndarray, " n_test_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Responses of a network's nodes to perturbations.
+
+    nodes: names; their order is the order of every node axis.
+    times: when measurements were taken, ascending, all > 0, in the model's time unit; x(0) = 0.
+    perturbations: u, sign of the paper (positive pushes a node down), zero where left alone.
+    measurements: log ratio of each node, NaN where nothing was measured.
+    row_names: a label for each row, unique.
+    activity_nodes: nodes whose value follows from the dose given to them alone (drug activity
+        nodes); headline metrics leave them out.
+    allowed_edges: which entries of W may be non-zero, or None for all.
+    noise_free: the exact response where the data were simulated, else None.
+    undetermined: rows whose response rounding decides (see
+        `cellbox.data.rounding_sensitivity`); None where that is not known, as of measured data.
+    truth: the network that made the data where it is known, else None. Reported, never used.
+    split: the split that came with the data, if one did.
+    """
+
+    nodes: tuple[str, ...]
+    times: Float[np.ndarray, " n_times"]
+    perturbations: Float[np.ndarray, "n_rows n_nodes"]
+    measurements: Float[np.ndarray, "n_rows n_times n_nodes"]
+    row_names: tuple[str, ...]
+    activity_nodes: Bool[np.ndarray, " n_nodes"]
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
+    noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
+    undetermined: Bool[np.ndarray, " n_rows"] | None = None
+    truth: Network | None = None
+    split: Split | None = None
+    name: str = "data"
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of measured series; replicates count."""
+        return len(self.row_names)
+
+    @property
+    def measured_nodes(self) -> Bool[np.ndarray, " n_nodes"]:
+        """Nodes that the headline metrics count: all but the activity nodes."""
+        return ~self.activity_nodes
+
+    @property
+    def determined(self) -> Bool[np.ndarray, " n_rows"]:
+        """Rows that a model can be judged by: all that are not known to be undetermined."""
+        return np.ones(self.n_rows, bool) if self.undetermined is None else ~self.undetermined
+
+    @cached_property
+    def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:
+        """Number of each row's condition, in order of first appearance."""
+        return _number_in_order(self.perturbations)
+
+    @cached_property
+    def combination_of_row(self) -> Int[np.ndarray, " n_rows"]:
+        """Number of each row's combination of perturbed nodes, whatever their doses."""
+        return _number_in_order(self.perturbations != 0)
+
+    @property
+    def n_conditions(self) -> int:
+        """Number of different perturbations."""
+        return int(self.condition_of_row.max()) + 1
+
+    def rows(self, rows: Int[np.ndarray, " n_chosen"]) -> Dataset:
+        """The dataset of these rows alone, in this order, without the split it came with."""
+        return replace(
+            self,
+            perturbations=self.perturbations[rows],
+            measurements=self.measurements[rows],
+            row_names=tuple(self.row_names[row] for row in rows),
+            noise_free=None if self.noise_free is None else self.noise_free[rows],
+            undetermined=None if self.undetermined is None else self.undetermined[rows],
+            split=None,
+        )
+
+
+def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]:
+    """The validation rows that choose between models: the determined ones, or all if none is.
+
+    The end state of an undetermined row is a matter of luck, and so would be the choice.
+    """
+    determined = split.validation[data.determined[split.validation]]
+    return determined if len(determined) else split.validation
+
+
+def _number_in_order(keys: np.ndarray) -> Int[np.ndarray, " n_rows"]:
+    """Number equal rows of `keys` alike, counting from 0 in order of first appearance."""
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=int)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse.reshape(-1)]
+
+
+def split_rows(
+    data: Dataset,
+    *,
+    test: float = 0.3,
+    validation: float = 0.2,
+    seed: int = 0,
+    by: Literal["condition", "combination"] = "condition",
+) -> Split:
+    """Split at random into training, validation and test rows, without leaks.
+
+    test: share of all groups (conditions or combinations) held out for the final report.
+    validation: share of the groups that are left, held out to choose between models.
+    by: "condition" keeps rows with the same perturbation together; "combination" keeps all
+        doses of a combination together.
+
+    Raises InputError where a part would be empty.
+    """
+    groups = data.condition_of_row if by == "condition" else data.combination_of_row
+    n_groups = int(groups.max()) + 1
+    n_test = round(test * n_groups)
+    n_validation = round(validation * (n_groups - n_test))
+    sizes = {
+        "training": n_groups - n_test - n_validation,
+        "validation": n_validation,
+        "test": n_test,
+    }
+    empty = [part for part, size in sizes.items() if size < 1]
+    if empty:
+        raise refuse(
+            f"split of {data.name}",
+            f"expected at least one {by} in each part, found none for {' and '.join(empty)} "
+            f"with {n_groups} {by}s, test = {test} and validation = {validation}",
+            "Choose shares that leave something in each part, or give more conditions",
+        )
+    order = np.random.default_rng(seed).permutation(n_groups)
+    chosen = np.split(order, [n_test, n_test + n_validation])
+    rows = [np.flatnonzero(np.isin(groups, part)) for part in chosen]
+    return Split(test=rows[0], validation=rows[1], training=rows[2])

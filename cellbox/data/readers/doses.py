@@ -1,0 +1,74 @@
+"""Perturbations alone, for predictions: a tidy table, or written out in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.data.readers.tidy import _read_perturbations
+from cellbox.storage.csv_tables import Problems, note_unknown, number, read_table
+
+_COLUMNS = ("condition", "node", "value")
+
+
+def read_doses(
+    path: str | PathLike[str], nodes: Sequence[str]
+) -> tuple[tuple[str, ...], Float[np.ndarray, "n_conditions n_nodes"]]:
+    """Read conditions to predict: a CSV with the columns condition, node and value.
+
+    It has the form of a tidy folder's perturbations.csv: value is u, positive where a node is
+    pushed down; a row without a node is an unperturbed control. Returns the conditions in file
+    order, and u with a column for each of `nodes`, 0 where a node is left alone.
+
+    Raises InputError with every problem of the file, unknown nodes among them.
+    """
+    path = Path(path)
+    problems = Problems()
+    doses, places = _read_perturbations(path, (), problems)
+    for node, where in places.items():
+        if node not in nodes:
+            note_unknown(node, nodes, where, "node", problems)
+    problems.raise_any()
+    records = read_table(path, Problems(), required=_COLUMNS)
+    conditions = tuple(dict.fromkeys(record["condition"] for record in records))
+    u = [[doses.get((condition, node), 0.0) for node in nodes] for condition in conditions]
+    return conditions, np.array(u).reshape(len(conditions), len(nodes))
+
+
+def parse_doses(
+    texts: Sequence[str], nodes: Sequence[str], where: str
+) -> tuple[tuple[str, ...], Float[np.ndarray, "n_conditions n_nodes"]]:
+    """Conditions written as "g1=0.5,g3=0.2": each text is one, and names itself.
+
+    where: what to call the place in problems.
+
+    Raises InputError with every problem of all texts.
+    """
+    problems = Problems()
+    position = {node: index for index, node in enumerate(nodes)}
+    conditions: dict[str, np.ndarray] = {}
+    for text in texts:
+        u = np.zeros(len(nodes))
+        seen: set[str] = set()
+        for part in text.split(","):
+            node, equals, dose = (piece.strip() for piece in part.rpartition("="))
+            if not equals or not node:
+                found = f"expected node=dose, found {part.strip()!r}"
+                problems.add(f"{where} {text!r}", found, 'Write it as in "g1=0.5,g3=0.2"')
+                continue
+            if node not in position:
+                note_unknown(node, nodes, f"{where} {text!r}", "node", problems)
+                continue
+            if node in seen:
+                found = f"expected each node once, found {node!r} again"
+                problems.add(f"{where} {text!r}", found, "Keep one of its doses")
+            seen.add(node)
+            value = number(dose, f"{where} {text!r}, node {node!r}", problems)
+            u[position[node]] = 0.0 if value is None else value
+        conditions[" ".join(part.strip() for part in text.split(","))] = u
+    problems.raise_any()
+    return tuple(conditions), np.array(list(conditions.values())).reshape(-1, len(nodes))

@@ -1,0 +1,78 @@
+"""Recognising the form of a data folder by the files in it."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from cellbox.data.dataset import Dataset
+from cellbox.data.readers.cellbox_csv import STEADY_STATE_TIME, read_cellbox_csv
+from cellbox.data.readers.tidy import read_tidy
+from cellbox.errors import refuse
+from cellbox.storage.csv_tables import Problems
+
+CELLBOX_FILES = ("pert.csv", "expr.csv")
+NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")
+TIDY_FILES = ("measurements.csv", "perturbations.csv")
+
+
+def read_data(
+    folder: str | PathLike[str],
+    *,
+    structural_zeros: bool = False,
+    time: float | None = None,
+) -> Dataset:
+    """Read a folder of data, in the CellBox or in the tidy form, whichever it holds.
+
+    CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
+    Tidy form: measurements.csv and perturbations.csv, see `read_tidy`.
+    structural_zeros, time: for the CellBox form, which tells no time (by default 10); a tidy folder
+        tells its own times, and its allowed edges in allowed_edges.csv.
+
+    Raises InputError if the folder holds neither form, or with every problem of its files.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        there = "a file" if folder.exists() else "nothing of that name"
+        raise refuse(
+            str(folder),
+            f"expected a folder of data, found {there}",
+            "Name the folder that holds pert.csv or measurements.csv",
+        )
+    present = sorted(path.name for path in folder.iterdir())
+    node_file = next((name for name in NODE_FILES if name in present), None)
+    is_tidy = all(name in present for name in TIDY_FILES)
+    is_cellbox = node_file is not None and all(name in present for name in CELLBOX_FILES)
+    if is_tidy == is_cellbox:
+        shown = ", ".join(present[:10]) + (", ..." if len(present) > 10 else "")
+        raise refuse(
+            str(folder),
+            "expected either pert.csv, expr.csv and node_Index.csv (CellBox form), or "
+            f"measurements.csv and perturbations.csv (tidy form), found {shown or 'no files'}",
+            "Keep one of the two forms in the folder"
+            if is_tidy
+            else "Name the files so, or point to the folder that holds them",
+        )
+    if node_file is not None and is_cellbox:
+        return read_cellbox_csv(
+            folder / "pert.csv",
+            folder / "expr.csv",
+            folder / node_file,
+            time=STEADY_STATE_TIME if time is None else time,
+            structural_zeros=structural_zeros,
+        )
+    problems = Problems()
+    if structural_zeros:
+        problems.add(
+            str(folder),
+            "expected the CellBox form for its structural zeros, found the tidy form",
+            "List the edges that may exist in allowed_edges.csv (columns source, target)",
+        )
+    if time is not None:
+        problems.add(
+            str(folder),
+            f"expected the CellBox form for a steady state at time {time:g}, found the tidy form",
+            "Leave the time out: measurements.csv tells it",
+        )
+    problems.raise_any()
+    return read_tidy(folder)

@@ -1,0 +1,213 @@
+"""The optional files of a tidy folder, beside its measurements and perturbations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.data.dataset import Split
+from cellbox.errors import InputError
+from cellbox.networks.network import Network, read_network
+from cellbox.storage.csv_tables import Problems, note_unknown, number, read_table
+
+PARTS = ("training", "validation", "test")
+UNUSED = "unused"
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What the optional files say; each None or empty where its file is absent."""
+
+    truth: Network | None = None
+    split: Split | None = None
+    activity_nodes: tuple[str, ...] = ()
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
+    undetermined: Bool[np.ndarray, " n_rows"] | None = None
+
+
+def read_extras(
+    folder: Path,
+    nodes: tuple[str, ...],
+    rows_of: Mapping[str, Sequence[int]],
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    problems: Problems,
+) -> Extras:
+    """Read the optional files that the folder holds, all but noise_free.csv.
+
+    rows_of: the dataset's rows of each condition.
+    """
+
+    def present(name: str) -> Path | None:
+        path = folder / name
+        return path if path.exists() else None
+
+    truth = None
+    network_path, amplitude_path = present("network.csv"), present("amplitudes.csv")
+    if network_path:
+        truth = _read_truth(network_path, nodes, problems)
+    if amplitude_path and not network_path:
+        found = "expected the network that these amplitudes belong to, found no network.csv"
+        problems.add(str(amplitude_path), found, "Add network.csv, or remove the amplitudes")
+    if amplitude_path:
+        amplitudes = _read_amplitudes(amplitude_path, nodes, problems)
+        truth = replace(truth, amplitudes=amplitudes) if truth else None
+    split_path, activity_path = present("split.csv"), present("activity_nodes.csv")
+    edge_path, undetermined_path = present("allowed_edges.csv"), present("undetermined.csv")
+    return Extras(
+        truth=truth,
+        split=_read_split(split_path, rows_of, perturbations, problems) if split_path else None,
+        activity_nodes=_read_activity(activity_path, nodes, problems) if activity_path else (),
+        allowed_edges=_read_allowed_edges(edge_path, nodes, problems) if edge_path else None,
+        undetermined=(
+            _read_undetermined(undetermined_path, rows_of, problems) if undetermined_path else None
+        ),
+    )
+
+
+def _read_truth(path: Path, nodes: tuple[str, ...], problems: Problems) -> Network | None:
+    try:
+        return read_network(path, known_nodes=nodes)
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _read_amplitudes(
+    path: Path, nodes: Sequence[str], problems: Problems
+) -> Float[np.ndarray, " n_nodes"]:
+    """α of each node; every node has to have one."""
+    amplitudes = np.ones(len(nodes))
+    places: dict[str, str] = {}
+    records = read_table(path, problems, required=("node", "amplitude"))
+    for record in records:
+        node, where = record["node"], f"{record.where}, column 'amplitude'"
+        value = number(record["amplitude"], where, problems)
+        if node not in nodes:
+            note_unknown(node, nodes, f"{record.where}, column 'node'", "node", problems)
+        elif places.setdefault(node, record.where) != record.where:
+            found = f"expected each node once, found {node!r} again ({places[node]})"
+            problems.add(record.where, found, "Keep one of the rows")
+        elif value is not None and value <= 0:
+            problems.add(where, f"expected a positive amplitude, found {value:g}", "Correct it")
+        elif value is not None:
+            amplitudes[nodes.index(node)] = value
+    missing = [node for node in nodes if node not in places]
+    if records and missing:
+        found = f"expected an amplitude for each node, found none for {', '.join(missing)}"
+        problems.add(str(path), found, "Add the missing nodes")
+    return amplitudes
+
+
+def _read_activity(path: Path, nodes: Sequence[str], problems: Problems) -> tuple[str, ...]:
+    """Names of the activity nodes."""
+    records = read_table(path, problems, required=("node",))
+    for record in records:
+        if record["node"] not in nodes:
+            note_unknown(record["node"], nodes, record.where, "node", problems)
+    return tuple(record["node"] for record in records)
+
+
+def _read_allowed_edges(
+    path: Path, nodes: Sequence[str], problems: Problems
+) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    """Which entries of W may be non-zero; row = target, column = source."""
+    position = {node: index for index, node in enumerate(nodes)}
+    allowed = np.zeros((len(nodes), len(nodes)), dtype=bool)
+    columns = ("source", "target")
+    for record in read_table(path, problems, required=columns, may_be_empty=True):
+        strange = [column for column in columns if record[column] not in position]
+        for column in strange:
+            where = f"{record.where}, column {column!r}"
+            note_unknown(record[column], nodes, where, "node", problems)
+        if not strange:
+            allowed[position[record["target"]], position[record["source"]]] = True
+    return allowed
+
+
+def _read_undetermined(
+    path: Path, rows_of: Mapping[str, Sequence[int]], problems: Problems
+) -> Bool[np.ndarray, " n_rows"]:
+    """Which rows are of a listed condition; no listed condition is an answer too."""
+    undetermined = np.zeros(sum(map(len, rows_of.values())), bool)
+    places: dict[str, str] = {}
+    for record in read_table(path, problems, required=("condition",), may_be_empty=True):
+        condition, where = record["condition"], f"{record.where}, column 'condition'"
+        if condition not in rows_of:
+            note_unknown(condition, tuple(rows_of), where, "condition", problems)
+        elif places.setdefault(condition, record.where) != record.where:
+            found = f"expected each condition once, found {condition!r} again ({places[condition]})"
+            problems.add(record.where, found, "Keep one of the rows")
+        else:
+            undetermined[list(rows_of[condition])] = True
+    return undetermined
+
+
+def _read_split(
+    path: Path,
+    rows_of: Mapping[str, Sequence[int]],
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    problems: Problems,
+) -> Split | None:
+    """The rows of each part; None if the file's columns cannot be used."""
+    part_of: dict[str, str] = {}
+    places: dict[str, str] = {}
+    records = read_table(path, problems, required=("condition", "part"))
+    for record in records:
+        condition, part = record["condition"], record["part"].casefold()
+        if condition not in rows_of:
+            where = f"{record.where}, column 'condition'"
+            note_unknown(condition, tuple(rows_of), where, "condition", problems)
+        elif places.setdefault(condition, record.where) != record.where:
+            found = f"expected each condition once, found {condition!r} again ({places[condition]})"
+            problems.add(record.where, found, "Keep one of the rows")
+        elif part not in (*PARTS, UNUSED):
+            found = f"expected training, validation, test or unused, found {record['part']!r}"
+            problems.add(f"{record.where}, column 'part'", found, "Write one of these words")
+        else:
+            part_of[condition] = part
+    if not records:
+        return None
+    missing = [condition for condition in rows_of if condition not in places]
+    if missing:
+        found = f"expected a part for each condition, found none for {', '.join(missing)}"
+        problems.add(str(path), found, "List each condition; unused leaves one out")
+    # A cell that is no part has been noted; whether its part is empty cannot be told.
+    if len(part_of) == len(rows_of):
+        _note_bad_parts(path, part_of, places, rows_of, perturbations, problems)
+    rows: dict[str, list[int]] = {part: [] for part in (*PARTS, UNUSED)}
+    for condition, part in part_of.items():
+        rows[part] += rows_of[condition]
+    return Split(**{part: np.array(sorted(rows[part]), dtype=int) for part in PARTS})
+
+
+def _note_bad_parts(
+    path: Path,
+    part_of: Mapping[str, str],
+    places: Mapping[str, str],
+    rows_of: Mapping[str, Sequence[int]],
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    problems: Problems,
+) -> None:
+    """Note empty parts, and conditions of one perturbation in different parts, which leak."""
+    empty = [part for part in PARTS if part not in part_of.values()]
+    if empty:
+        found = f"expected conditions in each part, found none for {' and '.join(empty)}"
+        problems.add(str(path), found, "Give each part at least one condition")
+    first: dict[tuple[float, ...], str] = {}
+    for condition, part in part_of.items():
+        perturbation = perturbations[rows_of[condition][0]]
+        # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.
+        if part == UNUSED or not perturbation.any():
+            continue
+        other = first.setdefault(tuple(perturbation), condition)
+        if part != part_of[other]:
+            problems.add(
+                f"{places[condition]}, column 'part'",
+                f"expected conditions with one perturbation in one part, found {condition!r} in "
+                f"{part} and {other!r} in {part_of[other]} ({places[other]})",
+                "Put them into one part: what was trained on cannot test",
+            )

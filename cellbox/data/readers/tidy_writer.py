@@ -1,0 +1,118 @@
+"""Writing a dataset as the tidy folder that `read_tidy` reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.data.dataset import Dataset, Split
+from cellbox.data.readers.tidy_extras import PARTS, UNUSED
+from cellbox.errors import refuse
+from cellbox.networks.network import write_network
+from cellbox.storage.csv_tables import number_text, table_text
+from cellbox.storage.files import whole_folder
+
+TIDY_FILES = (
+    *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
+    *("undetermined.csv", "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
+)
+
+
+def write_tidy(data: Dataset, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
+    """Write the dataset as a tidy folder; reading it gives the same dataset, to the last bit.
+
+    Each row is written as a condition under its own name, so that split.csv can place it; rows
+    with one perturbation are replicates again when they are read. The folder appears in full or
+    not at all, and its parents are made where needed. The dataset takes the folder's name.
+
+    overwrite: replace an existing folder, if it holds nothing but files of the tidy form.
+
+    Raises InputError where something is in the way.
+    """
+    # A link stays a link, and the folder that it points to is replaced.
+    target = Path(os.path.realpath(folder))
+    _check_free(target, folder, overwrite)
+    with whole_folder(target) as new:
+        _write_files(data, new)
+
+
+def _check_free(target: Path, folder: str | PathLike[str], overwrite: bool) -> None:
+    """Raise InputError where a file, or a folder that may not be replaced, is in the way."""
+    if target.exists() and not target.is_dir():
+        raise refuse(str(folder), "expected a folder to write, found a file", "Choose another name")
+    present = sorted(path.name for path in target.iterdir()) if target.exists() else []
+    strange = [name for name in present if name not in TIDY_FILES]
+    if strange and overwrite:
+        raise refuse(
+            str(folder),
+            f"expected only files of the tidy form to overwrite, found {', '.join(strange)}",
+            "Move them away, or choose another folder",
+        )
+    if present and not overwrite:
+        raise refuse(
+            str(folder),
+            f"expected a new or empty folder, found one with {', '.join(present)}",
+            "Choose another folder, or ask to overwrite this one",
+        )
+
+
+def _write_files(data: Dataset, folder: Path) -> None:
+    def write(name: str, header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
+        text = table_text(header, rows)
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+
+    long_header = ("condition", "time", "node", "value")
+    write("measurements.csv", long_header, _long_rows(data, data.measurements))
+    write("perturbations.csv", ("condition", "node", "value"), _perturbation_rows(data))
+    if data.noise_free is not None:
+        write("noise_free.csv", long_header, _long_rows(data, data.noise_free))
+    if data.undetermined is not None:
+        conditions = ((data.row_names[row],) for row in np.flatnonzero(data.undetermined))
+        write("undetermined.csv", ("condition",), conditions)
+    if data.truth is not None:
+        write_network(data.truth, folder / "network.csv")
+        amplitudes = zip(data.truth.nodes, map(number_text, data.truth.amplitudes), strict=True)
+        write("amplitudes.csv", ("node", "amplitude"), amplitudes)
+    if data.split is not None:
+        write("split.csv", ("condition", "part"), _split_rows(data, data.split))
+    if data.activity_nodes.any():
+        names = ((data.nodes[index],) for index in np.flatnonzero(data.activity_nodes))
+        write("activity_nodes.csv", ("node",), names)
+    if data.allowed_edges is not None:
+        edges = (
+            (data.nodes[source], data.nodes[target])
+            for target, source in np.argwhere(data.allowed_edges)
+        )
+        write("allowed_edges.csv", ("source", "target"), edges)
+
+
+def _long_rows(
+    data: Dataset, values: Float[np.ndarray, "n_rows n_times n_nodes"]
+) -> Iterator[tuple[str, ...]]:
+    """One row for each value, the missing ones too: they keep the order of rows and nodes."""
+    for row, name in enumerate(data.row_names):
+        for slot, time in enumerate(data.times):
+            for column, node in enumerate(data.nodes):
+                yield name, number_text(time), node, number_text(values[row, slot, column])
+
+
+def _perturbation_rows(data: Dataset) -> Iterator[tuple[str, ...]]:
+    """One row for each perturbed node of a condition, and one without a node for a control."""
+    for row, name in enumerate(data.row_names):
+        perturbed = np.flatnonzero(data.perturbations[row])
+        if not len(perturbed):
+            yield name, "", ""
+        for column in perturbed:
+            yield name, data.nodes[column], number_text(data.perturbations[row, column])
+
+
+def _split_rows(data: Dataset, split: Split) -> Iterator[tuple[str, ...]]:
+    """The part of each row, in the order of the rows."""
+    part_of = {int(row): part for part in PARTS for row in getattr(split, part)}
+    for row, name in enumerate(data.row_names):
+        yield name, part_of.get(row, UNUSED)

@@ -1,0 +1,161 @@
+"""Pseudo-experiments: a known network, a design, an exact solve, and noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.data.dataset import Dataset, Split
+from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.rounding_sensitivity import undetermined_conditions
+from cellbox.equation.network_responses import responses
+from cellbox.equation.solver_settings import EXACT
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks.network import Network, System
+from cellbox.settings import check_seed
+
+
+def equal_times(n_times: int, horizon: float) -> Float[np.ndarray, " n_times"]:
+    """`n_times` equally spaced times, the last at the horizon (the paper's: 5 up to 20)."""
+    return horizon * np.arange(1, n_times + 1) / n_times
+
+
+def simulate(
+    network: Network,
+    *,
+    n_conditions: int,
+    n_perturbed: int = 2,
+    n_times: int = 5,
+    horizon: float = 20.0,
+    noise: float = 0.01,
+    n_held_out: int = 5,
+    n_replicates: int = 1,
+    design: str = "paper",
+    seed: int = 0,
+    name: str = "simulated",
+) -> Dataset:
+    """Simulate an experiment on a known network.
+
+    n_conditions: training conditions. n_held_out: validation conditions, and test conditions
+    again as many, from the same design. n_perturbed: perturbed nodes per condition.
+    noise: standard deviation of the Gaussian noise on every value. The exact responses
+    (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth. Conditions
+    that rounding decides are marked (see `undetermined_conditions`).
+    n_replicates: measurements of every condition, each with noise of its own, in rows that
+    follow one another. design: "paper" or "balanced"; see `draw_design`.
+
+    Raises InputError for a budget that cannot be, and for a network too stiff to solve.
+    """
+    _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
+    check_perturbed(n_perturbed, len(network.nodes))
+    check_seed(seed)
+    random = np.random.default_rng(seed)
+    n_all = n_conditions + 2 * n_held_out
+    drawn = draw_design(n_all, len(network.nodes), random, kind=design)
+    perturbations = drawn.perturbations(n_perturbed)
+    times = equal_times(n_times, horizon)
+    exact, undetermined = exact_responses(network, perturbations, times, noise=noise, name=name)
+    part = np.repeat(np.arange(n_all), n_replicates)
+    exact = exact[part]
+    cut = np.array([n_conditions, n_conditions + n_held_out])
+    rows = np.split(np.arange(len(part)), cut * n_replicates)
+    return Dataset(
+        nodes=network.nodes,
+        times=times,
+        perturbations=perturbations[part],
+        measurements=exact + noise * random.standard_normal(exact.shape),
+        row_names=tuple(_row_names(n_all, n_replicates)),
+        activity_nodes=np.zeros(len(network.nodes), bool),
+        noise_free=exact,
+        undetermined=undetermined[part],
+        truth=network,
+        split=Split(training=rows[0], validation=rows[1], test=rows[2]),
+        name=name,
+    )
+
+
+def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
+    """Simulate one of the ten systems at the paper's budget, or with parts of it changed."""
+    budget = {
+        "n_conditions": system.n_conditions,
+        "n_perturbed": system.perturbed_nodes,
+        "n_times": system.n_times,
+        "horizon": system.horizon,
+        "noise": system.noise,
+        "n_held_out": system.n_held_out,
+    }
+    return simulate(system.network, **{**budget, **changes}, seed=seed, name=system.name)
+
+
+def exact_responses(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    *,
+    noise: float,
+    name: str,
+) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"]]:
+    """The exact responses (log ratio) at `times` (model time units), and which are undetermined.
+
+    noise: standard deviation of a measurement (log ratio); see `undetermined_conditions`.
+    name: what is simulated, for people.
+
+    Raises InputError for a network too stiff to solve.
+    """
+    exact = responses(network, perturbations, times)
+    _refuse_unsolved(exact, name)
+    return exact, undetermined_conditions(network, perturbations, times, exact, noise)
+
+
+def _refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:
+    """Refuse a network whose exact response could not be computed."""
+    unsolved = np.flatnonzero(~np.isfinite(exact).all(axis=(1, 2)))
+    if len(unsolved):
+        raise refuse(
+            f"simulation of {name}",
+            f"the exact response of {len(unsolved)} of {len(exact)} conditions needs more than "
+            f"{EXACT.max_steps} solver steps",
+            "Use smaller weights or amplitudes: this network is extremely stiff",
+        )
+
+
+def _row_names(n_conditions: int, n_replicates: int) -> list[str]:
+    names = [f"c{number + 1}" for number in range(n_conditions)]
+    if n_replicates == 1:
+        return names
+    return [f"{name} replicate {k + 1}" for name in names for k in range(n_replicates)]
+
+
+def _check_budget(
+    n_conditions: int,
+    n_times: int,
+    horizon: float,
+    noise: float,
+    n_held_out: int,
+    n_replicates: int,
+) -> None:
+    counts = {
+        "conditions": n_conditions,
+        "time points": n_times,
+        "held-out conditions": n_held_out,
+        "replicates": n_replicates,
+    }
+    problems = [
+        Problem(name, f"expected at least 1, found {count}", "Choose a larger number")
+        for name, count in counts.items()
+        if count < 1
+    ]
+    if not (np.isfinite(horizon) and horizon > 0):
+        problems.append(
+            Problem("horizon", f"expected a positive time, found {horizon}", "Use for example 20")
+        )
+    if not (np.isfinite(noise) and noise >= 0):
+        problems.append(
+            Problem(
+                "noise",
+                f"expected a standard deviation from 0 up, found {noise}",
+                "Use for example 0.01",
+            )
+        )
+    if problems:
+        raise InputError(problems)

@@ -1,0 +1,1 @@
+"""Evaluation: a model beside its baselines, on conditions it has not seen."""

@@ -1,0 +1,187 @@
+"""What is reported of a fitted model: prediction, recovery, and the baselines beside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.data.dataset import Dataset, Split
+from cellbox.models.model import FittedModel
+from cellbox.scores.baselines import score_baselines
+from cellbox.scores.metrics import (
+    PredictionScore,
+    Recovery,
+    in_order_of,
+    prediction_score,
+    recovery,
+    unsteady_share,
+    wrong_basin_share,
+)
+
+_NO_RECOVERY: dict[str, None] = dict.fromkeys(Recovery.__dataclass_fields__)
+
+
+def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
+    """Score a model on the test rows of its data.
+
+    Headline numbers leave out activity nodes; where there are any, "all_nodes" has the same
+    with them. What needs a truth that is not there is None, and so is an error that is not
+    finite because the model could not be solved. The names are an interface.
+
+    undetermined_share: share of the test rows that are undetermined (see
+        `cellbox.data.rounding_sensitivity`), which neither test_mae_noise_free nor
+        wrong_basin_share counts; None where not known.
+    wrong_basin_share: share of the others in which some node is off by more than half its true
+        amplitude at the last time.
+    unsteady_share: where there is one time point, which is most often meant as a steady state:
+        share of the test rows in which the model has not come to rest by then; else None.
+    """
+    predicted = model.predict(data.perturbations[split.test], data.times)
+    report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
+    report["undetermined_share"] = _undetermined_share(data, split)
+    report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
+    report["unsteady_share"] = _unsteady_share(model, predicted, data, split)
+    every = _every_node(data)
+    report["all_nodes"] = None if every is None else _scores(predicted, data, split, every)
+    if data.truth is None:
+        report.update(_NO_RECOVERY)
+    else:
+        report.update(asdict(recovery(model.network, data.truth)))
+    return report
+
+
+def evaluate_baselines(data: Dataset, split: Split) -> dict[str, Any]:
+    """Scores of the baselines on the same test rows: "mean", "ridge" and "persistence".
+
+    A baseline that does not apply is None. As in `evaluate`, activity nodes are left out; where
+    there are any, "all_nodes" has the same three with them, and else it is None.
+    """
+    every = _every_node(data)
+    return {
+        **_baseline_scores(data, split, data.measured_nodes),
+        "all_nodes": None if every is None else _baseline_scores(data, split, every),
+    }
+
+
+def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
+    """A report with its baselines, and whether the model predicts better than ridge.
+
+    The part "all_nodes", where there is one, gets its own baselines and its own answer. No
+    answer (None) where ridge does not apply or nothing was measured to compare with; a model
+    without a finite error is not better.
+    """
+    headline = {name: score for name, score in baselines.items() if name != "all_nodes"}
+    result = {
+        **report,
+        "baselines": headline,
+        "better_than_ridge": _better(report, headline["ridge"]),
+    }
+    of_all = baselines.get("all_nodes")
+    if report.get("all_nodes") is not None and of_all is not None:
+        result["all_nodes"] = beside_baselines(report["all_nodes"], of_all)
+    return result
+
+
+def verdict(report: dict[str, Any]) -> list[str]:
+    """In plain sentences, whether the model of a `beside_baselines` report beats ridge.
+
+    The second sentence is about all nodes, where activity nodes were left out of the first.
+    """
+    sentences = [_sentence(report, "CellBox predicts held-out conditions")]
+    of_all = report.get("all_nodes")
+    if of_all is not None and "baselines" in of_all:
+        sentences.append(
+            _sentence(of_all, "Over all nodes, activity nodes included, it predicts them")
+        )
+    return sentences
+
+
+def _sentence(report: dict[str, Any], subject: str) -> str:
+    ridge = report["baselines"]["ridge"]
+    if report["better_than_ridge"] is None:
+        return "No comparison with ridge: no held-out value was measured."
+    error, of_ridge = report["test_mae"], ridge["test_mae"]
+    if error is None:
+        return (
+            f"{subject} worse than ridge: its equations could not be solved for all of them "
+            f"(MAE of ridge {of_ridge:.4g})."
+        )
+    numbers = f"MAE {error:.4g} against {of_ridge:.4g}"
+    if error == of_ridge:
+        return f"{subject} no better than ridge: {numbers}."
+    return f"{subject} {'better' if error < of_ridge else 'worse'} than ridge: {numbers}."
+
+
+def _better(report: dict[str, Any], ridge: dict[str, float | None] | None) -> bool | None:
+    """Whether the model's error is the smaller one; None where there is nothing to compare."""
+    if ridge is None or ridge["test_mae"] is None:
+        return None
+    return report["test_mae"] is not None and bool(report["test_mae"] < ridge["test_mae"])
+
+
+def _every_node(data: Dataset) -> Bool[np.ndarray, " n_nodes"] | None:
+    """A mask of all nodes where the headline numbers leave some out, else None."""
+    return np.ones(data.n_nodes, bool) if data.activity_nodes.any() else None
+
+
+def _scores(
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
+    data: Dataset,
+    split: Split,
+    nodes: Bool[np.ndarray, " n_nodes"],
+) -> dict[str, float | None]:
+    noise_free = None if data.noise_free is None else data.noise_free[split.test]
+    measured, determined = data.measurements[split.test], data.determined[split.test]
+    return _plain(prediction_score(predicted, measured, noise_free, nodes, determined))
+
+
+def _undetermined_share(data: Dataset, split: Split) -> float | None:
+    if data.undetermined is None or not len(split.test):
+        return None
+    return float(data.undetermined[split.test].mean())
+
+
+def _wrong_basin_share(
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"], data: Dataset, split: Split
+) -> float | None:
+    if data.truth is None or data.noise_free is None:
+        return None
+    determined, nodes = data.determined[split.test], data.measured_nodes
+    exact = data.noise_free[split.test]
+    return wrong_basin_share(
+        predicted[determined, -1][:, nodes],
+        exact[determined, -1][:, nodes],
+        in_order_of(data.truth, data.nodes).amplitudes[nodes],
+    )
+
+
+def _unsteady_share(
+    model: FittedModel,
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
+    data: Dataset,
+    split: Split,
+) -> float | None:
+    if len(data.times) > 1:
+        return None
+    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
+
+
+def _baseline_scores(
+    data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
+) -> dict[str, dict[str, float | None] | None]:
+    return {
+        name: None if score is None else _plain(score)
+        for name, score in score_baselines(data, split, nodes).items()
+    }
+
+
+def _plain(score: PredictionScore) -> dict[str, float | None]:
+    """A score as JSON can hold it: an error that is not finite becomes None."""
+    return {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in asdict(score).items()
+    }

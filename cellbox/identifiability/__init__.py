@@ -1,0 +1,1 @@
+"""Identifiability: what a design and its data can determine of a network."""

@@ -1,0 +1,292 @@
+"""Several fits of the same data as one model: what they agree on, and how far they differ.
+
+Members start from draws of their own and, with a bootstrap, learn from draws of conditions of
+their own. Their mean predicts better than most of them, and how often an edge is selected tells
+how much it hangs on single conditions.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.errors import InputError, refuse
+from cellbox.models.model import FittedModel, Training, load_model
+from cellbox.networks.network import Network
+from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
+from cellbox.settings import Settings, settings_from_dict
+from cellbox.storage.files import atomic_write
+
+_FORMAT = 1
+ARRAYS = "ensemble.npz"
+DESCRIPTION = "ensemble.json"
+EDGES = "edges.csv"
+
+# Gradient descent alone leaves no weight at zero: an edge counts as selected above this share of
+# the member's largest |W|.
+SELECTED_ABOVE = 0.1
+
+
+@dataclass(frozen=True)
+class EnsembleEdge:
+    """The effect of `source` on `target` as an ensemble sees it.
+
+    mean: of W[target, source] over the members. low, high: the 90 % interval; see
+        `Ensemble.intervals_from`. frequency: share of the members that select the edge.
+    """
+
+    source: str
+    target: str
+    mean: float
+    low: float
+    high: float
+    frequency: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble(FittedModel):
+    """Fitted models of the same data; as a model it predicts what its members do on average.
+
+    network: the mean W and the mean α of the members. training: of all members in one record; its
+        history is that of the first.
+    members: those whose training did not diverge, at least one. n_diverged: how many others.
+    selected: which edges each member selects: those that its refinement left in, or, where
+        nothing was refined, |W| above `SELECTED_ABOVE` of its largest.
+    intervals: 90 % intervals of W from the least squares of all edges
+        (`cellbox.refinement.edge_intervals`), or None where the data do not allow them.
+    bootstrap: whether each member learned from a draw of conditions of its own.
+    """
+
+    members: tuple[FittedModel, ...]
+    n_diverged: int
+    selected: Bool[np.ndarray, "n_members n_nodes n_nodes"]
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"]
+    intervals: EdgeIntervals | None
+    bootstrap: bool
+
+    def predict(
+        self,
+        perturbations: Float[np.ndarray, "n_rows n_nodes"],
+        times: Float[np.ndarray, " n_times"] | None = None,
+    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
+
+        A row that some but not all members cannot solve is the mean of the others.
+        """
+        predicted = np.array([member.predict(perturbations, times) for member in self.members])
+        solved = np.isfinite(predicted)
+        total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    @property
+    def intervals_from(self) -> str:
+        """Where the intervals of `edges` come from, as a sentence."""
+        if self.intervals is not None:
+            return "90 % intervals from the least squares of all edges."
+        if len(self.members) < 2:
+            return "No intervals: one member alone does not tell them."
+        return (
+            f"90 % intervals from the spread of {len(self.members)} members alone: they show how "
+            "far members differ, and not how far all of them may be off."
+        )
+
+    def edges(self) -> list[EnsembleEdge]:
+        """Every edge that may be, the strongest first; a bound that is not known is infinite.
+
+        Without least squares an interval is mean ± Student's t · standard deviation of members.
+        """
+        nodes = self.network.nodes
+        mean, low, high = self._bounds()
+        frequency = self.selected.mean(axis=0)
+        targets, sources = np.nonzero(self.allowed_edges)
+        order = np.argsort(-np.abs(mean[targets, sources]), kind="stable")
+        return [
+            EnsembleEdge(
+                nodes[source],
+                nodes[target],
+                *(float(values[target, source]) for values in (mean, low, high, frequency)),
+            )
+            for target, source in zip(targets[order], sources[order], strict=True)
+        ]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ensemble.npz, ensemble.json (no pickle) and edges.csv; returns the folder.
+
+        Beside them is the mean network as a single model, as `FittedModel.save` writes it. The
+        folder is made where there is none. Raises InputError where a file is in its place.
+        """
+        folder = super().save(folder)
+        arrays: dict[str, Any] = {
+            "weights": np.array([member.network.weights for member in self.members]),
+            "amplitudes": np.array([member.network.amplitudes for member in self.members]),
+            "times": self.times,
+            "selected": self.selected,
+            "allowed_edges": self.allowed_edges,
+        }
+        if self.intervals is not None:
+            arrays |= {"low": self.intervals.low, "high": self.intervals.high}
+        with atomic_write(folder / ARRAYS, "wb") as binary:
+            np.savez(binary, **arrays)
+        with atomic_write(folder / DESCRIPTION) as text:
+            json.dump(self._description(), text, indent=2)
+        self.write_edges(folder / EDGES)
+        return folder
+
+    def write_edges(self, path: str | os.PathLike[str]) -> None:
+        """Write `edges` as CSV; what is not known is left empty."""
+        with atomic_write(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["source", "target", "mean", "low", "high", "selection_frequency"])
+            for edge in self.edges():
+                numbers = (edge.mean, edge.low, edge.high, edge.frequency)
+                shown = [repr(value) if np.isfinite(value) else "" for value in numbers]
+                writer.writerow([edge.source, edge.target, *shown])
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, low and high of every entry of W."""
+        weights = np.array([member.network.weights for member in self.members])
+        mean = weights.mean(axis=0)
+        if self.intervals is not None:
+            return mean, self.intervals.low, self.intervals.high
+        if len(weights) < 2:
+            return mean, np.full(mean.shape, -np.inf), np.full(mean.shape, np.inf)
+        within = student_quantile(LEVEL, len(weights) - 1) * weights.std(axis=0, ddof=1)
+        return mean, mean - within, mean + within
+
+    def _description(self) -> dict:
+        return {
+            "format": _FORMAT,
+            "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[member, target, source]",
+            "nodes": list(self.network.nodes),
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "bootstrap": self.bootstrap,
+            "diverged": self.n_diverged,
+            "members": [
+                {"seed": member.seed, "training": asdict(member.training)}
+                for member in self.members
+            ],
+        }
+
+
+def ensemble_of(
+    members: Sequence[FittedModel],
+    *,
+    n_diverged: int,
+    selected: Bool[np.ndarray, "n_members n_nodes n_nodes"],
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"],
+    intervals: EdgeIntervals | None,
+    bootstrap: bool,
+    seed: int,
+) -> Ensemble:
+    """The ensemble of these members, at least one; see `Ensemble` for the rest."""
+    first = members[0]
+    networks = [member.network for member in members]
+    mean = Network(
+        first.network.nodes,
+        np.mean([network.weights for network in networks], axis=0),
+        np.mean([network.amplitudes for network in networks], axis=0),
+    )
+    return Ensemble(
+        network=mean,
+        settings=first.settings,
+        times=first.times,
+        seed=seed,
+        training=_training_of(members, n_diverged),
+        members=tuple(members),
+        n_diverged=n_diverged,
+        selected=selected,
+        allowed_edges=allowed_edges,
+        intervals=intervals,
+        bootstrap=bootstrap,
+    )
+
+
+def _training_of(members: Sequence[FittedModel], n_diverged: int) -> Training:
+    """How the members' trainings went, as one record."""
+    records = [member.training for member in members]
+    errors = [each.validation_mae for each in records if each.validation_mae is not None]
+    count = "1 member was trained" if len(records) == 1 else f"{len(records)} members were trained"
+    diverged = f"; {n_diverged} diverged and were left out" if n_diverged else ""
+    return replace(
+        records[0],
+        status="completed",
+        message=f"{count}{diverged}.",
+        steps=max(record.steps for record in records),
+        validation_mae=float(np.mean(errors)) if errors else None,
+        seconds=max(record.seconds for record in records),
+        selection_error=None,
+        noise=None,
+    )
+
+
+def load_fitted(folder: str | os.PathLike[str]) -> FittedModel:
+    """Load the model that a fit wrote, an ensemble where it was one.
+
+    Raises InputError where that cannot be.
+    """
+    if (Path(folder) / DESCRIPTION).is_file():
+        return load_ensemble(folder)
+    return load_model(Path(folder))
+
+
+def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
+    """Load what `Ensemble.save` wrote. Raises InputError where that cannot be."""
+    folder = Path(folder)
+    missing = [name for name in (ARRAYS, DESCRIPTION) if not (folder / name).is_file()]
+    if missing:
+        raise refuse(
+            str(folder),
+            f"expected the files {ARRAYS} and {DESCRIPTION}, found no {' and no '.join(missing)}",
+            "Give the folder that a fit with several members wrote",
+        )
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if description["format"] != _FORMAT:
+            raise ValueError(f"format {description['format']} where this version reads {_FORMAT}")
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            arrays = dict(file)
+        settings = settings_from_dict(description["settings"], str(folder / DESCRIPTION))
+        return _rebuilt(description, arrays, settings)
+    except InputError:
+        raise
+    # The last two are how NumPy reports a file that was cut short.
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+        found = f"expected an ensemble as this version saves it, found {error}"
+        raise refuse(str(folder), found, "Train and save the ensemble again") from error
+
+
+def _rebuilt(description: dict, arrays: dict[str, np.ndarray], settings: Settings) -> Ensemble:
+    """The ensemble of a description and its arrays."""
+    nodes = tuple(description["nodes"])
+    members = [
+        FittedModel(
+            Network(nodes, weights, amplitudes),
+            settings,
+            arrays["times"],
+            int(member["seed"]),
+            Training(**member["training"]),
+        )
+        for member, weights, amplitudes in zip(
+            description["members"], arrays["weights"], arrays["amplitudes"], strict=True
+        )
+    ]
+    has_intervals = "low" in arrays
+    return ensemble_of(
+        members,
+        n_diverged=int(description["diverged"]),
+        selected=arrays["selected"],
+        allowed_edges=arrays["allowed_edges"],
+        intervals=EdgeIntervals(arrays["low"], arrays["high"]) if has_intervals else None,
+        bootstrap=bool(description["bootstrap"]),
+        seed=int(description["seed"]),
+    )

@@ -1,0 +1,193 @@
+"""A fitted model: predicts, saves, loads, and gives its network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from cellbox.equation.network_responses import responses
+from cellbox.equation.solver_settings import SolverSettings
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks.network import Network
+from cellbox.settings import Settings, settings_from_dict
+from cellbox.storage.files import atomic_write
+
+_FORMAT = 1
+_ARRAYS = "model.npz"
+_DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went.
+
+    status: "completed", "stopped_early", or "diverged"; message: the same as a sentence.
+    validation_mae: the best whole-horizon error on the validation rows, None if none was finite.
+    history: "step", "training_loss" and "validation_mae" at each validation.
+    seconds: training alone; compile_seconds: making the program, once per shape of problem.
+    selection_error, refinement, noise: see `cellbox.training.finish.Outcome`.
+    """
+
+    status: str
+    message: str
+    steps: int
+    validation_mae: float | None
+    history: dict[str, list]
+    seconds: float
+    compile_seconds: float
+    selection_error: float | None = None
+    refinement: str = ""
+    noise: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A learned network and how it was learned.
+
+    network: node names, W and α.
+    settings: what it was trained with.
+    times: the times of the data it was trained on; what `predict` uses unless told otherwise.
+    seed: the seed of its training.
+    training: how the training went.
+    """
+
+    network: Network
+    settings: Settings
+    times: Float[np.ndarray, " n_times"]
+    seed: int
+    training: Training
+
+    def predict(
+        self,
+        perturbations: Float[np.ndarray, "n_rows n_nodes"],
+        times: Float[np.ndarray, " n_times"] | None = None,
+    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
+
+        Columns of `perturbations` are the model's nodes in order, with the paper's sign. A row
+        that the solver could not finish is NaN. Raises InputError for unusable arrays.
+        """
+        perturbations = _numbers(perturbations, "perturbations")
+        times = self.times if times is None else _numbers(times, "times")
+        _check_request(perturbations, times, len(self.network.nodes))
+        return responses(self.network, perturbations, times, prediction_solver(self.settings))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model as NumPy arrays and JSON (no pickle); returns the folder.
+
+        The folder is made where there is none. Raises InputError where a file is in its place.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise refuse(str(folder), "expected a folder, found a file", "Choose another place")
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / _ARRAYS, "wb") as handle:
+            np.savez(
+                handle,
+                weights=self.network.weights,
+                amplitudes=self.network.amplitudes,
+                times=self.times,
+            )
+        description = {
+            "format": _FORMAT,
+            "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
+            "nodes": list(self.network.nodes),
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "training": asdict(self.training),
+        }
+        with atomic_write(folder / _DESCRIPTION) as handle:
+            json.dump(description, handle, indent=2)
+        return folder
+
+
+def prediction_solver(settings: Settings) -> SolverSettings:
+    """The model's solver with steps so fine that they no longer show in a prediction."""
+    solver = settings.solver
+    adaptive = "dopri8" if solver.step is not None else solver.solver
+    return replace(
+        solver,
+        solver=adaptive,
+        step=None,
+        rtol=min(solver.rtol, 1e-7),
+        atol=min(solver.atol, 1e-9),
+        max_steps=20_000,
+        # Nothing is differentiated, and the direct adjoint would unroll all those steps.
+        adjoint="auto",
+        precision="float64",
+    )
+
+
+def _numbers(values: ArrayLike, where: str) -> np.ndarray:
+    """The values as float64; raises InputError where they are no numbers, or rows differ."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise refuse(where, f"expected an array of numbers ({error})", "Correct it") from error
+
+
+def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:
+    problems = []
+    if perturbations.ndim != 2 or perturbations.shape[1] != n_nodes:
+        problems.append(
+            Problem(
+                "perturbations",
+                f"expected shape (rows, {n_nodes}), found {perturbations.shape}",
+                "Give one column for each node of the model",
+            )
+        )
+    elif not np.isfinite(perturbations).all():
+        row = int(np.flatnonzero(~np.isfinite(perturbations).all(axis=1))[0])
+        problems.append(
+            Problem(
+                f"perturbations, row {row}",
+                "expected finite numbers, found NaN or infinity",
+                "Use 0 where a node is left alone",
+            )
+        )
+    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all() or times[0] <= 0:
+        problems.append(
+            Problem("times", f"expected positive times, found {times}", "Give at least one")
+        )
+    elif (np.diff(times) <= 0).any():
+        problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
+    if problems:
+        raise InputError(problems)
+
+
+def load_model(folder: str | Path) -> FittedModel:
+    """Load a model that `FittedModel.save` wrote. Raises InputError where that cannot be."""
+    folder = Path(folder)
+    missing = [name for name in (_ARRAYS, _DESCRIPTION) if not (folder / name).is_file()]
+    if missing:
+        raise refuse(
+            str(folder),
+            f"expected the files {_ARRAYS} and {_DESCRIPTION}, found no {' and no '.join(missing)}",
+            "Give the folder that a fit or a sweep wrote its model to",
+        )
+    try:
+        description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
+        if description["format"] != _FORMAT:
+            raise ValueError(f"format {description['format']} where this version reads {_FORMAT}")
+        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            network = Network(tuple(description["nodes"]), arrays["weights"], arrays["amplitudes"])
+            times = arrays["times"]
+        return FittedModel(
+            network=network,
+            settings=settings_from_dict(description["settings"], str(folder / _DESCRIPTION)),
+            times=times,
+            seed=int(description["seed"]),
+            training=Training(**description["training"]),
+        )
+    except InputError:
+        raise
+    # The last two are how NumPy reports a file that was cut short.
+    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+        found = f"expected a model as this version saves it, found {type(error).__name__}: {error}"
+        raise refuse(str(folder), found, "Train and save the model again") from error

@@ -1,0 +1,1 @@
+"""Networks: what they are, the ten known systems, and the forms they are written in."""

@@ -1,0 +1,179 @@
+"""A network as a table, and as files for Cytoscape, networkx and spreadsheets.
+
+Edges are signed and directed: a positive weight activates its target, a negative one inhibits
+it. Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import unicodedata
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool
+
+from cellbox.errors import refuse
+from cellbox.networks.network import Network
+from cellbox.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    import pandas
+
+_GRAPHML = "http://graphml.graphdrawing.org/xmlns"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The effect of `source` on `target`: `weight` is W[target, source], dimensionless."""
+
+    source: str
+    target: str
+    weight: float
+
+
+def edge_table(
+    network: Network,
+    *,
+    threshold: float = 0.0,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> list[Edge]:
+    """The edges with |weight| > threshold, strongest first; self-regulation counts as an edge.
+
+    allowed: which entries of W[target, source] may be edges at all; None for all.
+
+    Raises InputError where the threshold is negative or not a number.
+    """
+    if not threshold >= 0:
+        raise refuse(
+            "threshold", f"expected a number >= 0, found {threshold}", "Give 0 to keep all edges"
+        )
+    selected = np.abs(network.weights) > threshold
+    if allowed is not None:
+        selected &= allowed
+    targets, sources = np.nonzero(selected)
+    weights = network.weights[targets, sources]
+    return [
+        Edge(network.nodes[sources[index]], network.nodes[targets[index]], float(weights[index]))
+        for index in np.argsort(-np.abs(weights), kind="stable")
+    ]
+
+
+def to_frame(
+    network: Network,
+    *,
+    threshold: float = 0.0,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> pandas.DataFrame:
+    """`edge_table` as a data frame with the columns source, target and weight.
+
+    Raises InputError where pandas is not installed, and where `edge_table` does.
+    """
+    try:
+        import pandas
+    except ImportError as absent:
+        raise refuse(
+            "table of a network",
+            "expected pandas to be installed, found none",
+            'Install it with: pip install "cellbox[plots]"',
+        ) from absent
+    edges = edge_table(network, threshold=threshold, allowed=allowed)
+    return pandas.DataFrame(
+        {
+            "source": [edge.source for edge in edges],
+            "target": [edge.target for edge in edges],
+            "weight": np.array([edge.weight for edge in edges], dtype=float),
+        }
+    )
+
+
+def write_edges_csv(
+    network: Network,
+    path: str | os.PathLike[str],
+    *,
+    threshold: float = 0.0,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> None:
+    """Write `edge_table` as CSV with the header source,target,weight; weights keep every digit.
+
+    Raises InputError where `edge_table` does, and where the folder does not exist.
+    """
+    edges = edge_table(network, threshold=threshold, allowed=allowed)
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["source", "target", "weight"])
+        writer.writerows([edge.source, edge.target, repr(edge.weight)] for edge in edges)
+
+
+def write_graphml(
+    network: Network, path: str | os.PathLike[str], *, threshold: float = 0.0
+) -> None:
+    """Write a directed GraphML graph of all nodes and the edges with |weight| > threshold.
+
+    Nodes have an `amplitude` (α), edges a `weight` and a `sign` ("activates" or "inhibits").
+
+    Raises InputError where `edge_table` does, where a name cannot be written, and where the
+    folder does not exist.
+    """
+    _require_writable_names(network)
+    root = ElementTree.Element("graphml", xmlns=_GRAPHML)
+    for owner, name, kind in (
+        ("node", "amplitude", "double"),
+        ("edge", "weight", "double"),
+        ("edge", "sign", "string"),
+    ):
+        attributes = {"id": name, "for": owner, "attr.name": name, "attr.type": kind}
+        ElementTree.SubElement(root, "key", attributes)
+    graph = ElementTree.SubElement(root, "graph", id="network", edgedefault="directed")
+    for name, amplitude in zip(network.nodes, network.amplitudes, strict=True):
+        node = ElementTree.SubElement(graph, "node", id=name)
+        _graphml_value(node, "amplitude", repr(float(amplitude)))
+    for edge in edge_table(network, threshold=threshold):
+        element = ElementTree.SubElement(graph, "edge", source=edge.source, target=edge.target)
+        _graphml_value(element, "weight", repr(edge.weight))
+        _graphml_value(element, "sign", _relation(edge))
+    ElementTree.indent(root)
+    with atomic_write(path, "wb") as file:
+        ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+
+
+def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: float = 0.0) -> None:
+    """Write Cytoscape's simple interaction format: source, activates or inhibits, target.
+
+    Fields are separated by tabs, so names may have spaces. A node without any edge of
+    |weight| > threshold has a line of its own.
+
+    Raises InputError where `edge_table` does, where a name cannot be written, and where the
+    folder does not exist.
+    """
+    _require_writable_names(network)
+    edges = edge_table(network, threshold=threshold)
+    connected = {name for edge in edges for name in (edge.source, edge.target)}
+    lines = [f"{edge.source}\t{_relation(edge)}\t{edge.target}" for edge in edges]
+    lines += [name for name in network.nodes if name not in connected]
+    with atomic_write(path) as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _relation(edge: Edge) -> str:
+    """What the source does to the target, in SIF's and GraphML's word."""
+    return "activates" if edge.weight > 0 else "inhibits"
+
+
+def _graphml_value(owner: ElementTree.Element, key: str, text: str) -> None:
+    """Attach the value of one declared attribute to a node or edge."""
+    ElementTree.SubElement(owner, "data", key=key).text = text
+
+
+def _require_writable_names(network: Network) -> None:
+    """Refuse control characters: XML has no way to write them, and tabs are SIF's separator."""
+    for number, name in enumerate(network.nodes, start=1):
+        if any(unicodedata.category(character) == "Cc" for character in name):
+            raise refuse(
+                f"network, node {number}",
+                f"expected a name without tabs, line ends or control characters, found {name!r}",
+                "Rename the node",
+            )

@@ -1,8 +1,0 @@
-"""Files to datasets: every problem of the files is reported at once, with its place."""
-
-from cellbox.readers.cellbox_csv import cellbox_2020_edges, read_cellbox_csv
-from cellbox.readers.folders import read_data
-from cellbox.readers.tidy import read_tidy
-from cellbox.readers.tidy_writer import write_tidy
-
-__all__ = ["cellbox_2020_edges", "read_cellbox_csv", "read_data", "read_tidy", "write_tidy"]

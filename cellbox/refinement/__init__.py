@@ -1,0 +1,1 @@
+"""Refinement: least squares with a selection of edges, and intervals for each."""

@@ -1,0 +1,267 @@
+"""Least squares through multiple shooting: the states at the measured times are free as well.
+
+A response is cut at its measured times. The state there is an unknown of its own, tied to what
+was measured and, more tightly, to where Eq. 1 leads from the state before:
+
+    Σ (state − measurement)² + Σ (end of interval − state)² / tie²
+
+Interval shooting starts from noisy measurements, which biases W; single shooting cannot follow
+responses that sit on an unstable ridge. This does neither: where Eq. 1 contracts, it is single
+shooting up to a hundredth of the noise's variance (tie²), and where it expands, an error early on
+is taken up by the states in between. (Multiple shooting: Bock 1983; free states with a tie:
+weak-constraint variational assimilation, Trémolet 2006.)
+
+States are eliminated row by row, so that each Gauss-Newton step solves for W and log α alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cellbox.data.dataset import Dataset
+from cellbox.equation.interval_flow import ends, flow
+from cellbox.networks.network import Network
+
+# How far a state may lie from the end of the interval before it, in units of the noise.
+TIGHT = 0.1
+
+# In a step, in units of the noise: a state that was not measured may go wherever the ties lead, but
+# for rounding.
+_DEVIATION_OF_UNMEASURED = 1e3
+
+# What damping a search begins with: near its goal, and far from it, where a long step may end in
+# another valley.
+NEAR, FAR = 1e-2, 100.0
+
+
+class Point(NamedTuple):
+    """Where the search is: W row-major and log α, and the free states."""
+
+    parameters: Float[np.ndarray, " n_parameters"]
+    states: Float[np.ndarray, "n_rows n_times n_nodes"]
+
+
+class Quadratic(NamedTuple):
+    """The sum of squares near a point, with its states eliminated.
+
+    After a step it is what it was + 2 gradient·step + step·curvature·step.
+
+    It is about the parameters that are free. The ties, apart + by_parameters·step, are weighted by
+    what noise and ties leave uncertain of them: residuals and sensitivities are L⁻¹ of both, where
+    L Lᵀ is the covariance. The best step of the states is to_states @ (residuals + sensitivities @
+    step) − misfit.
+    """
+
+    curvature: Float[np.ndarray, "n_free n_free"]
+    gradient: Float[np.ndarray, " n_free"]
+    residuals: Float[np.ndarray, "n_rows n_values"]
+    sensitivities: Float[np.ndarray, "n_rows n_values n_free"]
+    to_states: Float[np.ndarray, "n_rows n_values n_values"]
+    misfit: Float[np.ndarray, "n_rows n_values"]
+
+    def moved(
+        self,
+        point: Point,
+        free: Bool[np.ndarray, " n_parameters"],
+        step: Float[np.ndarray, " n_free"],
+    ) -> Point:
+        """The point after a step of the free parameters, which the states follow."""
+        parameters = point.parameters.copy()
+        parameters[free] += step
+        ties = self.residuals + self.sensitivities @ step
+        of_states = (self.to_states @ ties[..., None])[..., 0] - self.misfit
+        return Point(parameters, point.states + of_states.reshape(point.states.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class MultipleShooting:
+    """The measured series that a network is to explain.
+
+    measurements: log ratios, NaN where nothing was measured. times: ascending.
+    tie: how far a state may lie from the end of the interval before it, in units of the noise.
+    """
+
+    perturbations: Float[np.ndarray, "n_rows n_nodes"]
+    measurements: Float[np.ndarray, "n_rows n_times n_nodes"]
+    times: Float[np.ndarray, " n_times"]
+    tie: float = TIGHT
+
+    @classmethod
+    def of(cls, data: Dataset, rows: Int[np.ndarray, " n_rows"]) -> MultipleShooting:
+        """The problem of some rows of a data set; a row may be given more than once."""
+        return cls(data.perturbations[rows], data.measurements[rows], data.times)
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return self.perturbations.shape[1]
+
+    @cached_property
+    def measured(self) -> Bool[np.ndarray, "n_rows n_times n_nodes"]:
+        """What was measured."""
+        return np.isfinite(self.measurements)
+
+    @property
+    def n_values(self) -> int:
+        """Number of measured values."""
+        return int(self.measured.sum())
+
+    def point(self, network: Network) -> Point:
+        """A network, and the measured states; where none was measured, where the network leads."""
+        parameters = np.concatenate([network.weights.ravel(), np.log(network.amplitudes)])
+        states = np.empty(self.measurements.shape)
+        state = np.zeros(self.perturbations.shape)
+        durations = np.diff(self.times, prepend=0.0)
+        for time, duration in enumerate(durations):
+            if not self.measured[:, time].all():
+                state = ends(
+                    network.weights,
+                    network.amplitudes,
+                    state,
+                    self.perturbations,
+                    np.full(len(state), duration),
+                )
+            state = np.where(self.measured[:, time], self.measurements[:, time], state)
+            states[:, time] = state
+        return Point(parameters, states)
+
+    def network(self, point: Point, nodes: tuple[str, ...]) -> Network:
+        """The network at a point."""
+        return Network(nodes, *self._split(point.parameters))
+
+    def sum_of_squares(self, point: Point) -> float:
+        """What is minimised, in squared log ratio; infinite where the network cannot be solved."""
+        # Numbers that overflow give an infinite sum, which is the answer.
+        with np.errstate(all="ignore"):
+            reached = ends(*self._split(point.parameters), *self._intervals(point.states))
+            apart = (reached.reshape(point.states.shape) - point.states) / self.tie
+            total = np.sum(self._residuals(point) ** 2) + np.sum(apart**2)
+        return float(total) if np.isfinite(total) else np.inf
+
+    def linearise(
+        self,
+        point: Point,
+        free: Bool[np.ndarray, " n_parameters"] | None = None,
+    ) -> Quadratic:
+        """The quadratic that Gauss and Newton minimise at a point.
+
+        free: the parameters that it is about; all by default.
+        """
+        n_rows, n_times, n_nodes = point.states.shape
+        n_values = n_times * n_nodes
+        there = flow(*self._split(point.parameters), *self._intervals(point.states))
+        by_parameters = there.by_parameters if free is None else there.by_parameters[..., free]
+        by_parameters = by_parameters.reshape(n_rows, n_values, -1) / self.tie
+        apart = (there.ends.reshape(n_rows, n_values) - point.states.reshape(n_rows, -1)) / self.tie
+        by_states = self._by_states(there.by_start)
+        misfit = self._residuals(point).reshape(n_rows, n_values)
+        # A tie is uncertain by itself, and by the noise of the measurements that tell its states.
+        deviation = np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED).reshape(n_rows, 1, -1)
+        scaled = by_states * deviation
+        # The square root of the covariance, scaled @ scaledᵀ + 1, without that product, which
+        # rounding would spoil where a network is unstable.
+        own = np.broadcast_to(np.eye(n_values), scaled.shape)
+        parts = np.concatenate([np.swapaxes(scaled, 1, 2), own], axis=1)
+        whiten = np.linalg.inv(np.swapaxes(np.linalg.qr(parts, mode="r"), 1, 2))
+        expected = apart - np.einsum("rvs,rs->rv", by_states, misfit)
+        residuals = (whiten @ expected[..., None])[..., 0]
+        sensitivities = whiten @ by_parameters
+        flat = sensitivities.reshape(n_rows * n_values, -1)
+        return Quadratic(
+            curvature=flat.T @ flat,
+            gradient=flat.T @ residuals.reshape(-1),
+            residuals=residuals,
+            sensitivities=sensitivities,
+            to_states=-np.swapaxes(whiten @ (scaled * deviation), 1, 2),
+            misfit=misfit,
+        )
+
+    def _split(self, parameters: Float[np.ndarray, " n_parameters"]) -> tuple[np.ndarray, ...]:
+        """W and α."""
+        n_weights = self.n_nodes**2
+        weights = parameters[:n_weights].reshape(self.n_nodes, self.n_nodes)
+        with np.errstate(over="ignore"):
+            return weights, np.exp(parameters[n_weights:])
+
+    def _intervals(self, states: Float[np.ndarray, "n_rows n_times n_nodes"]) -> tuple:
+        """Start, perturbation and duration of every interval, row by row."""
+        n_rows, n_times, n_nodes = states.shape
+        starts = np.concatenate([np.zeros((n_rows, 1, n_nodes)), states[:, :-1]], axis=1)
+        perturbations = np.repeat(self.perturbations, n_times, axis=0)
+        durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
+        return starts.reshape(-1, n_nodes), perturbations, durations
+
+    def _residuals(self, point: Point) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """State minus measurement, 0 where nothing was measured."""
+        with np.errstate(invalid="ignore"):
+            return np.where(self.measured, point.states - self.measurements, 0.0)
+
+    def _by_states(
+        self, by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+    ) -> Float[np.ndarray, "n_rows n_values n_values"]:
+        """How the ties of a row depend on its states."""
+        n_times, n_nodes = len(self.times), self.n_nodes
+        by_start = by_start.reshape(-1, n_times, n_nodes, n_nodes)
+        blocks = np.zeros((len(by_start), n_times, n_nodes, n_times, n_nodes))
+        times, nodes = np.arange(n_times), np.arange(n_nodes)
+        blocks[:, times[:, None], nodes, times[:, None], nodes] = -1.0
+        for time in range(1, n_times):
+            blocks[:, time, :, time - 1] = by_start[:, time]
+        return blocks.reshape(len(by_start), n_times * n_nodes, -1) / self.tie
+
+
+def least_squares(
+    problem: MultipleShooting,
+    point: Point,
+    free: Bool[np.ndarray, " n_parameters"],
+    *,
+    expected: Float[np.ndarray, " n_parameters"] | None = None,
+    penalty: Float[np.ndarray, " n_parameters"] | float = 0.0,
+    damping: float = FAR,
+    most_steps: int = 30,
+    tolerance: float = 1e-6,
+) -> tuple[Point, int]:
+    """Minimise the sum of squares + Σ penalty · (free parameter − expected)², and the states too.
+
+    penalty: of each parameter, or of all. expected: where it draws them to; by default to where
+    they are.
+    damping: of the first step; it falls as steps succeed.
+
+    Damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963) until one gains less than
+    `tolerance` of the sum. Returns the best point, and how many steps were taken. Every step
+    lowers the sum, so the answer is never worse than the start.
+    """
+    expected = point.parameters if expected is None else expected
+    penalties = np.broadcast_to(penalty, free.shape)[free]
+
+    def objective(at: Point) -> float:
+        apart = (at.parameters - expected)[free]
+        return problem.sum_of_squares(at) + float(penalties @ apart**2)
+
+    value = objective(point)
+    for taken in range(most_steps):
+        if not np.isfinite(value):
+            return point, taken
+        quadratic = problem.linearise(point, free)
+        curvature = quadratic.curvature + np.diag(penalties)
+        gradient = quadratic.gradient + penalties * (point.parameters - expected)[free]
+        scale = np.diag(np.diag(curvature) + 1e-12)
+        while True:
+            step = -np.linalg.solve(curvature + damping * scale, gradient)
+            moved = quadratic.moved(point, free, step)
+            reached = objective(moved)
+            if reached < value:
+                break
+            damping *= 8
+            if damping > 1e8:
+                return point, taken
+        gain, point, value = (value - reached) / value, moved, reached
+        damping = max(damping / 8, 1e-10)
+        if gain < tolerance:
+            return point, taken + 1
+    return point, most_steps

@@ -1,0 +1,304 @@
+"""The last phase of training: least squares by multiple shooting, and a selection of edges.
+
+Gradient descent finds the neighbourhood of a network but gets no further than its penalties and
+its patience allow. From there a few Gauss-Newton steps reach the least-squares network, which is
+the most that the data can tell under Gaussian noise; edges that the data do not ask for are left
+out (`cellbox.refinement.edge_selection`), in stages, since far from the data W is not determined
+and a quadratic not to be trusted; what is left is fitted once more without them. Amplitudes are
+taken to be as alike as the data say (`cellbox.refinement.amplitude_pooling`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.networks.network import Network
+from cellbox.refinement.amplitude_pooling import pool_amplitudes
+from cellbox.refinement.edge_selection import (
+    information_criterion,
+    inverse,
+    leave_out,
+    missing_edge,
+)
+from cellbox.refinement.multiple_shooting import (
+    FAR,
+    NEAR,
+    TIGHT,
+    MultipleShooting,
+    Point,
+    Quadratic,
+    least_squares,
+)
+
+# Larger networks are not refined: a step would take minutes.
+LARGEST_NETWORK = 40
+
+# Standard deviation of a weak Gaussian prior on the entries of W, around 0, and at first of log α,
+# around where descent left it. It keeps those that the data do not determine from running away.
+PRIOR_DEVIATION = 1.0
+_HARDLY_ANY_PRIOR = 10.0
+
+# A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
+# would else stay in the next best valley.
+_TIES = (30.0, 3.0, 0.3, TIGHT)
+
+# A search ends when a step gains less than this share; on the way it need not arrive.
+_TOLERANCE, _ON_THE_WAY = 1e-6, 1e-3
+
+# In one stage no more than this share of the edges is left out.
+_SHARE_LEFT_OUT = 0.4
+_MOST_STAGES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """A network after refinement.
+
+    noise: estimated standard deviation of the measurements (log ratio).
+    n_edges: entries of W that are not zero. n_values: measured values that it was fitted to.
+    information: the Bayesian information criterion; infinite where the network cannot be solved.
+    """
+
+    network: Network
+    noise: float
+    n_edges: int
+    n_values: int
+    n_steps: int
+    information: float
+
+    @property
+    def penalised_noise(self) -> float:
+        """The information criterion as an error (log ratio): noise · n_values^(p / 2 n_values).
+
+        It falls as a network of p parameters explains the data better, and rises with p.
+        """
+        return float(np.exp(self.information / (2 * self.n_values)))
+
+
+def obstacle(problem: MultipleShooting) -> str | None:
+    """Why these data cannot be refined, in words, or None where they can."""
+    if problem.n_nodes > LARGEST_NETWORK:
+        return f"{problem.n_nodes} nodes are more than {LARGEST_NETWORK}"
+    if problem.n_values < 4 * problem.n_nodes:
+        return f"{problem.n_values} measured values are too few for {problem.n_nodes} nodes"
+    return None
+
+
+def refine(
+    problem: MultipleShooting,
+    start: Network,
+    *,
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    select_edges: bool = True,
+) -> Refined:
+    """Refine a network that already explains the data roughly.
+
+    allowed_edges: which entries of W may differ from zero; all by default.
+    select_edges: leave out what the data do not ask for; else every allowed edge stays.
+
+    A network that is too stiff to be solved comes back as it was, with an infinite criterion.
+    Raises numpy's LinAlgError where the equations of a step have no solution.
+    """
+    # A start may be wild: numbers that overflow give an infinite criterion, which says it.
+    with np.errstate(all="ignore"):
+        search = _Search(problem, start, allowed_edges)
+        search.approach()
+        if select_edges:
+            search.select()
+        return search.result(start.nodes)
+
+
+def explain(problem: MultipleShooting, network: Network) -> Refined:
+    """How well a network as it is explains the data; only the free states are fitted."""
+    with np.errstate(all="ignore"):
+        search = _Search(problem, network, network.weights != 0)
+        search.fit_states()
+        return search.result(network.nodes)
+
+
+class _Search:
+    """Where the refinement is: a point, and the parameters that may differ from zero."""
+
+    def __init__(
+        self,
+        problem: MultipleShooting,
+        start: Network,
+        allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+    ):
+        n_nodes = problem.n_nodes
+        allowed = np.ones((n_nodes, n_nodes), bool) if allowed_edges is None else allowed_edges
+        self._problem = problem
+        self._point = problem.point(start)
+        self._is_weight = np.arange(n_nodes**2 + n_nodes) < n_nodes**2
+        self._allowed = np.concatenate([allowed.ravel(), np.ones(n_nodes, bool)])
+        self._expected = np.where(self._is_weight, 0.0, self._point.parameters)
+        self._free = self._allowed
+        self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
+        self._n_amplitudes = float(n_nodes)
+        self._n_steps = 0
+        # The responses' mean square, and the noise's variance as it is estimated now: at first
+        # that of a hundredth of the responses.
+        self._scale = float(np.nanmean(problem.measurements**2))
+        self._variance = self._scale / 10_000
+
+    def approach(self) -> None:
+        """The first fit, from a rough start, over no more parameters than the data can tell."""
+        self._free = self._no_more_than_the_data_tell()
+        self._point = self._point._replace(
+            parameters=np.where(self._free, self._point.parameters, 0.0)
+        )
+        for tie in _TIES:
+            self._problem = replace(self._problem, tie=tie)
+            self._descend(damping=FAR, tolerance=_TOLERANCE if tie == TIGHT else _ON_THE_WAY)
+        self.fit()
+
+    def fit(self) -> None:
+        """Least squares over the free parameters, from nearby."""
+        # Twice: how strong the prior is depends on the noise, and where it draws amplitudes on
+        # what they are, which the first fit tells.
+        self._descend(damping=NEAR, tolerance=_TOLERANCE)
+        self._pool_amplitudes()
+        self._descend(damping=NEAR, tolerance=_TOLERANCE)
+
+    def _descend(self, damping: float, tolerance: float) -> None:
+        """One search for the minimum, and what it tells of the noise."""
+        self._point, taken = least_squares(
+            self._problem,
+            self._point,
+            self._free,
+            expected=self._expected,
+            penalty=self._penalty,
+            damping=damping,
+            tolerance=tolerance,
+        )
+        self._n_steps += taken
+        spare = self._problem.n_values - int(self._free.sum())
+        variance = self._problem.sum_of_squares(self._point) / max(
+            spare, self._problem.n_values // 4
+        )
+        # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
+        self._variance = min(variance, self._scale / 10)
+
+    @property
+    def _penalty(self) -> Float[np.ndarray, " n_parameters"]:
+        """What stands for the prior in the sum of squares."""
+        return self._variance / self._deviation**2
+
+    def _pool_amplitudes(self) -> None:
+        """Expect of the amplitudes what they say of one another."""
+        if not np.isfinite(self._problem.sum_of_squares(self._point)):
+            return
+        amplitudes = ~self._is_weight
+        # As if amplitudes had next to no prior, since it is to come from them.
+        deviation = np.where(amplitudes, _HARDLY_ANY_PRIOR, self._deviation)
+        quadratic = self._penalised(self._free, deviation)
+        covariance = inverse(quadratic.curvature)
+        among_free = amplitudes[self._free]
+        step = -(covariance @ quadratic.gradient)[among_free]
+        pool = pool_amplitudes(
+            self._point.parameters[amplitudes] + step,
+            self._variance * covariance[np.ix_(among_free, among_free)],
+        )
+        self._expected[amplitudes] = pool.centre
+        self._deviation[amplitudes] = pool.width
+        self._n_amplitudes = pool.n_effective
+
+    def fit_states(self) -> None:
+        """Fit the free states alone."""
+        nothing = np.zeros_like(self._free)
+        self._point, self._n_steps = least_squares(self._problem, self._point, nothing)
+
+    def select(self) -> None:
+        """Leave edges out, and let them in, until neither lowers the information criterion."""
+        seen: set[bytes] = set()
+        # A selection that came up before would come up for ever.
+        while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
+            seen.add(self._free.tobytes())
+            if not (self._drop() or self._add()):
+                return
+
+    def result(self, nodes: tuple[str, ...]) -> Refined:
+        """What was found."""
+        n_values, n_edges = self._problem.n_values, int((self._free & self._is_weight).sum())
+        spare = n_values - n_edges - self._problem.n_nodes
+        total = self._problem.sum_of_squares(self._point)
+        return Refined(
+            network=self._problem.network(self._point, nodes),
+            noise=float(np.sqrt(total / max(1, spare))),
+            n_edges=n_edges,
+            n_values=n_values,
+            n_steps=self._n_steps,
+            information=information_criterion(total, n_values, n_edges + self._n_amplitudes),
+        )
+
+    def _drop(self) -> bool:
+        """Leave out edges, if the quadratic says so; whether any was."""
+        free = self._free
+        quadratic = self._penalised(free)
+        n_free = int(free.sum())
+        kept, values = leave_out(
+            self._point.parameters[free],
+            quadratic.curvature,
+            self._penalised_sum(),
+            self._problem.n_values,
+            self._is_weight[free],
+            fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
+        )
+        if kept.all():
+            return False
+        moved = quadratic.moved(self._point, free, values - self._point.parameters[free])
+        self._free = free.copy()
+        self._free[free] = kept
+        # Far from the minimum the quadratic may mislead; the network without them is then nearer.
+        plain = Point(self._point.parameters * self._free, self._point.states)
+        self._point = min(moved, plain, key=self._problem.sum_of_squares)
+        self.fit()
+        return True
+
+    def _add(self) -> bool:
+        """Let the edge in that would help most; whether there was one."""
+        quadratic = self._penalised(self._allowed)
+        added = missing_edge(
+            quadratic.curvature,
+            quadratic.gradient,
+            self._penalised_sum(),
+            self._problem.n_values,
+            self._free[self._allowed],
+        )
+        if added is None:
+            return False
+        self._free = self._free.copy()
+        self._free[np.flatnonzero(self._allowed)[added]] = True
+        self.fit()
+        return True
+
+    def _no_more_than_the_data_tell(self) -> Bool[np.ndarray, " n_parameters"]:
+        """Of the allowed parameters at most one for each two values: α, and the largest of W."""
+        most_edges = max(1, self._problem.n_values // 2 - self._problem.n_nodes)
+        strength = np.where(self._allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
+        strongest = np.zeros(len(strength), bool)
+        strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True
+        return self._allowed & (strongest | ~self._is_weight)
+
+    def _penalised_sum(self) -> float:
+        """The sum of squares with the prior's share."""
+        apart = (self._point.parameters - self._expected)[self._free]
+        prior = float(self._penalty[self._free] @ apart**2)
+        return self._problem.sum_of_squares(self._point) + prior
+
+    def _penalised(
+        self,
+        which: Bool[np.ndarray, " n_parameters"],
+        deviation: Float[np.ndarray, " n_parameters"] | None = None,
+    ) -> Quadratic:
+        """The quadratic of these parameters at the point, the prior (or another) included."""
+        penalty = self._penalty if deviation is None else self._variance / deviation**2
+        pull = penalty * (self._point.parameters - self._expected)
+        quadratic = self._problem.linearise(self._point, which)
+        return quadratic._replace(
+            curvature=quadratic.curvature + np.diag(penalty[which]),
+            gradient=quadratic.gradient + pull[which],
+        )

@@ -1,0 +1,82 @@
+"""A first guess of the network from linear regression, without any integration.
+
+Within an interval of length T that begins in x and ends in y, Eq. 1 averages to
+
+    (y − x e^{−T}) / (α (1 − e^{−T})) = tanh(W x̄ − u),
+
+where x̄ is the response averaged with the weight that the decay leaves to each moment: if it moves
+on a straight line, x̄ = x + (y − x) φ(T) with φ(T) = (T − 1 + e^{−T}) / (T (1 − e^{−T})), from the
+middle of a short interval to the end of a long one. With a guess of α, u + artanh of the left side
+is linear in W, and a row of W is a ridge regression. That is wrong for noise and for curved
+responses, but lies in the right valley where a descent from no network at all may not
+(responses measured at few times, networks with several steady states).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.networks.network import Network
+from cellbox.refinement.multiple_shooting import MultipleShooting
+
+# A node's amplitude is guessed to be this many times its largest response, and no less than this
+# share of the largest response of all.
+_ABOVE_LARGEST = 1.1
+_LEAST_SHARE = 0.05
+
+# The ridge, as a share of the mean square of the regressors.
+_RIDGE = 1e-3
+
+
+def regression_start(
+    problem: MultipleShooting,
+    nodes: tuple[str, ...],
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> Network:
+    """The network that a regression on the measured intervals finds.
+
+    Values that were not measured are taken to lie on straight lines between those that were, from
+    0 at time 0; nothing is explained by them.
+    allowed_edges: which entries of W may differ from zero; all by default.
+    """
+    states = _filled(problem)
+    starts = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
+    durations = np.diff(problem.times, prepend=0.0)[None, :, None]
+    # An interval without length tells nothing, and must not divide by zero.
+    told = problem.measured & (durations > 0)
+    durations = np.where(durations > 0, durations, 1.0)
+    gone = np.exp(-durations)
+    pulled = (states - starts * gone) / (1 - gone)
+    share = (durations - 1 + gone) / (durations * (1 - gone))
+    averages = starts + (states - starts) * share
+    largest = np.where(told, np.abs(pulled), 0.0).max(axis=(0, 1))
+    amplitudes = _ABOVE_LARGEST * np.maximum(largest, _LEAST_SHARE * max(largest.max(), 1e-12))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
+    weights = np.zeros((problem.n_nodes, problem.n_nodes))
+    for node in range(problem.n_nodes):
+        used = told[:, :, node]
+        sources = slice(None) if allowed_edges is None else allowed_edges[node]
+        weights[node, sources] = _ridge(averages[used][:, sources], inputs[used][:, node])
+    return Network(nodes, weights, amplitudes)
+
+
+def _filled(problem: MultipleShooting) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """The measurements, and straight lines where there are none."""
+    states = problem.measurements.copy()
+    times = np.concatenate([[0.0], problem.times])
+    for row, node in zip(*np.nonzero(~problem.measured.all(axis=1)), strict=True):
+        known = np.concatenate([[True], problem.measured[row, :, node]])
+        values = np.concatenate([[0.0], states[row, :, node]])
+        states[row, :, node] = np.interp(problem.times, times[known], values[known])
+    return states
+
+
+def _ridge(
+    regressors: Float[np.ndarray, "n_values n_sources"], wanted: Float[np.ndarray, " n_values"]
+) -> Float[np.ndarray, " n_sources"]:
+    n_sources = regressors.shape[1]
+    curvature = regressors.T @ regressors
+    penalty = _RIDGE * max(np.trace(curvature) / max(n_sources, 1), 1e-12)
+    return np.linalg.solve(curvature + penalty * np.eye(n_sources), regressors.T @ wanted)

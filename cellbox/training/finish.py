@@ -1,0 +1,185 @@
+"""What becomes of a training when its gradient descent ends: refinement, and what it is judged by.
+
+Least squares need a start in the right valley. Descent gives one, and regression another
+(`cellbox.refinement.regression_start`), which helps where descent gets lost or diverges, as with
+responses that were measured once. Of what the two lead to, the smaller information criterion is
+taken.
+
+Refinement must not ruin what descent had found (on a network with several steady states a fit of
+all training data may end in the wrong one). So the two are compared on the validation conditions,
+which refinement has not seen, condition by condition. Descent was stopped where it does best on
+them, so that a small lead says nothing: a refined network is given up only where it is worse beyond
+noise (see `is_worse`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.data.dataset import Dataset
+from cellbox.equation.network_responses import responses
+from cellbox.models.model import prediction_solver
+from cellbox.networks.network import Network
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refine import Refined, explain, obstacle, refine
+from cellbox.refinement.regression_start import regression_start
+from cellbox.settings import Settings
+from cellbox.training.pack import Harvest
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The network that a training ends with.
+
+    validation_mae: mean |predicted - measured| over the validation conditions (log ratio).
+    selection_error: what settings are chosen by: the information criterion of the network on its
+        training data as an error (`Refined.penalised_noise`), or the validation error where data
+        are too few or the network too large for it; infinite where descent diverged and
+        refinement found nothing better.
+    refinement: what refinement did, as a sentence. noise: the standard deviation of the
+        measurements as it estimated it, None where it did not.
+    refined: whether the network is what refinement found, rather than what descent left.
+    """
+
+    network: Network
+    validation_mae: float
+    selection_error: float
+    refinement: str
+    noise: float | None
+    refined: bool = False
+
+
+class Finisher:
+    """Finishes trainings on the same data.
+
+    training: the series that they learned from. validation: the validation conditions alone.
+    """
+
+    def __init__(self, training: MultipleShooting, validation: Dataset):
+        self._training = training
+        self._validation = validation
+        self._obstacle = obstacle(training)
+        # By whether edges are selected: it is the same for all trainings.
+        self._from_regression: dict[bool, Refined | None] = {}
+
+    def finish(self, harvest: Harvest, settings: Settings) -> Outcome:
+        """Refine what a descent left behind, as its settings say, and judge it."""
+        network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
+        error, diverged = harvest.validation_mae, harvest.status.diverged
+        if self._obstacle is not None:
+            told = f"Not refined: {self._obstacle}."
+            return Outcome(network, error, np.inf if diverged else error, told, None)
+        before = self._explained(network, diverged)
+        as_it_was = Outcome(network, error, before.error, "", before.noise)
+        if settings.refinement == "none":
+            why = ": training diverged" if diverged else ", as asked"
+            return replace(as_it_was, refinement=f"Not refined{why}.")
+        refined = self._refined(network, settings)
+        if not refined:
+            told = "Refinement failed: its equations could not be solved."
+            return replace(as_it_was, refinement=told)
+        errors = self._errors(network, settings)
+        kept = [one for one in refined if not is_worse(errors, one.errors, one.found.noise)]
+        best = min(kept or refined, key=lambda one: one.found.information)
+        if not kept:
+            told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
+            told = f"Refinement was not kept: validation error {told}."
+            return replace(as_it_was, refinement=told)
+        found = best.found
+        told = (
+            f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
+            f"edges, noise {found.noise:.3g}."
+        )
+        error = float(best.errors.mean())
+        return Outcome(found.network, error, found.penalised_noise, told, found.noise, refined=True)
+
+    def _explained(self, network: Network, diverged: bool) -> _Explained:
+        """How a network as descent left it explains the training data."""
+        try:
+            explained = explain(self._training, network)
+        except np.linalg.LinAlgError:
+            explained = None
+        if explained is None or not np.isfinite(explained.noise):
+            # Not the validation error, which is another measure and would look better than it is.
+            return _Explained(np.inf, None)
+        return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
+
+    def _refined(self, descended: Network, settings: Settings) -> list[_Candidate]:
+        """What refinement makes of the two starts, as far as it could be solved."""
+        select_edges = settings.refinement == "select_edges"
+        if select_edges not in self._from_regression:
+            nodes, allowed = self._validation.nodes, self._validation.allowed_edges
+            guess = regression_start(self._training, nodes, allowed)
+            self._from_regression[select_edges] = self._from(guess, select_edges)
+        starts = {
+            "where descent ended": self._from(descended, select_edges),
+            "a regression": self._from_regression[select_edges],
+        }
+        return [
+            _Candidate(found, start, self._errors(found.network, settings))
+            for start, found in starts.items()
+            if found is not None
+        ]
+
+    def _from(self, start: Network, select_edges: bool) -> Refined | None:
+        """What refinement makes of a start; None where it cannot be solved."""
+        allowed = self._validation.allowed_edges
+        try:
+            refined = refine(
+                self._training, start, allowed_edges=allowed, select_edges=select_edges
+            )
+        except np.linalg.LinAlgError:
+            return None
+        return refined if np.isfinite(refined.information) else None
+
+    def _errors(self, network: Network, settings: Settings) -> Float[np.ndarray, " n_rows"]:
+        """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved."""
+        held_out = self._validation
+        predicted = responses(
+            network, held_out.perturbations, held_out.times, prediction_solver(settings)
+        )
+        nodes = held_out.measured_nodes
+        apart = np.abs(predicted - held_out.measurements)[..., nodes]
+        measured = np.isfinite(held_out.measurements)[..., nodes]
+        apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
+        counted = measured.sum(axis=(1, 2))
+        return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+
+
+class _Candidate(NamedTuple):
+    """A refined network, where its refinement began, and its error in each validation row."""
+
+    found: Refined
+    start: str
+    errors: Float[np.ndarray, " n_rows"]
+
+
+class _Explained(NamedTuple):
+    """The selection error and the noise of a network that was not refined."""
+
+    error: float
+    noise: float | None
+
+
+def is_worse(
+    before: Float[np.ndarray, " n_rows"], after: Float[np.ndarray, " n_rows"], noise: float
+) -> bool:
+    """Whether the mean absolute errors of some rows have become worse beyond noise.
+
+    noise: standard deviation of a measurement (log ratio).
+
+    That is, on average by more than a quarter of the noise; or at all on average, and by more than
+    the noise in some row, as where that comes to another steady state; or if a row cannot be solved
+    any more.
+    """
+    if not np.isfinite(after).all():
+        return True
+    if not np.isfinite(before).all():
+        return False
+    difference = after - before
+    allowed = 0.0 if (difference > noise).any() else noise / 4
+    return bool(difference.mean() > allowed)

@@ -1,0 +1,1 @@
+"""The console: lines that change while work goes on, and Ctrl-C."""

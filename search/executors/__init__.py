@@ -1,1 +1,0 @@
-"""Running trainings somewhere: in this process, or by Ray actors that each own a device."""

@@ -1,0 +1,1 @@
+"""Proposals: which settings to try next, and which trials to end early."""

@@ -1,0 +1,101 @@
+"""Where Optuna keeps its history: a database by its URL, or a journal in the study's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from sqlalchemy.exc import SQLAlchemyError
+
+from cellbox.errors import refuse
+from search.spec.tables import Spec
+
+
+class Storage:
+    """An Optuna storage, to be opened only by the one process that holds the study."""
+
+    def __init__(self, spec: Spec, folder: Path):
+        """Raises InputError for an address that Optuna cannot open."""
+        self.optuna: BaseStorage
+        self._journal: _Journal | None = None
+        if spec.storage.url is None:
+            self._journal = _Journal(folder / "optuna.journal")
+            self.optuna = JournalStorage(self._journal)
+        else:
+            self.optuna = _open_database(spec.storage.url)
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What is stored within the block goes to the disk in one piece at its end.
+
+        For a database, which has its own ways, the block changes nothing.
+        """
+        return nullcontext() if self._journal is None else self._journal.at_once()
+
+
+def _open_database(url: str) -> BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        raise refuse(
+            "storage.url",
+            f"expected a storage that Optuna can open, found: {type(error).__name__}",
+            "Check the address, the database's driver and that the server is running",
+        ) from error
+
+
+class _Journal(BaseJournalBackend):
+    """Optuna's journal file for one process, which can write several entries in one piece.
+
+    Optuna waits for the disk after each entry, and a trial has a dozen of them.
+    """
+
+    def __init__(self, path: Path):
+        _mend(path)
+        self._file = JournalFileBackend(str(path))
+        self._n_in_file = sum(1 for _ in self._file.read_logs(0))
+        self._unwritten: list[dict[str, Any]] = []
+        self._holding = False
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        if log_number_from < self._n_in_file:
+            yield from self._file.read_logs(log_number_from)
+        yield from self._unwritten[max(0, log_number_from - self._n_in_file) :]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        # As they will be read from the file.
+        self._unwritten += json.loads(json.dumps(logs))
+        if not self._holding:
+            self._write()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            self._write()
+
+    def _write(self) -> None:
+        if self._unwritten:
+            self._file.append_logs(self._unwritten)
+            self._n_in_file += len(self._unwritten)
+            self._unwritten = []
+
+
+def _mend(journal: Path) -> None:
+    """Undo what a process left behind that was killed while it wrote the journal."""
+    # Optuna would wait half a minute for a lock that nobody holds any more, and would append
+    # to half a line, which makes the journal unreadable.
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    if not journal.is_file():
+        return
+    with open(journal, "r+b") as handle:
+        content = handle.read()
+        handle.truncate(content.rfind(b"\n") + 1)

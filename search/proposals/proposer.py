@@ -1,0 +1,177 @@
+"""Optuna, asked and told: proposes trials, learns from results, decides what to prune.
+
+A sweep must be the same whatever ran beside it. So trial n is proposed when a number of trials
+that depends on n alone (`Sampler.seen_by`) have been told, always in the order of their numbers;
+its sampler is seeded by its number; and whether it is pruned is judged against exactly those
+trials, not against whatever else happens to have reported by then.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from search.proposals.optuna_storage import Storage
+from search.proposals.pruning import Jury, Outcome, quiet
+from search.proposals.samplers import make_sampler
+from search.spec.space import Value, suggest
+from search.spec.tables import Spec
+
+# Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class Advisor:
+    """The one place that knows Optuna."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        *,
+        study_id: str,
+        several_times: bool,
+        report_every: int,
+        total_steps: int,
+    ):
+        self._spec = spec
+        self._several_times = several_times
+        self._storage = Storage(spec, folder)
+        self._study = optuna.create_study(
+            # A database may hold another study of the same name.
+            study_name=f"{spec.name} {study_id}",
+            storage=self._storage.optuna,
+            directions=["minimize"] * len(spec.objective.minimise),
+            pruner=optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+        self._jury = Jury(spec, report_every, total_steps)
+        self._asked = len(self._study.get_trials(deepcopy=False))
+
+    @property
+    def asked(self) -> int:
+        """How many trials have been proposed, in this or an earlier run."""
+        return self._asked
+
+    def told(self) -> list[int]:
+        """Numbers of the trials that the sampler has been told, ascending."""
+        return [
+            trial.number
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.is_finished()
+        ]
+
+    def ask(self) -> tuple[int, dict[str, Value]]:
+        """Propose the next trial: its number and a point of the space."""
+        self._study.sampler = self._sampler_for(self._asked)
+        self._asked += 1
+        with quiet(), self._storage.at_once():
+            trial = self._study.ask()
+            return trial.number, self._point(trial)
+
+    def ask_again(self, number: int) -> dict[str, Value]:
+        """The point of a trial that was proposed before and has not been told."""
+        stored = self._storage.optuna.get_trial(self._id_of(number)).params
+        try:
+            return suggest(self._spec.space, _Stored(stored), several_times=self._several_times)
+        except KeyError:
+            return self._complete(number, stored)
+
+    def _complete(self, number: int, stored: dict[str, Any]) -> dict[str, Value]:
+        """The whole point of the last trial, of which a killed process stored only a part."""
+        trial_id = self._id_of(number)
+        before: Any = _BeforeProposal(self._storage.optuna, trial_id, set(stored))
+        study = optuna.Study(self._study.study_name, before, self._sampler_for(number))
+        study.pruner = optuna.pruners.NopPruner()
+        with quiet(), self._storage.at_once():
+            return self._point(Trial(study, trial_id))
+
+    def _sampler_for(self, number: int) -> BaseSampler:
+        return make_sampler(self._spec, number, several_times=self._several_times)
+
+    def _id_of(self, number: int) -> int:
+        return self._storage.optuna.get_trial_id_from_study_id_trial_number(
+            self._study._study_id, number
+        )
+
+    def _point(self, trial: Trial) -> dict[str, Value]:
+        return suggest(self._spec.space, trial, several_times=self._several_times)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell the sampler how a trial ended; to be called in the order of numbers, once each."""
+        self._study.sampler = self._sampler_for(outcome.number)
+        trial_id = self._id_of(outcome.number)
+        with quiet(), self._storage.at_once():
+            for step, value in outcome.reports:
+                self._storage.optuna.set_trial_intermediate_value(trial_id, step, value)
+            if outcome.pruned:
+                self._study.tell(outcome.number, state=TrialState.PRUNED)
+            else:
+                self._study.tell(outcome.number, list(outcome.values))
+        self.learn(outcome)
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take note of a trial that was told, now or in an earlier run, for later pruning."""
+        self._jury.learn(outcome)
+
+    def prune(self, number: int, step: int, value: float) -> bool:
+        """Whether a trial that reports `value` at `step` should end."""
+        return self._jury.prune(number, step, value)
+
+    def marks(self, number: int) -> dict[str, Any]:
+        """What the pruner has noted on a trial."""
+        return self._jury.marks(number)
+
+
+class _Stored:
+    """Suggests what a trial was given before; KeyError for what it was not."""
+
+    def __init__(self, parameters: dict[str, Any]):
+        self._parameters = parameters
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
+        return self._parameters[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
+        return self._parameters[name]
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._parameters[name]
+
+
+class _BeforeProposal:
+    """A storage as it was before one trial was proposed, for proposing it once more.
+
+    The draws are then the same, and only what is not stored yet is written.
+    """
+
+    def __init__(self, storage: BaseStorage, trial_id: int, stored: set[str]):
+        self._storage = storage
+        self._trial_id = trial_id
+        self._stored = stored
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return self._forget(self._storage.get_trial(trial_id))
+
+    def get_all_trials(self, study_id: int, **options: Any) -> list[FrozenTrial]:
+        return [self._forget(t) for t in self._storage.get_all_trials(study_id, **options)]
+
+    def set_trial_param(self, trial_id: int, name: str, *value: Any) -> None:
+        if name not in self._stored:
+            self._storage.set_trial_param(trial_id, name, *value)
+
+    def _forget(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial._trial_id != self._trial_id:
+            return trial
+        forgotten = copy(trial)
+        forgotten.params, forgotten.distributions = {}, {}
+        return forgotten

@@ -1,0 +1,156 @@
+"""Which trials end early: Optuna's pruners, on a history that does not depend on timing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.spec.tables import Pruner, Spec
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the sampler is told of a finished trial.
+
+    values: one for each objective; empty for a pruned trial.
+    reports: (step, value) pairs in order.
+    marks: what the pruner noted on the trial; kept so that it survives a restart.
+    """
+
+    number: int
+    pruned: bool
+    values: tuple[float, ...]
+    reports: tuple[tuple[int, float], ...]
+    marks: dict[str, Any]
+
+
+def make_pruner(pruner: Pruner, every: int, total_steps: int) -> BasePruner:
+    """The pruner a spec asks for, where trials report each `every` of their steps."""
+    match pruner.name:
+        case "median":
+            return optuna.pruners.MedianPruner(
+                n_startup_trials=pruner.startup_trials, n_warmup_steps=2 * every
+            )
+        case "asha":
+            return optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=every, reduction_factor=pruner.reduction
+            )
+        case "hyperband":
+            return optuna.pruners.HyperbandPruner(
+                min_resource=every,
+                max_resource=total_steps,
+                reduction_factor=pruner.reduction,
+            )
+        case "wilcoxon":
+            return optuna.pruners.WilcoxonPruner(p_threshold=pruner.p_threshold)
+        case _:
+            return optuna.pruners.NopPruner()
+
+
+def report_interval(pruner: Pruner, total_steps: int, validate_every: int) -> int:
+    """Training steps between two reports to the pruner: whole validation intervals."""
+    intervals = total_steps // validate_every
+    return validate_every * max(1, intervals // (pruner.reports + 1))
+
+
+class Jury:
+    """Judges trials with Optuna's pruner on a copy of the history, seen as of their proposal."""
+
+    def __init__(self, spec: Spec, report_every: int, total_steps: int):
+        self._sampler = spec.sampler
+        self._history = _HistoryUpTo()
+        with quiet():
+            self._pruner = make_pruner(spec.pruner, report_every, total_steps)
+        self._study = optuna.create_study(
+            study_name=spec.name,
+            storage=self._history,
+            directions=["minimize"] * len(spec.objective.minimise),
+            pruner=self._pruner,
+        )
+
+    def _ensure(self, number: int) -> None:
+        """Make the copy hold trials up to this number; numbers there are ids as well."""
+        while self._history.n_trials <= number:
+            self._history.create_new_trial(self._study._study_id)
+
+    def prune(self, number: int, step: int, value: float) -> bool:
+        """Whether a trial that reports `value` at `step` should end."""
+        self._ensure(number)
+        self._history.set_trial_intermediate_value(number, step, value)
+        self._history.look_from(number, self._sampler.seen_by(number))
+        with quiet():
+            return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
+
+    def learn(self, outcome: Outcome) -> None:
+        """Remember how a trial ended."""
+        self._ensure(outcome.number)
+        for step, value in outcome.reports:
+            self._history.set_trial_intermediate_value(outcome.number, step, value)
+        for key, mark in outcome.marks.items():
+            self._history.set_trial_system_attr(outcome.number, key, mark)
+        if outcome.pruned:
+            last = outcome.reports[-1][1:] if outcome.reports else None
+            self._history.set_trial_state_values(outcome.number, TrialState.PRUNED, last)
+        else:
+            self._history.set_trial_state_values(
+                outcome.number, TrialState.COMPLETE, outcome.values
+            )
+
+    def marks(self, number: int) -> dict[str, Any]:
+        """What the pruner has noted on a trial."""
+        if number >= self._history.n_trials:
+            return {}
+        return dict(self._history.get_trial(number).system_attrs)
+
+
+class _HistoryUpTo(InMemoryStorage):
+    """A history of which a trial sees only what had been told when it was proposed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_trials = 0
+        self._from, self._visible = 0, 0
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        self.n_trials += 1
+        return super().create_new_trial(study_id, template_trial)
+
+    def look_from(self, number: int, visible: int) -> None:
+        """Show the trials below `visible`, and trial `number` itself."""
+        self._from, self._visible = number, visible
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        trials = super().get_all_trials(study_id, deepcopy=False, states=states)
+        return [
+            trial for trial in trials if trial.number == self._from or trial.number < self._visible
+        ]
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        completed = self.get_all_trials(study_id, states=(TrialState.COMPLETE,))
+        if not completed:
+            raise ValueError("No trials are completed yet.")
+        if self.get_study_directions(study_id) != [StudyDirection.MINIMIZE]:
+            raise RuntimeError("Several objectives have no single best trial.")
+        return min(completed, key=lambda trial: (trial.value, trial.number))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Optuna's warnings about experimental samplers and reports it cannot use."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

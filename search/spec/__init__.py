@@ -1,0 +1,1 @@
+"""Specs: what a user asks for, read and checked."""

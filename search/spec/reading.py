@@ -1,0 +1,204 @@
+"""From a TOML file, or plain values, to a checked spec; every mistake with its place."""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from cellbox.errors import InputError, Problem, refuse
+from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_dict
+from search.spec.rules import rule_problems
+from search.spec.space import Space
+from search.spec.tables import Spec
+from search.study.folder import StudyFolder
+
+
+def read_spec(path: str | Path) -> Spec:
+    """Read a sweep from a TOML file. Raises InputError naming every mistake and its place.
+
+    Paths in the file are relative to the file.
+    """
+    return make_spec(read_spec_values(path), where=str(path))
+
+
+def read_spec_values(path: str | Path) -> dict[str, Any]:
+    """What a TOML file says, not yet checked; see `read_spec`."""
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(
+            str(path), f"expected a readable TOML file: {error}", "Check the path"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise refuse(
+            str(path), f"expected TOML: {error}", "Correct the file at this place"
+        ) from error
+    content.setdefault("name", name_from(path.stem))
+    data = content.get("data")
+    if isinstance(data, dict):
+        for key in ("folder", "network"):
+            if isinstance(data.get(key), str):
+                data[key] = str(path.parent / data[key])
+    return content
+
+
+def name_from(stem: str) -> str:
+    """A study's name made from that of a file or folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._")[:100] or "study"
+
+
+def spec_of(folder: StudyFolder) -> Spec:
+    """The spec that a study was started with, without any credentials it had.
+
+    Raises InputError for a spec that this version cannot read.
+    """
+    try:
+        return Spec.model_validate(folder.read_json("spec.json"))
+    except ValidationError as error:
+        raise InputError(
+            [
+                *(_problem(f"{folder.path}, spec.json", detail) for detail in error.errors()),
+                Problem(
+                    str(folder.path),
+                    "the study was started by another version of this program",
+                    "Go on with that version, or begin a new study",
+                ),
+            ]
+        ) from error
+
+
+def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
+    """A checked spec from plain values. Raises InputError naming every mistake and its place."""
+    spec, problems = _parse(dict(content), where)
+    training = content.get("training", {})
+    if isinstance(training, Mapping):
+        problems += _training_problems(training, content.get("space"), f"{where}, training")
+    if spec is not None:
+        problems += rule_problems(spec, where)
+    if problems or spec is None:
+        raise InputError(problems)
+    return spec
+
+
+def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Problem]]:
+    """The spec, and what is wrong with its parts.
+
+    Where parts are wrong, the spec without them, so that the rules can still judge the rest;
+    None where nothing sensible is left.
+    """
+    problems: list[Problem] = []
+    content = copy.deepcopy(content)
+    for attempt in range(3):
+        try:
+            return Spec(**content), problems
+        except ValidationError as error:
+            details = error.errors()
+        if attempt == 0:
+            # Each kind that a value might have had complains by itself: one is enough.
+            at_place: dict[str, Any] = {}
+            for detail in details:
+                if _place(detail) not in at_place or detail["type"] == "float_type":
+                    at_place[_place(detail)] = detail
+            problems = [_problem(where, detail) for detail in at_place.values()]
+        for detail in details:
+            location = [part for part in detail["loc"] if not _is_internal(part)]
+            # What lacks a part cannot be kept without it.
+            _remove(content, location[:-1] if detail["type"] == "missing" else location)
+        content.setdefault("name", "unnamed")
+    return None, problems
+
+
+def _remove(content: Any, location: list[Any]) -> None:
+    """Delete what stands at a location of nested tables, if anything does."""
+    if not location:
+        return
+    *path, last = location
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    if isinstance(content, dict):
+        content.pop(last, None)
+
+
+def _training_problems(training: Mapping[str, Any], space: Any, where: str) -> list[Problem]:
+    try:
+        settings_from_dict(dict(training), where=where)
+    except InputError as error:
+        return [
+            problem
+            if problem.where.startswith(where)
+            else Problem(f"{where}, {problem.where}", problem.found, problem.fix)
+            for problem in error.problems
+        ]
+    both = set(training) & set(Space.model_fields) if isinstance(training, Mapping) else set()
+    explicit = set(space) if isinstance(space, Mapping) else set()
+    return [
+        Problem(
+            f"{where}.{name}",
+            "the same setting is in [training] and in [space]",
+            "Keep it in one of the two; a plain value in [space] fixes it",
+        )
+        for name in sorted(both & explicit)
+    ]
+
+
+_READABLE = {
+    "extra_forbidden": "unknown setting",
+    "missing": "a setting is missing",
+    "model_type": "expected a table",
+    "dict_type": "expected a table",
+    "tuple_type": "expected a list",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "too_short": "expected at least one value",
+    "string_pattern_mismatch": "expected letters, digits, and . _ - after the first",
+}
+
+
+def _place(detail: Any) -> str:
+    return ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
+
+
+def _problem(where: str, detail: Any) -> Problem:
+    place = _place(detail)
+    found = detail.get("input")
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    message = _READABLE.get(detail["type"], message)
+    if detail["type"] not in ("missing", "value_error") and not isinstance(found, Mapping):
+        message += f", found {found!r}"
+    if detail["type"] == "extra_forbidden":
+        fix = f"Use one of {', '.join(_known_at(detail['loc']))}"
+    else:
+        fix = "Correct or leave out this setting"
+    return Problem(f"{where}, {place}" if place else where, message, fix)
+
+
+def _is_internal(part: Any) -> bool:
+    """Whether a part of pydantic's location names a type rather than a key of the file."""
+    return isinstance(part, str) and (part in _KINDS or "[" in part)
+
+
+_KINDS = ("Range", "Choice", "Fixed", "bool", "int", "float", "str")
+
+
+def _known_at(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Spec
+    for part in location[:-1]:
+        if _is_internal(part):
+            continue
+        field = model.model_fields.get(part)
+        annotation = field.annotation if field is not None else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        else:
+            return ["low", "high", "log"]
+    if location and location[0] == "training":
+        return list(SETTING_NAMES + SOLVER_SETTING_NAMES)
+    return list(model.model_fields)

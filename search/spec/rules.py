@@ -1,0 +1,221 @@
+"""Rules that need more than one part of a spec to be judged. One small rule each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from cellbox.errors import InputError, Problem
+from cellbox.networks.network import system
+from cellbox.settings import settings_from_dict
+from cellbox.training.schedules import SCHEDULES
+from search.spec.space import Range, applies, is_whole
+from search.spec.tables import Spec
+
+_SAMPLER_PACKAGES = {"gp": "torch", "cmaes": "cmaes"}
+
+
+def rule_problems(spec: Spec, where: str) -> list[Problem]:
+    """Every rule that a spec breaks."""
+    return [
+        Problem(f"{where}, {problem.where}", problem.found, problem.fix)
+        for rule in _RULES
+        for problem in rule(spec)
+    ]
+
+
+def _source_exists(spec: Spec) -> Iterator[Problem]:
+    if spec.data.system is not None:
+        try:
+            system(spec.data.system)
+        except InputError as error:
+            for problem in error.problems:
+                yield Problem("data.system", problem.found, problem.fix)
+    for key in ("network", "folder"):
+        path = getattr(spec.data, key)
+        if path is not None and not Path(path).exists():
+            yield Problem(f"data.{key}", f"nothing is at {path}", "Check the path")
+
+
+def _budget_needs_a_price(spec: Spec) -> Iterator[Problem]:
+    searched = spec.space.searched_budget_axes()
+    if searched and len(spec.objective.minimise) == 1 and spec.objective.error_target is None:
+        yield Problem(
+            f"space.budget ({', '.join(searched)})",
+            "a data budget is searched by validation error alone, and by that the largest "
+            "budget always wins",
+            'Add cost as a second objective, minimise = ["validation_mae", "cost"], or state '
+            "an error_target in [objective]",
+        )
+
+
+def _target_needs_a_budget(spec: Spec) -> Iterator[Problem]:
+    if spec.objective.error_target is not None and not spec.space.searched_budget_axes():
+        yield Problem(
+            "objective.error_target",
+            "the cheapest budget is asked for, but no budget is searched",
+            "List values for conditions, perturbed_nodes or time_points in [space.budget]",
+        )
+
+
+def _cost_excludes_pruning(spec: Spec) -> Iterator[Problem]:
+    several = len(spec.objective.minimise) > 1
+    if (several or spec.objective.error_target is not None) and spec.pruner.name != "none":
+        aim = "several objectives" if several else "an error_target"
+        yield Problem(
+            "pruner.name",
+            f"{spec.pruner.name} cannot prune with {aim}: a trial with a larger error may still "
+            "be the cheapest",
+            'Set name = "none" in [pruner]',
+        )
+
+
+def _cost_is_not_free(spec: Spec) -> Iterator[Problem]:
+    prices = spec.objective.prices
+    counted = len(spec.objective.minimise) > 1 or spec.objective.error_target is not None
+    if counted and not (prices.condition or prices.measurement or prices.perturbation):
+        yield Problem(
+            "objective.prices",
+            "cost is minimised, and every price is 0",
+            "Give condition, measurement or perturbation a price",
+        )
+
+
+def _wilcoxon_needs_repeats(spec: Spec) -> Iterator[Problem]:
+    # Of n repeats that are all worse than the best trial's, the test's p is 1/2^n; the last
+    # repeat has nothing after it that could be saved.
+    threshold = spec.pruner.p_threshold
+    needed = 1 + max(2, math.floor(-math.log2(threshold)) + 1)
+    if spec.pruner.name == "wilcoxon" and spec.repeats < needed:
+        yield Problem(
+            "pruner.name",
+            f"wilcoxon compares repeats, and with p_threshold = {threshold:g} it can only prune "
+            f"trials of at least {needed} repeats, found repeats = {spec.repeats}",
+            "Raise repeats or p_threshold, or choose the median pruner",
+        )
+
+
+def _sampler_fits_the_objectives(spec: Spec) -> Iterator[Problem]:
+    if spec.sampler.name == "cmaes" and len(spec.objective.minimise) > 1:
+        yield Problem(
+            "sampler.name",
+            "cmaes handles one objective, found two",
+            "Choose tpe, nsga2, gp or random",
+        )
+
+
+def _grid_is_finite(spec: Spec) -> Iterator[Problem]:
+    if spec.sampler.name != "grid":
+        return
+    schedules = [str(kind) for kind in spec.space.schedule.values]
+    for name, dimension in spec.space.dimensions():
+        asked = any(applies(name, kind, several_times=True) for kind in schedules)
+        if asked and isinstance(dimension, Range):
+            yield Problem(
+                f"space.{name}",
+                "a grid needs a list of values or one fixed value, found a range",
+                f"Write for example {name} = [{dimension.low:g}, {dimension.high:g}]",
+            )
+    grid = spec.space.grid()
+    for name, without in (
+        ("final_share", [kind for kind in schedules if kind == "constant"]),
+        ("warmup_share", [kind for kind in schedules if kind != "warmup_cosine"]),
+    ):
+        if name in grid and without:
+            yield Problem(
+                f"space.{name}",
+                f"a grid would repeat points: {name} means nothing beside the schedule "
+                f"{without[0]}",
+                f"Fix {name} to one value, or leave {without[0]} out",
+            )
+
+
+def _sampler_is_installed(spec: Spec) -> Iterator[Problem]:
+    package = _SAMPLER_PACKAGES.get(spec.sampler.name)
+    if package is not None and find_spec(package) is None:
+        yield Problem(
+            "sampler.name",
+            f"{spec.sampler.name} needs the package {package}, which is not installed",
+            'Install it with pip install "cellbox[samplers]", or choose tpe',
+        )
+
+
+def _values_are_possible(spec: Spec) -> Iterator[Problem]:
+    """Check both ends of every dimension as the settings they become."""
+    for name, dimension in spec.space.dimensions():
+        for value in dimension.values:
+            if name.startswith("budget."):
+                if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                    yield Problem(
+                        f"space.{name}", f"expected whole numbers from 1, found {value!r}",
+                        "Correct this value",
+                    )  # fmt: skip
+                continue
+            if name == "schedule" and value not in SCHEDULES:
+                yield Problem(
+                    "space.schedule",
+                    f"expected {', '.join(SCHEDULES)}, found {value!r}",
+                    "Choose among these",
+                )
+                continue
+            if is_whole(name) and isinstance(value, float):
+                yield Problem(
+                    f"space.{name}", f"expected whole numbers, found {value!r}", "Round it"
+                )
+                continue
+            try:
+                settings_from_dict({name: value})
+            except InputError as error:
+                for problem in error.problems:
+                    yield Problem(f"space.{name}", problem.found, problem.fix)
+
+
+def _budget_fits_the_data(spec: Spec) -> Iterator[Problem]:
+    axis = spec.space.budget.perturbed_nodes
+    if axis is None or spec.data.system is None:
+        return
+    try:
+        n_nodes = len(system(spec.data.system).network.nodes)
+    except InputError:
+        return
+    most = max((value for value in axis.values if isinstance(value, int)), default=0)
+    if most > n_nodes:
+        yield Problem(
+            "space.budget.perturbed_nodes",
+            f"{spec.data.system} has {n_nodes} nodes, found {most}",
+            f"Use at most {n_nodes}",
+        )
+
+
+def _gpus_are_shared_evenly(spec: Spec) -> Iterator[Problem]:
+    share = spec.workers.gpus_per_worker
+    if 0 < share < 1 and abs(1 / share - round(1 / share)) > 0.01:
+        yield Problem(
+            "workers.gpus_per_worker",
+            f"expected 1 or an equal share such as 0.5 or 0.25, found {share}",
+            "Choose a share that a whole number of workers can have",
+        )
+    if spec.workers.executor == "inline" and share:
+        yield Problem(
+            "workers.gpus_per_worker",
+            "GPUs are given out by Ray, and the executor is inline",
+            'Set executor = "ray"',
+        )
+
+
+_RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
+    _source_exists,
+    _budget_needs_a_price,
+    _target_needs_a_budget,
+    _cost_excludes_pruning,
+    _cost_is_not_free,
+    _wilcoxon_needs_repeats,
+    _sampler_fits_the_objectives,
+    _grid_is_finite,
+    _sampler_is_installed,
+    _values_are_possible,
+    _budget_fits_the_data,
+    _gpus_are_shared_evenly,
+)

@@ -1,0 +1,252 @@
+"""What a sweep is, as Python objects; `search.spec.reading` makes them of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from search.spec.space import Space
+
+
+class _Part(BaseModel):
+    """A table of the spec: unknown keys are mistakes, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(_Part):
+    """Where the data come from: a known system, a network file, or measured files.
+
+    system: one of the ten, simulated at its own budget, or with parts of it changed below.
+    network: an edge list file to simulate instead; amplitude is the α of all its nodes.
+    folder: measured data in any form `cellbox lint` reads.
+    conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
+    design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
+    split_by, test, validation, structural_zeros, time: how measured files are read and split.
+    """
+
+    system: str | None = None
+    network: str | None = None
+    folder: str | None = None
+    amplitude: float | None = Field(default=None, gt=0)
+    conditions: int | None = Field(default=None, ge=1)
+    perturbed_nodes: int | None = Field(default=None, ge=1)
+    time_points: int | None = Field(default=None, ge=1)
+    horizon: float | None = Field(default=None, gt=0)
+    noise: float | None = Field(default=None, ge=0)
+    held_out: int | None = Field(default=None, ge=1)
+    design: Literal["paper", "balanced"] = "paper"
+    split_by: Literal["condition", "combination"] = "condition"
+    test: float = Field(default=0.3, gt=0, lt=1)
+    validation: float = Field(default=0.2, gt=0, lt=1)
+    structural_zeros: bool = False
+    time: float | None = Field(default=None, gt=0)
+
+    @field_validator("network", "folder")
+    @classmethod
+    def _absolute(cls, path: str | None) -> str | None:
+        # A study can then be continued, and its trials re-run, from any working directory.
+        return None if path is None else str(Path(path).resolve())
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        given = [name for name in ("system", "network", "folder") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"expected exactly one of system, network and folder, found "
+                f"{' and '.join(given) or 'none'}"
+            )
+        fields = type(self).model_fields
+        chosen = {name for name in fields if getattr(self, name) != fields[name].default}
+        misplaced = chosen & (_OF_SIMULATIONS if self.folder else _OF_FILES)
+        if misplaced:
+            kind = "measured files" if self.folder else "simulated data"
+            raise ValueError(f"{', '.join(sorted(misplaced))} cannot be chosen for {kind}")
+        if self.amplitude is not None and self.network is None:
+            raise ValueError("amplitude goes with network only: a system has its own")
+        return self
+
+
+_OF_SIMULATIONS = {
+    "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
+    "design",
+}  # fmt: skip
+_OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
+
+
+class Prices(_Part):
+    """What an experiment costs: conditions × (condition + time points × measurement +
+    perturbed nodes × perturbation). By default one for each condition at each time point."""
+
+    condition: float = Field(default=0.0, ge=0)
+    measurement: float = Field(default=1.0, ge=0)
+    perturbation: float = Field(default=0.0, ge=0)
+
+
+class Objective(_Part):
+    """What is minimised.
+
+    minimise: ["selection_error"], which tells good settings from bad ones where a few noisy
+        validation conditions cannot (see `cellbox.training.finish.Outcome`); ["validation_mae"]; or
+        ["validation_mae", "cost"] for the Pareto front of both.
+    error_target: instead, the cheapest budget whose validation MAE is at most this.
+    """
+
+    minimise: tuple[Literal["selection_error", "validation_mae", "cost"], ...] = (
+        "selection_error",
+    )
+    error_target: float | None = Field(default=None, gt=0)
+    prices: Prices = Prices()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_to_tuple(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and isinstance(given.get("minimise"), list):
+            return {**given, "minimise": tuple(given["minimise"])}
+        return given
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Objective:
+        if self.minimise not in _MINIMISED:
+            raise ValueError(
+                'minimise must be ["selection_error"], ["validation_mae"] or '
+                f'["validation_mae", "cost"], found {list(self.minimise)}: cost alone would always '
+                "choose the smallest experiment, and selection errors of different budgets "
+                "cannot be compared"
+            )
+        if self.error_target is not None and len(self.minimise) > 1:
+            raise ValueError("choose either two objectives or an error_target, not both")
+        return self
+
+
+_MINIMISED = (("selection_error",), ("validation_mae",), ("validation_mae", "cost"))
+
+_FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
+
+
+class Sampler(_Part):
+    """How Optuna chooses the next trial.
+
+    startup_trials: random trials before the sampler learns (TPE, GP).
+    in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
+        back, so that a sweep is the same however many workers run it. By default 16; for tpe,
+        random, grid and qmc half of the trials so far, from 16 up to 64. With GPUs or many cores
+        use at least as many as there are lanes in all workers together.
+    """
+
+    name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
+    startup_trials: int = Field(default=10, ge=1)
+    in_flight: int | None = Field(default=None, ge=1)
+
+    def seen_by(self, number: int) -> int:
+        """How many trials, the first ones, the sampler has been told when it proposes this one."""
+        half = (number + 1) // 2
+        in_flight = min(max(self.in_flight or _FEWEST_IN_FLIGHT, half), self.most_in_flight)
+        return max(0, number - in_flight + 1)
+
+    @property
+    def most_in_flight(self) -> int:
+        """The most trials that may be under way at once."""
+        # The others learn in generations, or from every trial: more at once would be wasted.
+        grows = self.name in ("tpe", "random", "grid", "qmc")
+        return self.in_flight or (_MOST_IN_FLIGHT if grows else _FEWEST_IN_FLIGHT)
+
+
+class Pruner(_Part):
+    """Which trials end early.
+
+    median, asha and hyperband see `reports` validation errors over the training; wilcoxon sees
+    one for each repeat, trained one after another. startup_trials: finished trials before
+    anything is pruned (median). reduction: of asha and hyperband. p_threshold: of wilcoxon.
+    """
+
+    name: Literal["median", "asha", "hyperband", "wilcoxon", "none"] = "median"
+    startup_trials: int = Field(default=8, ge=1)
+    reports: int = Field(default=9, ge=2)
+    reduction: int = Field(default=3, ge=2)
+    p_threshold: float = Field(default=0.1, gt=0, lt=1)
+
+
+class Workers(_Part):
+    """Who trains. None of this changes what is found, but lanes (see README).
+
+    count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
+    lanes: models that a worker trains side by side in one program; by default as many as are
+        worth it, measured when the study begins. address: of a running Ray cluster.
+    """
+
+    executor: Literal["ray", "inline"] = "ray"
+    count: int | None = Field(default=None, ge=1)
+    gpus_per_worker: float = Field(default=0.0, ge=0, le=1)
+    lanes: int | None = Field(default=None, ge=1)
+    address: str | None = None
+
+
+class Storage(_Part):
+    """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
+
+    url: str | None = None
+
+
+class Tracking(_Part):
+    """Where MLflow keeps runs: a tracking URI, or SQLite in the study's folder."""
+
+    enabled: bool = True
+    uri: str | None = None
+
+
+class Spec(_Part):
+    """A sweep. See README for the same as a TOML file.
+
+    name: the study's; trials: how many the study has in all; repeats: trainings of each trial
+    with a fresh draw of training conditions, noise and start. training: settings that are the
+    same for every trial, by their names in `cellbox.Settings`.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    trials: int = Field(default=32, ge=1)
+    repeats: int = Field(default=1, ge=1)
+    data: Data
+    training: dict[str, Any] = Field(default_factory=dict)
+    space: Space = Space()
+    objective: Objective = Objective()
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    workers: Workers = Workers()
+    storage: Storage = Storage()
+    tracking: Tracking = Tracking()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_is_not_searched(cls, given: Any) -> Any:
+        """A setting of [training] is fixed, also where the built-in space would search it."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("training"), Mapping):
+            return given
+        space = given.get("space", {})
+        if not isinstance(space, Mapping):
+            return given
+        fixed = {
+            name: value
+            for name, value in given["training"].items()
+            if name in Space.model_fields and isinstance(value, str | int | float)
+        }
+        return {**given, "space": {**fixed, **space}}
+
+    @property
+    def repeats_at_once(self) -> int:
+        """How many repeats of a trial are trained together."""
+        # Wilcoxon judges repeat by repeat, so there each waits for the one before.
+        return 1 if self.pruner.name == "wilcoxon" else self.repeats
+
+    @property
+    def most_trainings_at_once(self) -> int:
+        """The most trainings that can be under way together."""
+        return self.sampler.most_in_flight * self.repeats_at_once
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two specs the same study: all but size, workers and places to write to."""
+        return self.model_dump(mode="json", exclude={"trials", "workers", "storage", "tracking"})

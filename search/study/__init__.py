@@ -1,0 +1,1 @@
+"""Studies: a folder with everything a sweep knows, and its data."""

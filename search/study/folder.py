@@ -1,0 +1,156 @@
+"""A study on disk: one folder that holds everything a sweep knows and has learned.
+
+    spec.json          what was asked for
+    study.json         what follows from it: nodes, shape, penalty, baselines
+    devices.json       how each kind of worker trains, as measured at the start
+    optuna.journal     the sampler's history (unless another storage was chosen)
+    data/              the data set of validation and test, as tidy tables
+    trials/000012/     record.json and network.npz of each finished trial
+    models/            the best models, as `FittedModel.save` writes them; beside the best one
+                       identifiability.json and .csv: what its data determine, edge by edge
+    mlflow.db, mlflow-artifacts/    MLflow's own (unless another server was chosen)
+
+A trial's folder appears whole or not at all, so whatever is in `trials/` has happened; MLflow
+is written from it, and a sweep that was killed goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.errors import refuse
+from cellbox.identifiability.design_report import REPORT_FILES
+from cellbox.storage.files import atomic_write
+
+
+@dataclass(frozen=True, eq=False)
+class TrialNetworks:
+    """What the repeats of a trial learned."""
+
+    weights: Float[np.ndarray, "n_repeats n_nodes n_nodes"]
+    amplitudes: Float[np.ndarray, "n_repeats n_nodes"]
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: str | Path) -> StudyFolder:
+        """The study in this folder. Raises InputError where there is none."""
+        return cls(Path(path)).require()
+
+    @property
+    def name(self) -> str:
+        """The study's name: its folder's."""
+        return self.path.name
+
+    @property
+    def models(self) -> Path:
+        """Where the best models are kept."""
+        return self.path / "models"
+
+    def model(self, number: int) -> Path:
+        """Where the model of a trial is, if it is among the best."""
+        return self.models / f"trial-{number:06d}"
+
+    def identifiability_files(self, number: int) -> list[Path]:
+        """Where it stands, if anywhere, what a trial's data determine: as JSON and as a table."""
+        return [self.model(number) / name for name in REPORT_FILES]
+
+    def identifiability(self, number: int) -> dict[str, Any] | None:
+        """What a trial's data determine; None where it was not the best when a run ended."""
+        file = self.identifiability_files(number)[0]
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    @property
+    def data(self) -> Path:
+        """Where the data set of validation and test is kept."""
+        return self.path / "data"
+
+    def exists(self) -> bool:
+        """Whether a study was started here."""
+        return (self.path / "spec.json").is_file()
+
+    def require(self) -> StudyFolder:
+        """This folder, or InputError where it holds no study."""
+        if not self.exists():
+            raise refuse(
+                str(self.path),
+                "expected a study's folder with a spec.json, found none",
+                "Give the folder that `cellbox sweep` printed, such as studies/LI",
+            )
+        return self
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file of the study, whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.path / name) as handle:
+            json.dump(content, handle, indent=2, allow_nan=False)
+
+    def has(self, name: str) -> bool:
+        """Whether the study has this file."""
+        return (self.path / name).is_file()
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the study."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def write_trial(self, record: dict[str, Any], networks: TrialNetworks | None) -> None:
+        """Keep a finished trial; one that is already there stays as it is."""
+        final = self._trial(record["number"])
+        if final.exists():
+            return
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
+        temporary.mkdir(parents=True)
+        try:
+            with atomic_write(temporary / "record.json") as handle:
+                json.dump(record, handle, allow_nan=False)
+            if networks is not None:
+                with atomic_write(temporary / "network.npz", "wb") as handle:
+                    np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
+            os.rename(temporary, final)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def finished(self, number: int) -> bool:
+        """Whether this trial has ended."""
+        return self._trial(number).is_dir()
+
+    def record(self, number: int) -> dict[str, Any]:
+        """What is known of a finished trial."""
+        return json.loads((self._trial(number) / "record.json").read_text(encoding="utf-8"))
+
+    def networks(self, number: int) -> TrialNetworks | None:
+        """What a finished trial learned, None where it was pruned before it learned anything."""
+        file = self._trial(number) / "network.npz"
+        if not file.is_file():
+            return None
+        with np.load(file, allow_pickle=False) as arrays:
+            return TrialNetworks(arrays["weights"], arrays["amplitudes"])
+
+    def finished_numbers(self) -> list[int]:
+        """Numbers of the trials that have ended, ascending."""
+        folder = self.path / "trials"
+        if not folder.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All finished trials, by number."""
+        return (self.record(number) for number in self.finished_numbers())
+
+    def _trial(self, number: int) -> Path:
+        return self.path / "trials" / f"{number:06d}"

@@ -1,0 +1,340 @@
+"""What a sweep found, read from the study's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellbox.errors import refuse
+from cellbox.networks.export import to_frame
+from cellbox.networks.network import Network
+from cellbox.scores.metrics import Recovery
+from search.study.folder import StudyFolder
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+    from cellbox.models.model import FittedModel
+
+N_BEST = 5
+_FIT_METRICS = (
+    "selection_error",
+    "validation_mae",
+    "test_mae",
+    "test_mae_noise_free",
+    "test_pearson",
+    "undetermined_share",
+    "wrong_basin_share",
+    "unsteady_share",
+    "all_nodes",
+    *Recovery.__dataclass_fields__,
+)
+
+
+@dataclass
+class TrialCounts:
+    """How many trials ended in which way, and the best so far."""
+
+    complete: int = 0
+    pruned: int = 0
+    diverged: int = 0
+    best: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, folder: StudyFolder) -> TrialCounts:
+        """Count what a study already has."""
+        counts = cls()
+        for record in folder.records():
+            counts.add(record)
+        return counts
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count one more finished trial."""
+        if record["status"] == "completed":
+            self.complete += 1
+            if self.best is None or rank(record) < rank(self.best):
+                self.best = record
+        elif record["status"] == "pruned":
+            self.pruned += 1
+        else:
+            self.diverged += 1
+
+    @property
+    def finished(self) -> int:
+        """All that have ended."""
+        return self.complete + self.pruned + self.diverged
+
+    def as_dict(self) -> dict[str, int]:
+        """The three counts by name."""
+        return {"complete": self.complete, "pruned": self.pruned, "diverged": self.diverged}
+
+
+def rank(record: Mapping[str, Any]) -> tuple[float, float, int]:
+    """Sorts completed trials: by the first objective, then the second, then the number."""
+    values = list(record["objectives"].values())
+    return values[0], values[1] if len(values) > 1 else 0.0, record["number"]
+
+
+def front_of(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The trials that no other is at least as good as in every objective, best error first."""
+    completed = sorted((r for r in records if r["status"] == "completed"), key=rank)
+    front: list[Mapping[str, Any]] = []
+    for record in completed:
+        # Sorted by the first objective, so only the second can still be better.
+        second = rank(record)[1]
+        if not front or second < rank(front[-1])[1]:
+            front.append(record)
+    return front
+
+
+def best_numbers(folder: StudyFolder, most: int = N_BEST) -> list[int]:
+    """Numbers of the best completed trials: of the front where there are several objectives."""
+    if not folder.exists():
+        return []
+    records = [record for record in folder.records() if record["status"] == "completed"]
+    several = any(len(record["objectives"]) > 1 for record in records)
+    ranked = front_of(records) if several else sorted(records, key=rank)
+    return [record["number"] for record in ranked[:most]]
+
+
+def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
+    """Write the models and pictures of the best trials, and drop those no longer among them."""
+    import shutil
+
+    from cellbox.data.readers import read_tidy
+    from cellbox.models.model_files import write_network_files, write_pictures
+
+    wanted = {folder.model(number).name: number for number in numbers}
+    if folder.models.is_dir():
+        for entry in folder.models.iterdir():
+            if entry.name not in wanted:
+                shutil.rmtree(entry)
+    if not numbers:
+        return
+    data = read_tidy(folder.data)
+    for number in wanted.values():
+        target = folder.model(number)
+        if target.is_dir():
+            continue
+        model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
+        # Whole or not at all: a folder that is there is never written again.
+        unfinished = model.save(target.with_name(f".{target.name}"))
+        write_network_files(model, unfinished)
+        (unfinished / "pictures").mkdir()
+        assert data.split is not None
+        write_pictures(model, data, data.split, unfinished / "pictures")
+        unfinished.rename(target)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One finished trial."""
+
+    folder: StudyFolder
+    record: Mapping[str, Any]
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study."""
+        return self.record["number"]
+
+    @cached_property
+    def network(self) -> Network:
+        """What the trial's best repeat learned. Raises InputError for a pruned trial."""
+        networks = self.folder.networks(self.number)
+        if networks is None:
+            raise refuse(
+                f"trial {self.number}",
+                "expected a trial that ran to its end, found a pruned one",
+                "Choose a completed trial",
+            )
+        best = self.record["best_repeat"]
+        nodes = tuple(self.folder.read_json("study.json")["nodes"])
+        return Network(nodes, networks.weights[best], networks.amplitudes[best])
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The learned network as a table of edges."""
+        return to_frame(self.network)
+
+    @property
+    def model_path(self) -> Path | None:
+        """Where the trial's model was saved; only the best of a study are."""
+        path = self.folder.model(self.number)
+        return path if path.is_dir() else None
+
+    @cached_property
+    def identifiability(self) -> dict[str, Any] | None:
+        """What the trial's training data determine of its network, edge by edge.
+
+        As `cellbox.DesignReport.to_dict` gives it. Only the best trial of a study is judged.
+        """
+        return self.folder.identifiability(self.number)
+
+    def model(self) -> FittedModel:
+        """The trial's fitted model."""
+        from cellbox.data.readers import read_tidy
+
+        return self.rebuild_model(read_tidy(self.folder.data).times)
+
+    def rebuild_model(self, times: Any) -> FittedModel:
+        """The fitted model from the record, for data measured at these times."""
+        from cellbox.models.model import FittedModel, Training
+        from cellbox.settings import settings_from_dict
+
+        repeat = self.record["repeats"][self.record["best_repeat"]]
+        return FittedModel(
+            network=self.network,
+            settings=settings_from_dict(self.record["settings"]),
+            times=times,
+            seed=repeat["seed"],
+            training=Training(
+                status=repeat["status"],
+                message=repeat["message"],
+                steps=repeat["steps"],
+                validation_mae=repeat["validation_mae"],
+                history=repeat["history"],
+                seconds=self.record["seconds"],
+                compile_seconds=self.record["compile_seconds"],
+                selection_error=repeat["selection_error"],
+                refinement=repeat["refinement"],
+                noise=repeat["noise"],
+            ),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The trial as `cellbox sweep --json` reports it; names are an interface."""
+        record = self.record
+        metrics = record["metrics"]
+        model = self.model_path
+        return {
+            "number": record["number"],
+            "settings": record["settings"],
+            "parameters": record["parameters"],
+            "budget": record["budget"],
+            "cost": record["cost"],
+            "objectives": record["objectives"],
+            "seed": record["seed"],
+            "shape": record["shape"],
+            "status": record["status"],
+            **{name: metrics.get(name) for name in _FIT_METRICS},
+            "baselines": record["baselines"],
+            "better_than_ridge": record["better_than_ridge"],
+            "model": None if model is None else str(model),
+            "identifiability": self.identifiability,
+            "seconds": record["seconds"],
+            "compile_seconds": record["compile_seconds"],
+        }
+
+
+class SweepResult:
+    """A study's trials, the best of them, and pictures of the search."""
+
+    def __init__(self, folder: StudyFolder | str | Path):
+        folder = folder if isinstance(folder, StudyFolder) else StudyFolder(Path(folder))
+        self.folder = folder.require()
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """Every finished trial's record, by number."""
+        return list(self.folder.records())
+
+    @cached_property
+    def counts(self) -> TrialCounts:
+        """How the trials ended."""
+        return TrialCounts.of(self.folder)
+
+    @property
+    def best(self) -> TrialResult:
+        """The best completed trial: by the first objective where there are several.
+
+        Raises InputError where no trial has completed.
+        """
+        if self.counts.best is None:
+            raise refuse(
+                str(self.folder.path),
+                f"expected a completed trial, found {self.counts.as_dict()}",
+                "Run more trials",
+            )
+        return TrialResult(self.folder, self.counts.best)
+
+    @property
+    def front(self) -> list[TrialResult]:
+        """The Pareto front of several objectives, the smallest error first; else empty."""
+        if len(self.objectives) < 2:
+            return []
+        return [TrialResult(self.folder, record) for record in front_of(self.records)]
+
+    @property
+    def identifiability(self) -> dict[str, Any] | None:
+        """What its training data determine of the best trial's network; see `TrialResult`."""
+        return self.best.identifiability
+
+    @property
+    def objectives(self) -> list[str]:
+        """What was minimised."""
+        return self.folder.read_json("study.json")["objectives"]
+
+    @property
+    def seconds(self) -> float:
+        """The time all runs of this study took, start-up included."""
+        path = self.folder.path / "runs.json"
+        if not path.is_file():
+            return 0.0
+        return sum(run["seconds"] for run in self.folder.read_json("runs.json"))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row for each trial: parameters, budget, objectives, metrics."""
+        import pandas
+
+        return pandas.DataFrame(
+            [
+                {
+                    "number": record["number"],
+                    "status": record["status"],
+                    **record["parameters"],
+                    **{f"budget.{key}": value for key, value in record["budget"].items()},
+                    **record["objectives"],
+                    **{
+                        key: value
+                        for key, value in record["metrics"].items()
+                        if not isinstance(value, dict)
+                    },
+                    "seconds": record["seconds"],
+                }
+                for record in self.records
+            ]
+        )
+
+    def plot_optimisation(self, ax: Axes | None = None) -> Axes:
+        """Each trial's first objective, and the best so far, against the trial's number."""
+        if ax is None:
+            from matplotlib.figure import Figure
+
+            ax = Figure(figsize=(6, 4), layout="constrained").subplots()
+        completed = [record for record in self.records if record["status"] == "completed"]
+        values = [rank(record)[0] for record in completed]
+        numbers = [record["number"] for record in completed]
+        best = [min(values[: place + 1]) for place in range(len(values))]
+        ax.plot(numbers, values, "o", label="trial")
+        ax.step(numbers, best, where="post", label="best so far")
+        ax.set_xlabel("trial")
+        ax.set_ylabel(self.objectives[0].replace("_", " "))
+        ax.set_yscale("log")
+        ax.legend(frameon=False)
+        return ax
+
+    def as_dict(self) -> dict[str, Any]:
+        """The study as `cellbox sweep --json` reports it; names are an interface."""
+        seconds = self.seconds
+        return {
+            "study": str(self.folder.path),
+            "seconds": seconds,
+            "trials_per_minute": 60 * self.counts.finished / seconds if seconds else None,
+            "trials": self.counts.as_dict(),
+            "best": None if self.counts.best is None else self.best.as_dict(),
+            "front": [trial.as_dict() for trial in self.front],
+        }

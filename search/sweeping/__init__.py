@@ -1,0 +1,1 @@
+"""Sweeping: the loop that brings proposals, workers, records and MLflow together."""

@@ -1,0 +1,1 @@
+"""Workers: where trainings run, each on a device of its own."""

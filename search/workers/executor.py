@@ -1,0 +1,185 @@
+"""The queue that the host owns: which job goes to which worker, and what comes back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cellbox.errors import InputError, Problem
+from search.workers.job import Event, Finished, Job, WorkerReport
+
+
+class WorkersLost(InputError):
+    """Workers die again and again without finishing anything."""
+
+
+@dataclass
+class _Load:
+    """What a worker has in its hands."""
+
+    running: dict[tuple[int, int], Job] = field(default_factory=dict)
+    cancelled: list[tuple[int, int]] = field(default_factory=list)
+    # What was running at each call that has not been answered.
+    calls: deque[dict[tuple[int, int], Job]] = field(default_factory=deque)
+    report: WorkerReport = field(default_factory=WorkerReport)
+    losses: int = 0
+
+
+class WorkerDied(Exception):
+    """A worker is gone; what it was training must be trained again."""
+
+    def __init__(self, worker: int, reason: str):
+        super().__init__(reason)
+        self.worker = worker
+        self.reason = reason
+
+
+class Executor(ABC):
+    """Trains jobs on workers. Subclasses only know how to call a worker and wait for one.
+
+    A worker that dies gets its jobs again, from their first step, after a fresh start; jobs
+    are deterministic, so nothing else changes.
+    """
+
+    #: Deaths of one worker in a row, without a finished job between, before giving up.
+    max_losses = 3
+
+    #: Calls of one worker at a time. With two, a worker trains on while its last answer is read.
+    calls_at_once = 1
+
+    def __init__(self, lanes: Sequence[int]):
+        """lanes: models that each worker trains side by side in one pack."""
+        self.lanes = tuple(lanes)
+        self.n_workers = len(self.lanes)
+        self.notices: list[str] = []
+        self._queue: deque[Job] = deque()
+        self._loads = [_Load() for _ in self.lanes]
+
+    @abstractmethod
+    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
+        """Call a worker; its answer comes through `_receive`."""
+
+    @abstractmethod
+    def _receive(self) -> tuple[int, WorkerReport]:
+        """Wait for the answer of any called worker. Raises WorkerDied."""
+
+    @abstractmethod
+    def _restart(self, worker: int) -> None:
+        """Put a new worker in the place of a dead one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the workers."""
+
+    @property
+    def programs(self) -> int:
+        """Programs compiled by all workers."""
+        return sum(load.report.programs for load in self._loads)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time all workers spent compiling."""
+        return sum(load.report.compile_seconds for load in self._loads)
+
+    @property
+    def training_share(self) -> float | None:
+        """Share of the workers' time, since each got its first job, that their devices trained.
+
+        Compiling is left out of that time: it is shown by itself. None before any has trained.
+        """
+        reports = [load.report for load in self._loads]
+        seconds = sum(report.seconds - report.compile_seconds for report in reports)
+        return sum(report.training_seconds for report in reports) / seconds if seconds > 0 else None
+
+    @property
+    def n_running(self) -> int:
+        """Jobs in the hands of workers: in a lane, or waiting for the next free one."""
+        return sum(len(load.running) for load in self._loads)
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+        self._queue.append(job)
+
+    def cancel(self, trial: int) -> None:
+        """Drop the jobs of a trial, queued or running."""
+        self._queue = deque(job for job in self._queue if job.trial != trial)
+        for load in self._loads:
+            for key in [key for key in load.running if key[0] == trial]:
+                del load.running[key]
+                load.cancelled.append(key)
+
+    def poll(self) -> list[Event]:
+        """Give free workers what is queued, wait for the next answer, and return its events.
+
+        Events of jobs cancelled in the meantime are left out.
+        """
+        self._hand_out()
+        if not any(load.calls for load in self._loads):
+            return []
+        try:
+            worker, report = self._receive()
+        except WorkerDied as death:
+            self._recover(death)
+            return []
+        load = self._loads[worker]
+        at_call = load.calls.popleft()
+        load.report = report
+        events = []
+        for event in report.events:
+            key = event.trial, event.repeat
+            # A job may have been cancelled, or even come back, while the worker was at work.
+            if key not in load.running or at_call.get(key) is not load.running[key]:
+                continue
+            events.append(event)
+            if isinstance(event, Finished):
+                load.losses = 0
+                del load.running[key]
+        return events
+
+    def _hand_out(self) -> None:
+        # The emptiest worker first, so that the last jobs of a study spread over all.
+        for worker in sorted(range(self.n_workers), key=lambda w: len(self._loads[w].running)):
+            load = self._loads[worker]
+            while len(load.calls) < self.calls_at_once:
+                n_jobs = min(self._fair_share(load, self.lanes[worker]), len(self._queue))
+                jobs = [self._queue.popleft() for _ in range(n_jobs)]
+                load.running |= {job.key: job for job in jobs}
+                if not (load.running or load.cancelled):
+                    break
+                cancelled, load.cancelled = load.cancelled, []
+                load.calls.append(dict(load.running))
+                self._send(worker, jobs, cancelled)
+
+    def _fair_share(self, load: _Load, n_lanes: int) -> int:
+        """How many more jobs a worker may take, leaving an equal part of few jobs to others.
+
+        Part of a pack costs as much as all of it, so a worker gets whole packs. A few more jobs
+        wait with it, so that a lane is filled again in the moment it is free.
+        """
+        waiting_and_running = len(self._queue) + self.n_running
+        fair = -(-waiting_and_running // self.n_workers)
+        in_lanes = n_lanes * max(1, fair // n_lanes)
+        most = in_lanes + (n_lanes // 4 if self.calls_at_once > 1 else 0)
+        return max(0, min(most, fair) - len(load.running))
+
+    def _recover(self, death: WorkerDied) -> None:
+        load = self._loads[death.worker]
+        losses = load.losses + 1
+        self._queue.extendleft(reversed(load.running.values()))
+        self._loads[death.worker] = _Load(losses=losses)
+        self.notices.append(f"worker {death.worker} died ({death.reason}); its trials start again")
+        if losses >= self.max_losses:
+            raise WorkersLost(
+                [
+                    Problem(
+                        f"worker {death.worker}",
+                        f"expected it to train, and it died {losses} times without finishing "
+                        f"anything ({death.reason})",
+                        "Look for too little memory (fewer lanes need less) or a failing device; "
+                        "what has finished is kept",
+                    )
+                ]
+            )
+        self._restart(death.worker)

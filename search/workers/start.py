@@ -1,0 +1,96 @@
+"""Starting workers early, so that they come up while the data are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from search.spec.tables import Workers as WorkersSpec
+from search.study.data import StudyData
+from search.workers.device import keep_off_gpus
+from search.workers.executor import Executor
+
+if TYPE_CHECKING:
+    # They bring JAX, whose threads are settled when it starts.
+    from cellbox.training.lane import Shape
+    from search.workers.plan import DevicePlan
+
+
+class Workers:
+    """Workers that are starting, and get the data when those are ready."""
+
+    def __init__(self, spec: WorkersSpec):
+        self._spec = spec
+        self._cluster: Any = None
+        self._executor: Executor | None = None
+        self._kinds: list[str] | None = None
+        if spec.executor == "ray":
+            # Ray is only imported where it is used.
+            from search.workers.ray_actors import RayCluster
+
+            keep_off_gpus()
+            self._cluster = RayCluster(spec)
+
+    def begin_plans(
+        self, known: Mapping[str, DevicePlan], shape: Shape, n_nodes: int, most_lanes: int
+    ) -> Callable[[], dict[str, DevicePlan]]:
+        """How each kind of worker trains: as the spec says, as is known, or as it measures now.
+
+        Returns what gives the plans, and waits for measurements: workers make them meanwhile.
+        See `search.workers.plan.device_plan` for the arguments.
+        """
+        from search.workers.plan import DevicePlan, device_plan
+
+        plans: dict[str, DevicePlan] = {}
+        measuring: dict[str, Callable[[], DevicePlan]] = {}
+        for worker, kind in enumerate(self._device_kinds()):
+            if self._spec.lanes is not None:
+                plans[kind] = DevicePlan(kind, self._spec.lanes, {}, None)
+            elif kind in known:
+                plans[kind] = known[kind]
+            elif kind in measuring:
+                continue
+            elif self._cluster is None:
+                measuring[kind] = partial(device_plan, shape, n_nodes, most_lanes)
+            else:
+                measuring[kind] = self._cluster.plan(worker, shape, n_nodes, most_lanes)
+        return lambda: plans | {kind: measured() for kind, measured in measuring.items()}
+
+    def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
+        """The executor, with the study's data. Raises InputError for missing devices."""
+        lanes = [plans[kind].lanes for kind in self._device_kinds()]
+        if self._cluster is not None:
+            from search.workers.ray_actors import RayExecutor
+
+            self._executor = RayExecutor(self._cluster, data, lanes)
+        else:
+            from search.workers.inline import InlineExecutor
+
+            self._executor = InlineExecutor(data, *lanes)
+        return self._executor
+
+    def _device_kinds(self) -> list[str]:
+        if self._kinds is None:
+            from search.workers.plan import device_kind
+
+            self._kinds = [device_kind()] if self._cluster is None else self._cluster.kinds()
+        return self._kinds
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._executor is not None:
+            self._executor.close()
+        elif self._cluster is not None:
+            self._cluster.close()
+
+
+@contextmanager
+def started_workers(spec: WorkersSpec) -> Iterator[Workers]:
+    """Workers for the length of a block."""
+    workers = Workers(spec)
+    try:
+        yield workers
+    finally:
+        workers.close()

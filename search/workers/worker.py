@@ -1,0 +1,268 @@
+"""A worker: packs on one device, fed by whoever owns the queue. Knows neither Ray nor Optuna."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from itertools import chain
+from typing import Any
+
+import jax
+
+from cellbox.data.dataset import validation_rows
+from cellbox.equation.gradient_check import check_gradient
+from cellbox.equation.solver_settings import Precision
+from cellbox.evaluation.report import evaluate, evaluate_baselines
+from cellbox.models.model import FittedModel
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.training.finish import Finisher
+from cellbox.training.fit import training_record
+from cellbox.training.lane import Pool, Shape, Status
+from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
+from search.study.data import StudyData
+from search.workers.job import Event, Finished, Job, Report, WorkerReport
+from search.workers.plan import usable_cores
+
+
+@dataclass(eq=False)
+class _Running:
+    """A job in a lane, and what it has shown so far."""
+
+    job: Job
+    started: float
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Slots:
+    """A pack and who is in its lanes."""
+
+    pack: Pack
+    running: dict[int, _Running]
+    uncharged_compile_seconds: float
+
+    def free(self) -> list[int]:
+        """The lanes that are free."""
+        return [slot for slot in range(self.pack.n_lanes) if slot not in self.running]
+
+
+class Worker:
+    """Trains jobs side by side, in packs of the shapes that have come up.
+
+    Packs of one shape share one program; there are several when one is not enough.
+    """
+
+    def __init__(self, data: StudyData, n_lanes: int):
+        self._data = data
+        self._n_lanes = n_lanes
+        self._pools: dict[Precision, Pool] = {}
+        self._packs: dict[Shape, list[_Slots]] = {}
+        self._finishers: dict[tuple[bytes, bytes], Finisher] = {}
+        self._waiting: list[Job] = []
+        self._first_job: float | None = None
+        self._training_seconds = 0.0
+        self._compile_seconds = 0.0
+
+    def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
+        """Drop cancelled jobs, take new ones, and train everything for one validation interval."""
+        if self._first_job is None:
+            self._first_job = time.perf_counter()
+        self._drop(cancelled)
+        self._waiting += jobs
+        events: list[Event] = []
+        self._fill_lanes()
+        for slots in self._all_packs():
+            if slots.running:
+                events += self._advance(slots)
+        return WorkerReport(
+            events=tuple(events),
+            programs=len(self._packs),
+            compile_seconds=self._compile_seconds,
+            training_seconds=self._training_seconds,
+            seconds=time.perf_counter() - self._first_job,
+        )
+
+    def _drop(self, cancelled: Sequence[tuple[int, int]]) -> None:
+        self._waiting = [job for job in self._waiting if job.key not in cancelled]
+        for slots in self._all_packs():
+            for slot, running in list(slots.running.items()):
+                if running.job.key in cancelled:
+                    slots.pack.stop(slot)
+                    del slots.running[slot]
+
+    def _all_packs(self) -> Iterator[_Slots]:
+        return chain.from_iterable(self._packs.values())
+
+    def _fill_lanes(self) -> None:
+        """Put waiting jobs, in their order, into free lanes of their shape."""
+        by_shape: dict[Shape, list[Job]] = {}
+        for job in self._waiting:
+            shape = shape_of(job.settings, len(job.rows), len(job.times))
+            by_shape.setdefault(shape, []).append(job)
+        self._waiting = []
+        for shape, jobs in by_shape.items():
+            places = self._places(shape, len(jobs))
+            for job, (slots, slot) in zip(jobs, places, strict=False):
+                self._insert(job, slots, slot)
+            self._waiting += jobs[len(places) :]
+
+    def _places(self, shape: Shape, n_jobs: int) -> list[tuple[_Slots, int]]:
+        """Free lanes for jobs of a shape, fewer than there are jobs where some had better wait."""
+        packs = self._packs.setdefault(shape, [])
+        busy = [slots for slots in packs if slots.running]
+        left = n_jobs - sum(len(slots.free()) for slots in busy)
+        # Part of a pack costs as much as all of it, so a further one is begun when it gets full.
+        n_more = max(0, left) // self._n_lanes or (0 if busy else 1)
+        idle = [slots for slots in packs if not slots.running]
+        while len(idle) < n_more:
+            idle.append(self._new_pack(shape))
+            packs.append(idle[-1])
+        return [(slots, slot) for slots in busy + idle[:n_more] for slot in slots.free()]
+
+    def _pool(self, precision: Precision) -> Pool:
+        if precision not in self._pools:
+            data, evaluation = self._data, self._data.evaluation
+            assert evaluation.split is not None
+            validation = validation_rows(evaluation, evaluation.split)
+            self._pools[precision] = make_pool(
+                perturbations=data.perturbations,
+                measurements=data.measurements,
+                times=data.times,
+                validation_perturbations=evaluation.perturbations[validation],
+                validation_measurements=evaluation.measurements[validation],
+                validation_times=evaluation.times,
+                validation_nodes=evaluation.measured_nodes,
+                allowed_edges=evaluation.allowed_edges,
+                precision=precision,
+            )
+        return self._pools[precision]
+
+    def _new_pack(self, shape: Shape) -> _Slots:
+        """A pack of this shape; the first one is compiled."""
+        held_out = self._data.evaluation
+        check_gradient(shape.solver, held_out.times, held_out.n_nodes)
+        started = time.perf_counter()
+        pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
+        seconds = time.perf_counter() - started
+        self._compile_seconds += seconds
+        return _Slots(pack, {}, seconds)
+
+    def _insert(self, job: Job, slots: _Slots, slot: int) -> None:
+        pool = self._pool(job.settings.solver.precision)
+        slots.pack.insert(
+            slot, job.seed, hyperparameters_of(job.settings, job.rows, job.times, pool)
+        )
+        running = _Running(job, started=time.time())
+        running.compile_seconds = slots.uncharged_compile_seconds
+        slots.uncharged_compile_seconds = 0.0
+        slots.running[slot] = running
+
+    def _advance(self, slots: _Slots) -> list[Event]:
+        started = time.perf_counter()
+        progress = slots.pack.advance()
+        seconds = time.perf_counter() - started
+        self._training_seconds += seconds
+        # Lanes share the device, so each is charged its share of the time.
+        share = seconds / len(slots.running)
+        events: list[Event] = []
+        for slot, running in list(slots.running.items()):
+            running.seconds += share
+            running.history.append(
+                (
+                    int(progress.step[slot]),
+                    float(progress.training_error[slot]),
+                    float(progress.validation_error[slot]),
+                )
+            )
+            if progress.status[slot] == Status.RUNNING:
+                events.append(self._report(running, float(progress.best_validation[slot])))
+            else:
+                events.append(self._finish(slots.pack, slot, running))
+                del slots.running[slot]
+        return events
+
+    def _finisher(self, job: Job) -> Finisher:
+        """What finishes trainings on the data of this job: one for each budget and repeat."""
+        budget = (job.rows.tobytes(), job.times.tobytes())
+        if budget not in self._finishers:
+            data, evaluation = self._data, self._data.evaluation
+            assert evaluation.split is not None
+            training = MultipleShooting(
+                data.perturbations[job.rows],
+                data.measurements[job.rows][:, job.times],
+                data.times[job.times],
+            )
+            validation = evaluation.rows(validation_rows(evaluation, evaluation.split))
+            self._finishers[budget] = Finisher(training, validation)
+        return self._finishers[budget]
+
+    @staticmethod
+    def _report(running: _Running, best: float) -> Report:
+        step = running.history[-1][0]
+        return Report(running.job.trial, running.job.repeat, step, best)
+
+    def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
+        job, harvest = running.job, pack.harvest(slot)
+        evaluation = self._data.evaluation
+        assert evaluation.split is not None
+        started = time.perf_counter()
+        outcome = self._finisher(job).finish(harvest, job.settings)
+        seconds = time.perf_counter() - started
+        self._training_seconds += seconds
+        running.seconds += seconds
+        training = training_record(
+            harvest,
+            outcome,
+            running.history,
+            seconds=running.seconds,
+            compile_seconds=running.compile_seconds,
+        )
+        model = FittedModel(outcome.network, job.settings, evaluation.times, job.seed, training)
+        seen = self._data.training_set(job.rows, job.times)
+        assert seen.split is not None
+        return Finished(
+            trial=job.trial,
+            repeat=job.repeat,
+            weights=outcome.network.weights,
+            amplitudes=outcome.network.amplitudes,
+            repeat_record={
+                "seed": job.seed,
+                "status": training.status,
+                "message": training.message,
+                "steps": training.steps,
+                "validation_mae": training.validation_mae,
+                "selection_error": training.selection_error,
+                "refinement": training.refinement,
+                "noise": training.noise,
+                "history": training.history,
+                "metrics": evaluate(model, evaluation, evaluation.split),
+            },
+            baselines=evaluate_baselines(seen, seen.split),
+            shape=describe_shape(pack),
+            seconds=running.seconds,
+            compile_seconds=running.compile_seconds,
+            started=running.started,
+        )
+
+
+def describe_shape(pack: Pack) -> dict[str, Any]:
+    """All that a training's numbers depend on beside its settings, data and seed."""
+    solver = asdict(pack.shape.solver)
+    return {
+        "lanes": pack.n_lanes,
+        "conditions_per_step": pack.shape.rows_per_step,
+        "times_per_step": pack.shape.times_per_step,
+        "validate_every": pack.shape.validate_every,
+        "solver": solver,
+        "device": jax.devices()[0].device_kind,
+        "threads": usable_cores() if jax.default_backend() == "cpu" else None,
+        "machine": platform.machine(),
+        "versions": {
+            name: version(name) for name in ("jax", "jaxlib", "diffrax", "equinox", "optax")
+        },
+    }

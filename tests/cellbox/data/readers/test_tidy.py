@@ -1,0 +1,381 @@
+"""Tidy tables: what they mean, that they round-trip, and what is refused."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cellbox.data.dataset import Dataset, Split
+from cellbox.data.readers import read_data, read_tidy, write_tidy
+from cellbox.errors import InputError
+from cellbox.networks.network import random_network
+
+MEASUREMENTS = """condition,replicate,time,node,value
+low,1,8,g1,0.1
+low,1,4,g1,0.2
+low,1,4,g2,NA
+low,2,4,g1,0.3
+control,,4,g1,0
+"""
+PERTURBATIONS = """condition,node,value
+low,g2,0.5
+low,g3,-0.25
+"""
+EDGES = "source,target,sign\ng1,g2,1\n"
+NAN = np.nan
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "course"
+    path.mkdir()
+
+    def write(measurements=MEASUREMENTS, perturbations=PERTURBATIONS, **others):
+        tables = {"measurements": measurements, "perturbations": perturbations, **others}
+        for name, content in tables.items():
+            if content is not None:
+                (path / f"{name}.csv").write_text(content, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refusal(folder) -> str:
+    with pytest.raises(InputError) as caught:
+        read_tidy(folder)
+    return str(caught.value)
+
+
+def test_conditions_and_replicates_are_rows_in_order_of_appearance(folder):
+    data = read_data(folder())
+    assert data.row_names == ("low, replicate 1", "low, replicate 2", "control")
+    assert data.nodes == ("g1", "g2", "g3")
+    assert data.name == "course"
+    np.testing.assert_array_equal(data.times, [4.0, 8.0])
+    np.testing.assert_array_equal(
+        data.measurements,
+        [
+            [[0.2, NAN, NAN], [0.1, NAN, NAN]],
+            [[0.3, NAN, NAN], [NAN, NAN, NAN]],
+            [[0.0, NAN, NAN], [NAN, NAN, NAN]],
+        ],
+    )
+    assert not data.activity_nodes.any()
+    assert (data.truth, data.split, data.noise_free, data.allowed_edges) == (None,) * 4
+
+
+def test_replicates_share_their_perturbation_whose_sign_is_kept(folder):
+    data = read_tidy(folder())
+    np.testing.assert_array_equal(data.perturbations, [[0, 0.5, -0.25], [0, 0.5, -0.25], [0, 0, 0]])
+    assert data.n_conditions == 2
+
+
+def test_an_unperturbed_control_may_be_listed_without_a_node(folder):
+    data = read_tidy(folder(perturbations=PERTURBATIONS + "control,,\n"))
+    assert not data.perturbations[2].any()
+
+
+def test_a_node_that_is_perturbed_and_never_measured_is_warned_about(folder, caplog):
+    with caplog.at_level(logging.WARNING, logger="cellbox"):
+        read_tidy(folder())
+    assert "node 'g3' is perturbed and never measured" in caplog.text
+
+
+def test_zeros_at_time_zero_are_left_out(folder):
+    data = read_tidy(folder(MEASUREMENTS + "low,1,0,g1,0\nlow,1,0,g2,\n"))
+    np.testing.assert_array_equal(data.times, [4.0, 8.0])
+
+
+def test_two_files_from_anywhere_are_read_without_what_lies_beside_them(folder, tmp_path):
+    path = folder(network=EDGES)
+    elsewhere = (path / "perturbations.csv").rename(tmp_path / "doses.csv")
+    assert read_tidy(path / "measurements.csv", elsewhere).truth is None
+
+
+def test_network_amplitudes_noise_free_and_split_are_read_where_present(folder):
+    data = read_tidy(
+        folder(
+            MEASUREMENTS + "high,,4,g3,1\n",
+            PERTURBATIONS + "high,g1,1\n",
+            network=EDGES,
+            amplitudes="node,amplitude\ng3,3\ng1,1\ng2,2\n",
+            noise_free="condition,replicate,time,node,value\nlow,2,4,g1,0.25\n",
+            split="condition,part\nlow,Training\ncontrol,validation\nhigh,test\n",
+            activity_nodes="node\ng3\n",
+            allowed_edges="source,target\ng1,g3\n",
+            undetermined="condition\nlow\n",
+        )
+    )
+    assert data.truth.nodes == data.nodes
+    assert data.truth.weights[1, 0] == 1
+    np.testing.assert_array_equal(data.truth.amplitudes, [1, 2, 3])
+    assert data.noise_free[1, 0, 0] == 0.25
+    assert np.isnan(data.noise_free).sum() == data.noise_free.size - 1
+    np.testing.assert_array_equal(data.split.training, [0, 1])
+    np.testing.assert_array_equal(data.split.validation, [2])
+    np.testing.assert_array_equal(data.split.test, [3])
+    np.testing.assert_array_equal(data.activity_nodes, [False, False, True])
+    np.testing.assert_array_equal(np.argwhere(data.allowed_edges), [[2, 0]])
+    np.testing.assert_array_equal(data.undetermined, [True, True, False, False])
+
+
+def test_an_undetermined_table_without_rows_says_that_no_condition_is(folder):
+    assert read_tidy(folder()).undetermined is None
+    assert not read_tidy(folder(undetermined="condition\n")).undetermined.any()
+
+
+def test_undetermined_conditions_have_to_be_measured_and_listed_once(folder):
+    said = refusal(folder(undetermined="condition\nlow\nlwo\nlow\n"))
+    assert "undetermined.csv, row 3, column 'condition': expected a known condition" in said
+    assert "Did you mean 'low'" in said
+    assert "undetermined.csv, row 4: expected each condition once, found 'low' again" in said
+
+
+M, P = "condition,time,node,value\n", "condition,node,value\n"
+
+
+@pytest.mark.parametrize(
+    ("measurements", "words"),
+    [
+        ("", ["measurements.csv", "an empty file"]),
+        (M, ["measurements.csv", "rows below the header"]),
+        ("condition,time,gene,value\n", ["row 1", "'gene'", "no node", "Name the columns"]),
+        (M.replace(",", ";"), ["row 1", "separated by semicolons", "commas"]),
+        (M.replace(",", "\t"), ["row 1", "separated by tabs", "commas"]),
+        (M.replace("\n", ",unit\n"), ["row 1", "found also 'unit'", "Remove or rename"]),
+        (M + "low,4,g1\n", ["row 2", "expected 4 cells", "found 3"]),
+        (M + "low,soon,g1,1\n", ["row 2, column 'time'", "'soon'", "decimal point"]),
+        (M + "low,NaN,g1,1\n", ["row 2, column 'time'", "'NaN'", "Give a number"]),
+        (M + "low,-1,g1,1\n", ["row 2, column 'time'", "found -1", "Count times"]),
+        (M + "low,0,g1,0.5\n", ["row 2, column 'value'", "0 at time 0", "log ratios"]),
+        (M + "low,4,g1,inf\n", ["row 2, column 'value'", "'inf'", "empty"]),
+        (M + "low,4,g1,high\n", ["row 2, column 'value'", "'high'"]),
+        (M + "low,4,,1\n", ["row 2, column 'node'", "an empty cell", "Name the node"]),
+        (M + ",4,g1,1\n", ["row 2, column 'condition'", "Name the condition"]),
+        (M + "low,4,g1,1\nlow,4.0,g1,\n", ["row 3", "time 4, node 'g1' again", "row 2", "replic"]),
+        (M + "low,4,g1,NA\n", ["measurements.csv", "found none after time 0"]),
+        (M + "low,0,g1,0\n", ["measurements.csv", "found none after time 0"]),
+        (M + "low,4,g1,1\nlow,4,G1,1\n", ["row 3, column 'node'", "'G1' and 'g1'", "Spell"]),
+        (M + "low,4,G 2,1\n", ["perturbations.csv, row 2, column 'node'", "'g2' and 'G 2'"]),
+    ],
+)
+def test_bad_measurements_are_refused_with_place_and_fix(folder, measurements, words):
+    message = refusal(folder(measurements))
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("perturbations", "words"),
+    [
+        (None, ["perturbations.csv", "found none of that name"]),
+        ("", ["an empty file"]),
+        (P.replace(",", ";"), ["row 1", "semicolons"]),
+        (P + "low,g1,NaN\n", ["row 2, column 'value'", "'NaN'", "Give a number"]),
+        (P + "low,g1,\n", ["row 2, column 'value'", "an empty cell"]),
+        (P + "low,g1,-inf\n", ["row 2, column 'value'", "'-inf'"]),
+        (P + "Low,g1,1\n", ["row 2, column 'condition'", "'Low'", "Did you mean 'low'"]),
+        (P + "low,g1,1\nlow,g1,1\n", ["row 3", "'g1' in condition 'low' again", "row 2"]),
+        (P + "control,,1\n", ["row 2, column 'value'", "no dose", "Name the node"]),
+    ],
+)
+def test_bad_perturbations_are_refused_with_place_and_fix(folder, perturbations, words):
+    message = refusal(folder(perturbations=perturbations))
+    assert all(word in message for word in ["perturbations.csv", *words]), message
+
+
+SPLIT = "condition,part\nlow,training\ncontrol,test\n"
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"network": EDGES + "g1,g4,1\n"}, ["network.csv, row 3, column 'target'", "'g4'"]),
+        ({"amplitudes": "node,amplitude\ng1,1\n"}, ["amplitudes.csv", "no network.csv"]),
+        (
+            {"network": EDGES, "amplitudes": "node,amplitude\ng1,1\ng2,0\n"},
+            ["amplitudes.csv, row 3", "positive amplitude, found 0", "found none for g3"],
+        ),
+        ({"split": SPLIT + "high,test\n"}, ["split.csv, row 4", "'high'"]),
+        ({"split": SPLIT + "low,test\n"}, ["split.csv, row 4", "'low' again", "row 2"]),
+        ({"split": SPLIT.replace("training", "train")}, ["split.csv, row 2", "'train'", "words"]),
+        ({"split": "condition,part\nlow,test\n"}, ["split.csv", "found none for control"]),
+        ({"split": SPLIT}, ["split.csv", "found none for validation"]),
+        ({"activity_nodes": "node\ng9\n"}, ["activity_nodes.csv, row 2", "'g9'"]),
+        ({"allowed_edges": "source,target\ng1,g9\n"}, ["allowed_edges.csv, row 2", "'target'"]),
+        (
+            {"noise_free": M + "low,4,g1,1\nlow,5,g9,1\n"},
+            ["noise_free.csv, row 2", "measured condition", "'g9'", "found also 5"],
+        ),
+    ],
+)
+def test_bad_optional_files_are_refused_with_place_and_fix(folder, others, words):
+    message = refusal(folder(**others))
+    assert all(word in message for word in words), message
+
+
+def test_a_split_that_puts_one_perturbation_into_two_parts_is_refused(folder):
+    message = refusal(
+        folder(
+            MEASUREMENTS + "again,,4,g1,1\n",
+            PERTURBATIONS + "again,g3,-0.25\nagain,g2,0.5\n",
+            split="condition,part\nlow,training\ncontrol,validation\nagain,test\n",
+        )
+    )
+    assert "split.csv, row 4, column 'part'" in message
+    assert "'again' in test and 'low' in training" in message
+    assert "one part" in message
+
+
+def test_controls_may_stand_in_every_part(folder):
+    data = read_tidy(
+        folder(
+            MEASUREMENTS + "still,,4,g1,0\n",
+            PERTURBATIONS + "still,g3,0\n",
+            split="condition,part\nlow,training\ncontrol,validation\nstill,test\n",
+        )
+    )
+    assert data.split.test.tolist() == [data.row_names.index("still")]
+
+
+def test_problems_of_all_files_come_at_once(folder):
+    message = refusal(
+        folder(
+            MEASUREMENTS + "low,1,4,g1,x\n",
+            PERTURBATIONS + "low,g1,NaN\n",
+            network="source,target\ng1,g9\n",
+            split="condition,part\nlow,train\n",
+        )
+    )
+    for name in ("measurements", "perturbations", "network", "split"):
+        assert f"{name}.csv" in message
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused_with_the_two_ways_to_call(folder):
+    assert "or both files" in refusal(folder() / "measurements.csv")
+
+
+def test_what_belongs_to_the_2020_form_is_refused_for_a_tidy_folder(folder):
+    with pytest.raises(InputError) as raised:
+        read_data(folder(), structural_zeros=True, time=40.0)
+    assert "columns source, target" in str(raised.value)
+    assert "measurements.csv tells it" in str(raised.value)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+@st.composite
+def datasets(draw):
+    n_rows, n_times, n_nodes = draw(st.integers(3, 6)), draw(st.integers(1, 3)), 4
+    shape = (n_rows, n_times, n_nodes)
+    measurements = draw(arrays(float, shape, elements=FINITE | st.just(NAN)))
+    measurements[0, 0, 0] = draw(FINITE)
+    doses = draw(arrays(float, (n_rows, n_nodes), elements=st.sampled_from([0.0, 0.1, -1 / 3])))
+    # Different in every row, so that any split of the rows is one of conditions.
+    doses[:, 0] = np.arange(n_rows)
+    times = draw(st.lists(st.floats(0.001, 100), min_size=n_times, max_size=n_times, unique=True))
+    parts = np.array([0, 1, 2, *draw(st.lists(st.integers(0, 3), min_size=6))])[:n_rows]
+    network = random_network(n_nodes, density=0.4, seed=draw(st.integers(0, 99)))
+    return Dataset(
+        nodes=("g10", "g2", "Pax 6", 'a "b", c'),
+        times=np.array(sorted(times)),
+        perturbations=doses,
+        measurements=measurements,
+        row_names=tuple(f"row {number}" for number in range(n_rows, 0, -1)),
+        activity_nodes=draw(arrays(bool, n_nodes)),
+        allowed_edges=draw(st.none() | arrays(bool, (n_nodes, n_nodes))),
+        noise_free=draw(st.none() | arrays(float, shape, elements=FINITE)),
+        undetermined=draw(st.none() | arrays(bool, n_rows)),
+        truth=draw(
+            st.sampled_from(
+                [
+                    None,
+                    replace(
+                        network,
+                        nodes=("g10", "g2", "Pax 6", 'a "b", c'),
+                        amplitudes=np.array([0.1, 1 / 3, 2.0, 1e-300]),
+                    ),
+                ]
+            )
+        ),
+        split=draw(st.none() | st.just(Split(*(np.flatnonzero(parts == k) for k in range(3))))),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=datasets())
+def test_a_written_dataset_reads_back_to_the_last_bit(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("tidy") / "parent" / "written"
+    write_tidy(data, folder)
+    again = read_data(folder)
+    assert (again.nodes, again.row_names, again.name) == (data.nodes, data.row_names, "written")
+    names = ["times", "perturbations", "measurements", "activity_nodes", "allowed_edges"]
+    for name in [*names, "noise_free", "undetermined"]:
+        assert_same(getattr(again, name), getattr(data, name))
+    assert (again.truth is None, again.split is None) == (data.truth is None, data.split is None)
+    if data.truth is not None:
+        assert again.truth.nodes == data.truth.nodes
+        assert_same(again.truth.weights, data.truth.weights)
+        assert_same(again.truth.amplitudes, data.truth.amplitudes)
+    if data.split is not None:
+        for part in ("training", "validation", "test"):
+            assert_same(getattr(again.split, part), getattr(data.split, part))
+    assert [path.name for path in folder.parent.iterdir()] == ["written"]
+
+
+def assert_same(found, expected):
+    if expected is None:
+        assert found is None
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_skmel133_survives_the_way_through_a_tidy_folder(skmel133, tmp_path):
+    data = read_data(skmel133, structural_zeros=True)
+    write_tidy(data, tmp_path / "tidy")
+    again = read_data(tmp_path / "tidy")
+    assert again.nodes == data.nodes
+    for name in ("perturbations", "measurements", "activity_nodes", "allowed_edges"):
+        assert_same(getattr(again, name), getattr(data, name))
+
+
+def test_a_folder_with_files_is_refused_and_kept_unless_overwriting(folder, tmp_path):
+    data = read_tidy(folder())
+    write_tidy(data, tmp_path / "out")
+    with pytest.raises(InputError, match="new or empty folder"):
+        write_tidy(data.rows(np.array([0])), tmp_path / "out")
+    assert read_tidy(tmp_path / "out").n_rows == 3
+    write_tidy(data.rows(np.array([0])), tmp_path / "out", overwrite=True)
+    assert read_tidy(tmp_path / "out").n_rows == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["course", "out"]
+
+
+def test_overwriting_never_removes_other_files(folder, tmp_path):
+    data = read_tidy(folder())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match=r"thesis\.tex"):
+        write_tidy(data, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "thesis.tex").exists()
+
+
+def test_an_empty_folder_is_filled_and_a_file_is_in_the_way(folder, tmp_path):
+    data = read_tidy(folder())
+    (tmp_path / "empty").mkdir()
+    write_tidy(data, tmp_path / "empty")
+    assert read_tidy(tmp_path / "empty").n_rows == 3
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="found a file"):
+        write_tidy(data, tmp_path / "file")
+
+
+def test_a_write_that_fails_leaves_nothing_behind(folder, tmp_path):
+    data = read_tidy(folder())
+    broken = replace(data, measurements=data.measurements[:1])
+    with pytest.raises(IndexError):
+        write_tidy(broken, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["course"]

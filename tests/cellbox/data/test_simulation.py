@@ -1,0 +1,118 @@
+"""Pseudo-experiments: exact responses, the noise that was asked for, splits without leaks."""
+
+import numpy as np
+import pytest
+
+from cellbox.data.simulation import equal_times, simulate, simulate_system
+from cellbox.errors import InputError
+from cellbox.networks.network import Network, system
+from tests.cellbox.small import LOOP, scipy_response
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate(LOOP, n_conditions=40, n_times=5, noise=0.01, seed=0)
+
+
+def test_noise_free_responses_agree_with_scipy(data):
+    for row in (0, 17, 49):
+        expected = scipy_response(LOOP, data.perturbations[row], data.times)
+        np.testing.assert_allclose(data.noise_free[row], expected, atol=1e-8)
+
+
+def test_noise_has_the_level_that_was_asked_for_and_no_bias(data):
+    noise = data.measurements - data.noise_free
+    assert noise.std() == pytest.approx(0.01, rel=0.1)
+    assert abs(noise.mean()) < 0.002
+
+
+def test_no_noise_leaves_the_exact_response():
+    exact = simulate(LOOP, n_conditions=40, n_times=5, noise=0.0)
+    np.testing.assert_array_equal(exact.measurements, exact.noise_free)
+
+
+def test_times_are_equally_spaced_up_to_the_horizon(data):
+    np.testing.assert_allclose(data.times, [4.0, 8.0, 12.0, 16.0, 20.0])
+    np.testing.assert_allclose(equal_times(4, 10.0), [2.5, 5.0, 7.5, 10.0])
+
+
+def test_the_split_has_every_condition_once(data):
+    split = data.split
+    assert (len(split.training), len(split.validation), len(split.test)) == (40, 5, 5)
+    together = np.concatenate([split.training, split.validation, split.test])
+    np.testing.assert_array_equal(np.sort(together), np.arange(data.n_rows))
+    assert data.n_conditions == data.n_rows == 50
+
+
+def test_replicates_share_a_condition_and_a_part_but_not_their_noise():
+    data = simulate(LOOP, n_conditions=4, n_times=5, n_held_out=2, n_replicates=3)
+    assert (data.n_rows, data.n_conditions) == (24, 8)
+    parts = [data.split.training, data.split.validation, data.split.test]
+    assert [len(part) for part in parts] == [12, 6, 6]
+    seen = [set(data.condition_of_row[part]) for part in parts]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 8
+    np.testing.assert_array_equal(data.noise_free[0], data.noise_free[2])
+    assert not np.array_equal(data.measurements[0], data.measurements[2])
+    assert len(set(data.row_names)) == 24
+
+
+def test_replicates_do_not_change_the_conditions(data):
+    more = simulate(LOOP, n_conditions=40, n_times=5, n_replicates=2, seed=0)
+    np.testing.assert_array_equal(more.perturbations[::2], data.perturbations)
+
+
+def test_a_seed_decides_design_and_noise(data):
+    again = simulate(LOOP, n_conditions=40, n_times=5, seed=0)
+    other = simulate(LOOP, n_conditions=40, n_times=5, seed=1)
+    np.testing.assert_array_equal(again.measurements, data.measurements)
+    assert not np.array_equal(other.perturbations, data.perturbations)
+
+
+def test_a_system_is_simulated_at_the_papers_budget_unless_changed():
+    mcad = system("mCAD")
+    paper = simulate_system(mcad)
+    assert paper.n_conditions == 30
+    assert (paper.measurements - paper.noise_free).std() == pytest.approx(0.001, rel=0.15)
+    np.testing.assert_array_equal((paper.perturbations != 0).sum(axis=1), 2)
+    assert paper.truth is mcad.network
+    changed = simulate_system(mcad, n_conditions=20, n_perturbed=3, noise=0.1)
+    np.testing.assert_array_equal((changed.perturbations != 0).sum(axis=1), 3)
+    assert (changed.measurements - changed.noise_free).std() == pytest.approx(0.1, rel=0.15)
+
+
+def test_replicates_of_an_undetermined_condition_are_all_marked():
+    once = simulate_system(system("BF"), n_conditions=10)
+    twice = simulate_system(system("BF"), n_conditions=10, n_replicates=2)
+    assert once.undetermined.any()
+    np.testing.assert_array_equal(twice.undetermined, np.repeat(once.undetermined, 2))
+
+
+def test_every_impossible_part_of_a_budget_is_refused_at_once():
+    with pytest.raises(InputError) as refused:
+        simulate(
+            LOOP,
+            n_conditions=0,
+            n_times=-1,
+            horizon=float("inf"),
+            noise=-0.1,
+            n_held_out=0,
+            n_replicates=0,
+        )
+    assert len(refused.value.problems) == 6
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(InputError, match="seed"):
+        simulate(LOOP, n_conditions=3, seed=seed)
+
+
+def test_more_perturbed_nodes_than_there_are_is_refused():
+    with pytest.raises(InputError, match="perturbed nodes"):
+        simulate(LOOP, n_conditions=3, n_perturbed=4)
+
+
+def test_a_network_too_stiff_to_solve_exactly_is_refused_by_name():
+    stiff = Network(("a", "b"), np.array([[-1e9, 1e9], [1e9, -1e9]]), np.array([1e3, 1e3]))
+    with pytest.raises(InputError, match="simulation of wild"):
+        simulate(stiff, n_conditions=1, n_times=1, n_held_out=1, name="wild")

@@ -1,0 +1,163 @@
+"""Networks as tables and files that other programs read."""
+
+import csv
+import os
+import sys
+
+import networkx
+import numpy as np
+import pytest
+
+from cellbox.errors import InputError
+from cellbox.networks.export import (
+    Edge,
+    edge_table,
+    to_frame,
+    write_edges_csv,
+    write_graphml,
+    write_sif,
+)
+from cellbox.networks.network import Network
+from cellbox.storage.files import atomic_write
+
+NETWORK = Network(
+    nodes=("Pax6", "p53 & <friends>", "alone", "βcat"),
+    weights=np.array([[0.1, -0.7, 0, 0], [0.3, 0, 0, 0], [0, 0, 0, 0], [1 / 3, 0, 0, 0]]),
+    amplitudes=np.array([0.2, 1.0, 0.5, 1 / 7]),
+)
+
+
+def test_edges_run_from_column_to_row_strongest_first():
+    assert edge_table(NETWORK) == [
+        Edge("p53 & <friends>", "Pax6", -0.7),
+        Edge("Pax6", "βcat", 1 / 3),
+        Edge("Pax6", "p53 & <friends>", 0.3),
+        Edge("Pax6", "Pax6", 0.1),
+    ]
+
+
+def test_edges_at_the_threshold_are_not_selected():
+    assert [edge.weight for edge in edge_table(NETWORK, threshold=0.3)] == [-0.7, 1 / 3]
+
+
+def test_only_allowed_edges_are_selected():
+    edges = edge_table(NETWORK, allowed=~np.eye(4, dtype=bool))
+    assert all(edge.source != edge.target for edge in edges)
+    assert len(edges) == 3
+
+
+@pytest.mark.parametrize("threshold", [-0.1, float("nan")])
+def test_impossible_thresholds_are_refused(threshold):
+    with pytest.raises(InputError, match="threshold"):
+        edge_table(NETWORK, threshold=threshold)
+
+
+def test_frame_has_the_edges_of_the_table():
+    frame = to_frame(NETWORK, threshold=0.2)
+    assert list(frame.columns) == ["source", "target", "weight"]
+    assert [Edge(*row) for row in frame.itertuples(index=False)] == edge_table(
+        NETWORK, threshold=0.2
+    )
+    empty = to_frame(NETWORK, threshold=9)
+    assert list(empty.columns) == ["source", "target", "weight"]
+    assert empty["weight"].dtype == float
+
+
+def test_frame_without_pandas_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r'pip install "cellbox\[plots\]"'):
+        to_frame(NETWORK)
+
+
+def test_csv_keeps_every_digit(tmp_path):
+    path = tmp_path / "edges.csv"
+    write_edges_csv(NETWORK, path)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    read = [Edge(row["source"], row["target"], float(row["weight"])) for row in rows]
+    assert read == edge_table(NETWORK)
+
+
+def test_networkx_reads_the_graphml_back(tmp_path):
+    path = tmp_path / "network.graphml"
+    write_graphml(NETWORK, path, threshold=0.2)
+    graph = networkx.read_graphml(path)
+    assert graph.is_directed()
+    assert tuple(graph.nodes) == NETWORK.nodes
+    amplitudes = [graph.nodes[name]["amplitude"] for name in NETWORK.nodes]
+    assert amplitudes == list(NETWORK.amplitudes)
+    assert {
+        (source, target): (values["weight"], values["sign"])
+        for source, target, values in graph.edges(data=True)
+    } == {
+        ("p53 & <friends>", "Pax6"): (-0.7, "inhibits"),
+        ("Pax6", "βcat"): (1 / 3, "activates"),
+        ("Pax6", "p53 & <friends>"): (0.3, "activates"),
+    }
+
+
+def test_sif_has_a_line_for_each_edge_and_each_isolated_node(tmp_path):
+    path = tmp_path / "network.sif"
+    write_sif(NETWORK, path, threshold=0.3)
+    assert path.read_text(encoding="utf-8").splitlines() == [
+        "p53 & <friends>\tinhibits\tPax6",
+        "Pax6\tactivates\tβcat",
+        "alone",
+    ]
+
+
+@pytest.mark.parametrize("write", [write_graphml, write_sif])
+def test_names_that_would_break_the_file_are_refused(write, tmp_path):
+    broken = Network(("a", "b\tc"), np.eye(2), np.ones(2))
+    with pytest.raises(InputError, match="node 2"):
+        write(broken, tmp_path / "network")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old", encoding="utf-8")
+
+    def write_half():
+        with atomic_write(path) as file:
+            file.write("new")
+            file.flush()
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_half()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_successful_write_replaces_the_old_file(tmp_path):
+    path = tmp_path / "result.bin"
+    path.write_bytes(b"a longer old content")
+    with atomic_write(path, "wb") as file:
+        file.write(b"new\r\n")
+        assert path.read_bytes() == b"a longer old content"
+    assert path.read_bytes() == b"new\r\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_written_files_have_the_users_ordinary_permissions(tmp_path):
+    (tmp_path / "ordinary").touch()
+    with atomic_write(tmp_path / "atomic") as file:
+        file.write("x")
+    assert os.stat(tmp_path / "atomic").st_mode == os.stat(tmp_path / "ordinary").st_mode
+
+
+def test_link_stays_a_link_to_the_new_content(tmp_path):
+    (tmp_path / "real.txt").write_text("old", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with atomic_write(tmp_path / "link.txt") as file:
+        file.write("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text(encoding="utf-8") == "new"
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path):
+    with pytest.raises(InputError, match="existing folder"):
+        write_sif(NETWORK, tmp_path / "absent" / "network.sif")
+    with pytest.raises(InputError, match="found a folder"):
+        write_sif(NETWORK, tmp_path)

@@ -1,0 +1,96 @@
+"""What may be computed again is kept in the user's cache folder, and only ever saves time."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from cellbox.storage import compilation
+from cellbox.storage.cache import cache_folder, remembered
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return cache_folder()
+
+
+class Computed:
+    def __init__(self):
+        self.times = 0
+
+    def __call__(self):
+        self.times += 1
+        return {"value": self.times}
+
+
+def test_what_was_computed_is_not_computed_again():
+    compute = Computed()
+    assert remembered("notes.json", "key", compute) == {"value": 1}
+    assert remembered("notes.json", "key", compute) == {"value": 1}
+    assert remembered("notes.json", "other", compute) == {"value": 2}
+
+
+def test_what_others_noted_meanwhile_is_kept(folder):
+    def compute():
+        remembered("notes.json", "theirs", lambda: 1)
+        return 2
+
+    assert remembered("notes.json", "ours", compute) == 2
+    assert json.loads((folder / "notes.json").read_text()) == {"theirs": 1, "ours": 2}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
+def test_a_damaged_file_is_only_worth_a_new_computation(folder, content):
+    folder.mkdir()
+    (folder / "notes.json").write_text(content)
+    assert remembered("notes.json", "key", lambda: 5) == 5
+
+
+def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path):
+    (tmp_path / "cellbox").write_text("a file where the folder would be")
+    assert remembered("notes.json", "key", lambda: 5) == 5
+
+
+COMPILE = """
+import time
+import jax, jax.numpy as jnp
+from cellbox.storage.compilation import keep_compiled_programs
+print(keep_compiled_programs())
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.jit(lambda x: jnp.sin(x) @ x.T)(jnp.ones((3, 3)))
+"""
+
+
+def compile_in_another_process(**environment) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", COMPILE],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
+    )
+    return ran.stdout.strip()
+
+
+def test_compiled_programs_are_kept_in_a_private_folder_of_the_machines_type(folder):
+    place = compile_in_another_process()
+    assert place == str(folder / "programs" / compilation.machine_type())
+    assert stat.S_IMODE(os.stat(place).st_mode) == 0o700
+    programs = {entry.name for entry in os.scandir(place)}
+    assert programs
+    compile_in_another_process()
+    assert programs <= {entry.name for entry in os.scandir(place)}
+
+
+def test_a_folder_chosen_for_jax_stays_the_one(tmp_path):
+    chosen = tmp_path / "chosen"
+    assert compile_in_another_process(JAX_COMPILATION_CACHE_DIR=str(chosen)) == str(chosen)
+
+
+def test_without_a_folder_to_write_programs_are_not_kept(tmp_path):
+    (tmp_path / "cellbox").write_text("a file where the folder would be")
+    assert compile_in_another_process() == "None"

@@ -1,0 +1,176 @@
+"""What a training ends with: refined, or as descent left it, and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellbox.data.simulation import simulate_system
+from cellbox.networks.network import system
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refine import refine
+from cellbox.settings import Settings
+from cellbox.training import finish as finishing
+from cellbox.training.finish import Finisher, is_worse
+from cellbox.training.fit import training_record
+from cellbox.training.lane import Status
+from cellbox.training.pack import Harvest
+
+
+@pytest.fixture(scope="module")
+def case():
+    data = simulate_system(system("mCAD"), seed=0, noise=0.01, design="balanced")
+    rows = data.split.training
+    random = np.random.default_rng(0)
+    harvest = Harvest(
+        weights=data.truth.weights + 0.1 * random.normal(size=(5, 5)),
+        amplitudes=data.truth.amplitudes,
+        validation_mae=0.02,
+        step=100,
+        status=Status.COMPLETED,
+    )
+    training = MultipleShooting.of(data, rows)
+    return harvest, training, data.rows(data.split.validation)
+
+
+def test_descent_is_refined(case):
+    harvest, training, validation = case
+    outcome = Finisher(training, validation).finish(harvest, Settings())
+    assert "Refined by" in outcome.refinement
+    assert outcome.validation_mae < harvest.validation_mae
+    assert outcome.noise == pytest.approx(0.01, rel=0.2)
+    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
+
+
+def test_where_refinement_is_not_wanted_the_network_is_that_of_descent(case):
+    harvest, training, validation = case
+    outcome = Finisher(training, validation).finish(harvest, Settings(refinement="none"))
+    assert (outcome.network.weights == harvest.weights).all()
+    assert outcome.validation_mae == harvest.validation_mae
+    refined = Finisher(training, validation).finish(harvest, Settings())
+    assert outcome.selection_error > refined.selection_error
+
+
+def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
+    harvest, training, validation = case
+
+    def spoiled(problem, start, **options):
+        found = finishing.explain(problem, start)
+        return replace(found, network=replace(start, weights=-start.weights), noise=0.01)
+
+    monkeypatch.setattr(finishing, "refine", spoiled)
+    outcome = Finisher(training, validation).finish(harvest, Settings())
+    assert (outcome.network.weights == harvest.weights).all()
+    assert "not kept: validation error" in outcome.refinement
+
+
+def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monkeypatch):
+    harvest, training, validation = case
+
+    def fails(*arguments, **options):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(finishing, "refine", fails)
+    finisher = Finisher(training, validation)
+    outcome = finisher.finish(harvest, Settings())
+    assert (outcome.network.weights == harvest.weights).all()
+    assert "Refinement failed" in outcome.refinement
+    as_it_was = finisher.finish(harvest, Settings(refinement="none"))
+    assert outcome.selection_error == as_it_was.selection_error
+
+
+def test_a_diverged_descent_is_refined_from_its_best_parameters(case):
+    harvest, training, validation = case
+    diverged = replace(harvest, status=Status.STEP_LIMIT)
+    outcome = Finisher(training, validation).finish(diverged, Settings())
+    assert outcome.refined
+    assert (
+        outcome.network.weights
+        == Finisher(training, validation).finish(harvest, Settings()).network.weights
+    ).all()
+    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    assert record.status == "completed"
+    assert "too stiff" in record.message
+    assert "Least squares found a network" in record.message
+
+
+def test_a_diverged_descent_that_is_not_refined_has_diverged(case):
+    harvest, training, validation = case
+    diverged = replace(harvest, status=Status.NOT_FINITE)
+    outcome = Finisher(training, validation).finish(diverged, Settings(refinement="none"))
+    assert (outcome.network.weights == harvest.weights).all()
+    assert outcome.refinement == "Not refined: training diverged."
+    assert outcome.selection_error == np.inf
+    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    assert record.status == "diverged"
+
+
+def test_where_descent_ended_in_a_network_too_stiff_to_be_solved_regression_gives_the_start(case):
+    harvest, training, validation = case
+    stiff = replace(harvest, weights=harvest.weights * 1e300, status=Status.STEP_LIMIT)
+    finisher = Finisher(training, validation)
+    outcome = finisher.finish(stiff, Settings())
+    assert "from a regression" in outcome.refinement
+    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
+    unrefined = finisher.finish(stiff, Settings(refinement="none"))
+    assert unrefined.selection_error == np.inf
+
+
+def test_trainings_on_the_same_data_share_one_refinement_from_regression(case, monkeypatch):
+    harvest, training, validation = case
+    starts = []
+
+    def counted(problem, start, **options):
+        starts.append(start)
+        return refine(problem, start, **options)
+
+    monkeypatch.setattr(finishing, "refine", counted)
+    finisher = Finisher(training, validation)
+    for _ in range(3):
+        finisher.finish(harvest, Settings())
+    assert len(starts) == 4
+
+
+def test_where_data_are_too_few_the_validation_error_chooses(case):
+    harvest, training, validation = case
+    few = MultipleShooting(training.perturbations[:1], training.measurements[:1, :1], np.ones(1))
+    outcome = Finisher(few, validation).finish(harvest, Settings())
+    assert outcome.selection_error == harvest.validation_mae
+    assert "5 measured values are too few" in outcome.refinement
+
+
+@pytest.mark.parametrize(
+    ("after", "worse"),
+    [
+        ([0.0081, 0.0085, 0.0079, 0.0080, 0.0086], False),  # as descent, which chose by these
+        ([0.0080, 0.0080, 0.0080, 0.0080, 0.0300], True),  # another steady state in one condition
+        ([0.0110, 0.0110, 0.0110, 0.0110, 0.0110], True),  # worse in all
+        ([0.0080, 0.0080, np.inf, 0.0080, 0.0080], True),  # one cannot be solved
+        ([0.0060, 0.0060, 0.0060, 0.0060, 0.0120], False),  # better on the whole
+        ([0.0010, 0.0010, 0.0010, 0.0010, 0.0200], False),  # much better but for one
+    ],
+)
+def test_what_is_worse_beyond_noise_is_worse(after, worse):
+    assert is_worse(np.full(5, 0.008), np.array(after), noise=0.01) is worse
+
+
+def test_of_two_starts_the_one_that_predicts_no_worse_is_taken(case, monkeypatch):
+    harvest, training, validation = case
+    starts = []
+
+    def second_is_another_basin(problem, start, **options):
+        starts.append(start)
+        found = refine(problem, start, **options)
+        if len(starts) == 1:  # the regression's comes first
+            wrong = replace(found.network, weights=-found.network.weights)
+            return replace(found, network=wrong, information=found.information - 1000)
+        return found
+
+    monkeypatch.setattr(finishing, "refine", second_is_another_basin)
+    outcome = Finisher(training, validation).finish(harvest, Settings())
+    assert "from where descent ended" in outcome.refinement
+    assert outcome.validation_mae < harvest.validation_mae
+
+
+def test_what_could_not_be_solved_before_cannot_get_worse():
+    assert not is_worse(np.full(3, np.inf), np.full(3, 0.5), noise=0.01)

@@ -1,0 +1,457 @@
+"""The commands systems, simulate, lint, fit and predict, as a user meets them."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from cellbox.data.readers import read_data
+from cellbox.models.model import load_model
+from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
+from search.cli.fit_report import determinacy_sentences
+from search.cli.main import main
+from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
+from tests.search.cli_helpers import (
+    ROOT,
+    matrix_folder,
+    program,
+    read_json,
+    refused,
+    simulate_small,
+    tidy_folder,
+)
+
+QUICK = ("--steps", "50", "--validate-every", "25")
+FIT_KEYS = {
+    *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
+    *("pearson", "pearson_off_diagonal", "pearson_alpha", "auprc_ratio"),
+    *("early_precision_ratio", "sign_accuracy", "baselines", "better_than_ridge", "model"),
+    *("seconds", "compile_seconds", "undetermined_share", "wrong_basin_share", "unsteady_share"),
+}
+MODEL_FILES = {
+    *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
+    *("identifiability.json", "identifiability.csv"),
+    *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
+}
+HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    return simulate_small(tmp_path_factory.mktemp("simulated") / "small")
+
+
+@pytest.fixture(scope="module")
+def fitted(experiment, tmp_path_factory):
+    """The folder of a fit: the model, and result.json."""
+    folder = tmp_path_factory.mktemp("fitted")
+    out, report = str(folder / "model"), str(folder / "result.json")
+    assert main(["fit", str(experiment), *QUICK, "--out", out, "--json", report]) == 0
+    return folder
+
+
+# Help and the program as a whole.
+
+
+def test_help_answers_within_a_second_and_imports_nothing_heavy():
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        answer = program("--help")
+        seconds.append(time.perf_counter() - started)
+    assert answer.returncode == 0
+    for name in ("systems", "simulate", "lint", "fit", "predict"):
+        assert name in answer.stdout
+    # The best of several, since other work on the machine may hold one up.
+    assert min(seconds) < 1.0
+    code = (
+        "import sys\nfrom search.cli.main import main\nmain(['--help'])\nmain(['fit', '--help'])\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    checked = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert checked.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("command", ["systems", "simulate", "lint", "fit", "predict"])
+def test_each_command_explains_itself(command, capsys):
+    assert main([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "example" in said
+    assert "--json" in said
+
+
+def test_no_command_and_unknown_commands_are_refused(capsys):
+    assert "usage: cellbox" in refused(capsys)
+    assert "invalid choice: 'fitt'" in refused(capsys, "fitt")
+
+
+def test_told_defaults_are_the_settings_own():
+    defaults = Settings()
+    assert tuple(flag.name for flag in TRAINING_FLAGS) == SETTING_NAMES
+    assert tuple(flag.name for flag in SOLVER_FLAGS) == SOLVER_SETTING_NAMES
+    for flag in TRAINING_FLAGS:
+        assert flag.default == getattr(defaults, flag.name)
+    for flag in SOLVER_FLAGS:
+        assert flag.default == getattr(defaults.solver, flag.name)
+
+
+# systems
+
+
+def test_systems_lists_ten_and_shows_one(capsys, tmp_path):
+    assert main(["systems", "--json", str(tmp_path / "all.json")]) == 0
+    assert "hematopoietic" in capsys.readouterr().out
+    assert len(read_json(tmp_path / "all.json")) == 10
+    assert main(["systems", "li", "--json", str(tmp_path / "one.json")]) == 0
+    assert "g7      inhibits   g1" in capsys.readouterr().out
+    one = read_json(tmp_path / "one.json")
+    assert one["edges"] == len(one["edge_list"]) == 8
+
+
+def test_an_unknown_system_is_refused_with_the_nearest(capsys):
+    said = refused(capsys, "systems", "VSK")
+    assert said.startswith("cellbox systems: 1 problem\n")
+    assert "The nearest is VSC" in said
+
+
+def test_json_on_standard_output_stands_alone():
+    answer = program("systems", "mCAD", "--json", "-")
+    assert answer.returncode == 0
+    assert json.loads(answer.stdout)["name"] == "mCAD"
+    assert "mammalian" in answer.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m search.cli.main systems GSD | head -n 1"
+    answer = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert answer.stderr == ""
+    assert answer.stdout.startswith("GSD")
+
+
+# simulate and lint
+
+
+def test_simulate_writes_what_lint_reads(experiment, capsys, tmp_path):
+    assert main(["lint", str(experiment), "--json", str(tmp_path / "lint.json")]) == 0
+    facts = read_json(tmp_path / "lint.json")
+    assert (facts["rows"], facts["nodes"], facts["truth_known"]) == (10, 4, True)
+    assert facts["split"] == {"training": 6, "validation": 2, "test": 2}
+    assert "can be used" in capsys.readouterr().out
+
+
+def test_simulation_follows_its_seed_and_options(tmp_path):
+    arguments = ("simulate", "LI", "--replicates", "2", "--noise", "0.1", "--amplitude", "0.5")
+    for name, seed in (("first", "1"), ("again", "1"), ("other", "2")):
+        assert main([*arguments, "--seed", seed, "--out", str(tmp_path / name)]) == 0
+    first, again, other = (read_data(tmp_path / name) for name in ("first", "again", "other"))
+    assert np.array_equal(first.measurements, again.measurements)
+    assert not np.array_equal(first.measurements, other.measurements)
+    assert first.n_rows == 2 * first.n_conditions == 60
+    assert (first.truth.amplitudes == 0.5).all()
+
+
+def test_simulate_and_lint_say_how_many_conditions_are_undetermined(capsys, tmp_path):
+    out, file = str(tmp_path / "data"), tmp_path / "facts.json"
+    for arguments in (["simulate", "BF", "--replicates", "2", "--out", out], ["lint", out]):
+        assert main([*arguments, "--json", str(file)]) == 0
+        found = read_json(file)["undetermined_conditions"]
+        assert 0 < found < 60
+        assert re.search(rf"undetermined conditions.* {found} of 60\n", capsys.readouterr().out)
+    assert main(["lint", str(tidy_folder(tmp_path)), "--json", str(file)]) == 0
+    assert read_json(file)["undetermined_conditions"] is None
+    assert "undetermined" not in capsys.readouterr().out
+
+
+def test_a_balanced_design_leaves_no_node_out(capsys, tmp_path):
+    # The paper's draw of this seed leaves some out.
+    found = {}
+    for design in ("paper", "balanced"):
+        file = tmp_path / f"{design}.json"
+        arguments = ("simulate", "GSD", "--conditions", "12", "--design", design)
+        out = str(tmp_path / design)
+        assert main([*arguments, "--out", out, "--json", str(file)]) == 0
+        found[design] = read_json(file)["unperturbed_nodes"]
+    assert found["paper"]
+    assert found["balanced"] == []
+
+
+def test_simulate_takes_a_network_of_ones_own(tmp_path, capsys):
+    edges = tmp_path / "mine.csv"
+    edges.write_text("source,target,sign\nA,B,1\nB,C,-1\nC,A,activation\n")
+    out = tmp_path / "data"
+    assert main(["simulate", "--network", str(edges), "--out", str(out)]) == 0
+    data = read_data(out)
+    assert data.nodes == ("A", "B", "C")
+    assert data.truth.weights[2, 1] == -1
+    capsys.readouterr()
+    said = refused(capsys, "simulate", "LI", "--out", out)
+    assert str(out) in said
+    assert main(["simulate", "LI", "--out", str(out), "--overwrite"]) == 0
+
+
+def test_lint_tells_which_nodes_no_condition_perturbs(tmp_path, capsys):
+    folder = tidy_folder(tmp_path)
+    assert main(["lint", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "g2 is never perturbed: its amplitude and its row of W are confounded." in said
+    assert f"cellbox design check {folder}" in said
+
+
+def test_lint_reads_the_2020_form_and_says_that_signs_were_converted(skmel133, tmp_path, capsys):
+    report = tmp_path / "lint.json"
+    assert main(["lint", str(skmel133), "--structural-zeros", "--json", str(report)]) == 0
+    facts = read_json(report)
+    assert (facts["rows"], facts["combinations"], facts["replicated_conditions"]) == (89, 78, 1)
+    assert len(facts["activity_nodes"]) == 12
+    assert len(facts["unperturbed_nodes"]) == 87
+    assert facts["allowed_edges"] < 99**2
+    assert "signs converted" in capsys.readouterr().err
+
+
+# fit
+
+
+def test_the_time_of_a_steady_state_can_be_told(tmp_path):
+    folder, report = matrix_folder(tmp_path), tmp_path / "lint.json"
+    assert main(["lint", str(folder), "--time", "40", "--json", str(report)]) == 0
+    assert read_json(report)["times"] == [40.0]
+
+
+def test_fit_reports_under_stable_names(fitted):
+    report = read_json(fitted / "result.json")
+    assert set(report) >= FIT_KEYS
+    assert set(report["baselines"]) == {"mean", "ridge", "persistence"}
+    for score in report["baselines"].values():
+        assert set(score) == {"test_mae", "test_mae_noise_free", "test_pearson"}
+    assert report["status"] == "completed"
+    assert report["better_than_ridge"] in (True, False)
+    assert report["all_nodes"] is None
+    assert report["settings"]["steps"] == 50
+
+
+def test_fit_leaves_a_model_its_network_and_pictures(fitted, experiment):
+    folder = fitted / "model"
+    assert {path.name for path in folder.iterdir()} == MODEL_FILES
+    assert (folder / "network.png").read_bytes().startswith(b"\x89PNG")
+    model = load_model(folder)
+    assert model.settings.steps == 50
+    report = read_json(fitted / "result.json")
+    data = read_data(experiment)
+    predicted = model.predict(data.perturbations[data.split.test], data.times)
+    errors = np.abs(predicted - data.measurements[data.split.test])
+    assert report["test_mae"] == pytest.approx(errors.mean())
+    assert not list(fitted.glob(".*"))
+
+
+def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fitted, capsys):
+    again = ("fit", str(experiment), *QUICK, "--out", str(fitted / "model"))
+    assert main(list(again)) == 0
+    said = capsys.readouterr().out
+    assert "CellBox predicts held-out conditions " in said
+    assert "than ridge: MAE " in said
+    assert "the model there was replaced" in said
+    assert "What the training data determine:" in said
+    assert "Strongest" in said
+    (fitted / "model" / "my notes.txt").write_text("keep me")
+    try:
+        assert "my notes.txt" in refused(capsys, *again)
+    finally:
+        (fitted / "model" / "my notes.txt").unlink()
+    assert {path.name for path in (fitted / "model").iterdir()} == MODEL_FILES
+
+
+@pytest.mark.parametrize(
+    ("undetermined", "wrong", "words"),
+    [
+        (None, None, []),
+        (0.0, 0.0, []),
+        (0.4, 0.0, ["40 % of the held-out conditions are undetermined"]),
+        (0.0, 0.25, ["Wrong basin in 25 % of the held-out conditions"]),
+        (0.4, 0.5, ["40 % of the held-out conditions", "Wrong basin in 50 % of the others"]),
+    ],
+)
+def test_undetermined_conditions_and_wrong_basins_are_told_where_there_are_any(
+    undetermined, wrong, words
+):
+    report = {"undetermined_share": undetermined, "wrong_basin_share": wrong}
+    sentences = determinacy_sentences(report)
+    assert len(sentences) == len(words)
+    assert all(word in said for word, said in zip(words, sentences, strict=True))
+
+
+@pytest.mark.parametrize(("unsteady", "n_sentences"), [(None, 0), (0.0, 0), (0.25, 1)])
+def test_a_model_that_has_not_come_to_rest_is_told_so_with_its_share(unsteady, n_sentences):
+    nothing = {"undetermined_share": None, "wrong_basin_share": None}
+    sentences = determinacy_sentences({**nothing, "unsteady_share": unsteady})
+    assert len(sentences) == n_sentences
+    assert all("In 25 % of the held-out conditions" in sentence for sentence in sentences)
+
+
+def test_fit_tells_edge_by_edge_what_its_data_determine(fitted):
+    told = read_json(fitted / "result.json")["identifiability"]
+    model = load_model(fitted / "model")
+    assert [edge["weight"] for edge in told["edges"]] == pytest.approx(
+        np.ravel(model.network.weights).tolist()
+    )
+    assert all(edge["standard_error"] is not None for edge in told["edges"])
+    assert told["guess"] == "the learned network"
+    assert "median |residual|" in told["noise_from"]
+    assert read_json(fitted / "model" / "identifiability.json") == told
+    with (fitted / "model" / "identifiability.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    errors = [float(row["standard_error"]) for row in rows]
+    assert errors == [edge["standard_error"] for edge in told["edges"]]
+
+
+@pytest.mark.slow
+def test_fit_says_again_which_rows_of_w_are_confounded(tmp_path, capsys):
+    folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
+    # Refinement would leave every edge out: these data hold no network.
+    arguments = ["fit", str(folder), *QUICK, "--refinement", "none"]
+    arguments += ["--out", str(tmp_path / "m"), "--json", str(report)]
+    assert main(arguments) == 0
+    assert read_json(report)["identifiability"]["confounded_nodes"] == ["g2"]
+    said = capsys.readouterr().out
+    assert "g2 is never perturbed: its amplitude and its row of W are confounded." in said
+    assert "scale confounded" in said.split("Strongest", 1)[1]
+
+
+@pytest.mark.slow
+def test_fit_takes_settings_from_a_file_and_flags_win(experiment, tmp_path, capsys):
+    file = tmp_path / "settings.toml"
+    file.write_text('steps = 100\nvalidate_every = 25\nl1 = 1e-4\n[solver]\nsolver = "tsit5"\n')
+    pictures, out = tmp_path / "pictures", tmp_path / "model"
+    arguments = ["fit", str(experiment), "--settings", str(file), "--steps", "50", "--json", "-"]
+    arguments += ["--split-by", "combination", "--test", "0.4", "--plots", str(pictures)]
+    assert main([*arguments, "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert (report["settings"]["steps"], report["settings"]["l1"]) == (50, 1e-4)
+    assert "random split by combination, seed 0" in captured.err
+    assert len(list(pictures.iterdir())) == 4
+    assert not (out / "network.png").exists()
+
+
+@pytest.mark.slow
+def test_fit_without_a_truth_has_nulls(tmp_path, capsys):
+    folder, report = tidy_folder(tmp_path, conditions=8), tmp_path / "result.json"
+    arguments = ["fit", str(folder), *QUICK, "--out", str(tmp_path / "m"), "--json", str(report)]
+    assert main(arguments) == 0
+    content = read_json(report)
+    for name in ("pearson", "auprc_ratio", "sign_accuracy", "test_mae_noise_free"):
+        assert content[name] is None
+    assert "true network" not in capsys.readouterr().out
+
+
+def test_ctrl_c_says_that_nothing_was_kept(experiment, tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellbox.training.fit.fit", interrupted)
+    assert main(["fit", str(experiment), "--out", str(tmp_path / "m")]) == 130
+    assert "interrupted: nothing was kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("ray", "search"), ("matplotlib", "plots"), ("torch", "samplers")]
+)
+def test_an_absent_package_is_named_with_the_extra(
+    package, extra, experiment, tmp_path, capsys, monkeypatch
+):
+    def absent(*arguments, **options):
+        raise ModuleNotFoundError(f"No module named '{package}.air'", name=f"{package}.air")
+
+    monkeypatch.setattr("cellbox.training.fit.fit", absent)
+    said = refused(capsys, "fit", experiment, "--out", tmp_path / "m")
+    assert f"needs the package {package}" in said
+    assert f'pip install "cellbox[{extra}]"' in said
+
+
+def test_bugs_keep_their_traceback(experiment, tmp_path, monkeypatch):
+    def broken(*arguments, **options):
+        raise ModuleNotFoundError("No module named 'cellbox.typo'", name="cellbox.typo")
+
+    monkeypatch.setattr("cellbox.training.fit.fit", broken)
+    with pytest.raises(ModuleNotFoundError):
+        main(["fit", str(experiment), "--out", str(tmp_path / "m")])
+
+
+def test_fit_without_matplotlib_keeps_the_model(experiment, tmp_path, capsys, monkeypatch):
+    def find_spec(name):
+        return None
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
+    said = refused(capsys, "fit", experiment, *QUICK, "--plots", tmp_path / "p")
+    assert 'pip install "cellbox[plots]"' in said
+    assert main(["fit", str(experiment), *QUICK, "--out", str(tmp_path / "m")]) == 0
+    assert "no pictures" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {
+        name for name in MODEL_FILES if not name.endswith(".png")
+    }
+
+
+# predict
+
+
+def test_predict_from_a_table_and_from_the_command_line_agree(fitted, tmp_path, capsys):
+    table = tmp_path / "plan.csv"
+    table.write_text("condition,node,value\nx,g1,0.5\nx,g3,0.2\ncontrol,,\n")
+    out = tmp_path / "predictions.csv"
+    model = str(fitted / "model")
+    assert main(["predict", model, str(table), "--times", "4,8", "--out", str(out)]) == 0
+    assert "2 conditions, 2 times, 4 nodes" in capsys.readouterr().out
+    with out.open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["condition"] for row in rows[:1] + rows[-1:]] == ["x", "control"]
+    assert all(float(row["value"]) == 0 for row in rows if row["condition"] == "control")
+    assert main(["predict", model, "--perturb", "g1=0.5,g3=0.2", "--times", "4,8"]) == 0
+    printed = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [float(row["value"]) for row in printed] == pytest.approx(
+        [float(row["value"]) for row in rows if row["condition"] == "x"], rel=1e-6
+    )
+    loaded = load_model(model)
+    states = loaded.predict(np.array([[0.5, 0, 0.2, 0]]), np.array([4.0, 8.0]))
+    assert [float(row["value"]) for row in printed] == pytest.approx(states.ravel().tolist())
+
+
+def test_predict_as_json(fitted, tmp_path, capsys):
+    arguments = ["predict", str(fitted / "model"), "--perturb", "g1=0.5", "--perturb", "g2=1"]
+    assert main([*arguments, "--json", "-"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert np.shape(content["predictions"]) == (2, 3, 4)
+    assert content["conditions"] == ["g1=0.5", "g2=1"]
+
+
+def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):
+    model = fitted / "model"
+    table, out = tmp_path / "plan.csv", tmp_path / "predictions.csv"
+    table.write_text("condition,node,value\nx,G1,0.5\nx,g2,high\n")
+    said = refused(capsys, "predict", model, table, "--out", out)
+    assert "2 problems" in said
+    assert f"{table}, row 2, column 'node': expected a known node, found 'G1'" in said
+    assert "Did you mean 'g1'" in said
+    assert "row 3" in said
+    assert not out.exists()
+    said = refused(capsys, "predict", model, "--perturb", "g1=0.5,g9=1,g2", "--times", "4")
+    assert "'g9'" in said
+    assert "expected node=dose, found 'g2'" in said
+    assert "ascending times" in refused(
+        capsys, "predict", model, "--perturb", "g1=1", "--times", "8,4"
+    )
+    said = refused(capsys, "predict", tmp_path, "--perturb", "g1=1")
+    assert "model.npz" in said

@@ -1,0 +1,44 @@
+"""Ctrl-C waits for what must not be half done."""
+
+import signal
+
+import pytest
+
+from search.console.interrupts import STOPPING, stopped_by_signals, uninterrupted
+
+
+def test_an_interrupt_comes_after_the_block_and_not_within_it():
+    done = []
+
+    def write():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("written")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["written"]
+
+
+def test_without_an_interrupt_the_handlers_are_as_before():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_failure_of_the_block_is_not_lost():
+    with pytest.raises(ValueError, match="broken"), uninterrupted():
+        raise ValueError("broken")
+
+
+def test_a_scheduler_that_asks_to_stop_is_answered_as_ctrl_c_is():
+    before = [signal.getsignal(number) for number in STOPPING]
+    for number in STOPPING:
+        with pytest.raises(KeyboardInterrupt), stopped_by_signals():
+            signal.raise_signal(number)
+    assert [signal.getsignal(number) for number in STOPPING] == before

@@ -1,0 +1,108 @@
+"""The best model as MLflow opens it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pandas
+import pytest
+
+import cellbox
+from search.study.folder import StudyFolder
+from search.tracking.best_models import save_pyfunc
+from tests.search.fake_study import add_model
+
+PERTURBATIONS = pandas.DataFrame({"g3": [0.5, 0.0], "g1": [0.25, 1.0]}, index=["low", "high"])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A fitted model, and the folder of its MLflow form."""
+    place = tmp_path_factory.mktemp("pyfunc")
+    fitted = add_model(StudyFolder(place / "LI"), 0, pictures=False)
+    before = set(os.listdir())
+    save_pyfunc(place / "LI" / "models" / "trial-000000", place / "written")
+    # MLflow's default store is a file in the working folder.
+    assert set(os.listdir()) == before
+    return fitted, place / "written"
+
+
+@pytest.fixture(scope="module")
+def loaded(saved):
+    return mlflow.pyfunc.load_model(str(saved[1]))
+
+
+def expected(fitted: cellbox.FittedModel, times=None) -> np.ndarray:
+    full = PERTURBATIONS.reindex(columns=list(fitted.network.nodes), fill_value=0.0)
+    return fitted.predict(full.to_numpy(), times)
+
+
+def test_predicts_what_the_fitted_model_does(saved, loaded):
+    fitted, _ = saved
+    table = loaded.predict(PERTURBATIONS)
+    assert list(table.columns) == ["condition", "time", "node", "value"]
+    np.testing.assert_array_equal(table["value"], expected(fitted).reshape(-1))
+    row = table[(table.condition == "high") & (table.time == 8.0) & (table.node == "g2")]
+    assert row["value"].item() == expected(fitted)[1, 1, 1]
+
+
+def test_times_can_be_chosen(saved, loaded):
+    table = loaded.predict(PERTURBATIONS, params={"times": [1.0, 2.5]})
+    wanted = expected(saved[0], np.array([1.0, 2.5]))
+    np.testing.assert_array_equal(table["value"], wanted.reshape(-1))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pandas.DataFrame({"g1": [0.1], "G2": [0.2]}), "G2"),
+        (pandas.DataFrame({"g1": ["much"]}), "expected numbers"),
+        (pandas.DataFrame([[0.1, 0.2]], columns=["g1", "g1"]), "once"),
+    ],
+)
+def test_unusable_input_is_refused(loaded, table, message):
+    with pytest.raises(cellbox.InputError, match=message):
+        loaded.predict(table)
+
+
+def test_no_pickle_and_exact_requirements(saved):
+    _, folder = saved
+    names = {file.suffix for file in folder.rglob("*") if file.is_file()}
+    assert not names & {".pkl", ".pickle", ".joblib"}
+    requirements = (folder / "requirements.txt").read_text().splitlines()
+    assert all("==" in line for line in requirements)
+    assert {"jax", "diffrax", "mlflow"} <= {line.split("==")[0] for line in requirements}
+
+
+@pytest.mark.slow
+def test_loads_where_the_package_is_not_installed(saved, tmp_path):
+    fitted, folder = saved
+    script = (
+        "import sys, importlib.util, mlflow, pandas, numpy\n"
+        "assert importlib.util.find_spec('cellbox') is None\n"
+        f"model = mlflow.pyfunc.load_model({str(folder)!r})\n"
+        "import cellbox\n"
+        f"assert cellbox.__file__.startswith({str(folder)!r})\n"
+        "table = pandas.DataFrame({'g3': [0.5, 0.0], 'g1': [0.25, 1.0]})\n"
+        "numpy.save('values.npy', model.predict(table)['value'].to_numpy())\n"
+    )
+    search = f"import sys; sys.path[:] = {[p for p in sys.path if _without_package(p)]!r}\n"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    # Isolated and without site's .pth files, by which an editable install would be found.
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", search + script],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        timeout=120,
+    )
+    values = np.load(tmp_path / "values.npy", allow_pickle=False)
+    np.testing.assert_array_equal(values, expected(fitted).reshape(-1))
+
+
+def _without_package(entry: str) -> bool:
+    return bool(entry) and not os.path.isdir(os.path.join(entry, "cellbox"))

@@ -1,0 +1,69 @@
+"""MLflow's own pages on a study, as a person's browser shows them."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from search.tracking.mlflow_writer import synchronise
+from tests.search.fake_study import fake_study
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_SERVE = """
+import sys
+from pathlib import Path
+from search.study.folder import StudyFolder
+from search.tracking.ui import serve
+serve(StudyFolder(Path(sys.argv[1])), port=int(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The address that `serve` prints for a study of twelve trials."""
+    folder = fake_study(tmp_path_factory.mktemp("ui") / "study", 12)
+    synchronise(folder, None, [0, 1])
+    server = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, str(folder.path), "5210"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) is not None
+
+
+@pytest.mark.slow
+def test_serves_on_this_machine_alone_and_gives_the_best_networks_picture(page):
+    address, run = re.match(
+        r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs/(\w+)", page
+    ).groups()
+    picture = f"{address}/get-artifact?path=figures/best_network.png&run_uuid={run}"
+    with urllib.request.urlopen(picture, timeout=30) as answer:
+        assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_shows_the_study_with_its_trials(page, tmp_path):
+    shown = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", f"--user-data-dir={tmp_path}", "--window-size=1500,1100",
+            "--virtual-time-budget=20000", "--dump-dom", page,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    ).stdout  # fmt: skip
+    assert "Child runs" in shown
+    assert "trial 11" in shown
+    assert "Finished" in shown

@@ -1,0 +1,252 @@
+"""A study's folder in MLflow: once, whole, again without change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from cellbox.identifiability.check import check_plan
+from cellbox.identifiability.design_report import write_design_report
+from search.study.folder import StudyFolder
+from search.tracking.credentials import without_credentials
+from search.tracking.embedded import embedded_uri, is_current
+from search.tracking.figures import pareto_front
+from search.tracking.mlflow_writer import MlflowWriter, synchronise
+from search.tracking.trial_content import MOST_POINTS, thinned
+from search.tracking.ui import kept_models
+from tests.search.fake_study import add_model, add_trial, fake_study, status_of
+
+N_TRIALS = 10
+BEST = [1, 0]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> StudyFolder:
+    """A study that was written and finished twice."""
+    folder = fake_study(tmp_path_factory.mktemp("tracking") / "LI two", N_TRIALS, objectives=2)
+    for number in BEST:
+        add_model(folder, number)
+    # Three of the seven nodes are never perturbed.
+    report = check_plan(np.eye(7)[:4], [4.0, 8.0], noise=0.01)
+    write_design_report(report, folder.model(BEST[0]))
+    synchronise(folder, None, BEST)
+    synchronise(folder, None, BEST)
+    return folder
+
+
+def runs_of(folder: StudyFolder, kind: str):
+    client = MlflowClient(embedded_uri(folder))
+    experiment = client.get_experiment_by_name(folder.name)
+    filter_string = f"tags.`cellbox.kind` = '{kind}'"
+    return client, client.search_runs([experiment.experiment_id], filter_string)
+
+
+def children_of(folder: StudyFolder):
+    client, runs = runs_of(folder, "trial")
+    return client, {int(run.data.tags["cellbox.trial"]): run for run in runs}
+
+
+def test_study_is_one_run(finished):
+    client, (parent,) = runs_of(finished, "study")
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "LI two"
+    assert parent.data.params["data.system"] == "LI"
+    assert "trials" not in parent.data.params
+    assert parent.data.metrics["trials_complete"] == sum(
+        status_of(number) == "completed" for number in range(N_TRIALS)
+    )
+    assert parent.data.metrics["ridge_test_mae"] == 0.05
+    assert parent.data.metrics["best_test_mae"] == finished.record(1)["metrics"]["test_mae"]
+    names = {item.path for item in client.list_artifacts(parent.info.run_id)}
+    assert {"spec.json", "trials.csv", "trials.json", "figures", "best"} <= names
+    figures = {item.path for item in client.list_artifacts(parent.info.run_id, "figures")}
+    assert figures == {
+        f"figures/{name}.png"
+        for name in ("optimisation", "pareto_front", "parameters", "best_network")
+    }
+    assert {item.path for item in client.list_artifacts(parent.info.run_id, "best")} == {
+        "best/network.png"
+    }
+
+
+def test_each_trial_is_one_child(finished):
+    _, runs = runs_of(finished, "trial")
+    _, children = children_of(finished)
+    assert len(runs) == N_TRIALS
+    assert sorted(children) == list(range(N_TRIALS))
+    _, (parent,) = runs_of(finished, "study")
+    expected = {"completed": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
+    for number, run in children.items():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.data.tags["cellbox.status"] == status_of(number)
+        assert run.info.status == expected[status_of(number)]
+        assert run.info.run_name == f"trial {number}"
+
+
+def test_child_holds_its_record(finished):
+    client, children = children_of(finished)
+    record, run = finished.record(1), children[1]
+    assert run.data.params["peak_rate"] == str(record["parameters"]["peak_rate"])
+    assert run.data.params["budget.time_points"] == "5"
+    assert run.data.params["solver.solver"] == "tsit5"
+    assert run.data.metrics["validation_mae"] == record["metrics"]["validation_mae"]
+    assert run.data.metrics["cost"] == record["cost"]
+    assert "auprc" not in run.data.metrics
+    history = client.get_metric_history(run.info.run_id, "history/validation_mae")
+    recorded = record["repeats"][1]["history"]
+    assert [point.step for point in history] == recorded["step"]
+    assert [point.value for point in history] == recorded["validation_mae"]
+    losses = client.get_metric_history(run.info.run_id, "history/training_loss")
+    assert len(losses) == len(history) - 1
+    pruned = client.get_metric_history(children[3].info.run_id, "history/validation_mae")
+    assert [(point.step, point.value) for point in pruned] == [(50, 0.5), (100, 0.4)]
+
+
+def test_network_opens_without_pickle(finished, tmp_path):
+    client, children = children_of(finished)
+    run_id = children[1].info.run_id
+    path = client.download_artifacts(run_id, "network.npz", str(tmp_path))
+    with np.load(path, allow_pickle=False) as arrays:
+        learned = finished.networks(1)
+        np.testing.assert_array_equal(arrays["weights"], learned.weights[1])
+        np.testing.assert_array_equal(arrays["amplitudes"], learned.amplitudes[1])
+        assert arrays["nodes"].tolist() == finished.read_json("study.json")["nodes"]
+    table = client.download_artifacts(run_id, "network.csv", str(tmp_path))
+    lines = Path(table).read_text("utf-8").splitlines()
+    assert lines[0] == "source,target,weight"
+    assert len(lines) == 1 + 49
+    assert not client.list_artifacts(children[3].info.run_id)
+
+
+def test_table_has_every_trial(finished, tmp_path):
+    client, (parent,) = runs_of(finished, "study")
+    path = client.download_artifacts(parent.info.run_id, "trials.json", str(tmp_path))
+    table = json.loads(Path(path).read_text("utf-8"))
+    assert table["columns"][:4] == ["trial", "status", "validation_mae", "cost"]
+    assert [row[0] for row in table["data"]] == list(range(N_TRIALS))
+
+
+def test_what_the_best_trials_data_determine_is_on_the_study_and_on_its_trial(finished, tmp_path):
+    client, (parent,) = runs_of(finished, "study")
+    assert parent.data.metrics["confounded_nodes"] == 3
+    assert parent.data.tags["cellbox.confounded_nodes"] == "g5, g6, g7"
+    assert "g5 is never perturbed" in parent.data.tags["mlflow.note.content"]
+    _, children = children_of(finished)
+    for run in (parent, children[BEST[0]]):
+        place = tmp_path / run.info.run_id
+        place.mkdir()
+        path = client.download_artifacts(run.info.run_id, "identifiability.json", str(place))
+        content = json.loads(Path(path).read_text("utf-8"))
+        assert content["confounded_nodes"] == ["g5", "g6", "g7"]
+        assert len(content["edges"]) == 49
+    other = {file.path for file in client.list_artifacts(children[BEST[1]].info.run_id)}
+    assert "identifiability.json" not in other
+
+
+def test_no_credentials_anywhere(finished):
+    for file in [finished.path / "mlflow.db", *(finished.path / "mlflow-artifacts").rglob("*")]:
+        if file.is_file():
+            assert b"hunter2" not in file.read_bytes(), file
+
+
+def test_interrupted_trial_is_completed(finished, tmp_path, monkeypatch):
+    folder = moved_copy(finished, tmp_path)
+    synchronise(folder, None, [])
+    add_trial(folder, N_TRIALS)
+    writer = MlflowWriter(folder)
+    writer.start()
+    assert runs_of(folder, "study")[1][0].info.status == "RUNNING"
+
+    def fail(*args, **kwargs):
+        raise MlflowException("server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_terminated", fail)
+        with pytest.raises(MlflowException):
+            writer.write_trial(N_TRIALS)
+    _, children = children_of(folder)
+    assert children[N_TRIALS].info.status == "RUNNING"
+
+    assert synchronise(folder, None, []) == 1
+    client, after = children_of(folder)
+    assert len(runs_of(folder, "trial")[1]) == N_TRIALS + 1
+    assert after[N_TRIALS].info.run_id == children[N_TRIALS].info.run_id
+    assert after[N_TRIALS].info.status == "FINISHED"
+    history = client.get_metric_history(after[N_TRIALS].info.run_id, "history/validation_mae")
+    assert len(history) == 60
+
+
+def moved_copy(study: StudyFolder, place) -> StudyFolder:
+    """The same study elsewhere: its MLflow still names the old place."""
+    shutil.copytree(study.path, place / study.name)
+    return StudyFolder(place / study.name)
+
+
+def test_copied_study_gets_its_own_mlflow(finished, tmp_path):
+    folder = moved_copy(finished, tmp_path)
+    assert is_current(finished)
+    assert not is_current(folder)
+    assert synchronise(folder, None, [0]) == N_TRIALS
+    assert is_current(folder)
+    _, (parent,) = runs_of(folder, "study")
+    assert parent.info.artifact_uri.startswith(folder.path.as_uri())
+
+
+def test_best_models_are_replaced(finished):
+    client, children = children_of(finished)
+    _, (parent,) = runs_of(finished, "study")
+
+    def models():
+        found = client.search_logged_models([parent.info.experiment_id])
+        return {(model.source_run_id, model.name, model.tags["cellbox.trial"]) for model in found}
+
+    both = {(children[number].info.run_id, "model", str(number)) for number in BEST}
+    assert models() == {*both, (parent.info.run_id, "best_model", "1")}
+    synchronise(finished, None, [0])
+    assert models() == {
+        (children[0].info.run_id, "model", "0"),
+        (parent.info.run_id, "best_model", "0"),
+    }
+    synchronise(finished, None, BEST)
+    assert models() == {*both, (parent.info.run_id, "best_model", "1")}
+
+
+def test_kept_models_are_ranked(finished):
+    errors = {number: finished.record(number)["metrics"]["validation_mae"] for number in BEST}
+    assert kept_models(finished) == sorted(BEST, key=lambda number: errors[number])
+
+
+def test_thinning_keeps_ends_and_lowest():
+    curve = [(step, abs(step - 777.0)) for step in range(1000)]
+    kept = list(thinned(curve))
+    assert len(kept) <= MOST_POINTS
+    assert {curve[0], curve[777], curve[-1]} <= set(kept)
+    assert list(thinned(curve[:50])) == curve[:50]
+
+
+def test_pareto_front():
+    points = np.array([[1.0, 5.0], [2.0, 6.0], [2.0, 3.0], [3.0, 3.0], [4.0, 1.0]])
+    assert pareto_front(points) == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("http://me:pw@host:5000/x", "http://host:5000/x"),
+        ("postgresql://me:p@w@host/db failed", "postgresql://host/db failed"),
+        ("postgresql://me:p/w@host/db failed", "postgresql://host/db failed"),
+        ("http://token@host", "http://host"),
+        ("http://host:5000/a?access_token=abc&b=1", "http://host:5000/a?access_token=***&b=1"),
+        ("https://host:443/path and mail a@b", "https://host:443/path and mail a@b"),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer ***"),
+        ("host=h password=abc user=u", "host=h password=*** user=u"),
+    ],
+)
+def test_credentials_are_removed(text, clean):
+    assert without_credentials(text) == clean

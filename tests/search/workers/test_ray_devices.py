@@ -1,0 +1,68 @@
+"""Which devices Ray's workers own, with Ray's logical GPUs where there are no real ones."""
+
+import os
+
+import pytest
+
+from cellbox.errors import InputError
+from search.spec.tables import Workers
+from search.workers.start import started_workers
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def ray_with_two_gpus():
+    import ray
+
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"
+    ray.init(
+        num_cpus=4,
+        num_gpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=100_000_000,
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("share", "n_workers", "n_devices", "fraction"), [(1.0, 2, 2, "0.900"), (0.5, 4, 2, "0.450")]
+)
+def test_workers_on_gpus_own_the_devices_ray_gave_them(
+    ray_with_two_gpus, share, n_workers, n_devices, fraction
+):
+    from search.workers.ray_actors import RayCluster
+
+    cluster = RayCluster(Workers(gpus_per_worker=share))
+    cluster.wait_until_prepared()
+    described = ray_with_two_gpus.get([actor.describe.remote() for actor in cluster.actors])
+    cluster.close()
+    assert len(described) == cluster.n_workers == n_workers
+    assert all(len(worker["gpus"]) == 1 for worker in described)
+    assert len({worker["gpus"][0] for worker in described}) == n_devices
+    assert {worker["memory_fraction"] for worker in described} == {fraction}
+    assert {worker["jax_platforms"] for worker in described} == {None}
+    # Ray was not started here, so it goes on.
+    assert ray_with_two_gpus.is_initialized()
+
+
+def test_more_workers_than_devices_are_refused(ray_with_two_gpus):
+    with (
+        pytest.raises(InputError, match=r"3 workers are asked for, and Ray has devices for 2"),
+        started_workers(Workers(gpus_per_worker=1.0, count=3)),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_more_cpu_workers_than_cores_are_refused(ray_with_two_gpus):
+    with (
+        pytest.raises(InputError, match=r"devices for 4"),
+        started_workers(Workers(count=5)),
+    ):
+        raise AssertionError("not reached")

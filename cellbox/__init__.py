@@ -26,14 +26,9 @@ if TYPE_CHECKING:
     from cellbox.identifiability.recovery_bound import recovery_bounds
     from cellbox.models.ensemble import Ensemble, load_ensemble
     from cellbox.models.model import FittedModel, load_model
-    from cellbox.networks.network import (
-        SYSTEM_NAMES,
-        Network,
-        random_network,
-        read_network,
-        system,
-        write_network,
-    )
+    from cellbox.networks.known_systems import SYSTEM_NAMES, system
+    from cellbox.networks.network import Network, read_network, write_network
+    from cellbox.networks.random_networks import random_network
     from cellbox.settings import Settings
     from cellbox.training.fit import fit
     from cellbox.training.fit_ensemble import fit_ensemble
@@ -49,14 +44,9 @@ _HOMES = {
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),
     "cellbox.models.model": ("FittedModel", "load_model"),
-    "cellbox.networks.network": (
-        "SYSTEM_NAMES",
-        "Network",
-        "random_network",
-        "read_network",
-        "system",
-        "write_network",
-    ),
+    "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
+    "cellbox.networks.network": ("Network", "read_network", "write_network"),
+    "cellbox.networks.random_networks": ("random_network",),
     "cellbox.data.readers": ("read_cellbox_csv", "read_data", "read_tidy", "write_tidy"),
     "cellbox.settings": ("Settings",),
     "cellbox.data.simulation": ("simulate", "simulate_system"),

@@ -10,8 +10,8 @@ from typing import Any
 
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
-from cellbox.training.schedules import SCHEDULES
 
+SCHEDULES = ("constant", "exponential", "cosine", "warmup_cosine")
 REFINEMENTS = ("select_edges", "all_edges", "none")
 
 
@@ -133,7 +133,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
                 f"expected {expected}, found {value!r}",
                 f"Choose a value from {low:g} to {high:g}",
             )
-    for name, known in (("schedule", tuple(SCHEDULES)), ("refinement", REFINEMENTS)):
+    for name, known in (("schedule", SCHEDULES), ("refinement", REFINEMENTS)):
         value = getattr(settings, name)
         if not isinstance(value, str) or value not in known:
             yield Problem(

@@ -11,7 +11,8 @@ from cellbox.data.rounding_sensitivity import undetermined_conditions
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
 from cellbox.errors import InputError, Problem, refuse
-from cellbox.networks.network import Network, System
+from cellbox.networks.known_systems import System
+from cellbox.networks.network import Network
 from cellbox.settings import check_seed
 
 

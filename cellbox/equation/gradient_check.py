@@ -23,12 +23,12 @@ from jaxtyping import Array, Bool, Float
 
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.lane_layouts import LARGEST_LANES_LAST
+from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
 from cellbox.equation.steady_state import check_times
 from cellbox.equation.step_replay import accepted_steps
 from cellbox.errors import refuse
 from cellbox.storage.cache import remembered
-from cellbox.training.objective import shoot
 
 _TOLERANCE = 1e-3
 _BACKSOLVE_TOLERANCE = 1e-2
@@ -124,11 +124,10 @@ def _key(solver: SolverSettings, times: tuple[float, ...], large: bool) -> str:
 
 @cache
 def _code() -> str:
-    """A digest of the code that a result holds for."""
+    """A digest of the code that a result holds for: all of this room."""
     digest = sha256()
-    numerics = "dynamics", "layouts", "objective", "replay", "solve", "steady", "tableaus"
-    for module in ("gradient_check", *numerics):
-        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

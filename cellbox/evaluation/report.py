@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float
 
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.model import FittedModel
+from cellbox.networks.network import in_order_of
 from cellbox.scores.baselines import score_baselines
 from cellbox.scores.metrics import (
     PredictionScore,
     Recovery,
-    in_order_of,
     prediction_score,
     recovery,
     unsteady_share,

@@ -30,8 +30,7 @@ from cellbox.identifiability.design_report import (
     EdgeJudgement,
 )
 from cellbox.identifiability.fisher import standard_errors, states_and_information
-from cellbox.networks.network import Network
-from cellbox.scores.metrics import in_order_of
+from cellbox.networks.network import Network, in_order_of
 
 #: Networks with more entries of W and amplitudes are judged by the design alone.
 MOST_PARAMETERS = 2_000

@@ -14,7 +14,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.models import plots
 from cellbox.models.model import FittedModel
 from cellbox.networks.export import write_edges_csv, write_graphml, write_sif
-from cellbox.scores.metrics import in_order_of
+from cellbox.networks.network import in_order_of
 from cellbox.storage.files import atomic_write
 
 if TYPE_CHECKING:

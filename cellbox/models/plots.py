@@ -15,8 +15,8 @@ from jaxtyping import Float, Int, Shaped
 
 from cellbox.data.dataset import Dataset
 from cellbox.errors import refuse
-from cellbox.networks.network import Network
-from cellbox.scores.metrics import in_order_of, mean_absolute_error, pearson_correlation
+from cellbox.networks.network import Network, in_order_of
+from cellbox.scores.metrics import mean_absolute_error, pearson_correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,13 @@ is one row of W: the regulated node, then its regulators.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
+
+from cellbox.errors import refuse
+from cellbox.networks.network import Network, natural_order, network_of_edges
+from cellbox.storage.csv_tables import closest
 
 
 class Budget(NamedTuple):
@@ -156,3 +162,71 @@ REGULATORS = {
         WT1pKTS: -CTNNB1 +GATA4 +UGR -WNT4
     """,
 }
+
+SYSTEM_NAMES = tuple(BUDGETS)
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A ground-truth network with the budget of the paper's runs (arXiv 2104.06467).
+
+    n_conditions: training conditions.
+    noise: standard deviation of the Gaussian noise on every measured value.
+    n_held_out: validation conditions, and as many test conditions.
+    n_times: measurements of each condition, at horizon · (1 … n_times) / n_times.
+    horizon: time of the last measurement, in the model's time unit.
+    perturbed_nodes: nodes that each condition perturbs.
+    in_paper: whether the paper ran it; the others are BEELINE's (Pratapa et al. 2020).
+    """
+
+    name: str
+    title: str
+    kind: Literal["abstract", "biological"]
+    in_paper: bool
+    network: Network
+    n_conditions: int
+    noise: float
+    n_held_out: int
+    n_times: int = 5
+    horizon: float = 20.0
+    perturbed_nodes: int = 2
+
+
+def system(name: str) -> System:
+    """One of the ten systems of `SYSTEM_NAMES`, by its name in any case.
+
+    Raises InputError for an unknown name.
+    """
+    known = {known.casefold(): known for known in SYSTEM_NAMES}
+    if name.casefold() not in known:
+        raise refuse(
+            "system",
+            f"expected one of {', '.join(SYSTEM_NAMES)}, found {name!r}",
+            f"The nearest is {closest(name, SYSTEM_NAMES)}",
+        )
+    return _build_system(known[name.casefold()])
+
+
+@cache
+def _build_system(name: str) -> System:
+    budget = BUDGETS[name]
+    edges = {}
+    for line in REGULATORS[name].strip().splitlines():
+        target, regulators = line.split(":")
+        for regulator in regulators.split():
+            edges[regulator[1:], target.strip()] = 1.0 if regulator[0] == "+" else -1.0
+    nodes = natural_order({node for edge in edges for node in edge})
+    network = network_of_edges(nodes, edges, budget.amplitude)
+    # Systems are shared by everyone who asks for them.
+    network.weights.setflags(write=False)
+    network.amplitudes.setflags(write=False)
+    return System(
+        name=name,
+        title=budget.title,
+        kind=budget.kind,
+        in_paper=budget.in_paper,
+        network=network,
+        n_conditions=budget.n_conditions,
+        noise=budget.noise,
+        n_held_out=budget.n_held_out,
+    )

@@ -1,4 +1,4 @@
-"""Networks whose dynamics the model describes: the ten known systems, random ones, from a file.
+"""Networks whose dynamics the model describes: random ones, and those read from a file.
 
 W[i, j] is the effect of node j on node i: row = target, column = source.
 """
@@ -9,20 +9,16 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from cellbox.errors import refuse
-from cellbox.networks.known_systems import BUDGETS, REGULATORS
 from cellbox.storage.csv_tables import (
     Problems,
     Record,
-    closest,
     note_spellings,
     note_unknown,
     number,
@@ -31,11 +27,6 @@ from cellbox.storage.csv_tables import (
     table_text,
 )
 from cellbox.storage.files import atomic_write
-
-SYSTEM_NAMES = tuple(BUDGETS)
-
-Motif = Literal["cyclic", "acyclic", "bifurcating"]
-MOTIFS: tuple[Motif, ...] = ("cyclic", "acyclic", "bifurcating")
 
 ACTIVATION_WORDS = ("+", "activation", "activates", "activating", "positive")
 REPRESSION_WORDS = (
@@ -63,32 +54,6 @@ class Network:
         return len(self.nodes)
 
 
-@dataclass(frozen=True, eq=False)
-class System:
-    """A ground-truth network with the budget of the paper's runs (arXiv 2104.06467).
-
-    n_conditions: training conditions.
-    noise: standard deviation of the Gaussian noise on every measured value.
-    n_held_out: validation conditions, and as many test conditions.
-    n_times: measurements of each condition, at horizon · (1 … n_times) / n_times.
-    horizon: time of the last measurement, in the model's time unit.
-    perturbed_nodes: nodes that each condition perturbs.
-    in_paper: whether the paper ran it; the others are BEELINE's (Pratapa et al. 2020).
-    """
-
-    name: str
-    title: str
-    kind: Literal["abstract", "biological"]
-    in_paper: bool
-    network: Network
-    n_conditions: int
-    noise: float
-    n_held_out: int
-    n_times: int = 5
-    horizon: float = 20.0
-    perturbed_nodes: int = 2
-
-
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:
     """The names in alphabetical order without regard to case, with g2 before g10."""
 
@@ -99,47 +64,7 @@ def natural_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=key))
 
 
-def system(name: str) -> System:
-    """One of the ten systems of `SYSTEM_NAMES`, by its name in any case.
-
-    Raises InputError for an unknown name.
-    """
-    known = {known.casefold(): known for known in SYSTEM_NAMES}
-    if name.casefold() not in known:
-        raise refuse(
-            "system",
-            f"expected one of {', '.join(SYSTEM_NAMES)}, found {name!r}",
-            f"The nearest is {closest(name, SYSTEM_NAMES)}",
-        )
-    return _build_system(known[name.casefold()])
-
-
-@cache
-def _build_system(name: str) -> System:
-    budget = BUDGETS[name]
-    edges = {}
-    for line in REGULATORS[name].strip().splitlines():
-        target, regulators = line.split(":")
-        for regulator in regulators.split():
-            edges[regulator[1:], target.strip()] = 1.0 if regulator[0] == "+" else -1.0
-    nodes = natural_order({node for edge in edges for node in edge})
-    network = _from_edges(nodes, edges, budget.amplitude)
-    # Systems are shared by everyone who asks for them.
-    network.weights.setflags(write=False)
-    network.amplitudes.setflags(write=False)
-    return System(
-        name=name,
-        title=budget.title,
-        kind=budget.kind,
-        in_paper=budget.in_paper,
-        network=network,
-        n_conditions=budget.n_conditions,
-        noise=budget.noise,
-        n_held_out=budget.n_held_out,
-    )
-
-
-def _from_edges(
+def network_of_edges(
     nodes: tuple[str, ...], edges: dict[tuple[str, str], float], amplitude: float
 ) -> Network:
     """The network of these (source, target) edges."""
@@ -150,100 +75,29 @@ def _from_edges(
     return Network(nodes, weights, np.full(len(nodes), float(amplitude)))
 
 
-def random_network(
-    n_nodes: int,
-    *,
-    density: float,
-    weight_range: tuple[float, float] = (0.5, 1.5),
-    amplitude: float = 1.0,
-    motif: Motif = "cyclic",
-    seed: int,
-) -> Network:
-    """A random network of nodes g1, g2, …; the same arguments give the same network.
+def in_order_of(network: Network, nodes: tuple[str, ...]) -> Network:
+    """The network with its nodes in the order of `nodes`.
 
-    density: share of the n_nodes · (n_nodes - 1) off-diagonal entries of W that are edges.
-    weight_range: |W| of each edge is uniform between these; signs are drawn with equal chance.
-    amplitude: α of every node.
-    motif: "acyclic": edges only go forward in a random order of the nodes; "cyclic": at least one
-        directed cycle through three or more nodes (two where there are only two); "bifurcating":
-        two nodes that repress each other, activate themselves and are activated by a common
-        source (their self-activations come on top of the density).
-
-    Raises InputError where no such network exists.
+    Raises InputError where the names are not the same.
     """
-    n_edges = _checked_edge_count(n_nodes, density, weight_range, amplitude, motif)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(n_nodes)
-    edges = np.zeros((n_nodes, n_nodes), dtype=bool)
-    signs = rng.choice([-1.0, 1.0], size=(n_nodes, n_nodes))
-    possible = ~np.eye(n_nodes, dtype=bool)
-    if motif == "cyclic":
-        length = int(rng.integers(min(3, n_nodes), min(n_nodes, n_edges) + 1))
-        edges[np.roll(order[:length], -1), order[:length]] = True
-    elif motif == "bifurcating":
-        source, first, second = order[:3]
-        pair = [first, second]
-        edges[pair, source] = edges[pair, pair[::-1]] = edges[pair, pair] = True
-        signs[pair, source] = signs[pair, pair] = 1.0
-        signs[pair, pair[::-1]] = -1.0
-    else:
-        place = np.argsort(order)
-        possible = place[:, None] > place[None, :]
-    _add_random_edges(edges, possible, n_edges, rng)
-    magnitudes = rng.uniform(*weight_range, size=(n_nodes, n_nodes))
-    nodes = tuple(f"g{number}" for number in range(1, n_nodes + 1))
-    # np.where rather than a product, which would leave -0.0 where there is no edge.
-    weights = np.where(edges, signs * magnitudes, 0.0)
-    return Network(nodes, weights, np.full(n_nodes, float(amplitude)))
-
-
-def _add_random_edges(
-    edges: Bool[np.ndarray, "n_nodes n_nodes"],
-    possible: Bool[np.ndarray, "n_nodes n_nodes"],
-    n_edges: int,
-    rng: np.random.Generator,
-) -> None:
-    """Fill `edges` in place with random possible ones up to `n_edges` off the diagonal."""
-    n_present = int((edges & ~np.eye(len(edges), dtype=bool)).sum())
-    free = np.argwhere(possible & ~edges)
-    chosen = free[rng.permutation(len(free))[: n_edges - n_present]]
-    edges[chosen[:, 0], chosen[:, 1]] = True
-
-
-def _checked_edge_count(
-    n_nodes: int, density: float, weight_range: tuple[float, float], amplitude: float, motif: Motif
-) -> int:
-    """Number of off-diagonal edges that the request asks for; raises InputError if impossible."""
-    problems = Problems()
-    where = "random network"
-    if motif not in MOTIFS:
-        found = f"expected one of {', '.join(MOTIFS)} as motif, found {motif!r}"
-        problems.add(where, found, f"The nearest is {closest(str(motif), MOTIFS)}")
-    low, high = weight_range
-    if not 0 < low <= high < math.inf:
-        found = f"expected a range of weights with 0 < low <= high, found ({low}, {high})"
-        problems.add(where, found, "Give magnitudes; signs are drawn at random")
-    if not 0 < amplitude < math.inf:
-        found = f"expected a positive amplitude, found {amplitude}"
-        problems.add(where, found, "Choose a number above 0, such as 1")
-    fewest_nodes = 3 if motif == "bifurcating" else 2
-    if n_nodes < fewest_nodes:
-        found = f"expected at least {fewest_nodes} nodes, found {n_nodes}"
-        problems.add(where, found, "Ask for more nodes")
-    problems.raise_any()
-    n_pairs = n_nodes * (n_nodes - 1)
-    fewest = {"acyclic": 1, "cyclic": min(3, n_nodes), "bifurcating": 4}[motif]
-    most = n_pairs // 2 if motif == "acyclic" else n_pairs
-    n_edges = round(density * n_pairs) if math.isfinite(density) else -1
-    if not fewest <= n_edges <= most:
+    if tuple(network.nodes) == tuple(nodes):
+        return network
+    missing = sorted(set(nodes) - set(network.nodes))
+    unknown = sorted(set(network.nodes) - set(nodes))
+    if missing or unknown or len(network.nodes) != len(nodes):
         raise refuse(
-            where,
-            f"expected {fewest} to {most} edges for a network of motif {motif} with {n_nodes} "
-            f"nodes, found density {density}",
-            f"Choose a density from {math.ceil(1000 * fewest / n_pairs) / 1000:g} "
-            f"to {math.floor(1000 * most / n_pairs) / 1000:g}",
+            "network",
+            f"expected the {len(nodes)} nodes of the other network, found {len(network.nodes)}; "
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}",
+            "Compare networks of the same nodes",
         )
-    return n_edges
+    position = {name: index for index, name in enumerate(network.nodes)}
+    order = np.array([position[name] for name in nodes])
+    return Network(
+        nodes=tuple(nodes),
+        weights=network.weights[np.ix_(order, order)],
+        amplitudes=network.amplitudes[order],
+    )
 
 
 def read_network(
@@ -289,7 +143,7 @@ def read_network(
                 note_unknown(node, known_nodes, where, "node", problems)
     problems.raise_any()
     nodes = natural_order(places) if known_nodes is None else tuple(known_nodes)
-    return _from_edges(nodes, edges, amplitude)
+    return network_of_edges(nodes, edges, amplitude)
 
 
 def _read_edges(

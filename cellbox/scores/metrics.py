@@ -206,31 +206,6 @@ def recovery(learned: Network, truth: Network) -> Recovery:
     )
 
 
-def in_order_of(network: Network, nodes: tuple[str, ...]) -> Network:
-    """The network with its nodes in the order of `nodes`.
-
-    Raises InputError where the names are not the same.
-    """
-    if tuple(network.nodes) == tuple(nodes):
-        return network
-    missing = sorted(set(nodes) - set(network.nodes))
-    unknown = sorted(set(network.nodes) - set(nodes))
-    if missing or unknown or len(network.nodes) != len(nodes):
-        raise refuse(
-            "network",
-            f"expected the {len(nodes)} nodes of the other network, found {len(network.nodes)}; "
-            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}",
-            "Compare networks of the same nodes",
-        )
-    position = {name: index for index, name in enumerate(network.nodes)}
-    order = np.array([position[name] for name in nodes])
-    return Network(
-        nodes=tuple(nodes),
-        weights=network.weights[np.ix_(order, order)],
-        amplitudes=network.amplitudes[order],
-    )
-
-
 def _average_precision(
     is_edge: Bool[np.ndarray, " n_pairs"], strength: Float[np.ndarray, " n_pairs"]
 ) -> float | None:

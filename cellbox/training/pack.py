@@ -35,7 +35,7 @@ from cellbox.training.lane import (
     start_lane,
     train_interval,
 )
-from cellbox.training.schedules import SCHEDULES, Schedule
+from cellbox.training.schedules import Schedule, ScheduleKind
 
 # Minibatch sizes are rounded up to one of these, so that a study over budgets compiles a few
 # programs instead of one per budget; places beyond the budget are masked.
@@ -127,7 +127,7 @@ def hyperparameters_of(
     n_steps = settings.total_steps
     return Hyperparameters(
         schedule=Schedule(
-            kind=whole(SCHEDULES[settings.schedule]),
+            kind=whole(ScheduleKind[settings.schedule.upper()]),
             peak=number(settings.peak_rate),
             final_share=number(settings.final_share),
             warmup_share=number(settings.warmup_share),

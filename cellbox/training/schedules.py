@@ -26,9 +26,6 @@ class ScheduleKind(IntEnum):
     WARMUP_COSINE = 3
 
 
-SCHEDULES = {kind.name.lower(): kind for kind in ScheduleKind}
-
-
 class Schedule(eqx.Module):
     """A learning-rate schedule.
 

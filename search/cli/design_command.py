@@ -119,7 +119,7 @@ def _experiment(arguments: Namespace) -> tuple[Dataset, float | None]:
 
 
 def _simulated_noise(arguments: Namespace) -> float:
-    from cellbox.networks.network import system
+    from cellbox.networks.known_systems import system
 
     if arguments.noise is not None:
         return arguments.noise
@@ -135,7 +135,7 @@ def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
         return None
     if Path(arguments.guess).is_dir():
         from cellbox.models.model import load_model
-        from cellbox.scores.metrics import in_order_of
+        from cellbox.networks.network import in_order_of
 
         return in_order_of(load_model(arguments.guess).network, nodes)
     from cellbox.identifiability.check import GUESSED_AMPLITUDE

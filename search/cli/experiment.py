@@ -81,7 +81,9 @@ def simulated(arguments: Namespace) -> Dataset:
     import numpy as np
 
     from cellbox.data.simulation import simulate, simulate_system
-    from cellbox.networks.network import random_network, read_network, system
+    from cellbox.networks.known_systems import system
+    from cellbox.networks.network import read_network
+    from cellbox.networks.random_networks import random_network
 
     asked = {
         "n_conditions": arguments.conditions,

@@ -171,7 +171,7 @@ def _data(arguments: Namespace) -> Dataset:
     if arguments.system is None:
         return read_folder(arguments)
     from cellbox.data.simulation import simulate_system
-    from cellbox.networks.network import system
+    from cellbox.networks.known_systems import system
 
     refuse_cellbox_form(arguments)
     return simulate_system(system(arguments.system), seed=arguments.seed)

@@ -115,7 +115,7 @@ def edges_table(
     Whether an edge is sure is left out where no edge was judged and no node was found wanting.
     """
     from cellbox.networks.export import edge_table
-    from cellbox.scores.metrics import in_order_of
+    from cellbox.networks.network import in_order_of
 
     edges = edge_table(model.network, allowed=data.allowed_edges)
     header: tuple[str, ...] = ("source", "", "target", "weight")

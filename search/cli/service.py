@@ -156,7 +156,7 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 
 def _run_ui(arguments: Namespace) -> int:
-    from search.spec.reading import spec_of
+    from search.study.access import spec_of
     from search.study.folder import StudyFolder
     from search.tracking.ui import serve
 
@@ -233,8 +233,7 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
-    from search.spec.reading import spec_of
-    from search.study.access import held
+    from search.study.access import held, spec_of
     from search.study.data import load_study_data
     from search.study.folder import StudyFolder
     from search.study.identifiability import save_identifiability

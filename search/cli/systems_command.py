@@ -11,7 +11,8 @@ from search.cli.output import Output
 from search.cli.text_tables import text_pairs, text_table
 
 if TYPE_CHECKING:
-    from cellbox.networks.network import Network, System
+    from cellbox.networks.known_systems import System
+    from cellbox.networks.network import Network
 
 
 def _add_systems(parser: ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def _add_systems(parser: ArgumentParser) -> None:
 
 
 def _run_systems(arguments: Namespace) -> int:
-    from cellbox.networks.network import SYSTEM_NAMES, system
+    from cellbox.networks.known_systems import SYSTEM_NAMES, system
 
     output = Output(arguments.json)
     if arguments.name is not None:

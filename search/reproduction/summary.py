@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.networks.network import system
+from cellbox.networks.known_systems import system
 from search.reproduction.task import Task
 
 #: What is summarised over seeds, as `cellbox.evaluation.report.evaluate` names it; the last is

@@ -9,7 +9,7 @@ from typing import Any
 
 from cellbox.data.design import DESIGNS
 from cellbox.errors import InputError, Problem
-from cellbox.networks.network import SYSTEM_NAMES, System, system
+from cellbox.networks.known_systems import SYSTEM_NAMES, System, system
 from cellbox.settings import LARGEST_SEED
 
 # What a program for a network's size costs to compile, in the unit of `Task.cost`.

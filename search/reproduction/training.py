@@ -23,7 +23,7 @@ from cellbox.evaluation.report import evaluate, evaluate_baselines
 from cellbox.identifiability.recovery_bound import recovery_bounds
 from cellbox.models.model import FittedModel
 from cellbox.models.model_files import from_the_start
-from cellbox.networks.network import system
+from cellbox.networks.known_systems import system
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.settings import Settings
 from cellbox.training.finish import Finisher, Outcome

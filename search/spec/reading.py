@@ -16,7 +16,6 @@ from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_
 from search.spec.rules import rule_problems
 from search.spec.space import Space
 from search.spec.tables import Spec
-from search.study.folder import StudyFolder
 
 
 def read_spec(path: str | Path) -> Spec:
@@ -54,26 +53,6 @@ def name_from(stem: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", stem).lstrip("-._")[:100] or "study"
 
 
-def spec_of(folder: StudyFolder) -> Spec:
-    """The spec that a study was started with, without any credentials it had.
-
-    Raises InputError for a spec that this version cannot read.
-    """
-    try:
-        return Spec.model_validate(folder.read_json("spec.json"))
-    except ValidationError as error:
-        raise InputError(
-            [
-                *(_problem(f"{folder.path}, spec.json", detail) for detail in error.errors()),
-                Problem(
-                    str(folder.path),
-                    "the study was started by another version of this program",
-                    "Go on with that version, or begin a new study",
-                ),
-            ]
-        ) from error
-
-
 def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
     """A checked spec from plain values. Raises InputError naming every mistake and its place."""
     spec, problems = _parse(dict(content), where)
@@ -106,7 +85,7 @@ def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Probl
             for detail in details:
                 if _place(detail) not in at_place or detail["type"] == "float_type":
                     at_place[_place(detail)] = detail
-            problems = [_problem(where, detail) for detail in at_place.values()]
+            problems = [problem_of(where, detail) for detail in at_place.values()]
         for detail in details:
             location = [part for part in detail["loc"] if not _is_internal(part)]
             # What lacks a part cannot be kept without it.
@@ -166,7 +145,8 @@ def _place(detail: Any) -> str:
     return ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
 
 
-def _problem(where: str, detail: Any) -> Problem:
+def problem_of(where: str, detail: Any) -> Problem:
+    """A mistake that pydantic found, in our words and with its place."""
     place = _place(detail)
     found = detail.get("input")
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")

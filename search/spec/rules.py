@@ -8,9 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cellbox.errors import InputError, Problem
-from cellbox.networks.network import system
-from cellbox.settings import settings_from_dict
-from cellbox.training.schedules import SCHEDULES
+from cellbox.networks.known_systems import system
+from cellbox.settings import SCHEDULES, settings_from_dict
 from search.spec.space import Range, applies, is_whole
 from search.spec.tables import Spec
 

@@ -8,13 +8,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cellbox.errors import refuse
-from search.spec.reading import spec_of
+from pydantic import ValidationError
+
+from cellbox.errors import InputError, Problem, refuse
+from search.spec.reading import problem_of
 from search.spec.tables import Spec
 from search.study.folder import StudyFolder
 from search.study.locks import locked
 
 _LOCK = "study.lock"
+
+
+def spec_of(folder: StudyFolder) -> Spec:
+    """The spec that a study was started with, without any credentials it had.
+
+    Raises InputError for a spec that this version cannot read.
+    """
+    try:
+        return Spec.model_validate(folder.read_json("spec.json"))
+    except ValidationError as error:
+        raise InputError(
+            [
+                *(problem_of(f"{folder.path}, spec.json", detail) for detail in error.errors()),
+                Problem(
+                    str(folder.path),
+                    "the study was started by another version of this program",
+                    "Go on with that version, or begin a new study",
+                ),
+            ]
+        ) from error
 
 
 @contextmanager

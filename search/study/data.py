@@ -20,7 +20,8 @@ from cellbox.data.design import check_perturbed, draw_design
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
 from cellbox.errors import InputError, Problem
-from cellbox.networks.network import Network, read_network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network, read_network
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
 from search.spec.tables import Data, Spec

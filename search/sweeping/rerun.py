@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.errors import refuse
-from search.spec.reading import spec_of
+from search.study.access import spec_of
 from search.study.data import load_study_data
 from search.study.folder import StudyFolder
 from search.sweeping.trials import make_job, make_plan

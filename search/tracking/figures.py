@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,9 +16,7 @@ from cellbox.errors import InputError
 from cellbox.models.plots import plot_network
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
-
-if TYPE_CHECKING:
-    from search.tracking.summary import TrialTable
+from search.tracking.trial_table import TrialTable
 
 # Of the same palette (Okabe and Ito's) as the figures of models.
 _POINTS, _BEST, _OTHER = "#0072B2", "#D55E00", "#7F7F7F"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,17 @@ from typing import Any
 from search.study.folder import StudyFolder
 from search.tracking.figures import write_figures
 from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
-
-_TABLE = "trials.json"
-_FOUND = "identifiability.json"
-_LONGEST_TAG = 2_000
-_METRICS_FIRST = (
-    "selection_error",
-    "validation_mae",
-    "test_mae",
-    "test_mae_noise_free",
-    "test_pearson",
-    "pearson",
+from search.tracking.trial_table import (
+    METRICS_FIRST,
+    TABLE,
+    TrialTable,
+    count,
+    trial_table,
+    write_table,
 )
 
-
-@dataclass(frozen=True)
-class TrialTable:
-    """One row for each trial, by number; cells are None where a trial has no such value."""
-
-    columns: tuple[str, ...]
-    rows: list[dict[str, Any]]
-    parameters: tuple[str, ...]
-    objectives: tuple[str, ...]
-
-    def cells(self) -> list[list[Any]]:
-        """The cells, in the order of the columns."""
-        return [[row.get(column) for column in self.columns] for row in self.rows]
+_FOUND = "identifiability.json"
+_LONGEST_TAG = 2_000
 
 
 @dataclass(frozen=True)
@@ -72,60 +56,13 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
     tags = {
         "mlflow.note.content": _describe(folder, study, table, best, found),
         # The tag by which MLflow knows a table that `log_table` wrote, which appends.
-        "mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}]),
+        "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
     }
     if best is not None:
         tags["cellbox.best_trial"] = str(best["number"])
     if found is not None:
         tags["cellbox.confounded_nodes"] = _listed(found["confounded_nodes"])
     return Summary(_numbers(study, table, best, found), tags, milliseconds(finished))
-
-
-def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> TrialTable:
-    """The table of all trials; long histories are read one by one and not kept."""
-    rows = []
-    parameters: dict[str, None] = {}
-    metrics: dict[str, None] = dict.fromkeys(_METRICS_FIRST)
-    for record in records:
-        values = trial_metrics(record)
-        parameters.update(dict.fromkeys(record["parameters"]))
-        metrics.update(dict.fromkeys(values))
-        budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
-        rows.append(
-            {
-                "trial": record["number"],
-                "status": record["status"],
-                **values,
-                **budget,
-                **record["parameters"],
-                "finished": record["finished"],
-            }
-        )
-    names = {**dict.fromkeys(objectives), **parameters, **metrics}
-    used = [name for name in names if any(row.get(name) is not None for row in rows)]
-    rows.sort(key=lambda row: row["trial"])
-    return TrialTable(("trial", "status", *used), rows, tuple(parameters), tuple(objectives))
-
-
-def write_table(table: TrialTable, target: Path) -> None:
-    """Write the table as CSV, and as the JSON that MLflow shows as a table."""
-    with open(target / "trials.csv", "w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(table.columns)
-        writer.writerows(table.cells())
-    # The CSV has every digit; this one is for reading.
-    shown = [[_rounded(cell) for cell in row] for row in table.cells()]
-    content = {"columns": table.columns, "data": shown}
-    (target / _TABLE).write_text(json.dumps(content), encoding="utf-8")
-
-
-def _rounded(cell: Any) -> Any:
-    return float(f"{cell:.5g}") if isinstance(cell, float) else cell
-
-
-def count(table: TrialTable, status: str) -> int:
-    """Number of trials that ended in this way."""
-    return sum(row["status"] == status for row in table.rows)
 
 
 def _numbers(
@@ -141,7 +78,7 @@ def _numbers(
         "trials_diverged": count(table, "diverged"),
     }
     if best is not None:
-        for name in _METRICS_FIRST:
+        for name in METRICS_FIRST:
             metrics[f"best_{name}"] = trial_metrics(best).get(name)
     if found is not None:
         metrics["confounded_nodes"] = len(found["confounded_nodes"])

@@ -25,7 +25,7 @@ EXPECTED = (0.80, 0.97)
 def holds(system_name: str, noise: float, seed: int, members: int, steps: int) -> dict[str, Any]:
     """Of one experiment: whether each interval holds its true weight, for edges and for zeros."""
     from cellbox.data.simulation import simulate_system
-    from cellbox.networks.network import system
+    from cellbox.networks.known_systems import system
     from cellbox.settings import Settings
     from cellbox.training.fit_ensemble import fit_ensemble
 

@@ -92,7 +92,8 @@ def _empty_row(name: str, n_lanes: int) -> dict[str, Any]:
 def _training(name: str) -> tuple[Any, Any, Any]:
     """The pool, shape and hyperparameters of default training on a simulated experiment."""
     from cellbox.data.simulation import simulate, simulate_system
-    from cellbox.networks.network import Network, system
+    from cellbox.networks.known_systems import system
+    from cellbox.networks.network import Network
     from cellbox.settings import Settings
     from cellbox.training.fit import pool_of
     from cellbox.training.pack import hyperparameters_of, shape_of

@@ -48,7 +48,7 @@ class Problem:
 def li_problem(n_lanes: int) -> Problem:
     """LI at the paper's budget, and networks as they are on the way to it."""
     from cellbox.data.simulation import simulate_system
-    from cellbox.networks.network import system
+    from cellbox.networks.known_systems import system
 
     data = simulate_system(system("LI"))
     assert data.split is not None

@@ -60,7 +60,7 @@ def experiment(
 ) -> dict[str, Any]:
     """All strategies on one experiment."""
     from cellbox.data.simulation import simulate_system
-    from cellbox.networks.network import system
+    from cellbox.networks.known_systems import system
     from cellbox.scores.metrics import pearson_correlation
     from cellbox.settings import Settings
 
@@ -190,7 +190,7 @@ def experiments(options: Any) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Run, print a table of medians over seeds, and write JSON where asked."""
-    from cellbox.networks.network import SYSTEM_NAMES
+    from cellbox.networks.known_systems import SYSTEM_NAMES
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEM_NAMES))

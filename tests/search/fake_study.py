@@ -10,7 +10,8 @@ import numpy as np
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import write_tidy
 from cellbox.models.model import FittedModel, Training
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from cellbox.settings import Settings
 from search.study.folder import StudyFolder, TrialNetworks
 

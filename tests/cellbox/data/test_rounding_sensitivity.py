@@ -7,7 +7,8 @@ from cellbox.data.rounding_sensitivity import DISPLACEMENT, undetermined_conditi
 from cellbox.data.simulation import simulate_system
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 
 # Two nodes that push each other down: perturbed alike, they stay between two steady states.
 TOGGLE = Network(("a", "b"), np.array([[0.0, -3.0], [-3.0, 0.0]]), np.ones(2))

@@ -5,7 +5,8 @@ import pytest
 
 from cellbox.data.simulation import equal_times, simulate, simulate_system
 from cellbox.errors import InputError
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from tests.cellbox.small import LOOP, scipy_response
 
 

@@ -12,7 +12,8 @@ from cellbox.equation.forward_sensitivity import sensitivities, state_and_sensit
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT, precision_context
-from cellbox.networks.network import Network, random_network
+from cellbox.networks.network import Network
+from cellbox.networks.random_networks import random_network
 from tests.cellbox.small import LOOP, scipy_response
 
 TIMES = np.array([0.5, 1.5, 4.0])

@@ -12,10 +12,10 @@ from cellbox.data.simulation import simulate_system
 from cellbox.equation import gradient_check
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.gradient_check import check_gradient
+from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SolverSettings, precision_context
 from cellbox.errors import InputError
-from cellbox.networks.network import system
-from cellbox.training.objective import shoot
+from cellbox.networks.known_systems import system
 from tests.cellbox.small import parameters_of
 
 TIMES = np.array([4.0, 8.0, 12.0, 16.0, 20.0])

@@ -12,13 +12,13 @@ from cellbox.equation import gradient_check
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.integrate import integrate
+from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SolverSettings, precision_context
 from cellbox.equation.steady_state import check_times, settle
 from cellbox.errors import InputError
 from cellbox.networks.network import Network
 from cellbox.settings import Settings
 from cellbox.training.lane import Status
-from cellbox.training.objective import shoot
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from tests.cellbox.small import LOOP, parameters_of, scipy_response
 

@@ -15,7 +15,9 @@ from cellbox.errors import InputError
 from cellbox.identifiability.check import MOST_PARAMETERS, check_design, check_plan
 from cellbox.identifiability.design_findings import node_findings
 from cellbox.identifiability.design_report import DETERMINED_BELOW, write_design_report
-from cellbox.networks.network import Network, random_network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
+from cellbox.networks.random_networks import random_network
 
 NETWORK = random_network(5, density=0.3, amplitude=0.6, seed=1)
 

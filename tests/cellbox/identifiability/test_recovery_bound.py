@@ -12,7 +12,8 @@ from cellbox.equation.forward_sensitivity import sensitivities
 from cellbox.errors import InputError
 from cellbox.identifiability.fisher import covariance, information, parameter_names
 from cellbox.identifiability.recovery_bound import recovery_bound, recovery_bounds
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from tests.cellbox.small import LOOP
 
 TIMES = equal_times(4, 8.0)

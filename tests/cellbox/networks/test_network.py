@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellbox.errors import InputError
-from cellbox.networks.network import (
-    MOTIFS,
-    SYSTEM_NAMES,
-    Network,
-    natural_order,
-    random_network,
-    read_network,
-    system,
-    write_network,
-)
+from cellbox.networks.known_systems import SYSTEM_NAMES, system
+from cellbox.networks.network import Network, natural_order, read_network, write_network
+from cellbox.networks.random_networks import MOTIFS, random_network
 
 # Name, nodes, edges, training conditions, noise, amplitude, held-out conditions.
 BUDGETS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellbox.data.simulation import simulate, simulate_system
-from cellbox.networks.network import system
+from cellbox.networks.known_systems import system
 from cellbox.refinement.edge_intervals import edge_intervals, student_quantile
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from tests.cellbox.small import LOOP

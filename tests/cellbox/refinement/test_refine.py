@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cellbox.data.simulation import simulate, simulate_system
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import LARGEST_NETWORK, explain, obstacle, refine
 from cellbox.scores.metrics import pearson_correlation

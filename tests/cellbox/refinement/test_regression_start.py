@@ -8,7 +8,8 @@ import pytest
 import cellbox
 import cellbox.equation.network_responses
 from cellbox.data.simulation import simulate_system
-from cellbox.networks.network import Network, system
+from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.regression_start import regression_start
 from cellbox.scores.metrics import pearson_correlation

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellbox.errors import InputError
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, in_order_of
 from cellbox.scores.metrics import (
-    in_order_of,
     mean_absolute_error,
     pearson_correlation,
     prediction_score,

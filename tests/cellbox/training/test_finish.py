@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellbox.data.simulation import simulate_system
-from cellbox.networks.network import system
+from cellbox.networks.known_systems import system
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import refine
 from cellbox.settings import Settings

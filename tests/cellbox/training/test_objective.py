@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.training.objective import loss, mean_absolute_error, shoot
+from cellbox.training.objective import loss, mean_absolute_error
 from tests.cellbox.small import LOOP, parameters_of, scipy_response
 
 SETTINGS = SolverSettings(rtol=1e-5)

@@ -6,7 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from cellbox.training.schedules import SCHEDULES, Schedule, ScheduleKind
+from cellbox.settings import SCHEDULES
+from cellbox.training.schedules import Schedule, ScheduleKind
 
 N_STEPS, PEAK, FINAL_SHARE, WARMUP_SHARE = 200, 0.05, 0.02, 0.1
 STEPS = np.arange(N_STEPS + 50)
@@ -56,7 +57,7 @@ def test_each_kind_gives_the_rates_of_optax(kind, side_by_side):
 
 
 def test_every_kind_has_a_name_that_settings_use():
-    assert set(SCHEDULES) == {"constant", "exponential", "cosine", "warmup_cosine"}
+    assert set(SCHEDULES) == {kind.name.lower() for kind in ScheduleKind}
 
 
 def test_no_warm_up_is_plain_cosine_from_the_first_step():

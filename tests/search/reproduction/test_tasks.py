@@ -3,7 +3,7 @@
 import pytest
 
 from cellbox.errors import InputError
-from cellbox.networks.network import SYSTEM_NAMES, system
+from cellbox.networks.known_systems import SYSTEM_NAMES, system
 from search.reproduction.recipe import FULL, QUICK, RECIPES, Recipe
 from search.reproduction.running import reproduce
 from search.reproduction.task import make_tasks

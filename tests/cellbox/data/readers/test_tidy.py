@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.readers import read_data, read_tidy, write_tidy
 from cellbox.errors import InputError
-from cellbox.networks.network import random_network
+from cellbox.networks.random_networks import random_network
 
 MEASUREMENTS = """condition,replicate,time,node,value
 low,1,8,g1,0.1

@@ -1,0 +1,83 @@
+"""The table of all trials of a study, as MLflow and its figures show it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.tracking.trial_content import trial_metrics
+
+TABLE = "trials.json"
+METRICS_FIRST = (
+    "selection_error",
+    "validation_mae",
+    "test_mae",
+    "test_mae_noise_free",
+    "test_pearson",
+    "pearson",
+)
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """One row for each trial, by number; cells are None where a trial has no such value."""
+
+    columns: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    parameters: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+    def cells(self) -> list[list[Any]]:
+        """The cells, in the order of the columns."""
+        return [[row.get(column) for column in self.columns] for row in self.rows]
+
+
+def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> TrialTable:
+    """The table of all trials; long histories are read one by one and not kept."""
+    rows = []
+    parameters: dict[str, None] = {}
+    metrics: dict[str, None] = dict.fromkeys(METRICS_FIRST)
+    for record in records:
+        values = trial_metrics(record)
+        parameters.update(dict.fromkeys(record["parameters"]))
+        metrics.update(dict.fromkeys(values))
+        budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
+        rows.append(
+            {
+                "trial": record["number"],
+                "status": record["status"],
+                **values,
+                **budget,
+                **record["parameters"],
+                "finished": record["finished"],
+            }
+        )
+    names = {**dict.fromkeys(objectives), **parameters, **metrics}
+    used = [name for name in names if any(row.get(name) is not None for row in rows)]
+    rows.sort(key=lambda row: row["trial"])
+    return TrialTable(("trial", "status", *used), rows, tuple(parameters), tuple(objectives))
+
+
+def write_table(table: TrialTable, target: Path) -> None:
+    """Write the table as CSV, and as the JSON that MLflow shows as a table."""
+    with open(target / "trials.csv", "w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(table.cells())
+    # The CSV has every digit; this one is for reading.
+    shown = [[_rounded(cell) for cell in row] for row in table.cells()]
+    content = {"columns": table.columns, "data": shown}
+    (target / TABLE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _rounded(cell: Any) -> Any:
+    return float(f"{cell:.5g}") if isinstance(cell, float) else cell
+
+
+def count(table: TrialTable, status: str) -> int:
+    """Number of trials that ended in this way."""
+    return sum(row["status"] == status for row in table.rows)

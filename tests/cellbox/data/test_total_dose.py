@@ -7,7 +7,7 @@ import pytest
 
 from cellbox.data.total_dose import LARGEST, TOTAL_DOSE, with_total_dose
 from cellbox.errors import InputError
-from tests.cellbox.test_held_out import DOSES, dataset
+from tests.cellbox.data.test_split_schemes import DOSES, dataset
 
 
 def test_every_condition_perturbs_the_node_by_the_sum_of_its_doses():

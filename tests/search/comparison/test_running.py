@@ -13,7 +13,7 @@ from cellbox.settings import Settings
 from search.comparison import running
 from search.comparison.folder import ComparisonFolder
 from search.comparison.running import Interrupted, compare
-from tests.cellbox.test_held_out import dataset
+from tests.cellbox.data.test_split_schemes import dataset
 
 ENTRANT = Entrant(Settings(steps=50), members=2)
 

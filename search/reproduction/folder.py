@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.errors import refuse
+from cellbox.scores.metric_names import current_metric_names
 from cellbox.storage.files import atomic_write
 from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
@@ -71,7 +72,8 @@ class ReproductionFolder:
     def record(self, task: Task, recipe: Recipe) -> dict[str, Any] | None:
         """What a task found; None where it is not finished, or was done with other settings."""
         try:
-            record = json.loads(self._file(task, recipe).read_text(encoding="utf-8"))
+            text = self._file(task, recipe).read_text(encoding="utf-8")
+            record = json.loads(text, object_hook=current_metric_names)
         except (FileNotFoundError, ValueError):
             return None
         wanted = json.loads(json.dumps(_identity(task, recipe)))

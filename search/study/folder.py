@@ -30,6 +30,7 @@ from jaxtyping import Float
 
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
+from cellbox.scores.metric_names import current_metric_names
 from cellbox.storage.files import atomic_write
 
 
@@ -131,7 +132,8 @@ class StudyFolder:
 
     def record(self, number: int) -> dict[str, Any]:
         """What is known of a finished trial."""
-        return json.loads((self._trial(number) / "record.json").read_text(encoding="utf-8"))
+        text = (self._trial(number) / "record.json").read_text(encoding="utf-8")
+        return json.loads(text, object_hook=current_metric_names)
 
     def networks(self, number: int) -> TrialNetworks | None:
         """What a finished trial learned, None where it was pruned before it learned anything."""

@@ -27,7 +27,7 @@ _FIT_METRICS = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
-    "undetermined_share",
+    "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
     "all_nodes",

@@ -23,6 +23,14 @@ def test_a_finished_task_is_found_again(folder):
     np.testing.assert_array_equal(folder.arrays(task(), TINY)["weights"], np.eye(2))
 
 
+def test_a_task_of_an_earlier_version_is_read_under_the_current_names(folder):
+    old = {"undetermined_training_conditions": 7, "metrics": {"undetermined_share": 0.4}}
+    folder.write_task(task(), TINY, old, {})
+    found = folder.record(task(), TINY)
+    assert found["rounding_sensitive_training_conditions"] == 7
+    assert found["metrics"] == {"rounding_sensitive_share": 0.4}
+
+
 @pytest.mark.parametrize(
     "other",
     [task(1), task(sigma=0.01), task(system="LI"), task(design="paper")],

@@ -13,7 +13,7 @@ from tests.search.reproduction.small import TINY, record, task
 @pytest.fixture
 def folder(tmp_path):
     found = ReproductionFolder(tmp_path / "out")
-    with found.held():
+    with found.opened():
         yield found
 
 
@@ -49,15 +49,16 @@ def test_a_task_that_was_done_with_other_settings_is_outdated(folder):
     assert folder.is_outdated(task(), changed)
 
 
-def test_a_record_that_was_cut_short_does_not_count(folder):
+def test_a_record_that_was_cut_short_is_refused_with_its_place(folder):
     folder.write_task(task(), TINY, record(), {})
     (file,) = (folder.path / "tasks").glob("*.json")
     file.write_text(file.read_text()[:50])
-    assert folder.record(task(), TINY) is None
+    with pytest.raises(InputError, match=file.name):
+        folder.record(task(), TINY)
 
 
 def test_two_reproductions_do_not_share_a_folder(folder):
-    with pytest.raises(InputError, match="another reproduction is running"), folder.held():
+    with pytest.raises(InputError, match="another reproduction is running"), folder.opened():
         pass
 
 
@@ -69,5 +70,5 @@ def test_what_belongs_to_someone_else_is_refused(tmp_path, kind):
     else:
         path.mkdir()
         (path / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="expected"), ReproductionFolder(path).held():
+    with pytest.raises(InputError, match="expected"), ReproductionFolder(path).opened():
         pass

@@ -15,7 +15,7 @@ from cellbox.models.model import FittedModel, Training
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.settings import Settings, check_seed
 from cellbox.training.finish import Finisher, Outcome
-from cellbox.training.lane import Pool, Progress, Status
+from cellbox.training.lane import LaneReport, Pool, Status
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 
 # Step, training error and validation error at each validation.
@@ -57,7 +57,7 @@ def fit(
     pack.insert(0, seed, hyperparameters_of(settings, rows, times, pool))
     started = time.perf_counter()
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: LaneReport) -> None:
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
 
@@ -77,7 +77,7 @@ def fit(
 
 
 def train_to_the_end(
-    pack: Pack, n_lanes: int, on_progress: Callable[[Progress], None]
+    pack: Pack, n_lanes: int, on_progress: Callable[[LaneReport], None]
 ) -> list[History]:
     """Advance a pack until its first lanes have ended; what each showed after every validation.
 

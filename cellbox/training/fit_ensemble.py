@@ -35,7 +35,7 @@ MOST_LANES = 16
 
 # What `on_progress` is told: steps done by all members together, steps there are in all, and the
 # best validation error of the members under way.
-Progress = Callable[[int, int, float], None]
+OnEnsembleProgress = Callable[[int, int, float], None]
 
 
 def fit_ensemble(
@@ -46,14 +46,14 @@ def fit_ensemble(
     seed: int = 0,
     split: Split | None = None,
     bootstrap: bool = True,
-    on_progress: Progress | None = None,
+    on_progress: OnEnsembleProgress | None = None,
 ) -> Ensemble:
     """Learn several networks from the same data; each is trained and finished as by `fit`.
 
     members: how many. Each has a start of its own and, with `bootstrap`, learns from as many
         training conditions as there are, drawn with replacement, with all their replicates.
     split: as in `fit`. seed: all random numbers follow from it.
-    on_progress: called after each validation; see `Progress`.
+    on_progress: called after each validation; see `OnEnsembleProgress`.
 
     Members that diverge are left out and counted. The same data, settings, members and seed give
     the same ensemble, to the bit, on the same kind of machine.
@@ -136,7 +136,7 @@ def _trained(
     split: Split,
     settings: Settings,
     draws: list[_Draw],
-    on_progress: Progress | None,
+    on_progress: OnEnsembleProgress | None,
 ) -> list[_Trained]:
     """All members, in order."""
     largest = max(len(draw.rows) for draw in draws)

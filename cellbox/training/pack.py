@@ -28,8 +28,8 @@ from cellbox.storage.compilation import compile_program
 from cellbox.training.lane import (
     Hyperparameters,
     Lane,
+    LaneReport,
     Pool,
-    Progress,
     Shape,
     Status,
     start_lane,
@@ -192,7 +192,7 @@ class Pack:
             status = self._lanes.status.at[slot].set(Status.EMPTY)
             self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
 
-    def advance(self) -> Progress:
+    def advance(self) -> LaneReport:
         """Train every running lane for one validation interval.
 
         Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
@@ -285,7 +285,7 @@ def _summary(lanes: Lane) -> _Summary:
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
-def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress, _Summary]:
+def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, LaneReport, _Summary]:
     lanes, progress = jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
     return lanes, progress, _summary(lanes)
 

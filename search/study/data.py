@@ -49,7 +49,7 @@ class StudyData:
     pool_times: for each number of time points, ascending indices into `times`.
     evaluation: validation and test rows, with the split that says which is which.
     own: the budget that a trial has unless it searches another.
-    undetermined: the pool's rows whose response rounding decides; None where not known. They
+    rounding_sensitive: the pool's rows whose response rounding decides; None where not known. They
         are trained on like the others.
     """
 
@@ -61,7 +61,7 @@ class StudyData:
     pool_times: dict[int, Int[np.ndarray, " n_chosen"]]
     evaluation: Dataset
     own: Budget
-    undetermined: Bool[np.ndarray, " n_pool_rows"] | None = None
+    rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
 
     def indices(
         self, budget: Budget, repeat: int
@@ -99,9 +99,10 @@ class StudyData:
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
-        undetermined = None
-        if held_out.undetermined is not None and self.undetermined is not None:
-            undetermined = np.concatenate([held_out.undetermined, self.undetermined[rows]])
+        sensitive = None
+        if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
+            known = (held_out.rounding_sensitive, self.rounding_sensitive[rows])
+            sensitive = np.concatenate(known)
         return replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
@@ -113,7 +114,7 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
-            undetermined=undetermined,
+            rounding_sensitive=sensitive,
             split=replace(held_out.split, training=held_out.n_rows + np.arange(len(rows))),
         )
 
@@ -211,7 +212,7 @@ def _simulated(spec: Spec) -> StudyData:
     blocks: list[np.ndarray] = []
     truths: list[np.ndarray] = []
     measured: list[np.ndarray] = []
-    undetermined: list[np.ndarray] = []
+    sensitive: list[np.ndarray] = []
     pool_rows: dict[tuple[int, int | None], tuple[np.ndarray, ...]] = {}
     n_rows = 0
     for repeat in range(spec.repeats):
@@ -219,14 +220,14 @@ def _simulated(spec: Spec) -> StudyData:
         design = draw_design(n_conditions, len(source.network.nodes), random, kind=source.design)
         for n_perturbed in node_levels:
             perturbations = design.perturbations(n_perturbed)
-            exact, undecided = exact_responses(
+            exact, decided_by_rounding = exact_responses(
                 source.network, perturbations, times, noise=source.noise, name=source.name
             )
             noise = _random(spec, _TRAINING, repeat, n_perturbed).standard_normal(exact.shape)
             blocks.append(perturbations)
             truths.append(exact)
             measured.append(exact + source.noise * noise)
-            undetermined.append(undecided)
+            sensitive.append(decided_by_rounding)
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
@@ -239,7 +240,7 @@ def _simulated(spec: Spec) -> StudyData:
         pool_times=pool_times,
         evaluation=_held_out(spec, source),
         own=source.own,
-        undetermined=np.concatenate(undetermined),
+        rounding_sensitive=np.concatenate(sensitive),
     )
 
 
@@ -252,7 +253,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     design = draw_design(n_rows, n_nodes, random, kind=source.design)
     perturbations = design.perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
-    exact, undetermined = exact_responses(
+    exact, sensitive = exact_responses(
         source.network, perturbations, times, noise=source.noise, name=source.name
     )
     return Dataset(
@@ -263,7 +264,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
         row_names=tuple(f"held out {row + 1}" for row in range(n_rows)),
         activity_nodes=np.zeros(n_nodes, bool),
         noise_free=exact,
-        undetermined=undetermined,
+        rounding_sensitive=sensitive,
         truth=source.network,
         split=Split(
             training=np.zeros(0, int),
@@ -328,7 +329,7 @@ def _from_files(spec: Spec) -> StudyData:
         },
         evaluation=_evaluation_rows(data, split),
         own=own,
-        undetermined=training.undetermined,
+        rounding_sensitive=training.rounding_sensitive,
     )
 
 

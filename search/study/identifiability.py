@@ -40,6 +40,7 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
 def _training_data(record: Mapping[str, Any], data: StudyData) -> Dataset:
     """What the best repeat of a trial was trained on, and nothing else."""
     rows, times = data.indices(Budget(**record["budget"]), record["best_repeat"])
+    sensitive = data.rounding_sensitive
     return replace(
         data.evaluation,
         times=data.times[times],
@@ -47,6 +48,6 @@ def _training_data(record: Mapping[str, Any], data: StudyData) -> Dataset:
         measurements=data.measurements[rows][:, times],
         row_names=tuple(f"training {row + 1}" for row in rows),
         noise_free=None,
-        undetermined=None if data.undetermined is None else data.undetermined[rows],
+        rounding_sensitive=None if sensitive is None else sensitive[rows],
         split=None,
     )

@@ -12,6 +12,7 @@ from cellbox.errors import refuse
 from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
+from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _FIT_METRICS = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
-    "undetermined_share",
+    "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
     "all_nodes",
@@ -121,13 +122,11 @@ def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
         if target.is_dir():
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        # Whole or not at all: a folder that is there is never written again.
-        unfinished = model.save(target.with_name(f".{target.name}"))
-        write_network_files(model, unfinished)
-        (unfinished / "pictures").mkdir()
         assert data.split is not None
-        write_pictures(model, data, data.split, unfinished / "pictures")
-        unfinished.rename(target)
+        with whole_folder(target) as new:
+            model.save(new)
+            write_network_files(model, new)
+            write_pictures(model, data, data.split, new / "pictures")
 
 
 @dataclass(frozen=True)

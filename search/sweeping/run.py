@@ -19,7 +19,7 @@ from cellbox.errors import InputError, Problem, refuse
 from cellbox.evaluation.report import evaluate_baselines
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.training.pack import shape_of
-from search.console.interrupts import uninterrupted
+from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Advisor
 from search.proposals.pruning import report_interval
 from search.spec.rules import rule_problems
@@ -88,16 +88,9 @@ def sweep(
             with _tracked(tracking, folder, shown, running.data):
                 running.run(tracking)
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(folder) from interrupt
+        finished = len(folder.finished_numbers())
+        raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt
     return SweepResult(folder)
-
-
-class Interrupted(Exception):
-    """The user stopped a sweep; everything finished is kept in `folder`."""
-
-    def __init__(self, folder: StudyFolder):
-        self.folder = folder
-        super().__init__(f"stopped; {folder.path} keeps everything that was finished")
 
 
 @contextmanager

@@ -27,6 +27,13 @@ def test_a_trial_is_read_as_it_was_written(folder):
     assert np.array_equal(folder.networks(3).weights, NETWORKS.weights)
 
 
+def test_metrics_of_earlier_versions_are_read_under_their_current_names(folder):
+    old = {"undetermined_share": 0.4, "pearson": 0.9}
+    folder.write_trial({"number": 3, "metrics": old, "repeats": [{"metrics": old}]}, None)
+    now = {"rounding_sensitive_share": 0.4, "pearson": 0.9}
+    assert folder.record(3) == {"number": 3, "metrics": now, "repeats": [{"metrics": now}]}
+
+
 def test_a_trial_without_networks_has_none(folder):
     folder.write_trial({"number": 0}, None)
     assert folder.networks(0) is None

@@ -111,7 +111,7 @@ def _problems(settings: SolverSettings) -> Iterator[Problem]:
         yield problem("max_steps", "a whole number, at least 1", "Use for example 64")
 
 
-def _number(value: object) -> float:
+def _number(value: object) -> int | float:
     """The value if it is a number, else NaN, which lies in no range."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 

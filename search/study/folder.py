@@ -30,7 +30,16 @@ from jaxtyping import Float
 
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
+from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write
+from search.study.record import (
+    StudyRecord,
+    TrialRecord,
+    read_study,
+    read_trial,
+    study_as_json,
+    trial_as_json,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +74,10 @@ class StudyFolder:
     def model(self, number: int) -> Path:
         """Where the model of a trial is, if it is among the best."""
         return self.models / f"trial-{number:06d}"
+
+    def pictures(self, number: int) -> Path:
+        """Where the pictures of a trial's model are, if it is among the best."""
+        return self.model(number) / "pictures"
 
     def identifiability_files(self, number: int) -> list[Path]:
         """Where it stands, if anywhere, what a trial's data determine: as JSON and as a table."""
@@ -108,16 +121,25 @@ class StudyFolder:
         """Read a JSON file of the study."""
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
-    def write_trial(self, record: dict[str, Any], networks: TrialNetworks | None) -> None:
+    @property
+    def study(self) -> StudyRecord:
+        """What holds for the whole study. Raises InputError where study.json cannot be used."""
+        return read_study(self.path / "study.json")
+
+    def write_study(self, record: StudyRecord) -> None:
+        """Keep what holds for the whole study."""
+        self.write_json("study.json", study_as_json(record))
+
+    def write_trial(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         """Keep a finished trial; one that is already there stays as it is."""
-        final = self._trial(record["number"])
+        final = self._trial(record.number)
         if final.exists():
             return
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         temporary.mkdir(parents=True)
         try:
             with atomic_write(temporary / "record.json") as handle:
-                json.dump(record, handle, allow_nan=False)
+                json.dump(trial_as_json(record), handle, allow_nan=False)
             if networks is not None:
                 with atomic_write(temporary / "network.npz", "wb") as handle:
                     np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
@@ -129,9 +151,9 @@ class StudyFolder:
         """Whether this trial has ended."""
         return self._trial(number).is_dir()
 
-    def record(self, number: int) -> dict[str, Any]:
-        """What is known of a finished trial."""
-        return json.loads((self._trial(number) / "record.json").read_text(encoding="utf-8"))
+    def record(self, number: int) -> TrialRecord:
+        """What is known of a finished trial. Raises InputError where its file cannot be used."""
+        return read_trial(self._trial(number) / "record.json")
 
     def networks(self, number: int) -> TrialNetworks | None:
         """What a finished trial learned, None where it was pruned before it learned anything."""
@@ -141,6 +163,13 @@ class StudyFolder:
         with np.load(file, allow_pickle=False) as arrays:
             return TrialNetworks(arrays["weights"], arrays["amplitudes"])
 
+    def best_network(self, record: TrialRecord) -> Network | None:
+        """What the best repeat of a trial learned, None where the trial was pruned."""
+        networks, best = self.networks(record.number), record.best_repeat
+        if networks is None or best is None:
+            return None
+        return Network(self.study.nodes, networks.weights[best], networks.amplitudes[best])
+
     def finished_numbers(self) -> list[int]:
         """Numbers of the trials that have ended, ascending."""
         folder = self.path / "trials"
@@ -148,7 +177,7 @@ class StudyFolder:
             return []
         return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[TrialRecord]:
         """All finished trials, by number."""
         return (self.record(number) for number in self.finished_numbers())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ LARGEST_LANES_LAST = 32
 _BLOCK = 16
 
 
+@runtime_checkable
 class Layout(Protocol):
     """Where the axes of a state are, and what needs to know it.
 

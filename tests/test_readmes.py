@@ -1,4 +1,4 @@
-"""What the READMEs say works: links lead somewhere, snippets run, commands and specs are accepted."""
+"""What the READMEs say works: links lead somewhere, snippets run, commands and specs are taken."""
 
 import importlib.util
 import re

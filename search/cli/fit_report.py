@@ -39,7 +39,7 @@ def say_report(
     how_split: str,
 ) -> None:
     """Print how the training went, what the model predicts and what the data tell of it."""
-    from cellbox.evaluation.report import verdict
+    from cellbox.evaluation.verdict import verdict
 
     training = model.training
     parts = ", ".join(

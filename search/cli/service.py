@@ -195,7 +195,7 @@ def _run_rerun(arguments: Namespace) -> int:
     number = arguments.trial
     if number is None:
         number = SweepResult(folder).best.number
-    shape = folder.record(number)["shape"] if folder.finished(number) else None
+    shape = folder.record(number).shape if folder.finished(number) else None
     if shape is not None and shape["threads"]:
         # A worker has one core, and so must this process have, before JAX starts in it.
         if shape["threads"] == 1:

@@ -27,8 +27,16 @@ from jaxtyping import Float
 
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
-from cellbox.scores.metric_names import current_metric_names
+from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write, whole_folder
+from search.study.record import (
+    StudyRecord,
+    TrialRecord,
+    read_study,
+    read_trial,
+    study_as_json,
+    trial_as_json,
+)
 from search.study.resumable import ResumableFolder
 
 
@@ -68,6 +76,10 @@ class StudyFolder(ResumableFolder):
         """Where the model of a trial is, if it is among the best."""
         return self.models / f"trial-{number:06d}"
 
+    def pictures(self, number: int) -> Path:
+        """Where the pictures of a trial's model are, if it is among the best."""
+        return self.model(number) / "pictures"
+
     def identifiability_files(self, number: int) -> list[Path]:
         """Where it stands, if anywhere, what a trial's data determine: as JSON and as a table."""
         return [self.model(number) / name for name in REPORT_FILES]
@@ -92,14 +104,23 @@ class StudyFolder(ResumableFolder):
             )
         return self
 
-    def write_trial(self, record: dict[str, Any], networks: TrialNetworks | None) -> None:
+    @property
+    def study(self) -> StudyRecord:
+        """What holds for the whole study. Raises InputError where study.json cannot be used."""
+        return read_study(self.path / "study.json")
+
+    def write_study(self, record: StudyRecord) -> None:
+        """Keep what holds for the whole study."""
+        self.write_json("study.json", study_as_json(record))
+
+    def write_trial(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         """Keep a finished trial; one that is already there stays as it is."""
-        final = self._trial(record["number"])
+        final = self._trial(record.number)
         if final.exists():
             return
         with whole_folder(final) as new:
             with atomic_write(new / "record.json") as handle:
-                json.dump(record, handle, allow_nan=False)
+                json.dump(trial_as_json(record), handle, allow_nan=False)
             if networks is not None:
                 with atomic_write(new / "network.npz", "wb") as handle:
                     np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
@@ -108,10 +129,9 @@ class StudyFolder(ResumableFolder):
         """Whether this trial has ended."""
         return self._trial(number).is_dir()
 
-    def record(self, number: int) -> dict[str, Any]:
-        """What is known of a finished trial."""
-        text = (self._trial(number) / "record.json").read_text(encoding="utf-8")
-        return json.loads(text, object_hook=current_metric_names)
+    def record(self, number: int) -> TrialRecord:
+        """What is known of a finished trial. Raises InputError where its file cannot be used."""
+        return read_trial(self._trial(number) / "record.json")
 
     def networks(self, number: int) -> TrialNetworks | None:
         """What a finished trial learned, None where it was pruned before it learned anything."""
@@ -121,6 +141,13 @@ class StudyFolder(ResumableFolder):
         with np.load(file, allow_pickle=False) as arrays:
             return TrialNetworks(arrays["weights"], arrays["amplitudes"])
 
+    def best_network(self, record: TrialRecord) -> Network | None:
+        """What the best repeat of a trial learned, None where the trial was pruned."""
+        networks, best = self.networks(record.number), record.best_repeat
+        if networks is None or best is None:
+            return None
+        return Network(self.study.nodes, networks.weights[best], networks.amplitudes[best])
+
     def finished_numbers(self) -> list[int]:
         """Numbers of the trials that have ended, ascending."""
         folder = self.path / "trials"
@@ -128,7 +155,7 @@ class StudyFolder(ResumableFolder):
             return []
         return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[TrialRecord]:
         """All finished trials, by number."""
         return (self.record(number) for number in self.finished_numbers())
 

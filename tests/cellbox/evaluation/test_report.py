@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cellbox.data.dataset import Dataset, Split
-from cellbox.evaluation.report import beside_baselines, evaluate, evaluate_baselines, verdict
+from cellbox.evaluation.report import evaluate, evaluate_baselines
+from cellbox.evaluation.verdict import beside_baselines, verdict
 from cellbox.models.model import FittedModel, Training
 from cellbox.networks.network import Network
 from cellbox.settings import Settings

@@ -14,6 +14,7 @@ from cellbox.errors import InputError, Problem
 from cellbox.models.model import FittedModel, Training
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.settings import Settings, check_seed
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher, Outcome
 from cellbox.training.lane import LaneReport, Pool, Status
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
@@ -49,6 +50,7 @@ def fit(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
+    keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))

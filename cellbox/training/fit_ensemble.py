@@ -19,6 +19,7 @@ from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import obstacle
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
 from cellbox.training.fit import (
     History,
@@ -66,6 +67,7 @@ def fit_ensemble(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
+    keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     # Members that learn from the same rows have a regression on them in common.
     every_row = np.arange(len(split.training))
@@ -83,7 +85,7 @@ def fit_ensemble(
         [each.model for each in kept],
         n_diverged=members - len(kept),
         selected=np.array([each.selected for each in kept]),
-        allowed_edges=_allowed(data),
+        allowed_edges=data.possible_edges,
         intervals=_intervals(data, split, [each.model for each in kept]),
         bootstrap=bootstrap,
         seed=int(seed),
@@ -235,11 +237,6 @@ def _padded(
     """The rows, and rows of one value behind them."""
     missing = [(0, n_places - len(rows))] + [(0, 0)] * (rows.ndim - 1)
     return np.pad(rows, missing, constant_values=value)
-
-
-def _allowed(data: Dataset) -> Bool[np.ndarray, "n_nodes n_nodes"]:
-    shape = (data.n_nodes, data.n_nodes)
-    return np.ones(shape, bool) if data.allowed_edges is None else data.allowed_edges
 
 
 def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import Precision, precision_context
+from cellbox.networks.network import possible_edges
 from cellbox.settings import Settings
 from cellbox.storage.compilation import compile_program
 from cellbox.training.lane import (
@@ -82,16 +83,13 @@ def make_pool(
     precision: Precision,
 ) -> Pool:
     """Put data that lanes share on the device, in the precision they are trained in."""
-    n_nodes = perturbations.shape[1]
-    if allowed_edges is None:
-        allowed_edges = np.ones((n_nodes, n_nodes), bool)
     with precision_context(precision):
         number = partial(jnp.asarray, dtype=precision)
         return Pool(
             perturbations=number(perturbations),
             measurements=number(measurements),
             times=number(times),
-            allowed_edges=number(allowed_edges),
+            allowed_edges=number(possible_edges(perturbations.shape[1], allowed_edges)),
             validation_perturbations=number(validation_perturbations),
             validation_measurements=number(validation_measurements),
             validation_times=number(validation_times),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.errors import refuse
+from cellbox.storage.compilation import keep_compiled_programs
 from search.study.access import spec_of
 from search.study.data import load_study_data
 from search.study.folder import StudyFolder
@@ -57,6 +58,7 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
             "expected a trial that ran to its end, found a pruned one",
             "Choose a completed or diverged trial",
         )
+    keep_compiled_programs()
     spec = spec_of(folder)
     data = load_study_data(spec)
     plan = make_plan(number, record["parameters"], spec, data)

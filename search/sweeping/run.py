@@ -18,6 +18,7 @@ from cellbox.equation.steady_state import check_times
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.evaluation.report import evaluate_baselines
 from cellbox.settings import Settings, settings_from_dict
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.pack import shape_of
 from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Advisor
@@ -84,6 +85,7 @@ def sweep(
             _prepared_tracking(spec, folder) as tracking,
             started_workers(spec.workers) as workers,
         ):
+            keep_compiled_programs()
             running = _Sweep(spec, folder, workers, shown)
             with _tracked(tracking, folder, shown, running.data):
                 running.run(tracking)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.errors import refuse
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, possible_edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,11 @@ class Dataset:
         """Rows that a model can be judged by: all that are not known to be rounding-sensitive."""
         known = self.rounding_sensitive
         return np.ones(self.n_rows, bool) if known is None else ~known
+
+    @property
+    def possible_edges(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+        """Which entries of W[target, source] may be edges: all where none are forbidden."""
+        return possible_edges(self.n_nodes, self.allowed_edges)
 
     @cached_property
     def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:

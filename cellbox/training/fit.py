@@ -12,6 +12,7 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem
 from cellbox.models.model import FittedModel
 from cellbox.settings import Settings, check_seed
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
 from cellbox.training.lane import LaneReport, Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
@@ -44,6 +45,7 @@ def fit(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
+    keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))

@@ -90,15 +90,13 @@ def make_pool(
     training_places, validation_places: where there are fewer rows than these, rows without a
         measured value stand behind them, so that data of similar size share one program.
     """
-    if (allowed_edges := validation.allowed_edges) is None:
-        allowed_edges = np.ones((validation.n_nodes, validation.n_nodes), bool)
     with precision_context(precision):
         number = partial(jnp.asarray, dtype=precision)
         return Pool(
             perturbations=number(_padded(training.perturbations, training_places, 0.0)),
             measurements=number(_padded(training.measurements, training_places, np.nan)),
             times=number(training.times),
-            allowed_edges=number(allowed_edges),
+            allowed_edges=number(validation.possible_edges),
             validation_perturbations=number(
                 _padded(validation.perturbations, validation_places, 0.0)
             ),

@@ -85,6 +85,7 @@ def simulated(arguments: Namespace) -> Dataset:
     from cellbox.networks.network import read_network
     from cellbox.networks.random_networks import random_network
 
+    keep_compiled_programs()
     asked = {
         "n_conditions": arguments.conditions,
         "n_held_out": arguments.held_out,

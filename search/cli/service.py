@@ -227,6 +227,7 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
+    from cellbox.storage.compilation import keep_compiled_programs
     from search.study.access import spec_of
     from search.study.data import load_study_data
     from search.study.folder import StudyFolder
@@ -237,6 +238,7 @@ def _run_sync(arguments: Namespace) -> int:
     folder = StudyFolder.at(arguments.study)
     uri = arguments.tracking_uri or spec_of(folder).tracking.uri
     with folder.held(), _mlflow_refusals(arguments.study):
+        keep_compiled_programs()
         best = best_numbers(folder)
         save_best_models(folder, best)
         try:

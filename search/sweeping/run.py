@@ -11,6 +11,7 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.steady_state import check_times
 from cellbox.errors import InputError, Problem
 from cellbox.settings import settings_from_dict
+from cellbox.storage.compilation import keep_compiled_programs
 from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Proposer
 from search.spec.rules import rule_problems
@@ -64,6 +65,7 @@ def sweep(
             _prepared_tracking(spec, folder) as tracking,
             started_workers(spec.workers) as workers,
         ):
+            keep_compiled_programs()
             loop, data = _prepared_loop(spec, folder, workers, shown)
             with _tracked(tracking, folder, shown, data):
                 loop.run(tracking)

@@ -53,6 +53,13 @@ class SolverSettings:
     max_steps: the most steps between two measurements; a model that needs more has diverged.
         Models train side by side, so it also bounds how much one can slow the others down.
     precision: "float32" or "float64".
+
+    Example:
+        >>> import cellbox
+        >>> cellbox.SolverSettings().replays  # the steps are ours, and their gradient too
+        True
+        >>> cellbox.SolverSettings(adjoint="recursive_checkpoint").replays  # diffrax's
+        False
     """
 
     solver: str = "tsit5"

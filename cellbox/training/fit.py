@@ -40,6 +40,15 @@ def fit(
 
     Raises InputError for settings whose gradients are wrong (see `check_gradient`), for a seed
     that is no seed, and for a split without anything to train or to validate on.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> model = cellbox.fit(data, settings, seed=0)
+        >>> model.training.status, model.network.weights.shape
+        ('completed', (3, 3))
     """
     check_seed(seed)
     settings = settings or Settings()

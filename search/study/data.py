@@ -95,9 +95,8 @@ class StudyData:
             noise_free = np.concatenate([noise_free, exact])
         rounding_sensitive = None
         if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
-            rounding_sensitive = np.concatenate(
-                [held_out.rounding_sensitive, self.rounding_sensitive[rows]]
-            )
+            known = (held_out.rounding_sensitive, self.rounding_sensitive[rows])
+            rounding_sensitive = np.concatenate(known)
         whole = replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
@@ -136,9 +135,7 @@ class StudyData:
             measurements=self.measurements[rows][:, times],
             row_names=tuple(f"training {row + 1}" for row in rows),
             noise_free=None,
-            rounding_sensitive=None
-            if self.rounding_sensitive is None
-            else self.rounding_sensitive[rows],
+            rounding_sensitive=None if sensitive is None else sensitive[rows],
         )
 
     def _at_evaluation_times(

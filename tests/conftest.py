@@ -1,10 +1,29 @@
 """What several tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
+import tests.typechecking
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--check-shapes",
+        action="store_true",
+        help="check types and array shapes of every call in cellbox",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--check-shapes"):
+        # Before the package is imported, which is when their functions are wrapped.
+        checker = f"{tests.typechecking.__name__}.typechecked"
+        jaxtyping.install_import_hook("cellbox", checker)
 
 
 def _shared_folder(*parts: str) -> Path:
@@ -12,6 +31,17 @@ def _shared_folder(*parts: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs {'/'.join(('../shared', *parts))}, which is not part of the project")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _unchecked_where_types_are_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is wrong on purpose reaches the code that refuses it for users."""
+    wrong = request.node.get_closest_marker("wrong_types") is not None
+    if wrong:
+        jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    if wrong:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

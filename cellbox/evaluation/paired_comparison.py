@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.split_schemes import HeldOut
@@ -207,7 +207,7 @@ def _sums(
 
 
 def _apart(
-    counts: Float[np.ndarray, "n_draws n_conditions"], first: np.ndarray, second: np.ndarray
+    counts: Num[np.ndarray, "n_draws n_conditions"], first: np.ndarray, second: np.ndarray
 ) -> tuple[Float[np.ndarray, " n_draws"], Float[np.ndarray, " n_draws"]]:
     """Difference of r and of the error in each draw."""
     pearsons, errors = [], []

@@ -92,7 +92,7 @@ def check_result(
 
 def check_plan(
     perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    times: Float[np.ndarray, " n_times"] | Sequence[float],
     noise: float,
     *,
     nodes: Sequence[str] | None = None,

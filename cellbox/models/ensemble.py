@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from cellbox.errors import InputError, refuse
 from cellbox.models.model import FittedModel, Training, load_model
@@ -75,8 +76,8 @@ class Ensemble(FittedModel):
 
     def predict(
         self,
-        perturbations: Float[np.ndarray, "n_rows n_nodes"],
-        times: Float[np.ndarray, " n_times"] | None = None,
+        perturbations: ArrayLike,
+        times: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
 

@@ -65,13 +65,15 @@ class FittedModel:
 
     def predict(
         self,
-        perturbations: Float[np.ndarray, "n_rows n_nodes"],
-        times: Float[np.ndarray, " n_times"] | None = None,
+        perturbations: ArrayLike,
+        times: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
 
-        Columns of `perturbations` are the model's nodes in order, with the paper's sign. A row
-        that the solver could not finish is NaN. Raises InputError for unusable arrays.
+        perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign.
+        times: (n_times,) ascending, in the model's time unit; by default those of the data.
+
+        A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
         perturbations = _numbers(perturbations, "perturbations")
         times = self.times if times is None else _numbers(times, "times")

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Integer, Key
 
 from cellbox.equation.dynamics import Parameters, initial_parameters
 from cellbox.equation.integrate import integrate
@@ -160,7 +160,7 @@ def _only_weights(parameters: Parameters) -> Parameters:
     )
 
 
-def start_lane(seed: Int[Data, ""], hyperparameters: Hyperparameters, pool: Pool) -> Lane:
+def start_lane(seed: Integer[Data, ""], hyperparameters: Hyperparameters, pool: Pool) -> Lane:
     """A lane before its first step; every random number in it follows from `seed`."""
     key = jax.random.key(seed)
     for_start, for_batches = jax.random.split(key)
@@ -196,8 +196,8 @@ def _first(
 def _sample(
     key: Key[Array, ""],
     candidates: Int[Data, " max_candidates"],
-    n_candidates: Int[Data, ""],
-    wanted: Int[Data, ""],
+    n_candidates: Int[Data, ""] | int,
+    wanted: Int[Data, ""] | int,
     places: int,
 ) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
     """Draw `wanted` of the first `n_candidates`, without repeats, into a fixed number of places.

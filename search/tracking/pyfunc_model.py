@@ -14,12 +14,13 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas
+from mlflow.pyfunc.model import PythonModel
 
 import cellbox
 from cellbox.errors import Problem
 
 
-class CellBoxModel(mlflow.pyfunc.PythonModel):
+class CellBoxModel(PythonModel):
     """Predicts the response of every node to perturbations, from x(0) = 0."""
 
     def load_context(self, context) -> None:

@@ -102,6 +102,7 @@ def test_every_impossible_part_of_a_budget_is_refused_at_once():
     assert len(refused.value.problems) == 6
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5])
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(InputError, match="seed"):

@@ -137,6 +137,7 @@ def test_the_abstract_network_is_bound_as_the_paper_recovers_it():
     assert found["rmse"] < 0.05
 
 
+@pytest.mark.wrong_types
 def test_a_noise_of_nothing_and_arrays_that_do_not_fit_are_refused_together():
     with pytest.raises(InputError) as refused:
         bounds(noise=0.0, perturbations=np.ones((2, 5)), measured=np.ones((2, 4, 2), bool))

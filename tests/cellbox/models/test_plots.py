@@ -119,6 +119,7 @@ def test_of_many_nodes_those_that_respond_most_are_drawn_and_said_to_be():
     assert names == [f"gene {node}" for node in responding]
 
 
+@pytest.mark.wrong_types
 def test_trajectories_of_another_shape_are_refused():
     data = dataset()
     with pytest.raises(InputError, match=r"\(3, 21, 5\)"):

@@ -147,6 +147,7 @@ def test_two_nodes_can_form_a_cycle():
     assert np.count_nonzero(network.weights) == 2
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

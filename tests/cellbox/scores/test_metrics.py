@@ -50,6 +50,7 @@ def test_failed_prediction_of_a_measured_value_is_infinitely_wrong():
     assert mean_absolute_error(np.array([NAN, 1.0]), np.array([NAN, 1.0])) == 0
 
 
+@pytest.mark.wrong_types
 def test_shapes_that_numpy_would_broadcast_are_refused():
     with pytest.raises(InputError, match=r"\(2, 1\) and \(2,\)"):
         mean_absolute_error(np.ones((2, 1)), np.ones(2))

@@ -26,13 +26,9 @@ OF_OPTAX = {
 
 def schedules(kinds, warmup_share=WARMUP_SHARE, final_share=FINAL_SHARE) -> Schedule:
     """One schedule for each kind, stacked as lanes are."""
-    n = len(kinds)
-    return Schedule(
-        kind=jnp.asarray([int(kind) for kind in kinds]),
-        peak=jnp.full(n, PEAK),
-        final_share=jnp.full(n, final_share),
-        warmup_share=jnp.full(n, warmup_share),
-    )
+    numbers = [jnp.asarray(number) for number in (PEAK, final_share, warmup_share)]
+    each = [Schedule(jnp.asarray(int(kind)), *numbers) for kind in kinds]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
 
 def rates(stacked: Schedule) -> np.ndarray:

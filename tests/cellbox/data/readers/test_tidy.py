@@ -373,6 +373,7 @@ def test_an_empty_folder_is_filled_and_a_file_is_in_the_way(folder, tmp_path):
         write_tidy(data, tmp_path / "file")
 
 
+@pytest.mark.wrong_types
 def test_a_write_that_fails_leaves_nothing_behind(folder, tmp_path):
     data = read_tidy(folder())
     broken = replace(data, measurements=data.measurements[:1])

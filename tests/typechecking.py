@@ -1,0 +1,6 @@
+"""What checks types and array shapes at run time; `pytest --check-shapes` turns it on."""
+
+from beartype import BeartypeConf, beartype
+
+# An int is a float to Python's own type rules (PEP 484), and so to mypy.
+typechecked = beartype(conf=BeartypeConf(is_pep484_tower=True))

@@ -32,7 +32,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     with them. What needs a truth that is not there is None, and so is an error that is not
     finite because the model could not be solved. The names are an interface.
 
-    undetermined_share: share of the test rows that are undetermined (see
+    rounding_sensitive_share: share of the test rows that are rounding-sensitive (see
         `cellbox.data.rounding_sensitivity`), which neither test_mae_noise_free nor
         wrong_basin_share counts; None where not known.
     wrong_basin_share: share of the others in which some node is off by more than half its true
@@ -42,7 +42,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
-    report["undetermined_share"] = _undetermined_share(data, split)
+    report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
     report["unsteady_share"] = _unsteady_share(model, predicted, data, split)
     every = _every_node(data)
@@ -67,62 +67,6 @@ def evaluate_baselines(data: Dataset, split: Split) -> dict[str, Any]:
     }
 
 
-def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
-    """A report with its baselines, and whether the model predicts better than ridge.
-
-    The part "all_nodes", where there is one, gets its own baselines and its own answer. No
-    answer (None) where ridge does not apply or nothing was measured to compare with; a model
-    without a finite error is not better.
-    """
-    headline = {name: score for name, score in baselines.items() if name != "all_nodes"}
-    result = {
-        **report,
-        "baselines": headline,
-        "better_than_ridge": _better(report, headline["ridge"]),
-    }
-    of_all = baselines.get("all_nodes")
-    if report.get("all_nodes") is not None and of_all is not None:
-        result["all_nodes"] = beside_baselines(report["all_nodes"], of_all)
-    return result
-
-
-def verdict(report: dict[str, Any]) -> list[str]:
-    """In plain sentences, whether the model of a `beside_baselines` report beats ridge.
-
-    The second sentence is about all nodes, where activity nodes were left out of the first.
-    """
-    sentences = [_sentence(report, "CellBox predicts held-out conditions")]
-    of_all = report.get("all_nodes")
-    if of_all is not None and "baselines" in of_all:
-        sentences.append(
-            _sentence(of_all, "Over all nodes, activity nodes included, it predicts them")
-        )
-    return sentences
-
-
-def _sentence(report: dict[str, Any], subject: str) -> str:
-    ridge = report["baselines"]["ridge"]
-    if report["better_than_ridge"] is None:
-        return "No comparison with ridge: no held-out value was measured."
-    error, of_ridge = report["test_mae"], ridge["test_mae"]
-    if error is None:
-        return (
-            f"{subject} worse than ridge: its equations could not be solved for all of them "
-            f"(MAE of ridge {of_ridge:.4g})."
-        )
-    numbers = f"MAE {error:.4g} against {of_ridge:.4g}"
-    if error == of_ridge:
-        return f"{subject} no better than ridge: {numbers}."
-    return f"{subject} {'better' if error < of_ridge else 'worse'} than ridge: {numbers}."
-
-
-def _better(report: dict[str, Any], ridge: dict[str, float | None] | None) -> bool | None:
-    """Whether the model's error is the smaller one; None where there is nothing to compare."""
-    if ridge is None or ridge["test_mae"] is None:
-        return None
-    return report["test_mae"] is not None and bool(report["test_mae"] < ridge["test_mae"])
-
-
 def _every_node(data: Dataset) -> Bool[np.ndarray, " n_nodes"] | None:
     """A mask of all nodes where the headline numbers leave some out, else None."""
     return np.ones(data.n_nodes, bool) if data.activity_nodes.any() else None
@@ -135,14 +79,14 @@ def _scores(
     nodes: Bool[np.ndarray, " n_nodes"],
 ) -> dict[str, float | None]:
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
-    measured, determined = data.measurements[split.test], data.determined[split.test]
-    return _plain(prediction_score(predicted, measured, noise_free, nodes, determined))
+    measured, judged = data.measurements[split.test], data.judged[split.test]
+    return _plain(prediction_score(predicted, measured, noise_free, nodes, judged))
 
 
-def _undetermined_share(data: Dataset, split: Split) -> float | None:
-    if data.undetermined is None or not len(split.test):
+def _rounding_sensitive_share(data: Dataset, split: Split) -> float | None:
+    if data.rounding_sensitive is None or not len(split.test):
         return None
-    return float(data.undetermined[split.test].mean())
+    return float(data.rounding_sensitive[split.test].mean())
 
 
 def _wrong_basin_share(
@@ -150,11 +94,11 @@ def _wrong_basin_share(
 ) -> float | None:
     if data.truth is None or data.noise_free is None:
         return None
-    determined, nodes = data.determined[split.test], data.measured_nodes
+    judged, nodes = data.judged[split.test], data.measured_nodes
     exact = data.noise_free[split.test]
     return wrong_basin_share(
-        predicted[determined, -1][:, nodes],
-        exact[determined, -1][:, nodes],
+        predicted[judged, -1][:, nodes],
+        exact[judged, -1][:, nodes],
         in_order_of(data.truth, data.nodes).amplitudes[nodes],
     )
 

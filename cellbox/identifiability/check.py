@@ -139,7 +139,7 @@ def _errors(
     if noise is None:
         blank = replace(blank, noise_from=None)
     # What rounding decides is no matter of small changes of W, which is all that is looked at.
-    rows = rows[data.determined[rows]]
+    rows = rows[data.judged[rows]]
     reason = _no_errors(data, rows, guess)
     if reason is not None:
         return replace(blank, reason=reason)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
@@ -21,29 +22,6 @@ from cellbox.storage.files import atomic_write
 _FORMAT = 1
 _ARRAYS = "model.npz"
 _DESCRIPTION = "model.json"
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a training went.
-
-    status: "completed", "stopped_early", or "diverged"; message: the same as a sentence.
-    validation_mae: the best whole-horizon error on the validation rows, None if none was finite.
-    history: "step", "training_loss" and "validation_mae" at each validation.
-    seconds: training alone; compile_seconds: making the program, once per shape of problem.
-    selection_error, refinement, noise: see `cellbox.training.finish.Outcome`.
-    """
-
-    status: str
-    message: str
-    steps: int
-    validation_mae: float | None
-    history: dict[str, list]
-    seconds: float
-    compile_seconds: float
-    selection_error: float | None = None
-    refinement: str = ""
-    noise: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,15 +14,18 @@ noise (see `is_worse`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from cellbox.data.dataset import Dataset
+from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
-from cellbox.models.model import prediction_solver
+from cellbox.models.model import FittedModel, prediction_solver
+from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import Refined, explain, obstacle, refine
@@ -32,17 +35,32 @@ from cellbox.training.pack import Harvest
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """The network that a training ends with.
+class FinishedTraining:
+    """A training that has ended, refinement included.
 
-    validation_mae: mean |predicted - measured| over the validation conditions (log ratio).
-    selection_error: what settings are chosen by: the information criterion of the network on its
-        training data as an error (`Refined.penalised_noise`), or the validation error where data
-        are too few or the network too large for it; infinite where descent diverged and
-        refinement found nothing better.
-    refinement: what refinement did, as a sentence. noise: the standard deviation of the
-        measurements as it estimated it, None where it did not.
-    refined: whether the network is what refinement found, rather than what descent left.
+    model: what it learned, with how it went. refined: whether its network is what refinement
+    found, rather than what descent left.
+    """
+
+    model: FittedModel
+    refined: bool
+
+    @property
+    def diverged(self) -> bool:
+        """Whether descent diverged, and refinement found nothing better."""
+        return self.model.training.status == "diverged"
+
+    @property
+    def rank(self) -> float:
+        """The selection error, which is infinite where nothing can be trusted."""
+        error = self.model.training.selection_error
+        return math.inf if error is None else error
+
+
+class _Ending(NamedTuple):
+    """The network that a training ends with; see `Training` for the rest.
+
+    The errors may be infinite here.
     """
 
     network: Network
@@ -59,6 +77,18 @@ class Finisher:
     training: the series that they learned from. validation: the validation conditions alone.
     """
 
+    @classmethod
+    def of(
+        cls, data: Dataset, split: Split, rows: Int[np.ndarray, " n_rows"] | None = None
+    ) -> Finisher:
+        """What finishes trainings on the training rows of a split.
+
+        rows: positions among these, where not all of them were learned from.
+        """
+        training = split.training if rows is None else split.training[rows]
+        validation = data.rows(validation_rows(data, split))
+        return cls(MultipleShooting.of(data, training), validation)
+
     def __init__(self, training: MultipleShooting, validation: Dataset):
         self._training = training
         self._validation = validation
@@ -66,36 +96,72 @@ class Finisher:
         # By whether edges are selected: it is the same for all trainings.
         self._from_regression: dict[bool, Refined | None] = {}
 
-    def finish(self, harvest: Harvest, settings: Settings) -> Outcome:
-        """Refine what a descent left behind, as its settings say, and judge it."""
+    def finish(
+        self,
+        harvest: Harvest,
+        settings: Settings,
+        *,
+        seed: int,
+        seconds: float = 0.0,
+        compile_seconds: float = 0.0,
+    ) -> FinishedTraining:
+        """Refine what a descent left behind, as its settings say, and judge it.
+
+        seed: of the descent. seconds: what it took; compile_seconds: what making its program took.
+        """
+        started = time.perf_counter()
+        ending = self._ending(harvest, settings)
+        rescued = harvest.status.diverged and ending.refined
+        message = " Least squares found a network all the same." if rescued else ""
+        training = Training(
+            status=_status(harvest, ending),
+            message=harvest.status.sentence + message,
+            steps=harvest.step,
+            validation_mae=_finite(ending.validation_mae),
+            history={
+                "step": [step for step, _, _ in harvest.history],
+                "training_loss": [_finite(error) for _, error, _ in harvest.history],
+                "validation_mae": [_finite(error) for _, _, error in harvest.history],
+            },
+            seconds=seconds + time.perf_counter() - started,
+            compile_seconds=compile_seconds,
+            selection_error=_finite(ending.selection_error),
+            refinement=ending.refinement,
+            noise=ending.noise,
+        )
+        times = self._validation.times
+        model = FittedModel(ending.network, settings, times, int(seed), training)
+        return FinishedTraining(model, ending.refined)
+
+    def _ending(self, harvest: Harvest, settings: Settings) -> _Ending:
         network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
         error, diverged = harvest.validation_mae, harvest.status.diverged
         if self._obstacle is not None:
             told = f"Not refined: {self._obstacle}."
-            return Outcome(network, error, np.inf if diverged else error, told, None)
+            return _Ending(network, error, np.inf if diverged else error, told, None)
         before = self._explained(network, diverged)
-        as_it_was = Outcome(network, error, before.error, "", before.noise)
+        as_it_was = _Ending(network, error, before.error, "", before.noise)
         if settings.refinement == "none":
             why = ": training diverged" if diverged else ", as asked"
-            return replace(as_it_was, refinement=f"Not refined{why}.")
+            return as_it_was._replace(refinement=f"Not refined{why}.")
         refined = self._refined(network, settings)
         if not refined:
             told = "Refinement failed: its equations could not be solved."
-            return replace(as_it_was, refinement=told)
+            return as_it_was._replace(refinement=told)
         errors = self._errors(network, settings)
         kept = [one for one in refined if not is_worse(errors, one.errors, one.found.noise)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
-            return replace(as_it_was, refinement=told)
+            return as_it_was._replace(refinement=told)
         found = best.found
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}."
         )
         error = float(best.errors.mean())
-        return Outcome(found.network, error, found.penalised_noise, told, found.noise, refined=True)
+        return _Ending(found.network, error, found.penalised_noise, told, found.noise, refined=True)
 
     def _explained(self, network: Network, diverged: bool) -> _Explained:
         """How a network as descent left it explains the training data."""
@@ -148,6 +214,17 @@ class Finisher:
         apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
         counted = measured.sum(axis=(1, 2))
         return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+
+
+def _status(harvest: Harvest, ending: _Ending) -> str:
+    """What became of a training, refinement included: completed, stopped_early or diverged."""
+    if harvest.status.diverged:
+        return "completed" if ending.refined else "diverged"
+    return harvest.status.name.lower()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 class _Candidate(NamedTuple):

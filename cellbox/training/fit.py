@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem
-from cellbox.models.model import FittedModel, Training
-from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.models.model import FittedModel
 from cellbox.settings import Settings, check_seed
-from cellbox.training.finish import Finisher, Outcome
-from cellbox.training.lane import Pool, Progress, Status
-from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
-
-# Step, training error and validation error at each validation.
-History = list[tuple[int, float, float]]
+from cellbox.training.finish import Finisher
+from cellbox.training.lane import LaneReport, Pool
+from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
 
 
 def fit(
@@ -59,47 +54,28 @@ def fit(
     pack.insert(0, seed, hyperparameters_of(settings, rows, times, pool))
     started = time.perf_counter()
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: LaneReport) -> None:
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
 
-    (history,) = train_to_the_end(pack, 1, tell)
-    harvest = pack.harvest(0)
-    validation = data.rows(validation_rows(data, split))
-    finisher = Finisher(MultipleShooting.of(data, split.training), validation)
-    outcome = finisher.finish(harvest, settings)
-    training = training_record(
-        harvest,
-        outcome,
-        history,
+    train_to_the_end(pack, tell)
+    finished = Finisher.of(data, split).finish(
+        pack.harvest(0),
+        settings,
+        seed=seed,
         seconds=time.perf_counter() - started,
         compile_seconds=pack.compile_seconds,
     )
-    return FittedModel(outcome.network, settings, data.times, int(seed), training)
+    return finished.model
 
 
-def train_to_the_end(
-    pack: Pack, n_lanes: int, on_progress: Callable[[Progress], None]
-) -> list[History]:
-    """Advance a pack until its first lanes have ended; what each showed after every validation.
+def train_to_the_end(pack: Pack, on_progress: Callable[[LaneReport], None]) -> None:
+    """Advance a pack until all its lanes have ended.
 
     on_progress: called after each validation.
     """
-    histories: list[History] = [[] for _ in range(n_lanes)]
-    running = list(range(n_lanes))
-    while running:
-        progress = pack.advance()
-        for lane in running:
-            histories[lane].append(
-                (
-                    int(progress.step[lane]),
-                    float(progress.training_error[lane]),
-                    float(progress.validation_error[lane]),
-                )
-            )
-        running = [lane for lane in running if progress.status[lane] == Status.RUNNING]
-        on_progress(progress)
-    return histories
+    while pack.running:
+        on_progress(pack.advance())
 
 
 def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:
@@ -131,56 +107,5 @@ def check_split(data: Dataset, split: Split) -> None:
 
 def pool_of(data: Dataset, split: Split, settings: Settings) -> Pool:
     """The training and validation rows of a split, where lanes can reach them."""
-    validation = validation_rows(data, split)
-    return make_pool(
-        perturbations=data.perturbations[split.training],
-        measurements=data.measurements[split.training],
-        times=data.times,
-        validation_perturbations=data.perturbations[validation],
-        validation_measurements=data.measurements[validation],
-        validation_times=data.times,
-        validation_nodes=data.measured_nodes,
-        allowed_edges=data.allowed_edges,
-        precision=settings.solver.precision,
-    )
-
-
-def training_record(
-    harvest: Harvest,
-    outcome: Outcome,
-    history: Sequence[tuple[int, float, float]],
-    *,
-    seconds: float,
-    compile_seconds: float,
-) -> Training:
-    """How a training went, in plain values; numbers that are not finite become None."""
-    steps, training_errors, validation_errors = zip(*history, strict=True)
-    rescued = harvest.status.diverged and outcome.refined
-    message = " Least squares found a network all the same." if rescued else ""
-    return Training(
-        status=final_status(harvest, outcome),
-        message=harvest.status.sentence + message,
-        steps=harvest.step,
-        validation_mae=_finite(outcome.validation_mae),
-        history={
-            "step": list(steps),
-            "training_loss": [_finite(value) for value in training_errors],
-            "validation_mae": [_finite(value) for value in validation_errors],
-        },
-        seconds=seconds,
-        compile_seconds=compile_seconds,
-        selection_error=_finite(outcome.selection_error),
-        refinement=outcome.refinement,
-        noise=outcome.noise,
-    )
-
-
-def final_status(harvest: Harvest, outcome: Outcome) -> str:
-    """What became of a training, refinement included: completed, stopped_early or diverged."""
-    if harvest.status.diverged:
-        return "completed" if outcome.refined else "diverged"
-    return harvest.status.name.lower()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    training, validation = data.rows(split.training), data.rows(validation_rows(data, split))
+    return make_pool(training, validation, settings.solver.precision)

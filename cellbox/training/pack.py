@@ -19,8 +19,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
+from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import Precision, precision_context
 from cellbox.settings import Settings
@@ -28,8 +29,8 @@ from cellbox.storage.compilation import compile_program
 from cellbox.training.lane import (
     Hyperparameters,
     Lane,
+    LaneReport,
     Pool,
-    Progress,
     Shape,
     Status,
     start_lane,
@@ -58,45 +59,63 @@ def compiled_programs() -> int:
     return sum(name == "advance" for name, _ in _compiled)
 
 
+# Step, training error and validation error at each validation.
+History = list[tuple[int, float, float]]
+
+
 @dataclass(frozen=True, eq=False)
 class Harvest:
-    """What a lane leaves behind: the best parameters it had, and how it ended."""
+    """What a lane leaves behind: the best parameters it had, how it ended, and how it went."""
 
     weights: Float[np.ndarray, "n_nodes n_nodes"]
     amplitudes: Float[np.ndarray, " n_nodes"]
     validation_mae: float
     step: int
     status: Status
+    history: History
 
 
 def make_pool(
-    *,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    measurements: Float[np.ndarray, "n_rows n_times n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    validation_perturbations: Float[np.ndarray, "n_validation_rows n_nodes"],
-    validation_measurements: Float[np.ndarray, "n_validation_rows n_validation_times n_nodes"],
-    validation_times: Float[np.ndarray, " n_validation_times"],
-    validation_nodes: Bool[np.ndarray, " n_nodes"],
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+    training: Dataset,
+    validation: Dataset,
     precision: Precision,
+    *,
+    training_places: int = 0,
+    validation_places: int = 0,
 ) -> Pool:
-    """Put data that lanes share on the device, in the precision they are trained in."""
-    n_nodes = perturbations.shape[1]
-    if allowed_edges is None:
-        allowed_edges = np.ones((n_nodes, n_nodes), bool)
+    """Put data that lanes share on the device, in the precision they are trained in.
+
+    training: all rows and times that some lane may learn from. validation: the rows that choose
+        between models, at times of their own; its allowed edges hold for all lanes.
+    training_places, validation_places: where there are fewer rows than these, rows without a
+        measured value stand behind them, so that data of similar size share one program.
+    """
+    if (allowed_edges := validation.allowed_edges) is None:
+        allowed_edges = np.ones((validation.n_nodes, validation.n_nodes), bool)
     with precision_context(precision):
         number = partial(jnp.asarray, dtype=precision)
         return Pool(
-            perturbations=number(perturbations),
-            measurements=number(measurements),
-            times=number(times),
+            perturbations=number(_padded(training.perturbations, training_places, 0.0)),
+            measurements=number(_padded(training.measurements, training_places, np.nan)),
+            times=number(training.times),
             allowed_edges=number(allowed_edges),
-            validation_perturbations=number(validation_perturbations),
-            validation_measurements=number(validation_measurements),
-            validation_times=number(validation_times),
-            validation_nodes=jnp.asarray(validation_nodes),
+            validation_perturbations=number(
+                _padded(validation.perturbations, validation_places, 0.0)
+            ),
+            validation_measurements=number(
+                _padded(validation.measurements, validation_places, np.nan)
+            ),
+            validation_times=number(validation.times),
+            validation_nodes=jnp.asarray(validation.measured_nodes),
         )
+
+
+def _padded(
+    rows: Float[np.ndarray, "n_rows ..."], n_places: int, value: float
+) -> Float[np.ndarray, "n_places ..."]:
+    """The rows, and rows of one value behind them up to a number of places."""
+    missing = [(0, max(0, n_places - len(rows)))] + [(0, 0)] * (rows.ndim - 1)
+    return np.pad(rows, missing, constant_values=value)
 
 
 def shape_of(settings: Settings, n_rows: int, n_times: int) -> Shape:
@@ -157,6 +176,8 @@ class Pack:
         self._pool = pool
         # What the host knows of the lanes as they are; None where it has to ask.
         self._summary: _Summary | None = None
+        self._running: set[int] = set()
+        self._histories: list[History] = [[] for _ in range(n_lanes)]
         self._precision = shape.solver.precision
         with self._context():
             self._lanes = self._empty_lanes()
@@ -167,6 +188,11 @@ class Pack:
                 "insert", _insert, self._lanes, np.int32(0), np.uint32(0), blank, pool
             )
             self.compile_seconds = time.perf_counter() - started
+
+    @property
+    def running(self) -> bool:
+        """Whether any lane is under way."""
+        return bool(self._running)
 
     def insert(self, slot: int, seed: int, hyperparameters: Hyperparameters) -> None:
         """Start a training in a lane, whatever was in it before.
@@ -179,6 +205,8 @@ class Pack:
         self._check_slot(slot)
         _check_fits(hyperparameters, self.shape)
         self._summary = None
+        self._running.add(slot)
+        self._histories[slot] = []
         with self._context():
             self._lanes = self._insert(
                 self._lanes, np.int32(slot), np.uint32(seed), hyperparameters, self._pool
@@ -188,11 +216,12 @@ class Pack:
         """Empty a lane before its training ended; its neighbours do not notice."""
         self._check_slot(slot)
         self._summary = None
+        self._running.discard(slot)
         with self._context():
             status = self._lanes.status.at[slot].set(Status.EMPTY)
             self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
 
-    def advance(self) -> Progress:
+    def advance(self) -> LaneReport:
         """Train every running lane for one validation interval.
 
         Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
@@ -201,7 +230,12 @@ class Pack:
             self._lanes, progress, summary = self._advance(self._lanes, self._pool)
             # Everything a host may ask for comes in one transfer.
             progress, self._summary = jax.device_get((progress, summary))
-            return progress
+        for slot in self._running:
+            errors = progress.training_error[slot], progress.validation_error[slot]
+            entry = int(progress.step[slot]), float(errors[0]), float(errors[1])
+            self._histories[slot].append(entry)
+        self._running = {slot for slot in self._running if progress.status[slot] == Status.RUNNING}
+        return progress
 
     def harvest(self, slot: int) -> Harvest:
         """The best parameters a lane has had so far, and its status."""
@@ -216,6 +250,7 @@ class Pack:
             validation_mae=float(validation),
             step=int(step),
             status=Status(int(status)),
+            history=list(self._histories[slot]),
         )
 
     def _context(self) -> AbstractContextManager[None]:
@@ -285,7 +320,7 @@ def _summary(lanes: Lane) -> _Summary:
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
-def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress, _Summary]:
+def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, LaneReport, _Summary]:
     lanes, progress = jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
     return lanes, progress, _summary(lanes)
 

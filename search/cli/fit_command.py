@@ -80,7 +80,8 @@ def _add_fit(parser: ArgumentParser) -> None:
 
 
 def _run_fit(arguments: Namespace) -> int:
-    from cellbox.evaluation.report import beside_baselines, evaluate, evaluate_baselines
+    from cellbox.evaluation.report import evaluate, evaluate_baselines
+    from cellbox.evaluation.verdict import beside_baselines
     from cellbox.identifiability.check import check_result
     from cellbox.models.ensemble import Ensemble
 

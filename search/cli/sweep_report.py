@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.cli.fit_report import RECOVERIES, determinacy_sentences, prediction_table
+from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
 from search.cli.output import Output
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
-from search.study.result import SweepResult, TrialResult, rank
+from search.study.result import SweepResult, TrialResult, ranked
 
 _ROWS_SHOWN = 10
 _EDGES_SHOWN = 10
@@ -32,7 +32,7 @@ def say_sweep(result: SweepResult, output: Output) -> None:
 
 def say_best(result: SweepResult, output: Output) -> None:
     """Print the best trial, its baselines, its strongest edges, and where its model is."""
-    from cellbox.evaluation.report import verdict
+    from cellbox.evaluation.verdict import verdict
 
     best = result.best
     report = best.as_dict()
@@ -42,7 +42,7 @@ def say_best(result: SweepResult, output: Output) -> None:
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))
     output.say()
-    for sentence in (*verdict(report), *determinacy_sentences(report)):
+    for sentence in (*verdict(report), *caveat_sentences(report)):
         output.say(sentence)
     if report["pearson"] is not None:
         output.say("\nThe learned network against the true one:")
@@ -62,22 +62,21 @@ def _trial_table(result: SweepResult) -> str:
         chosen = result.front
         title = f"Pareto front, {len(chosen)} trials:"
     else:
-        completed = [record for record in result.records if record["status"] == "completed"]
-        ranked = sorted(completed, key=rank)
-        chosen = [TrialResult(result.folder, record) for record in ranked[:_ROWS_SHOWN]]
+        completed = ranked(result.records)
+        chosen = [TrialResult(result.folder, record) for record in completed[:_ROWS_SHOWN]]
         title = f"Best {len(chosen)} of {len(completed)} completed trials:"
     searched = _searched(result)
-    with_truth = chosen[0].record["metrics"].get("pearson") is not None
+    with_truth = chosen[0].record.metrics.get("pearson") is not None
     header = ["trial", *result.objectives, "test MAE", *(["r of W"] if with_truth else [])]
     rows = []
     for trial in chosen:
         record = trial.record
-        metrics = record["metrics"]
-        cells: list[Any] = [str(trial.number), *record["objectives"].values()]
+        metrics = record.metrics
+        cells: list[Any] = [str(trial.number), *record.objectives.values()]
         cells.append(metrics.get("test_mae"))
         if with_truth:
             cells.append(metrics.get("pearson"))
-        rows.append([*cells, *(record["parameters"].get(name) for name in searched)])
+        rows.append([*cells, *(record.parameters.get(name) for name in searched)])
     header += [name.removeprefix("budget.").replace("_", " ") for name in searched]
     return f"{title}\n{text_table(header, rows)}"
 
@@ -86,7 +85,7 @@ def _searched(result: SweepResult) -> list[str]:
     """Parameters that took more than one value in the study."""
     values: dict[str, set[Any]] = {}
     for record in result.records:
-        for name, value in record["parameters"].items():
+        for name, value in record.parameters.items():
             values.setdefault(name, set()).add(value)
     return [name for name, seen in values.items() if len(seen) > 1]
 
@@ -94,15 +93,15 @@ def _searched(result: SweepResult) -> list[str]:
 def _objectives(trial: TrialResult) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {shown(value)}"
-        for name, value in trial.record["objectives"].items()
+        for name, value in trial.record.objectives.items()
     )
 
 
 def _settings(trial: TrialResult) -> dict[str, Any]:
-    budget = {f"budget: {k.replace('_', ' ')}": v for k, v in trial.record["budget"].items()}
+    budget = {f"budget: {k.replace('_', ' ')}": v for k, v in trial.record.budget.as_dict().items()}
     chosen = {
         name.replace("_", " "): value
-        for name, value in trial.record["parameters"].items()
+        for name, value in trial.record.parameters.items()
         if not name.startswith("budget.")
     }
     return {**chosen, **{key: value for key, value in budget.items() if value is not None}}

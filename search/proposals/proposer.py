@@ -1,9 +1,9 @@
 """Optuna, asked and told: proposes trials, learns from results, decides what to prune.
 
 A sweep must be the same whatever ran beside it. So trial n is proposed when a number of trials
-that depends on n alone (`Sampler.seen_by`) have been told, always in the order of their numbers;
-its sampler is seeded by its number; and whether it is pruned is judged against exactly those
-trials, not against whatever else happens to have reported by then.
+that depends on n alone (`SamplerTable.seen_by`) have been told, always in the order of their
+numbers; its sampler is seeded by its number; and whether it is pruned is judged against exactly
+those trials, not against whatever else happens to have reported by then.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.proposals.optuna_storage import Storage
-from search.proposals.pruning import Jury, Outcome, quiet
+from search.proposals.optuna_storage import OptunaStorage
+from search.proposals.pruning import Jury, ToldTrial, quiet
 from search.proposals.samplers import make_sampler
 from search.spec.space import Value, suggest
 from search.spec.tables import Spec
@@ -27,7 +27,7 @@ from search.spec.tables import Spec
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-class Advisor:
+class Proposer:
     """The one place that knows Optuna."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Advisor:
     ):
         self._spec = spec
         self._several_times = several_times
-        self._storage = Storage(spec, folder)
+        self._storage = OptunaStorage(spec, folder)
         self._study = optuna.create_study(
             # A database may hold another study of the same name.
             study_name=f"{spec.name} {study_id}",
@@ -103,22 +103,22 @@ class Advisor:
     def _point(self, trial: Trial) -> dict[str, Value]:
         return suggest(self._spec.space, trial, several_times=self._several_times)
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, told: ToldTrial) -> None:
         """Tell the sampler how a trial ended; to be called in the order of numbers, once each."""
-        self._study.sampler = self._sampler_for(outcome.number)
-        trial_id = self._id_of(outcome.number)
+        self._study.sampler = self._sampler_for(told.number)
+        trial_id = self._id_of(told.number)
         with quiet(), self._storage.at_once():
-            for step, value in outcome.reports:
+            for step, value in told.reports:
                 self._storage.optuna.set_trial_intermediate_value(trial_id, step, value)
-            if outcome.pruned:
-                self._study.tell(outcome.number, state=TrialState.PRUNED)
+            if told.pruned:
+                self._study.tell(told.number, state=TrialState.PRUNED)
             else:
-                self._study.tell(outcome.number, list(outcome.values))
-        self.learn(outcome)
+                self._study.tell(told.number, list(told.values))
+        self.learn(told)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, told: ToldTrial) -> None:
         """Take note of a trial that was told, now or in an earlier run, for later pruning."""
-        self._jury.learn(outcome)
+        self._jury.learn(told)
 
     def prune(self, number: int, step: int, value: float) -> bool:
         """Whether a trial that reports `value` at `step` should end."""

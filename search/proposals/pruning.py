@@ -14,11 +14,11 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.spec.tables import Pruner, Spec
+from search.spec.tables import PrunerTable, Spec
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToldTrial:
     """What the sampler is told of a finished trial.
 
     values: one for each objective; empty for a pruned trial.
@@ -33,7 +33,7 @@ class Outcome:
     marks: dict[str, Any]
 
 
-def make_pruner(pruner: Pruner, every: int, total_steps: int) -> BasePruner:
+def make_pruner(pruner: PrunerTable, every: int, total_steps: int) -> BasePruner:
     """The pruner a spec asks for, where trials report each `every` of their steps."""
     match pruner.name:
         case "median":
@@ -56,7 +56,7 @@ def make_pruner(pruner: Pruner, every: int, total_steps: int) -> BasePruner:
             return optuna.pruners.NopPruner()
 
 
-def report_interval(pruner: Pruner, total_steps: int, validate_every: int) -> int:
+def report_interval(pruner: PrunerTable, total_steps: int, validate_every: int) -> int:
     """Training steps between two reports to the pruner: whole validation intervals."""
     intervals = total_steps // validate_every
     return validate_every * max(1, intervals // (pruner.reports + 1))
@@ -90,20 +90,18 @@ class Jury:
         with quiet():
             return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, trial: ToldTrial) -> None:
         """Remember how a trial ended."""
-        self._ensure(outcome.number)
-        for step, value in outcome.reports:
-            self._history.set_trial_intermediate_value(outcome.number, step, value)
-        for key, mark in outcome.marks.items():
-            self._history.set_trial_system_attr(outcome.number, key, mark)
-        if outcome.pruned:
-            last = outcome.reports[-1][1:] if outcome.reports else None
-            self._history.set_trial_state_values(outcome.number, TrialState.PRUNED, last)
+        self._ensure(trial.number)
+        for step, value in trial.reports:
+            self._history.set_trial_intermediate_value(trial.number, step, value)
+        for key, mark in trial.marks.items():
+            self._history.set_trial_system_attr(trial.number, key, mark)
+        if trial.pruned:
+            last = trial.reports[-1][1:] if trial.reports else None
+            self._history.set_trial_state_values(trial.number, TrialState.PRUNED, last)
         else:
-            self._history.set_trial_state_values(
-                outcome.number, TrialState.COMPLETE, outcome.values
-            )
+            self._history.set_trial_state_values(trial.number, TrialState.COMPLETE, trial.values)
 
     def marks(self, number: int) -> dict[str, Any]:
         """What the pruner has noted on a trial."""

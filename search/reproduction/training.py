@@ -1,8 +1,8 @@
 """One task: simulate an experiment, search for its network, and judge what was found.
 
 The search never sees the truth: models are ranked by their validation error and, when refined, by
-their information criterion on the training data (`Outcome.selection_error`). All that it is told
-is which validation conditions are undetermined, since no model can be judged by those.
+their information criterion on the training data (`Training.selection_error`). All that it is told
+is which validation conditions are rounding-sensitive, since no model can be judged by those.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cellbox.data.dataset import Dataset, Split, validation_rows
+from cellbox.data.dataset import Dataset, Split
 from cellbox.data.simulation import simulate_system
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.network_responses import responses
@@ -24,16 +24,9 @@ from cellbox.identifiability.recovery_bound import recovery_bounds
 from cellbox.models.model import FittedModel
 from cellbox.models.model_files import from_the_start
 from cellbox.networks.known_systems import system
-from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.settings import Settings
-from cellbox.training.finish import Finisher, Outcome
-from cellbox.training.fit import (
-    History,
-    final_status,
-    pool_of,
-    train_to_the_end,
-    training_record,
-)
+from cellbox.training.finish import FinishedTraining, Finisher
+from cellbox.training.fit import pool_of, train_to_the_end
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, shape_of
 from search.reproduction.recipe import Recipe
 from search.reproduction.task import Task
@@ -58,33 +51,17 @@ class Done:
 
 @dataclass(frozen=True, eq=False)
 class _Descent:
-    """A gradient descent that ended.
-
-    history: step, training and validation error at each validation.
-    """
+    """A gradient descent that ended."""
 
     settings: Settings
     seed: int
     harvest: Harvest
-    history: History
 
     @property
     def rank(self) -> tuple[bool, float]:
         """Diverged ones last, then by validation error."""
-        return self.harvest.status.diverged, _or_infinite(self.harvest.validation_mae)
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A descent and what its refinement made of it."""
-
-    descent: _Descent
-    outcome: Outcome
-
-    @property
-    def rank(self) -> float:
-        """The selection error, which is infinite where nothing can be trusted."""
-        return _or_infinite(self.outcome.selection_error)
+        error = self.harvest.validation_mae
+        return self.harvest.status.diverged, error if math.isfinite(error) else math.inf
 
 
 def run_task(task: Task, recipe: Recipe, on_progress: OnProgress) -> Done:
@@ -103,26 +80,21 @@ def run_task(task: Task, recipe: Recipe, on_progress: OnProgress) -> Done:
     candidates = _refine(data, split, descents, recipe.refined_of(data.n_nodes), on_progress)
     best = min(candidates, key=lambda candidate: candidate.rank)
     on_progress("judging", 0.98)
-    training = training_record(
-        best.descent.harvest,
-        best.outcome,
-        best.descent.history,
-        seconds=time.perf_counter() - started,
-        compile_seconds=compile_seconds,
-    )
-    descent, network = best.descent, best.outcome.network
-    model = FittedModel(network, descent.settings, data.times, descent.seed, training)
+    model = best.model
+    # The task's time is that of all its candidates.
+    seconds = time.perf_counter() - started
+    training = replace(model.training, seconds=seconds, compile_seconds=compile_seconds)
     record = {
         "status": training.status,
         "message": training.message,
         "metrics": _metrics(model, data, split),
         "baselines": evaluate_baselines(data, split),
         "bound": _bound(data, split, task.sigma),
-        "undetermined_training_conditions": int((~data.determined[split.training]).sum()),
-        "edges_learned": int((network.weights != 0).sum()),
-        "settings": asdict(descent.settings),
+        "rounding_sensitive_training_conditions": int((~data.judged[split.training]).sum()),
+        "edges_learned": int((model.network.weights != 0).sum()),
+        "settings": asdict(model.settings),
         "training": asdict(training),
-        "candidates": [_described(candidate) for candidate in candidates],
+        "candidates": [_described(candidate.model) for candidate in candidates],
     }
     record["seconds"] = time.perf_counter() - started
     return Done(record, _drawn(model, data, split))
@@ -142,15 +114,14 @@ def _descend(
     for lane, settings in enumerate(recipe.settings):
         pack.insert(lane, seeds[lane], hyperparameters_of(settings, rows, times, pool))
     longest = max(settings.total_steps for settings in recipe.settings)
-    histories = train_to_the_end(
+    train_to_the_end(
         pack,
-        pack.n_lanes,
         lambda progress: on_progress(
             "training", _SHARE_OF_DESCENT * int(progress.step.max()) / longest
         ),
     )
     return [
-        _Descent(settings, seeds[lane], pack.harvest(lane), histories[lane])
+        _Descent(settings, seeds[lane], pack.harvest(lane))
         for lane, settings in enumerate(recipe.settings)
     ], pack.compile_seconds
 
@@ -166,16 +137,20 @@ def _refine(
     descents: list[_Descent],
     n_refined: int,
     on_progress: OnProgress,
-) -> list[_Candidate]:
+) -> list[FinishedTraining]:
     """Finish the most promising descents, best first."""
-    validation = data.rows(validation_rows(data, split))
-    finisher = Finisher(MultipleShooting.of(data, split.training), validation)
+    finisher = Finisher.of(data, split)
     candidates = []
     for number, descent in enumerate(sorted(descents, key=lambda one: one.rank)[:n_refined]):
         share = _SHARE_OF_DESCENT + (0.98 - _SHARE_OF_DESCENT) * number / n_refined
         on_progress("refining", share)
-        outcome = finisher.finish(descent.harvest, descent.settings)
-        candidates.append(_Candidate(descent, outcome))
+        candidates.append(
+            finisher.finish(
+                descent.harvest,
+                descent.settings,
+                seed=descent.seed,
+            )
+        )
     return candidates
 
 
@@ -189,41 +164,36 @@ def _metrics(model: FittedModel, data: Dataset, split: Split) -> dict[str, float
 
 
 def _bound(data: Dataset, split: Split, sigma: float) -> dict[str, Any]:
-    """How well W can be recovered from the determined training conditions.
+    """How well W can be recovered from the training conditions that it applies to.
 
-    The others respond without limit to the smallest change, which no Fisher information holds.
+    Rounding-sensitive ones respond without limit to the smallest change, which no Fisher
+    information holds.
     """
     assert data.truth is not None
-    rows = split.training[data.determined[split.training]]
+    rows = split.training[data.judged[split.training]]
     return recovery_bounds(data.truth, data.perturbations[rows], data.times, sigma)
 
 
-def _described(candidate: _Candidate) -> dict[str, Any]:
-    """A candidate in a few plain values; what is not finite is None."""
-    settings, outcome = candidate.descent.settings, candidate.outcome
-    numbers = {
-        "validation_mae": outcome.validation_mae,
-        "selection_error": outcome.selection_error,
-        "noise": outcome.noise,
-    }
+def _described(model: FittedModel) -> dict[str, Any]:
+    """A candidate in a few plain values."""
+    settings, training = model.settings, model.training
     return {
         "l1": settings.l1,
         "interval_share": settings.interval_share,
         "peak_rate": settings.peak_rate,
-        "status": final_status(candidate.descent.harvest, outcome),
-        "refinement": outcome.refinement,
-        **{
-            name: value if value is not None and math.isfinite(value) else None
-            for name, value in numbers.items()
-        },
+        "status": training.status,
+        "refinement": training.refinement,
+        "validation_mae": training.validation_mae,
+        "selection_error": training.selection_error,
+        "noise": training.noise,
     }
 
 
 def _drawn(model: FittedModel, data: Dataset, split: Split) -> dict[str, np.ndarray]:
-    """What a figure needs: both networks, and curves of a few determined test conditions."""
+    """What a figure needs: both networks, and curves of a few test conditions."""
     assert data.truth is not None
-    determined = split.test[data.determined[split.test]]
-    rows = (determined if len(determined) else split.test)[:_ROWS_DRAWN]
+    judged = split.test[data.judged[split.test]]
+    rows = (judged if len(judged) else split.test)[:_ROWS_DRAWN]
     dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)
     doses = data.perturbations[rows]
     return {
@@ -240,7 +210,3 @@ def _drawn(model: FittedModel, data: Dataset, split: Split) -> dict[str, np.ndar
         "predicted": from_the_start(model.predict(doses, dense[1:])),
         "exact": from_the_start(responses(data.truth, doses, dense[1:])),
     }
-
-
-def _or_infinite(value: float) -> float:
-    return value if math.isfinite(value) else math.inf

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from search.spec.space import Space
 
 
-class _Part(BaseModel):
+class _Table(BaseModel):
     """A table of the spec: unknown keys are mistakes, values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Data(_Part):
+class DataTable(_Table):
     """Where the data come from: a known system, a network file, or measured files.
 
     system: one of the ten, simulated at its own budget, or with parts of it changed below.
@@ -52,7 +52,7 @@ class Data(_Part):
         return None if path is None else str(Path(path).resolve())
 
     @model_validator(mode="after")
-    def _one_source(self) -> Data:
+    def _one_source(self) -> DataTable:
         given = [name for name in ("system", "network", "folder") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
@@ -77,7 +77,7 @@ _OF_SIMULATIONS = {
 _OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
 
 
-class Prices(_Part):
+class PricesTable(_Table):
     """What an experiment costs: conditions × (condition + time points × measurement +
     perturbed nodes × perturbation). By default one for each condition at each time point."""
 
@@ -86,12 +86,12 @@ class Prices(_Part):
     perturbation: float = Field(default=0.0, ge=0)
 
 
-class Objective(_Part):
+class ObjectiveTable(_Table):
     """What is minimised.
 
     minimise: ["selection_error"], which tells good settings from bad ones where a few noisy
-        validation conditions cannot (see `cellbox.training.finish.Outcome`); ["validation_mae"]; or
-        ["validation_mae", "cost"] for the Pareto front of both.
+        validation conditions cannot (see `cellbox.models.training_record.Training`);
+        ["validation_mae"]; or ["validation_mae", "cost"] for the Pareto front of both.
     error_target: instead, the cheapest budget whose validation MAE is at most this.
     """
 
@@ -99,7 +99,7 @@ class Objective(_Part):
         "selection_error",
     )
     error_target: float | None = Field(default=None, gt=0)
-    prices: Prices = Prices()
+    prices: PricesTable = PricesTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -109,7 +109,7 @@ class Objective(_Part):
         return given
 
     @model_validator(mode="after")
-    def _sensible(self) -> Objective:
+    def _sensible(self) -> ObjectiveTable:
         if self.minimise not in _MINIMISED:
             raise ValueError(
                 'minimise must be ["selection_error"], ["validation_mae"] or '
@@ -127,7 +127,7 @@ _MINIMISED = (("selection_error",), ("validation_mae",), ("validation_mae", "cos
 _FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
 
 
-class Sampler(_Part):
+class SamplerTable(_Table):
     """How Optuna chooses the next trial.
 
     startup_trials: random trials before the sampler learns (TPE, GP).
@@ -155,7 +155,7 @@ class Sampler(_Part):
         return self.in_flight or (_MOST_IN_FLIGHT if grows else _FEWEST_IN_FLIGHT)
 
 
-class Pruner(_Part):
+class PrunerTable(_Table):
     """Which trials end early.
 
     median, asha and hyperband see `reports` validation errors over the training; wilcoxon sees
@@ -170,7 +170,7 @@ class Pruner(_Part):
     p_threshold: float = Field(default=0.1, gt=0, lt=1)
 
 
-class Workers(_Part):
+class WorkersTable(_Table):
     """Who trains. None of this changes what is found, but lanes (see README).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
@@ -185,20 +185,20 @@ class Workers(_Part):
     address: str | None = None
 
 
-class Storage(_Part):
+class StorageTable(_Table):
     """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
 
     url: str | None = None
 
 
-class Tracking(_Part):
+class TrackingTable(_Table):
     """Where MLflow keeps runs: a tracking URI, or SQLite in the study's folder."""
 
     enabled: bool = True
     uri: str | None = None
 
 
-class Spec(_Part):
+class Spec(_Table):
     """A sweep. See README for the same as a TOML file.
 
     name: the study's; trials: how many the study has in all; repeats: trainings of each trial
@@ -210,15 +210,15 @@ class Spec(_Part):
     seed: int = Field(default=0, ge=0, lt=2**31)
     trials: int = Field(default=32, ge=1)
     repeats: int = Field(default=1, ge=1)
-    data: Data
+    data: DataTable
     training: dict[str, Any] = Field(default_factory=dict)
     space: Space = Space()
-    objective: Objective = Objective()
-    sampler: Sampler = Sampler()
-    pruner: Pruner = Pruner()
-    workers: Workers = Workers()
-    storage: Storage = Storage()
-    tracking: Tracking = Tracking()
+    objective: ObjectiveTable = ObjectiveTable()
+    sampler: SamplerTable = SamplerTable()
+    pruner: PrunerTable = PrunerTable()
+    workers: WorkersTable = WorkersTable()
+    storage: StorageTable = StorageTable()
+    tracking: TrackingTable = TrackingTable()
 
     @model_validator(mode="before")
     @classmethod

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.data.dataset import Dataset, Split, split_rows
+from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.data.design import check_perturbed, draw_design
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
@@ -24,20 +24,8 @@ from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
-from search.spec.tables import Data, Spec
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much data a trial may train on; None for perturbed nodes means whatever there is."""
-
-    conditions: int
-    perturbed_nodes: int | None
-    time_points: int
-
-    def as_dict(self) -> dict[str, int | None]:
-        """The budget as plain values."""
-        return asdict(self)
+from search.spec.tables import DataTable, Spec
+from search.study.budget import Budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +35,9 @@ class StudyData:
     pool_rows: for each repeat and number of perturbed nodes, indices of the pool's rows,
         condition by condition, in the order in which a growing budget takes them.
     pool_times: for each number of time points, ascending indices into `times`.
-    evaluation: validation and test rows, with the split that says which is which.
+    evaluation: validation and test rows; split: which of them are which.
     own: the budget that a trial has unless it searches another.
-    undetermined: the pool's rows whose response rounding decides; None where not known. They
+    rounding_sensitive: the pool's rows whose response rounding decides; None where not known. They
         are trained on like the others.
     """
 
@@ -60,8 +48,14 @@ class StudyData:
     pool_rows: dict[tuple[int, int | None], tuple[Int[np.ndarray, " n_rows"], ...]]
     pool_times: dict[int, Int[np.ndarray, " n_chosen"]]
     evaluation: Dataset
+    split: Split
     own: Budget
-    undetermined: Bool[np.ndarray, " n_pool_rows"] | None = None
+    rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
+
+    @property
+    def several_times(self) -> bool:
+        """Whether responses were measured at more than one time."""
+        return len(self.times) > 1
 
     def indices(
         self, budget: Budget, repeat: int
@@ -88,21 +82,23 @@ class StudyData:
 
     def training_set(
         self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
-    ) -> Dataset:
-        """What a trial saw together with what it is judged on, as one data set.
+    ) -> tuple[Dataset, Split]:
+        """What a trial saw together with what it is judged on, as one data set, and its split.
 
         Training measurements stand at the evaluation's times, NaN where the trial saw none.
         """
         held_out = self.evaluation
-        assert held_out.split is not None
+        split = replace(self.split, training=held_out.n_rows + np.arange(len(rows)))
         noise_free = held_out.noise_free
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
-        undetermined = None
-        if held_out.undetermined is not None and self.undetermined is not None:
-            undetermined = np.concatenate([held_out.undetermined, self.undetermined[rows]])
-        return replace(
+        rounding_sensitive = None
+        if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
+            rounding_sensitive = np.concatenate(
+                [held_out.rounding_sensitive, self.rounding_sensitive[rows]]
+            )
+        whole = replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
             measurements=np.concatenate(
@@ -113,8 +109,36 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
-            undetermined=undetermined,
-            split=replace(held_out.split, training=held_out.n_rows + np.arange(len(rows))),
+            rounding_sensitive=rounding_sensitive,
+            split=split,
+        )
+        return whole, split
+
+    @property
+    def validation(self) -> Dataset:
+        """The validation rows that choose between models."""
+        return self.evaluation.rows(validation_rows(self.evaluation, self.split))
+
+    @property
+    def pool(self) -> Dataset:
+        """All rows and times that some trial may be trained on."""
+        return self.trained_on(np.arange(len(self.perturbations)), np.arange(len(self.times)))
+
+    def trained_on(
+        self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
+    ) -> Dataset:
+        """What a trial was trained on, and nothing else, at the times that it saw."""
+        sensitive = self.rounding_sensitive
+        return replace(
+            self.evaluation,
+            times=self.times[times],
+            perturbations=self.perturbations[rows],
+            measurements=self.measurements[rows][:, times],
+            row_names=tuple(f"training {row + 1}" for row in rows),
+            noise_free=None,
+            rounding_sensitive=None
+            if self.rounding_sensitive is None
+            else self.rounding_sensitive[rows],
         )
 
     def _at_evaluation_times(
@@ -171,7 +195,7 @@ class _Source:
     name: str
 
 
-def _source(data: Data) -> _Source:
+def _source(data: DataTable) -> _Source:
     if data.system is not None:
         known = system(data.system)
         network, name = known.network, known.name
@@ -211,7 +235,7 @@ def _simulated(spec: Spec) -> StudyData:
     blocks: list[np.ndarray] = []
     truths: list[np.ndarray] = []
     measured: list[np.ndarray] = []
-    undetermined: list[np.ndarray] = []
+    sensitive: list[np.ndarray] = []
     pool_rows: dict[tuple[int, int | None], tuple[np.ndarray, ...]] = {}
     n_rows = 0
     for repeat in range(spec.repeats):
@@ -219,14 +243,14 @@ def _simulated(spec: Spec) -> StudyData:
         design = draw_design(n_conditions, len(source.network.nodes), random, kind=source.design)
         for n_perturbed in node_levels:
             perturbations = design.perturbations(n_perturbed)
-            exact, undecided = exact_responses(
+            exact, decided_by_rounding = exact_responses(
                 source.network, perturbations, times, noise=source.noise, name=source.name
             )
             noise = _random(spec, _TRAINING, repeat, n_perturbed).standard_normal(exact.shape)
             blocks.append(perturbations)
             truths.append(exact)
             measured.append(exact + source.noise * noise)
-            undetermined.append(undecided)
+            sensitive.append(decided_by_rounding)
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
@@ -238,8 +262,9 @@ def _simulated(spec: Spec) -> StudyData:
         pool_rows=pool_rows,
         pool_times=pool_times,
         evaluation=_held_out(spec, source),
+        split=_parts(source.held_out, source.held_out),
         own=source.own,
-        undetermined=np.concatenate(undetermined),
+        rounding_sensitive=np.concatenate(sensitive),
     )
 
 
@@ -252,7 +277,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     design = draw_design(n_rows, n_nodes, random, kind=source.design)
     perturbations = design.perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
-    exact, undetermined = exact_responses(
+    exact, sensitive = exact_responses(
         source.network, perturbations, times, noise=source.noise, name=source.name
     )
     return Dataset(
@@ -263,13 +288,8 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
         row_names=tuple(f"held out {row + 1}" for row in range(n_rows)),
         activity_nodes=np.zeros(n_nodes, bool),
         noise_free=exact,
-        undetermined=undetermined,
+        rounding_sensitive=sensitive,
         truth=source.network,
-        split=Split(
-            training=np.zeros(0, int),
-            validation=np.arange(source.held_out),
-            test=np.arange(source.held_out, n_rows),
-        ),
         name=source.name,
     )
 
@@ -326,22 +346,19 @@ def _from_files(spec: Spec) -> StudyData:
         pool_times={
             level: np.sort(times[:level]) for level in _levels(axes.time_points, own.time_points)
         },
-        evaluation=_evaluation_rows(data, split),
+        evaluation=data.rows(np.concatenate([split.validation, split.test])),
+        split=_parts(len(split.validation), len(split.test)),
         own=own,
-        undetermined=training.undetermined,
+        rounding_sensitive=training.rounding_sensitive,
     )
 
 
-def _evaluation_rows(data: Dataset, split: Split) -> Dataset:
-    held_out = data.rows(np.concatenate([split.validation, split.test]))
-    n_validation = len(split.validation)
-    return replace(
-        held_out,
-        split=Split(
-            training=np.zeros(0, int),
-            validation=np.arange(n_validation),
-            test=np.arange(n_validation, held_out.n_rows),
-        ),
+def _parts(n_validation: int, n_test: int) -> Split:
+    """Which of the evaluation's rows are which: the validation rows come first."""
+    return Split(
+        training=np.zeros(0, int),
+        validation=np.arange(n_validation),
+        test=np.arange(n_validation, n_validation + n_test),
     )
 
 

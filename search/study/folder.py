@@ -17,9 +17,6 @@ is written from it, and a sweep that was killed goes on from it.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +27,17 @@ from jaxtyping import Float
 
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
-from cellbox.storage.files import atomic_write
+from cellbox.networks.network import Network
+from cellbox.storage.files import atomic_write, whole_folder
+from search.study.record import (
+    StudyRecord,
+    TrialRecord,
+    read_study,
+    read_trial,
+    study_as_json,
+    trial_as_json,
+)
+from search.study.resumable import ResumableFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +49,13 @@ class TrialNetworks:
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(ResumableFolder):
     """The files of one study."""
 
-    path: Path
+    RUN = "sweep"
+    MARK = "spec.json"
+    LOCK = "study.lock"
+    OPTION = "--study"
 
     @classmethod
     def at(cls, path: str | Path) -> StudyFolder:
@@ -66,6 +76,10 @@ class StudyFolder:
         """Where the model of a trial is, if it is among the best."""
         return self.models / f"trial-{number:06d}"
 
+    def pictures(self, number: int) -> Path:
+        """Where the pictures of a trial's model are, if it is among the best."""
+        return self.model(number) / "pictures"
+
     def identifiability_files(self, number: int) -> list[Path]:
         """Where it stands, if anywhere, what a trial's data determine: as JSON and as a table."""
         return [self.model(number) / name for name in REPORT_FILES]
@@ -80,10 +94,6 @@ class StudyFolder:
         """Where the data set of validation and test is kept."""
         return self.path / "data"
 
-    def exists(self) -> bool:
-        """Whether a study was started here."""
-        return (self.path / "spec.json").is_file()
-
     def require(self) -> StudyFolder:
         """This folder, or InputError where it holds no study."""
         if not self.exists():
@@ -94,44 +104,34 @@ class StudyFolder:
             )
         return self
 
-    def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file of the study, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path / name) as handle:
-            json.dump(content, handle, indent=2, allow_nan=False)
+    @property
+    def study(self) -> StudyRecord:
+        """What holds for the whole study. Raises InputError where study.json cannot be used."""
+        return read_study(self.path / "study.json")
 
-    def has(self, name: str) -> bool:
-        """Whether the study has this file."""
-        return (self.path / name).is_file()
+    def write_study(self, record: StudyRecord) -> None:
+        """Keep what holds for the whole study."""
+        self.write_json("study.json", study_as_json(record))
 
-    def read_json(self, name: str) -> Any:
-        """Read a JSON file of the study."""
-        return json.loads((self.path / name).read_text(encoding="utf-8"))
-
-    def write_trial(self, record: dict[str, Any], networks: TrialNetworks | None) -> None:
+    def write_trial(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         """Keep a finished trial; one that is already there stays as it is."""
-        final = self._trial(record["number"])
+        final = self._trial(record.number)
         if final.exists():
             return
-        temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
-        temporary.mkdir(parents=True)
-        try:
-            with atomic_write(temporary / "record.json") as handle:
-                json.dump(record, handle, allow_nan=False)
+        with whole_folder(final) as new:
+            with atomic_write(new / "record.json") as handle:
+                json.dump(trial_as_json(record), handle, allow_nan=False)
             if networks is not None:
-                with atomic_write(temporary / "network.npz", "wb") as handle:
+                with atomic_write(new / "network.npz", "wb") as handle:
                     np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
-            os.rename(temporary, final)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def finished(self, number: int) -> bool:
         """Whether this trial has ended."""
         return self._trial(number).is_dir()
 
-    def record(self, number: int) -> dict[str, Any]:
-        """What is known of a finished trial."""
-        return json.loads((self._trial(number) / "record.json").read_text(encoding="utf-8"))
+    def record(self, number: int) -> TrialRecord:
+        """What is known of a finished trial. Raises InputError where its file cannot be used."""
+        return read_trial(self._trial(number) / "record.json")
 
     def networks(self, number: int) -> TrialNetworks | None:
         """What a finished trial learned, None where it was pruned before it learned anything."""
@@ -141,6 +141,13 @@ class StudyFolder:
         with np.load(file, allow_pickle=False) as arrays:
             return TrialNetworks(arrays["weights"], arrays["amplitudes"])
 
+    def best_network(self, record: TrialRecord) -> Network | None:
+        """What the best repeat of a trial learned, None where the trial was pruned."""
+        networks, best = self.networks(record.number), record.best_repeat
+        if networks is None or best is None:
+            return None
+        return Network(self.study.nodes, networks.weights[best], networks.amplitudes[best])
+
     def finished_numbers(self) -> list[int]:
         """Numbers of the trials that have ended, ascending."""
         folder = self.path / "trials"
@@ -148,7 +155,7 @@ class StudyFolder:
             return []
         return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[TrialRecord]:
         """All finished trials, by number."""
         return (self.record(number) for number in self.finished_numbers())
 

@@ -5,17 +5,13 @@ Only the best trial is judged: the standard errors of a network cost as much as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from cellbox.data.dataset import Dataset
 from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
-from cellbox.networks.network import Network
-from search.study.data import Budget, StudyData
+from search.study.data import StudyData
 from search.study.folder import StudyFolder
 
 
@@ -27,26 +23,9 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
     """
     if not best or folder.identifiability(best[0]) is not None:
         return
-    record, networks = folder.record(best[0]), folder.networks(best[0])
-    target = folder.model(best[0])
-    if networks is None or not target.is_dir():
+    record, target = folder.record(best[0]), folder.model(best[0])
+    network, repeat = folder.best_network(record), record.best_repeat
+    if network is None or repeat is None or not target.is_dir():
         return
-    repeat = record["best_repeat"]
-    seen = _training_data(record, data)
-    network = Network(seen.nodes, networks.weights[repeat], networks.amplitudes[repeat])
+    seen = data.trained_on(*data.indices(record.budget, repeat))
     write_design_report(check_result(network, seen, np.arange(seen.n_rows)), target)
-
-
-def _training_data(record: Mapping[str, Any], data: StudyData) -> Dataset:
-    """What the best repeat of a trial was trained on, and nothing else."""
-    rows, times = data.indices(Budget(**record["budget"]), record["best_repeat"])
-    return replace(
-        data.evaluation,
-        times=data.times[times],
-        perturbations=data.perturbations[rows],
-        measurements=data.measurements[rows][:, times],
-        row_names=tuple(f"training {row + 1}" for row in rows),
-        noise_free=None,
-        undetermined=None if data.undetermined is None else data.undetermined[rows],
-        split=None,
-    )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import refuse
+from cellbox.errors import InputError, refuse
 from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
+from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
+from search.study.plots import plot_optimisation
+from search.study.record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +30,7 @@ _FIT_METRICS = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
-    "undetermined_share",
+    "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
     "all_nodes",
@@ -42,7 +45,7 @@ class TrialCounts:
     complete: int = 0
     pruned: int = 0
     diverged: int = 0
-    best: Mapping[str, Any] | None = None
+    best: TrialRecord | None = None
 
     @classmethod
     def of(cls, folder: StudyFolder) -> TrialCounts:
@@ -52,13 +55,13 @@ class TrialCounts:
             counts.add(record)
         return counts
 
-    def add(self, record: Mapping[str, Any]) -> None:
+    def add(self, record: TrialRecord) -> None:
         """Count one more finished trial."""
-        if record["status"] == "completed":
+        if record.completed:
             self.complete += 1
             if self.best is None or rank(record) < rank(self.best):
                 self.best = record
-        elif record["status"] == "pruned":
+        elif record.pruned:
             self.pruned += 1
         else:
             self.diverged += 1
@@ -73,17 +76,21 @@ class TrialCounts:
         return {"complete": self.complete, "pruned": self.pruned, "diverged": self.diverged}
 
 
-def rank(record: Mapping[str, Any]) -> tuple[float, float, int]:
+def rank(record: TrialRecord) -> tuple[float, float, int]:
     """Sorts completed trials: by the first objective, then the second, then the number."""
-    values = list(record["objectives"].values())
-    return values[0], values[1] if len(values) > 1 else 0.0, record["number"]
+    values = list(record.objectives.values())
+    return values[0], values[1] if len(values) > 1 else 0.0, record.number
 
 
-def front_of(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The completed trials, the best first."""
+    return sorted((record for record in records if record.completed), key=rank)
+
+
+def front_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """The trials that no other is at least as good as in every objective, best error first."""
-    completed = sorted((r for r in records if r["status"] == "completed"), key=rank)
-    front: list[Mapping[str, Any]] = []
-    for record in completed:
+    front: list[TrialRecord] = []
+    for record in ranked(records):
         # Sorted by the first objective, so only the second can still be better.
         second = rank(record)[1]
         if not front or second < rank(front[-1])[1]:
@@ -95,10 +102,9 @@ def best_numbers(folder: StudyFolder, most: int = N_BEST) -> list[int]:
     """Numbers of the best completed trials: of the front where there are several objectives."""
     if not folder.exists():
         return []
-    records = [record for record in folder.records() if record["status"] == "completed"]
-    several = any(len(record["objectives"]) > 1 for record in records)
-    ranked = front_of(records) if several else sorted(records, key=rank)
-    return [record["number"] for record in ranked[:most]]
+    records = ranked(folder.records())
+    several = any(len(record.objectives) > 1 for record in records)
+    return [record.number for record in (front_of(records) if several else records)[:most]]
 
 
 def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
@@ -116,18 +122,21 @@ def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
     if not numbers:
         return
     data = read_tidy(folder.data)
+    if data.split is None:
+        raise refuse(
+            str(folder.data),
+            "expected the split of the study's data, found none",
+            "Bring its file split.csv back, or begin a new study",
+        )
     for number in wanted.values():
         target = folder.model(number)
         if target.is_dir():
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        # Whole or not at all: a folder that is there is never written again.
-        unfinished = model.save(target.with_name(f".{target.name}"))
-        write_network_files(model, unfinished)
-        (unfinished / "pictures").mkdir()
-        assert data.split is not None
-        write_pictures(model, data, data.split, unfinished / "pictures")
-        unfinished.rename(target)
+        with whole_folder(target) as new:
+            model.save(new)
+            write_network_files(model, new)
+            write_pictures(model, data, data.split, new / folder.pictures(number).name)
 
 
 @dataclass(frozen=True)
@@ -135,26 +144,20 @@ class TrialResult:
     """One finished trial."""
 
     folder: StudyFolder
-    record: Mapping[str, Any]
+    record: TrialRecord
 
     @property
     def number(self) -> int:
         """The trial's number in its study."""
-        return self.record["number"]
+        return self.record.number
 
     @cached_property
     def network(self) -> Network:
         """What the trial's best repeat learned. Raises InputError for a pruned trial."""
-        networks = self.folder.networks(self.number)
-        if networks is None:
-            raise refuse(
-                f"trial {self.number}",
-                "expected a trial that ran to its end, found a pruned one",
-                "Choose a completed trial",
-            )
-        best = self.record["best_repeat"]
-        nodes = tuple(self.folder.read_json("study.json")["nodes"])
-        return Network(nodes, networks.weights[best], networks.amplitudes[best])
+        network = self.folder.best_network(self.record)
+        if network is None:
+            raise self._pruned()
+        return network
 
     def to_frame(self) -> pandas.DataFrame:
         """The learned network as a table of edges."""
@@ -182,51 +185,42 @@ class TrialResult:
 
     def rebuild_model(self, times: Any) -> FittedModel:
         """The fitted model from the record, for data measured at these times."""
-        from cellbox.models.model import FittedModel, Training
+        from cellbox.models.model import FittedModel
         from cellbox.settings import settings_from_dict
 
-        repeat = self.record["repeats"][self.record["best_repeat"]]
-        return FittedModel(
-            network=self.network,
-            settings=settings_from_dict(self.record["settings"]),
-            times=times,
-            seed=repeat["seed"],
-            training=Training(
-                status=repeat["status"],
-                message=repeat["message"],
-                steps=repeat["steps"],
-                validation_mae=repeat["validation_mae"],
-                history=repeat["history"],
-                seconds=self.record["seconds"],
-                compile_seconds=self.record["compile_seconds"],
-                selection_error=repeat["selection_error"],
-                refinement=repeat["refinement"],
-                noise=repeat["noise"],
-            ),
+        repeat = self.record.best
+        if repeat is None:
+            raise self._pruned()
+        settings = settings_from_dict(self.record.settings)
+        return FittedModel(self.network, settings, times, repeat.seed, repeat.training)
+
+    def _pruned(self) -> InputError:
+        return refuse(
+            f"trial {self.number}",
+            "expected a trial that ran to its end, found a pruned one",
+            "Choose a completed trial",
         )
 
     def as_dict(self) -> dict[str, Any]:
         """The trial as `cellbox sweep --json` reports it; names are an interface."""
-        record = self.record
-        metrics = record["metrics"]
-        model = self.model_path
+        record, model = self.record, self.model_path
         return {
-            "number": record["number"],
-            "settings": record["settings"],
-            "parameters": record["parameters"],
-            "budget": record["budget"],
-            "cost": record["cost"],
-            "objectives": record["objectives"],
-            "seed": record["seed"],
-            "shape": record["shape"],
-            "status": record["status"],
-            **{name: metrics.get(name) for name in _FIT_METRICS},
-            "baselines": record["baselines"],
-            "better_than_ridge": record["better_than_ridge"],
+            "number": record.number,
+            "settings": record.settings,
+            "parameters": record.parameters,
+            "budget": record.budget.as_dict(),
+            "cost": record.cost,
+            "objectives": record.objectives,
+            "seed": record.seed,
+            "shape": record.shape,
+            "status": record.status,
+            **{name: record.metrics.get(name) for name in _FIT_METRICS},
+            "baselines": record.baselines,
+            "better_than_ridge": record.better_than_ridge,
             "model": None if model is None else str(model),
             "identifiability": self.identifiability,
-            "seconds": record["seconds"],
-            "compile_seconds": record["compile_seconds"],
+            "seconds": record.seconds,
+            "compile_seconds": record.compile_seconds,
         }
 
 
@@ -238,7 +232,7 @@ class SweepResult:
         self.folder = folder.require()
 
     @cached_property
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[TrialRecord]:
         """Every finished trial's record, by number."""
         return list(self.folder.records())
 
@@ -276,7 +270,7 @@ class SweepResult:
     @property
     def objectives(self) -> list[str]:
         """What was minimised."""
-        return self.folder.read_json("study.json")["objectives"]
+        return list(self.folder.study.objectives)
 
     @property
     def seconds(self) -> float:
@@ -293,17 +287,17 @@ class SweepResult:
         return pandas.DataFrame(
             [
                 {
-                    "number": record["number"],
-                    "status": record["status"],
-                    **record["parameters"],
-                    **{f"budget.{key}": value for key, value in record["budget"].items()},
-                    **record["objectives"],
+                    "number": record.number,
+                    "status": record.status,
+                    **record.parameters,
+                    **record.budget_parameters,
+                    **record.objectives,
                     **{
                         key: value
-                        for key, value in record["metrics"].items()
+                        for key, value in record.metrics.items()
                         if not isinstance(value, dict)
                     },
-                    "seconds": record["seconds"],
+                    "seconds": record.seconds,
                 }
                 for record in self.records
             ]
@@ -315,17 +309,9 @@ class SweepResult:
             from matplotlib.figure import Figure
 
             ax = Figure(figsize=(6, 4), layout="constrained").subplots()
-        completed = [record for record in self.records if record["status"] == "completed"]
-        values = [rank(record)[0] for record in completed]
-        numbers = [record["number"] for record in completed]
-        best = [min(values[: place + 1]) for place in range(len(values))]
-        ax.plot(numbers, values, "o", label="trial")
-        ax.step(numbers, best, where="post", label="best so far")
-        ax.set_xlabel("trial")
-        ax.set_ylabel(self.objectives[0].replace("_", " "))
-        ax.set_yscale("log")
-        ax.legend(frameon=False)
-        return ax
+        completed = [(each.number, rank(each)[0]) for each in self.records if each.completed]
+        others = [each.number for each in self.records if not each.completed]
+        return plot_optimisation(ax, self.objectives[0], completed, others)
 
     def as_dict(self) -> dict[str, Any]:
         """The study as `cellbox sweep --json` reports it; names are an interface."""

@@ -118,8 +118,8 @@ def _line(state: SweepState, rate: float | None, left: float | None) -> str:
         f"{state.running} trainings running on {state.workers} workers"
     ]
     if counts.best is not None:
-        name, value = next(iter(counts.best["objectives"].items()))
-        parts.append(f"best {name.replace('_', ' ')} {value:.4g} (trial {counts.best['number']})")
+        name, value = next(iter(counts.best.objectives.items()))
+        parts.append(f"best {name.replace('_', ' ')} {value:.4g} (trial {counts.best.number})")
     if rate is not None and left is not None:
         parts.append(f"{rate:.1f} trials per minute, {_duration(left)} left")
     if state.programs:

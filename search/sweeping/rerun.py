@@ -12,6 +12,7 @@ from cellbox.errors import refuse
 from search.study.access import spec_of
 from search.study.data import load_study_data
 from search.study.folder import StudyFolder
+from search.study.record import TrialRecord
 from search.sweeping.trials import make_job, make_plan
 from search.workers.inline import InlineExecutor
 from search.workers.job import Finished
@@ -50,36 +51,41 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
             "See the trial table for the numbers there are",
         )  # fmt: skip
     record = folder.record(number)
-    networks = folder.networks(number)
-    if networks is None:
+    networks, best = folder.networks(number), record.best_repeat
+    if networks is None or best is None or record.shape is None:
         raise refuse(
             f"trial {number}",
             "expected a trial that ran to its end, found a pruned one",
             "Choose a completed or diverged trial",
         )
-    spec = spec_of(folder)
-    data = load_study_data(spec)
-    plan = make_plan(number, record["parameters"], spec, data)
-    executor = InlineExecutor(data, record["shape"]["lanes"])
-    for repeat in range(len(record["repeats"])):
-        executor.submit(make_job(plan, repeat, spec, data))
-    finished: dict[int, Finished] = {}
-    while len(finished) < len(record["repeats"]):
-        for event in executor.poll():
-            if isinstance(event, Finished):
-                finished[event.repeat] = event
-    again = np.stack([finished[repeat].weights for repeat in sorted(finished)])
-    best = record["best_repeat"]
-    recorded = record["repeats"][best]["validation_mae"]
-    found = finished[best].repeat_record["validation_mae"]
+    finished = _train(record, record.shape["lanes"], folder)
+    again = np.stack([one.weights for one in finished])
+    recorded = record.repeats[best].training.validation_mae
+    found = finished[best].record.training.validation_mae
     return Rerun(
         number=number,
         recorded_validation_mae=recorded,
         validation_mae=found,
         identical=bool(np.array_equal(again, networks.weights) and recorded == found),
         largest_difference=float(np.max(np.abs(again - networks.weights))),
-        changed=tuple(_changes(record["shape"], finished[best].shape)),
+        changed=tuple(_changes(record.shape, finished[best].shape)),
     )
+
+
+def _train(record: TrialRecord, n_lanes: int, folder: StudyFolder) -> list[Finished]:
+    """Every repeat of a trial, trained once more in this process."""
+    spec = spec_of(folder)
+    data = load_study_data(spec)
+    plan = make_plan(record.number, record.parameters, spec, data)
+    executor = InlineExecutor(data, n_lanes)
+    for repeat in range(len(record.repeats)):
+        executor.submit(make_job(plan, repeat, spec, data))
+    finished: dict[int, Finished] = {}
+    while len(finished) < len(record.repeats):
+        for event in executor.poll():
+            if isinstance(event, Finished):
+                finished[event.repeat] = event
+    return [finished[repeat] for repeat in sorted(finished)]
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.evaluation.report import beside_baselines
+from cellbox.evaluation.verdict import beside_baselines
+from cellbox.models.training_record import Training
 from cellbox.settings import SETTING_NAMES, Settings, settings_from_dict
-from search.proposals.pruning import Outcome
+from search.proposals.pruning import ToldTrial
 from search.spec.space import BUDGET_AXES, Value
-from search.spec.tables import Prices, Spec
-from search.study.data import Budget, StudyData
+from search.spec.tables import Spec
+from search.study.budget import Budget
+from search.study.data import StudyData
 from search.study.folder import TrialNetworks
+from search.study.record import RepeatRecord, TrialRecord
+from search.sweeping.terms import StudyTerms, cost_of
 from search.workers.job import Finished, Job, Report
 
 
@@ -52,15 +56,6 @@ def make_plan(number: int, parameters: Mapping[str, Value], spec: Spec, data: St
         settings=settings,
         budget=budget,
         cost=cost_of(budget, spec.objective.prices),
-    )
-
-
-def cost_of(budget: Budget, prices: Prices) -> float:
-    """What an experiment of this budget costs (see `Prices`)."""
-    return budget.conditions * (
-        prices.condition
-        + prices.measurement * budget.time_points
-        + prices.perturbation * (budget.perturbed_nodes or 0)
     )
 
 
@@ -123,87 +118,108 @@ class RunningTrial:
         return [self._finished[repeat] for repeat in sorted(self._finished)]
 
 
-def pruned_record(trial: RunningTrial, at_step: int, reason: str) -> dict[str, Any]:
-    """The record of a trial that ended early."""
-    record = _common(trial.plan)
+def pruned_record(
+    trial: RunningTrial, at_step: int, reason: str, marks: dict[str, Any]
+) -> TrialRecord:
+    """The record of a trial that ended early; marks: what the pruner noted on it."""
     repeats = trial.repeats
-    return record | {
-        "status": "pruned",
-        "message": reason,
-        "objectives": {},
-        "reports": [list(report) for report in trial.reports],
-        "pruned_at": at_step,
-        "seed": None,
-        "shape": repeats[0].shape if repeats else None,
-        "seconds": None,
-        "compile_seconds": None,
-        "started": trial.started,
-        "finished": time.time(),
-        "repeats": [],
-        "best_repeat": None,
-        "metrics": {},
-        "baselines": None,
-        "better_than_ridge": None,
-    }
+    return _record(
+        trial,
+        status="pruned",
+        message=reason,
+        objectives={},
+        pruned_at=at_step,
+        seed=None,
+        shape=repeats[0].shape if repeats else None,
+        seconds=None,
+        compile_seconds=None,
+        started=trial.started,
+        repeats=(),
+        best_repeat=None,
+        metrics={},
+        baselines=None,
+        better_than_ridge=None,
+        marks=marks,
+    )
 
 
 def finished_record(
-    trial: RunningTrial, spec: Spec, penalty: float, most_cost: float
-) -> tuple[dict[str, Any], TrialNetworks]:
-    """The record of a trial that ran to its end, completed or diverged, and its networks."""
+    trial: RunningTrial, spec: Spec, terms: StudyTerms, marks: dict[str, Any]
+) -> tuple[TrialRecord, TrialNetworks]:
+    """The record of a trial that ran to its end, completed or diverged, and its networks.
+
+    marks: what the pruner noted on it.
+    """
     repeats = trial.repeats
-    entries = [repeat.repeat_record for repeat in repeats]
-    diverged = [entry for entry in entries if entry["status"] == "diverged"]
-    validation_mae = float(np.mean([error_of(repeat, penalty) for repeat in repeats]))
-    selection_error = float(
-        np.mean([error_of(repeat, penalty, "selection_error") for repeat in repeats])
-    )
+    seconds = sum(one.record.training.seconds for one in repeats)
+    compile_seconds = sum(one.record.training.compile_seconds for one in repeats)
+    records = tuple(_with_times(one.record, seconds, compile_seconds) for one in repeats)
+    diverged = [record.training for record in records if record.diverged]
+    errors = {
+        name: [error_of(one, terms.penalty, name) for one in repeats]
+        for name in ("validation_mae", "selection_error")
+    }
+    means = {name: float(np.mean(of_name)) for name, of_name in errors.items()}
     chosen_by = (
         "selection_error" if "selection_error" in objective_names(spec) else "validation_mae"
     )
-    best = int(np.argmin([error_of(repeat, penalty, chosen_by) for repeat in repeats]))
-    metrics = _mean_of([entry["metrics"] for entry in entries])
-    metrics["validation_mae"] = validation_mae
-    metrics["selection_error"] = selection_error
-    baselines = _mean_of([repeat.baselines for repeat in repeats])
-    compared = beside_baselines(metrics, baselines)
-    record = _common(trial.plan) | {
-        "status": "diverged" if diverged else "completed",
-        "message": diverged[0]["message"] if diverged else _message(entries[best]),
-        "objectives": objectives_of(
-            spec, validation_mae, selection_error, trial.plan.cost, most_cost
-        ),
-        "reports": [list(report) for report in trial.reports],
-        "pruned_at": None,
-        "seed": entries[best]["seed"],
-        "shape": repeats[0].shape,
-        "seconds": sum(repeat.seconds for repeat in repeats),
-        "compile_seconds": sum(repeat.compile_seconds for repeat in repeats),
-        "started": min(repeat.started for repeat in repeats),
-        "finished": time.time(),
-        "repeats": entries,
-        "best_repeat": best,
-        "metrics": compared,
-        "baselines": compared.pop("baselines"),
-        "better_than_ridge": compared.pop("better_than_ridge"),
-    }
+    best = int(np.argmin(errors[chosen_by]))
+    metrics = _mean_of([record.metrics for record in records]) | means
+    compared = beside_baselines(metrics, _mean_of([one.baselines for one in repeats]))
+    record = _record(
+        trial,
+        status="diverged" if diverged else "completed",
+        message=diverged[0].message if diverged else _message(records[best].training),
+        objectives=objectives_of(spec, **means, cost=trial.plan.cost, most_cost=terms.most_cost),
+        pruned_at=None,
+        seed=records[best].seed,
+        shape=repeats[0].shape,
+        seconds=seconds,
+        compile_seconds=compile_seconds,
+        started=min(one.started for one in repeats),
+        repeats=records,
+        best_repeat=best,
+        baselines=compared.pop("baselines"),
+        better_than_ridge=compared.pop("better_than_ridge"),
+        metrics=compared,
+        marks=marks,
+    )
     networks = TrialNetworks(
-        np.stack([repeat.weights for repeat in repeats]),
-        np.stack([repeat.amplitudes for repeat in repeats]),
+        np.stack([one.weights for one in repeats]), np.stack([one.amplitudes for one in repeats])
     )
     return record, networks
 
 
-def _message(entry: Mapping[str, Any]) -> str:
+def _record(trial: RunningTrial, **ending: Any) -> TrialRecord:
+    """A record of what was planned and reported, and of how the trial ended, which is now."""
+    plan = trial.plan
+    return TrialRecord(
+        number=plan.number,
+        parameters=plan.parameters,
+        settings=asdict(plan.settings),
+        budget=plan.budget,
+        cost=plan.cost,
+        reports=tuple(trial.reports),
+        finished=time.time(),
+        **ending,
+    )
+
+
+def _with_times(record: RepeatRecord, seconds: float, compile_seconds: float) -> RepeatRecord:
+    """The record as it will be read: with the times of all repeats together."""
+    training = replace(record.training, seconds=seconds, compile_seconds=compile_seconds)
+    return replace(record, training=training)
+
+
+def _message(training: Training) -> str:
     """How a repeat's training went, refinement included."""
-    return f"{entry['message']} {entry['refinement']}"
+    return f"{training.message} {training.refinement}"
 
 
 def error_of(finished: Finished, penalty: float, name: str = "validation_mae") -> float:
     """The error of that name that a repeat counts with: the penalty where it diverged."""
-    error = finished.repeat_record[name]
-    diverged = finished.repeat_record["status"] == "diverged"
-    return penalty if diverged or error is None else error
+    error = getattr(finished.record.training, name)
+    return penalty if finished.record.diverged or error is None else error
 
 
 def objective_names(spec: Spec) -> list[str]:
@@ -225,25 +241,15 @@ def objectives_of(
     return {name: known[name] for name in spec.objective.minimise}
 
 
-def outcome_of(record: Mapping[str, Any]) -> Outcome:
+def told_trial(record: TrialRecord) -> ToldTrial:
     """What the sampler is told of a record."""
-    return Outcome(
-        number=record["number"],
-        pruned=record["status"] == "pruned",
-        values=tuple(record["objectives"].values()),
-        reports=tuple((int(step), float(value)) for step, value in record["reports"]),
-        marks=record["marks"],
+    return ToldTrial(
+        number=record.number,
+        pruned=record.pruned,
+        values=tuple(record.objectives.values()),
+        reports=record.reports,
+        marks=record.marks,
     )
-
-
-def _common(plan: Plan) -> dict[str, Any]:
-    return {
-        "number": plan.number,
-        "parameters": plan.parameters,
-        "settings": asdict(plan.settings),
-        "budget": plan.budget.as_dict(),
-        "cost": plan.cost,
-    }
 
 
 def _mean_of(entries: list[Any]) -> Any:

@@ -24,7 +24,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 import cellbox
 from cellbox.identifiability.design_report import REPORT_FILES
 from search.study.folder import StudyFolder
-from search.tracking.trial_content import final_points, milliseconds, texts, trial_metrics
+from search.study.record import TrialRecord
+from search.tracking.trial_content import final_values, milliseconds, texts, trial_metrics
 
 # What the copied package and MLflow's own loading need, at the versions that made the numbers.
 _PACKAGES = (
@@ -59,7 +60,7 @@ def log_models(
     on_progress: called after each.
     """
     wanted = {(run_id, name): number for run_id, name, number in owners}
-    study_id = folder.read_json("study.json")["id"]
+    study_id = folder.study.id
     for model in _models(client, experiment_id, study_id):
         key = (str(model.source_run_id), model.name)
         number = wanted.get(key)
@@ -69,7 +70,7 @@ def log_models(
         else:
             client.delete_logged_model(model.model_id)
     for (run_id, name), number in wanted.items():
-        source = folder.models / f"trial-{number:06d}"
+        source = folder.model(number)
         if all((source / file).is_file() for file in _FILES):
             _log_model(client, experiment_id, folder, (run_id, name, number))
             on_progress()
@@ -95,9 +96,9 @@ def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, ow
         name=name,
         source_run_id=run_id,
         model_type="cellbox",
-        params=texts(record["parameters"]),
+        params=texts(record.parameters),
         tags={
-            "cellbox.study_id": folder.read_json("study.json")["id"],
+            "cellbox.study_id": folder.study.id,
             "cellbox.trial": str(number),
         },
     )
@@ -109,7 +110,7 @@ def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, ow
     )
     with tempfile.TemporaryDirectory() as place:
         written = Path(place) / "written"
-        save_pyfunc(folder.models / f"trial-{number:06d}", written, description)
+        save_pyfunc(folder.model(number), written, description)
         client.log_model_artifacts(logged.model_id, str(written))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
@@ -118,12 +119,14 @@ def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, ow
         _show_metrics(client, logged, record, run_id)
 
 
-def _show_metrics(client: MlflowClient, logged: LoggedModel, record: dict, run_id: str) -> None:
+def _show_metrics(
+    client: MlflowClient, logged: LoggedModel, record: TrialRecord, run_id: str
+) -> None:
     """The trial's final values beside its model, in MLflow's list of models."""
-    finished = milliseconds(record["finished"])
+    finished = milliseconds(record.finished)
     metrics = [
-        Metric(point.key, point.value, finished, 0, logged.model_id, run_id=run_id)
-        for point in final_points(trial_metrics(record))
+        Metric(value.key, value.value, finished, 0, logged.model_id, run_id=run_id)
+        for value in final_values(trial_metrics(record))
     ]
     client.log_batch(run_id, metrics=metrics)
 

@@ -14,9 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mlflow import MlflowClient
@@ -29,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
+from search.study.record import TrialRecord
 from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded
@@ -87,12 +86,12 @@ class MlflowWriter:
         if self._embedded:
             prepare_embedded(self._folder)
         self._client = MlflowClient(tracking_uri=self._uri)
-        study = self._folder.read_json("study.json")
+        study = self._folder.study
         experiment = self._experiment()
         self._experiment_id = experiment.experiment_id
-        parent = find_parent(self._client, self._experiment_id, study["id"])
+        parent = find_parent(self._client, self._experiment_id, study.id)
         if parent is None:
-            self._parent_id = self._create_parent(study["id"]).info.run_id
+            self._parent_id = self._create_parent(study.id).info.run_id
             self._runs, self._written = {}, set()
         else:
             self._parent_id = parent.info.run_id
@@ -107,10 +106,10 @@ class MlflowWriter:
         record = self._folder.record(number)
         content = trial_content(record)
         run_id = self._runs.get(number) or self._create_child(number, content)
-        self._write_network(run_id, number, record)
+        self._write_network(run_id, record)
         self._client.log_batch(
             run_id,
-            metrics=[Metric(p.key, p.value, content.finished, p.step) for p in content.points],
+            metrics=[Metric(v.key, v.value, content.finished, v.step) for v in content.values],
             params=[Param(key, value) for key, value in content.parameters.items()],
         )
         self._client.set_terminated(run_id, content.run_status, content.finished)
@@ -154,7 +153,7 @@ class MlflowWriter:
         return self._client.get_experiment(identifier)
 
     def _create_parent(self, study_id: str) -> Run:
-        starts = [record["started"] for record in self._folder.records()]
+        starts = [record.started for record in self._folder.records()]
         return self._client.create_run(
             self._experiment_id,
             start_time=milliseconds(min(starts, default=time.time())),
@@ -224,20 +223,17 @@ class MlflowWriter:
         self._client.log_batch(self._parent_id, params=new, tags=tags)
         self._client.log_text(self._parent_id, json.dumps(spec, indent=2), "spec.json")
 
-    def _write_network(self, run_id: str, number: int, record: dict[str, Any]) -> None:
+    def _write_network(self, run_id: str, record: TrialRecord) -> None:
         """The network of the best repeat as arrays and as a table of edges."""
-        networks = self._folder.networks(number)
-        if networks is None:
+        network = self._folder.best_network(record)
+        if network is None:
             return
-        nodes = self._nodes
-        best = record["best_repeat"] or 0
-        network = Network(nodes, networks.weights[best], networks.amplitudes[best])
         with self._artifacts_of(run_id) as place:
             np.savez(
                 place / "network.npz",
                 weights=network.weights,
                 amplitudes=network.amplitudes,
-                nodes=np.array(nodes, dtype=np.str_),
+                nodes=np.array(network.nodes, dtype=np.str_),
             )
             (place / "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
 
@@ -255,20 +251,16 @@ class MlflowWriter:
             yield Path(place)
             repository.log_artifacts(place)
 
-    @cached_property
-    def _nodes(self) -> tuple[str, ...]:
-        return tuple(self._folder.read_json("study.json")["nodes"])
-
     def _write_summary(self, summary: Summary) -> None:
         self._client.log_batch(
             self._parent_id,
-            metrics=[Metric(p.key, p.value, summary.finished, p.step) for p in summary.points],
+            metrics=[Metric(v.key, v.value, summary.finished, v.step) for v in summary.values],
             tags=[RunTag(key, value) for key, value in summary.tags.items()],
         )
 
     def _write_files(self, run_id: str, number: int) -> None:
         """A kept model's pictures, and of the best what its data determine."""
-        pictures = self._folder.models / f"trial-{number:06d}" / "pictures"
+        pictures = self._folder.pictures(number)
         if pictures.is_dir():
             self._client.log_artifacts(run_id, str(pictures), "pictures")
         for file in self._folder.identifiability_files(number):

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellbox.evaluation.verdict import verdict
 from search.study.folder import StudyFolder
+from search.study.record import StudyRecord, TrialRecord
 from search.tracking.figures import write_figures
-from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
+from search.tracking.trial_content import MetricValue, final_values, milliseconds, trial_metrics
 from search.tracking.trial_table import (
     METRICS_FIRST,
     TABLE,
@@ -30,15 +32,15 @@ _LONGEST_TAG = 2_000
 class Summary:
     """Numbers and tags of the parent run. finished: when the last trial ended, milliseconds."""
 
-    points: list[Point]
+    values: list[MetricValue]
     tags: dict[str, str]
     finished: int
 
 
 def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) -> Summary:
     """Write table, figures and the best trial's pictures into `target`; returns the numbers."""
-    study = folder.read_json("study.json")
-    table = trial_table(folder.records(), study["objectives"])
+    study = folder.study
+    table = trial_table(folder.records(), study.objectives)
     write_table(table, target)
     best = folder.record(best_numbers[0]) if best_numbers else None
     found: dict[str, Any] | None = None
@@ -46,12 +48,12 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
     figures.mkdir()
     write_figures(folder, study, table, best, figures)
     if best is not None:
-        pictures = folder.models / f"trial-{best['number']:06d}" / "pictures"
+        pictures = folder.pictures(best.number)
         if pictures.is_dir():
             shutil.copytree(pictures, target / "best")
-        found = folder.identifiability(best["number"])
+        found = folder.identifiability(best.number)
         if found is not None:
-            shutil.copyfile(folder.identifiability_files(best["number"])[0], target / _FOUND)
+            shutil.copyfile(folder.identifiability_files(best.number)[0], target / _FOUND)
     finished = max((row["finished"] for row in table.rows), default=time.time())
     tags = {
         "mlflow.note.content": _describe(folder, study, table, best, found),
@@ -59,18 +61,18 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
         "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
     }
     if best is not None:
-        tags["cellbox.best_trial"] = str(best["number"])
+        tags["cellbox.best_trial"] = str(best.number)
     if found is not None:
         tags["cellbox.confounded_nodes"] = _listed(found["confounded_nodes"])
     return Summary(_numbers(study, table, best, found), tags, milliseconds(finished))
 
 
 def _numbers(
-    study: Mapping[str, Any],
+    study: StudyRecord,
     table: TrialTable,
-    best: Mapping[str, Any] | None,
+    best: TrialRecord | None,
     found: Mapping[str, Any] | None,
-) -> list[Point]:
+) -> list[MetricValue]:
     """Metrics of the parent; their step is the number of trials, which a longer study raises."""
     metrics: dict[str, Any] = {
         "trials_complete": count(table, "completed"),
@@ -83,16 +85,16 @@ def _numbers(
     if found is not None:
         metrics["confounded_nodes"] = len(found["confounded_nodes"])
         metrics["determined_edges"] = found["n_edges_determined"]
-    for name, scores in (study.get("baselines") or {}).items():
+    for name, scores in study.baselines.items():
         metrics[f"{name}_test_mae"] = (scores or {}).get("test_mae")
-    return final_points(metrics, step=len(table.rows))
+    return final_values(metrics, step=len(table.rows))
 
 
 def _describe(
     folder: StudyFolder,
-    study: Mapping[str, Any],
+    study: StudyRecord,
     table: TrialTable,
-    best: Mapping[str, Any] | None,
+    best: TrialRecord | None,
     found: Mapping[str, Any] | None,
 ) -> str:
     """The study in a few lines of Markdown, which MLflow shows on the run's page."""
@@ -104,22 +106,19 @@ def _describe(
         return lines[0]
     lines += [
         "",
-        f"Best: **trial {best['number']}**",
+        f"Best: **trial {best.number}**",
         "",
         "| | test MAE | test r |",
         "|---|---|---|",
     ]
-    scores = {"trial": best["metrics"], **(study.get("baselines") or {})}
+    scores = {"trial": best.metrics, **study.baselines}
     lines += [
         f"| {name} | {_short(score.get('test_mae'))} | {_short(score.get('test_pearson'))} |"
         for name, score in scores.items()
         if score
     ]
-    ridge = ((study.get("baselines") or {}).get("ridge") or {}).get("test_mae")
-    error = best["metrics"].get("test_mae")
-    if ridge is not None and error is not None:
-        verdict = "predicts better than ridge" if error < ridge else "does **not** beat ridge"
-        lines += ["", f"On held-out conditions it {verdict}."]
+    if best.baselines is not None:
+        lines += ["", *verdict(best.report)]
     if found is not None:
         lines += ["", "What its training data determine (`identifiability.json`):", ""]
         lines += [f"- {sentence}" for sentence in found["sentences"]]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.study.record import TrialRecord
 from search.tracking.credentials import without_credentials
 
 # Enough for any curve on a screen; each point is a row in MLflow's database.
@@ -23,7 +24,7 @@ _NOT_IN_KEYS = re.compile(r"[^\w\-. :/]")
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricValue:
     """One value of a metric; `step` is the training step, 0 for a final value."""
 
     key: str
@@ -41,19 +42,19 @@ class TrialContent:
     finished: int
     tags: dict[str, str]
     parameters: dict[str, str]
-    points: list[Point]
+    values: list[MetricValue]
 
 
-def trial_content(record: Mapping[str, Any]) -> TrialContent:
+def trial_content(record: TrialRecord) -> TrialContent:
     """What MLflow is told of a finished trial."""
     return TrialContent(
-        name=f"trial {record['number']}",
-        run_status=RUN_STATUS[record["status"]],
-        started=milliseconds(record["started"]),
-        finished=milliseconds(record["finished"]),
+        name=f"trial {record.number}",
+        run_status=RUN_STATUS[record.status],
+        started=milliseconds(record.started),
+        finished=milliseconds(record.finished),
         tags=_tags(record),
         parameters=texts(_parameters(record)),
-        points=[*_history(record), *final_points(trial_metrics(record))],
+        values=[*_history(record), *final_values(trial_metrics(record))],
     )
 
 
@@ -85,9 +86,11 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def final_points(metrics: Mapping[str, Any], step: int = 0) -> list[Point]:
+def final_values(metrics: Mapping[str, Any], step: int = 0) -> list[MetricValue]:
     """The finite numbers among `metrics`; MLflow has no place for what is undefined."""
-    return [Point(key, float(value), step) for key, value in metrics.items() if is_number(value)]
+    return [
+        MetricValue(key, float(value), step) for key, value in metrics.items() if is_number(value)
+    ]
 
 
 def is_number(value: Any) -> bool:
@@ -95,62 +98,60 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def trial_metrics(record: Mapping[str, Any]) -> dict[str, Any]:
+def trial_metrics(record: TrialRecord) -> dict[str, Any]:
     """Final values of a trial: objectives, metrics (means over repeats), times."""
-    metrics = dict(record["metrics"])
+    metrics = dict(record.metrics)
     everything = metrics.pop("all_nodes", None) or {}
     return {
         **metrics,
         **{f"all_nodes/{key}": value for key, value in everything.items()},
-        **(record["objectives"] or {}),
-        "cost": record["cost"],
-        "seconds": record["seconds"],
-        "compile_seconds": record["compile_seconds"],
+        **record.objectives,
+        "cost": record.cost,
+        "seconds": record.seconds,
+        "compile_seconds": record.compile_seconds,
     }
 
 
-def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(record: TrialRecord) -> dict[str, Any]:
     """Everything that was set, whether sampled or fixed: sampled values win."""
-    budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
-    return {**flatten(record["settings"]), **budget, **record["parameters"]}
+    return {**flatten(record.settings), **record.budget_parameters, **record.parameters}
 
 
-def _tags(record: Mapping[str, Any]) -> dict[str, str]:
+def _tags(record: TrialRecord) -> dict[str, str]:
     # A pruned trial may have ended before any of its repeats told its shape.
-    shape = {key: value for key, value in (record["shape"] or {}).items() if key != "versions"}
+    shape = {key: value for key, value in (record.shape or {}).items() if key != "versions"}
     tags = {
         "cellbox.kind": "trial",
-        "cellbox.trial": str(record["number"]),
-        "cellbox.status": record["status"],
-        "cellbox.seed": "" if record["seed"] is None else str(record["seed"]),
+        "cellbox.trial": str(record.number),
+        "cellbox.status": record.status,
+        "cellbox.seed": "" if record.seed is None else str(record.seed),
         "cellbox.shape": json.dumps(shape) if shape else "",
-        "mlflow.note.content": without_credentials(record["message"] or ""),
+        "mlflow.note.content": without_credentials(record.message),
     }
-    if record.get("pruned_at") is not None:
-        tags["cellbox.pruned_at"] = str(record["pruned_at"])
+    if record.pruned_at is not None:
+        tags["cellbox.pruned_at"] = str(record.pruned_at)
     return {key: value for key, value in tags.items() if value}
 
 
-def _history(record: Mapping[str, Any]) -> Iterator[Point]:
+def _history(record: TrialRecord) -> Iterator[MetricValue]:
     """The best repeat's curves; what the pruner saw where no repeat came that far.
 
     They have names of their own: a final value under the same name would hide behind the last
     training step, since MLflow shows the value of the highest step.
     """
-    repeats, best = record["repeats"], record["best_repeat"]
-    if repeats:
-        history = repeats[best if best is not None else 0]["history"]
+    if record.best is not None:
+        history = record.best.training.history
         curves = {key: history[key] for key in ("training_loss", "validation_mae")}
         steps = history["step"]
     else:
-        steps = [step for step, _ in record["reports"]]
-        curves = {"validation_mae": [value for _, value in record["reports"]]}
+        steps = [step for step, _ in record.reports]
+        curves = {"validation_mae": [value for _, value in record.reports]}
     for key, values in curves.items():
         known = [
             (step, value) for step, value in zip(steps, values, strict=True) if is_number(value)
         ]
         for step, value in thinned(known):
-            yield Point(f"history/{key}", float(value), int(step))
+            yield MetricValue(f"history/{key}", float(value), int(step))
 
 
 def thinned(

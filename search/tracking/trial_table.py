@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.study.record import TrialRecord
 from search.tracking.trial_content import trial_metrics
 
 TABLE = "trials.json"
@@ -36,24 +37,23 @@ class TrialTable:
         return [[row.get(column) for column in self.columns] for row in self.rows]
 
 
-def trial_table(records: Iterable[Mapping[str, Any]], objectives: Sequence[str]) -> TrialTable:
+def trial_table(records: Iterable[TrialRecord], objectives: Sequence[str]) -> TrialTable:
     """The table of all trials; long histories are read one by one and not kept."""
     rows = []
     parameters: dict[str, None] = {}
     metrics: dict[str, None] = dict.fromkeys(METRICS_FIRST)
     for record in records:
         values = trial_metrics(record)
-        parameters.update(dict.fromkeys(record["parameters"]))
+        parameters.update(dict.fromkeys(record.parameters))
         metrics.update(dict.fromkeys(values))
-        budget = {f"budget.{axis}": value for axis, value in record["budget"].items()}
         rows.append(
             {
-                "trial": record["number"],
-                "status": record["status"],
+                "trial": record.number,
+                "status": record.status,
                 **values,
-                **budget,
-                **record["parameters"],
-                "finished": record["finished"],
+                **record.budget_parameters,
+                **record.parameters,
+                "finished": record.finished,
             }
         )
     names = {**dict.fromkeys(objectives), **parameters, **metrics}

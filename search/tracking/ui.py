@@ -78,7 +78,7 @@ def parent_page(folder: StudyFolder, uri: str) -> str:
     if experiment is None:
         return ""
     identifier = experiment.experiment_id
-    parent = find_parent(client, identifier, folder.read_json("study.json")["id"])
+    parent = find_parent(client, identifier, folder.study.id)
     page = f"#/experiments/{identifier}/runs"
     if parent is not None:
         page = f"{page}/{parent.info.run_id}"

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellbox.settings import Settings
+from search.study.record import RepeatRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +46,19 @@ class Report:
 class Finished:
     """A training that ended.
 
-    repeat_record: the entry of the trial's record for this repeat.
+    record: what the trial's record says of this repeat; its seconds are its share of the time that
+        its worker spent training.
     shape: what its numbers depend on beside settings, data and seed.
-    seconds: its share of the time its worker spent training; started: seconds since 1970.
+    started: seconds since 1970.
     """
 
     trial: int
     repeat: int
     weights: Float[np.ndarray, "n_nodes n_nodes"]
     amplitudes: Float[np.ndarray, " n_nodes"]
-    repeat_record: dict[str, Any]
+    record: RepeatRecord
     baselines: dict[str, Any]
     shape: dict[str, Any]
-    seconds: float
-    compile_seconds: float
     started: float
 
 

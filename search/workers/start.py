@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from search.spec.tables import Workers as WorkersSpec
+from search.spec.tables import WorkersTable
 from search.study.data import StudyData
 from search.workers.device import keep_off_gpus
 from search.workers.executor import Executor
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from search.workers.plan import DevicePlan
 
 
-class Workers:
+class StartingWorkers:
     """Workers that are starting, and get the data when those are ready."""
 
-    def __init__(self, spec: WorkersSpec):
+    def __init__(self, spec: WorkersTable):
         self._spec = spec
         self._cluster: Any = None
         self._executor: Executor | None = None
@@ -87,9 +87,9 @@ class Workers:
 
 
 @contextmanager
-def started_workers(spec: WorkersSpec) -> Iterator[Workers]:
+def started_workers(spec: WorkersTable) -> Iterator[StartingWorkers]:
     """Workers for the length of a block."""
-    workers = Workers(spec)
+    workers = StartingWorkers(spec)
     try:
         yield workers
     finally:

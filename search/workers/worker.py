@@ -5,37 +5,35 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
 import jax
+import numpy as np
 
-from cellbox.data.dataset import validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.solver_settings import Precision
 from cellbox.evaluation.report import evaluate, evaluate_baselines
-from cellbox.models.model import FittedModel
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.training.finish import Finisher
-from cellbox.training.fit import training_record
 from cellbox.training.lane import Pool, Shape, Status
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
 from search.study.data import StudyData
+from search.study.record import RepeatRecord
 from search.workers.job import Event, Finished, Job, Report, WorkerReport
 from search.workers.plan import usable_cores
 
 
 @dataclass(eq=False)
 class _Running:
-    """A job in a lane, and what it has shown so far."""
+    """A job in a lane, and what it has cost so far."""
 
     job: Job
     started: float
     seconds: float = 0.0
     compile_seconds: float = 0.0
-    history: list[tuple[int, float, float]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -126,20 +124,7 @@ class Worker:
 
     def _pool(self, precision: Precision) -> Pool:
         if precision not in self._pools:
-            data, evaluation = self._data, self._data.evaluation
-            assert evaluation.split is not None
-            validation = validation_rows(evaluation, evaluation.split)
-            self._pools[precision] = make_pool(
-                perturbations=data.perturbations,
-                measurements=data.measurements,
-                times=data.times,
-                validation_perturbations=evaluation.perturbations[validation],
-                validation_measurements=evaluation.measurements[validation],
-                validation_times=evaluation.times,
-                validation_nodes=evaluation.measured_nodes,
-                allowed_edges=evaluation.allowed_edges,
-                precision=precision,
-            )
+            self._pools[precision] = make_pool(self._data.pool, self._data.validation, precision)
         return self._pools[precision]
 
     def _new_pack(self, shape: Shape) -> _Slots:
@@ -172,15 +157,9 @@ class Worker:
         events: list[Event] = []
         for slot, running in list(slots.running.items()):
             running.seconds += share
-            running.history.append(
-                (
-                    int(progress.step[slot]),
-                    float(progress.training_error[slot]),
-                    float(progress.validation_error[slot]),
-                )
-            )
             if progress.status[slot] == Status.RUNNING:
-                events.append(self._report(running, float(progress.best_validation[slot])))
+                step, best = int(progress.step[slot]), float(progress.best_validation[slot])
+                events.append(Report(running.job.trial, running.job.repeat, step, best))
             else:
                 events.append(self._finish(slots.pack, slot, running))
                 del slots.running[slot]
@@ -190,62 +169,35 @@ class Worker:
         """What finishes trainings on the data of this job: one for each budget and repeat."""
         budget = (job.rows.tobytes(), job.times.tobytes())
         if budget not in self._finishers:
-            data, evaluation = self._data, self._data.evaluation
-            assert evaluation.split is not None
-            training = MultipleShooting(
-                data.perturbations[job.rows],
-                data.measurements[job.rows][:, job.times],
-                data.times[job.times],
-            )
-            validation = evaluation.rows(validation_rows(evaluation, evaluation.split))
-            self._finishers[budget] = Finisher(training, validation)
+            seen = self._data.trained_on(job.rows, job.times)
+            training = MultipleShooting.of(seen, np.arange(seen.n_rows))
+            self._finishers[budget] = Finisher(training, self._data.validation)
         return self._finishers[budget]
 
-    @staticmethod
-    def _report(running: _Running, best: float) -> Report:
-        step = running.history[-1][0]
-        return Report(running.job.trial, running.job.repeat, step, best)
-
     def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
-        job, harvest = running.job, pack.harvest(slot)
-        evaluation = self._data.evaluation
-        assert evaluation.split is not None
+        job, data = running.job, self._data
         started = time.perf_counter()
-        outcome = self._finisher(job).finish(harvest, job.settings)
-        seconds = time.perf_counter() - started
-        self._training_seconds += seconds
-        running.seconds += seconds
-        training = training_record(
-            harvest,
-            outcome,
-            running.history,
-            seconds=running.seconds,
-            compile_seconds=running.compile_seconds,
+        model = (
+            self._finisher(job)
+            .finish(
+                pack.harvest(slot),
+                job.settings,
+                seed=job.seed,
+                seconds=running.seconds,
+                compile_seconds=running.compile_seconds,
+            )
+            .model
         )
-        model = FittedModel(outcome.network, job.settings, evaluation.times, job.seed, training)
-        seen = self._data.training_set(job.rows, job.times)
-        assert seen.split is not None
+        self._training_seconds += time.perf_counter() - started
+        metrics = evaluate(model, data.evaluation, data.split)
         return Finished(
             trial=job.trial,
             repeat=job.repeat,
-            weights=outcome.network.weights,
-            amplitudes=outcome.network.amplitudes,
-            repeat_record={
-                "seed": job.seed,
-                "status": training.status,
-                "message": training.message,
-                "steps": training.steps,
-                "validation_mae": training.validation_mae,
-                "selection_error": training.selection_error,
-                "refinement": training.refinement,
-                "noise": training.noise,
-                "history": training.history,
-                "metrics": evaluate(model, evaluation, evaluation.split),
-            },
-            baselines=evaluate_baselines(seen, seen.split),
+            weights=model.network.weights,
+            amplitudes=model.network.amplitudes,
+            record=RepeatRecord(job.seed, model.training, metrics),
+            baselines=evaluate_baselines(*data.training_set(job.rows, job.times)),
             shape=describe_shape(pack),
-            seconds=running.seconds,
-            compile_seconds=running.compile_seconds,
             started=running.started,
         )
 

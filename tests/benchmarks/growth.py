@@ -130,7 +130,7 @@ def sweep_of(trials: int) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory() as place, _watched() as memory:
         result = sweep(spec, study=Path(place) / "growth", display=Silent())
-        ends = sorted(record["finished"] for record in result.folder.records())
+        ends = sorted(record.finished for record in result.folder.records())
     few = min(100, trials // 4)
     # The first trials wait for compilation, which is no rate.
     rates = {

@@ -27,8 +27,10 @@ from unittest import mock
 
 import numpy as np
 
+from cellbox.models.training_record import Training
 from cellbox.scores.metrics import PredictionScore, Recovery
 from search.study.data import StudyData
+from search.study.record import RepeatRecord
 from search.workers.executor import Executor
 from search.workers.job import Event, Finished, Job, Report, WorkerReport
 from tests.benchmarks.measuring import bars, table, write
@@ -99,29 +101,30 @@ class AnsweringExecutor(Executor):
             repeat=job.repeat,
             weights=random.standard_normal((self._n_nodes, self._n_nodes)),
             amplitudes=random.uniform(0.5, 1.5, self._n_nodes),
-            repeat_record={
-                "seed": job.seed,
-                "status": "completed",
-                "message": "Nothing was trained.",
-                "steps": _STEPS,
-                "validation_mae": errors[-1],
-                "selection_error": errors[-1],
-                "refinement": "Not refined.",
-                "noise": None,
-                "history": {
-                    "step": list(_REPORTED_STEPS),
-                    "training_loss": errors,
-                    "validation_mae": errors,
-                },
-                "metrics": {**_numbers(PredictionScore), "all_nodes": None, **_numbers(Recovery)},
-            },
+            record=RepeatRecord(
+                job.seed,
+                Training(
+                    status="completed",
+                    message="Nothing was trained.",
+                    steps=_STEPS,
+                    validation_mae=errors[-1],
+                    history={
+                        "step": list(_REPORTED_STEPS),
+                        "training_loss": errors,
+                        "validation_mae": errors,
+                    },
+                    seconds=0.0,
+                    compile_seconds=0.0,
+                    selection_error=errors[-1],
+                    refinement="Not refined.",
+                ),
+                {**_numbers(PredictionScore), "all_nodes": None, **_numbers(Recovery)},
+            ),
             baselines={
                 **dict.fromkeys(("mean", "ridge", "persistence"), _numbers(PredictionScore)),
                 "all_nodes": None,
             },
             shape={"lanes": _LANES, "device": "none", "versions": {}},
-            seconds=0.0,
-            compile_seconds=0.0,
             started=time.time(),
         )
 
@@ -178,7 +181,7 @@ def our_side(folder: str, trials: int, seed: int, profile: str | None) -> dict[s
     with _answering_workers(workers), _profiled(profile):
         result = sweep(spec, study=study, display=Silent())
     ended = time.time()
-    recorded = sorted(record["finished"] for record in result.folder.records())
+    recorded = sorted(record.finished for record in result.folder.records())
     tracked = _tracked_times(study)
     if len(recorded) != trials or len(tracked) != trials:
         raise SystemExit(f"of {trials} trials {len(recorded)} ended, MLflow has {len(tracked)}")

@@ -23,8 +23,8 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ def experiment(
     from cellbox.networks.known_systems import system
     from cellbox.scores.metrics import pearson_correlation
     from cellbox.settings import Settings
+    from cellbox.training.finish import Finisher
 
     known = system(system_name)
     factors = np.exp(spread * np.random.default_rng(seed).standard_normal(known.network.n_nodes))
@@ -75,10 +76,16 @@ def experiment(
         for l1 in PENALTIES
     ]
     harvests = _descend(data, settings, [seed] * len(settings))
-    finisher = _finisher(data)
+    finisher = Finisher.of(data, data.split)
     alone, refined = (
         [
-            finisher.finish(harvest, replace(chosen, refinement=kind))
+            finisher.finish(
+                harvest,
+                replace(chosen, refinement=kind),
+                seed=seed,
+                seconds=0.0,
+                compile_seconds=0.0,
+            ).model
             for harvest, chosen in zip(harvests, settings, strict=True)
         ]
         for kind in ("none", "select_edges")
@@ -121,21 +128,17 @@ def _chosen(alone: list[Any], refined: list[Any]) -> dict[str, Any]:
     """The networks that each criterion chooses, among all, and among descents alone."""
     found = {}
     for name in ("validation_mae", "selection_error"):
-        criterion = attrgetter(name)
+        criterion = partial(_error, name=name)
         found[f"chosen by {name}"] = min(alone + refined, key=criterion).network
         # Settings matter more there.
         found[f"descent chosen by {name}"] = min(alone, key=criterion).network
     return found
 
 
-def _finisher(data: Any) -> Any:
-    """What finishes descents on the training conditions."""
-    from cellbox.data.dataset import validation_rows
-    from cellbox.refinement.multiple_shooting import MultipleShooting
-    from cellbox.training.finish import Finisher
-
-    training = MultipleShooting.of(data, data.split.training)
-    return Finisher(training, data.rows(validation_rows(data, data.split)))
+def _error(model: Any, name: str) -> float:
+    """An error of a model's training, infinite where it has none."""
+    error = getattr(model.training, name)
+    return np.inf if error is None else error
 
 
 def _grown(data: Any, settings: Any, seed: int) -> Any:
@@ -177,7 +180,7 @@ def _descend(data: Any, settings: list[Any], seeds: Iterable[int]) -> list[Any]:
     pack = Pack(pool, shape_of(settings[0], len(rows), len(times)), n_lanes=len(settings))
     for lane, (chosen, seed) in enumerate(zip(settings, seeds, strict=True)):
         pack.insert(lane, seed, hyperparameters_of(chosen, rows, times, pool))
-    train_to_the_end(pack, len(settings), lambda progress: None)
+    train_to_the_end(pack, lambda progress: None)
     return [pack.harvest(lane) for lane in range(len(settings))]
 
 

@@ -58,9 +58,9 @@ def our_side(folder: str, trials: int, seed: int, warm: bool) -> dict[str, Any]:
     result = sweep(_spec(seed, trials), study=Path(folder) / "LI", display=Silent())
     records = list(result.folder.records())
     return {
-        "began": min(record["started"] for record in records),
-        "finished": max(record["finished"] for record in records),
-        "errors": [record["metrics"]["validation_mae"] for record in records],
+        "began": min(record.started for record in records),
+        "finished": max(record.finished for record in records),
+        "errors": [record.metrics["validation_mae"] for record in records],
     }
 
 
@@ -98,20 +98,17 @@ def _arrays(seed: int) -> dict[str, Any]:
     """What our workers train and judge on, as plain arrays."""
     import numpy as np
 
-    from cellbox.data.dataset import validation_rows
     from search.study.data import load_study_data
 
     data = load_study_data(_spec(seed, trials=1))
     rows, times = data.indices(data.own, repeat=0)
-    held_out = data.evaluation
-    assert held_out.split is not None
-    validation = validation_rows(held_out, held_out.split)
+    validation = data.validation
     arrays = {
         "perturbations": data.perturbations[rows],
         "measurements": data.measurements[rows][:, times],
         "times": data.times[times],
-        "validation_perturbations": held_out.perturbations[validation],
-        "validation_measurements": held_out.measurements[validation],
+        "validation_perturbations": validation.perturbations,
+        "validation_measurements": validation.measurements,
     }
     return {name: np.asarray(values, np.float32) for name, values in arrays.items()}
 

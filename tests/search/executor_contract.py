@@ -61,8 +61,10 @@ def collect(executor, wanted, most_polls=4000):
 def assert_same(one, other):
     assert np.array_equal(one.weights, other.weights)
     assert np.array_equal(one.amplitudes, other.amplitudes)
-    for key in ("validation_mae", "steps", "history", "metrics", "seed", "status"):
-        assert one.repeat_record[key] == other.repeat_record[key], key
+    trainings = [each.record.training for each in (one, other)]
+    for name in ("validation_mae", "steps", "history", "status"):
+        assert getattr(trainings[0], name) == getattr(trainings[1], name), name
+    assert (one.record.seed, one.record.metrics) == (other.record.seed, other.record.metrics)
     assert one.baselines == other.baselines
 
 
@@ -77,9 +79,9 @@ class ExecutorContract:
     def test_every_job_finishes_once_though_there_are_more_than_lanes(self, expected):
         assert len(expected) == 5
         for finished in expected.values():
-            assert finished.repeat_record["status"] == "completed"
-            assert finished.repeat_record["steps"] == 100
-            assert finished.seconds > 0
+            assert finished.record.training.status == "completed"
+            assert finished.record.training.steps == 100
+            assert finished.record.training.seconds > 0
             assert finished.shape["lanes"] == LANES
 
     def test_results_do_not_depend_on_the_order_of_the_queue(self, executor_of, data, expected):
@@ -140,9 +142,9 @@ class ExecutorContract:
         self, executor_of, data, expected
     ):
         found = run_all(executor_of(), [diverging(data, 9), job(data, 0), job(data, 2)])
-        record = found[9, 0].repeat_record
-        assert record["status"] == "diverged"
-        assert "diverged" in record["message"]
+        training = found[9, 0].record.training
+        assert training.status == "diverged"
+        assert "diverged" in training.message
         assert np.isfinite(found[9, 0].weights).all()
         assert_same(found[0, 0], expected[0, 0])
         assert_same(found[2, 0], expected[2, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import write_tidy
-from cellbox.models.model import FittedModel, Training
+from cellbox.models.model import FittedModel
+from cellbox.models.training_record import Training
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.settings import Settings
+from search.study.budget import Budget
 from search.study.folder import StudyFolder, TrialNetworks
+from search.study.record import RepeatRecord, StudyRecord, TrialRecord
 
 _SCHEDULES = ("constant", "cosine", "exponential")
 _START = 1_700_000_000.0
@@ -29,6 +33,68 @@ _METRICS = (
     "early_precision_ratio",
     "sign_accuracy",
 )
+_RIDGE = {"test_mae": 0.05, "test_mae_noise_free": 0.049, "test_pearson": 0.9}
+_BASELINES = {"mean": {**_RIDGE, "test_mae": 0.2}, "ridge": _RIDGE, "persistence": None}
+
+
+def make_record(number: int, **changes: Any) -> TrialRecord:
+    """A completed trial of one repeat, or what these changes make of it."""
+    training = Training(
+        status="completed",
+        message="trained to the end",
+        steps=100,
+        validation_mae=0.1,
+        history={"step": [], "training_loss": [], "validation_mae": []},
+        seconds=3.1,
+        compile_seconds=0.0,
+        selection_error=0.1,
+        refinement="Not refined.",
+    )
+    record = TrialRecord(
+        number=number,
+        parameters={},
+        settings={"steps": 3000, "schedule": "cosine", "solver": {"solver": "tsit5"}},
+        budget=Budget(20, 2, 5),
+        cost=100.0,
+        status="completed",
+        message="completed as planned",
+        objectives={"validation_mae": 0.1},
+        reports=((50, 0.5), (100, 0.4)),
+        pruned_at=None,
+        seed=number,
+        shape={"lanes": 8, "threads": 1, "device": "cpu", "versions": {"jax": "0.10.2"}},
+        seconds=3.1,
+        compile_seconds=0.0,
+        started=_START + 4 * number,
+        finished=_START + 4 * number + 3.1,
+        repeats=(RepeatRecord(number, training, {}),),
+        best_repeat=0,
+        metrics={},
+        baselines=_BASELINES,
+        better_than_ridge=True,
+        marks={},
+    )
+    return replace(record, **changes)
+
+
+def make_pruned(number: int, **changes: Any) -> TrialRecord:
+    """A trial that was pruned before anything was learned."""
+    empty = dict.fromkeys(
+        ("seed", "shape", "seconds", "compile_seconds", "best_repeat", "baselines")
+    )
+    return make_record(
+        number,
+        **{
+            **empty,
+            "status": "pruned",
+            "message": "pruned as planned",
+            "objectives": {},
+            "pruned_at": 100,
+            "repeats": (),
+            "better_than_ridge": None,
+            **changes,
+        },
+    )
 
 
 def fake_study(path: Path, n_trials: int, *, objectives: int = 1, points: int = 60) -> StudyFolder:
@@ -50,16 +116,20 @@ def fake_study(path: Path, n_trials: int, *, objectives: int = 1, points: int = 
         },
     )
     network = system("LI").network
-    ridge = {"test_mae": 0.05, "test_mae_noise_free": 0.049, "test_pearson": 0.9}
-    study = {
-        "id": f"id-{path.name}",
-        "nodes": list(network.nodes),
-        "objectives": names,
-        "baselines": {"mean": {**ridge, "test_mae": 0.2}, "ridge": ridge, "persistence": None},
-        "horizon_times": [4.0, 8.0, 12.0, 16.0, 20.0],
-        "truth": True,
-    }
-    folder.write_json("study.json", study)
+    folder.write_study(
+        StudyRecord(
+            format=2,
+            id=f"id-{path.name}",
+            data="fingerprint",
+            created=_START,
+            nodes=network.nodes,
+            objectives=tuple(names),
+            own_budget=Budget(20, 2, 5),
+            truth=True,
+            penalty=1.0,
+            baselines=_BASELINES,
+        )
+    )
     _write_data(folder, network)
     for number in range(n_trials):
         add_trial(folder, number, points=points)
@@ -87,69 +157,63 @@ def status_of(number: int) -> str:
     return "pruned" if number % 4 == 3 else "completed"
 
 
-def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str, Any]:
+def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> TrialRecord:
     """Finish one more trial; returns its record."""
     random = np.random.default_rng(number)
     status = status_of(number)
     rate = float(10 ** random.uniform(-3, -1))
     error = float(0.005 * (1 + 4 * abs(np.log10(rate / 0.03))) * random.uniform(0.9, 1.1))
-    steps = [50 * (point + 1) for point in range(points)]
-    curve = [error * (1 + 20 * float(np.exp(-step / 500))) for step in steps]
-    cost = float(random.integers(5, 21) * 5)
-    parameters = {
-        "peak_rate": rate,
-        "l1": float(10 ** random.uniform(-6, -3)),
-        "schedule": _SCHEDULES[number % 3],
-        "budget.conditions": int(cost / 5),
-    }
-    completed = status == "completed"
-    metrics: dict[str, Any] = {}
-    if completed:
-        metrics = {name: float(random.uniform(0.5, 1)) for name in _METRICS}
-        metrics.update(validation_mae=error, test_mae=1.1 * error, auprc=None, all_nodes=None)
-    names = folder.read_json("study.json")["objectives"]
-    repeat = {
-        "seed": number,
-        "status": status,
-        "message": "trained to the end",
-        "steps": steps[-1],
-        "validation_mae": error if completed else None,
-        "selection_error": error if completed else None,
-        "refinement": "Not refined.",
-        "noise": None,
-        "history": {
-            "step": steps,
-            "training_loss": [None, *curve[1:]],
-            "validation_mae": curve,
+    conditions = int(random.integers(5, 21))
+    planned: dict[str, Any] = {
+        "cost": 5.0 * conditions,
+        "budget": Budget(conditions, 2, 5),
+        "parameters": {
+            "peak_rate": rate,
+            "l1": float(10 ** random.uniform(-6, -3)),
+            "schedule": _SCHEDULES[number % 3],
+            "budget.conditions": conditions,
         },
-        "metrics": metrics or None,
-    }
-    record = {
-        "number": number,
-        "status": status,
-        "message": f"{status} as planned",
-        "parameters": parameters,
-        "settings": {"steps": 3000, "schedule": "cosine", "solver": {"solver": "tsit5"}},
-        "budget": {"conditions": int(cost / 5), "perturbed_nodes": 2, "time_points": 5},
-        "objectives": dict(zip(names, (error, cost), strict=False)) if completed else None,
-        "cost": cost,
-        "reports": [[50, 0.5], [100, 0.4]],
-        "pruned_at": 100 if status == "pruned" else None,
-        "seed": 0,
-        "shape": {"lanes": 8, "threads": 1, "device": "cpu", "versions": {"jax": "0.10.2"}},
-        "seconds": 3.1,
-        "compile_seconds": 0.0,
-        "started": _START + 4 * number,
-        "finished": _START + 4 * number + 3.1,
-        "repeats": [repeat, {**repeat, "seed": number + 1000}] if completed else [repeat],
-        "best_repeat": 1 if completed else None,
-        "metrics": metrics,
     }
     if status == "pruned":
-        record.update(dict.fromkeys(("seed", "shape", "seconds", "compile_seconds")))
-        record.update(repeats=[], objectives={})
+        record = make_pruned(number, **planned)
+    else:
+        metrics: dict[str, Any] = {name: float(random.uniform(0.5, 1)) for name in _METRICS}
+        metrics.update(validation_mae=error, test_mae=1.1 * error, auprc=None, all_nodes=None)
+        names = folder.study.objectives
+        record = _ended(make_record(number, **planned), status, error, metrics, points)
+        values = dict(zip(names, (error, record.cost), strict=False))
+        record = replace(record, objectives=values)
     folder.write_trial(record, _networks(number) if status != "pruned" else None)
     return record
+
+
+def _ended(
+    record: TrialRecord, status: str, error: float, metrics: dict[str, Any], points: int
+) -> TrialRecord:
+    """The record with two repeats, of which the second is the best."""
+    steps = [50 * (point + 1) for point in range(points)]
+    curve = [error * (1 + 20 * float(np.exp(-step / 500))) for step in steps]
+    repeats = []
+    for repeat in range(2):
+        history = {"step": steps, "training_loss": [None, *curve[1:]], "validation_mae": curve}
+        (one,) = record.repeats
+        training = replace(
+            one.training,
+            status=status,
+            steps=steps[-1],
+            validation_mae=error,
+            selection_error=error,
+            history=history,
+        )
+        repeats.append(RepeatRecord(record.number + 1000 * repeat, training, metrics))
+    return replace(
+        record,
+        status=status,
+        message=f"{status} as planned",
+        repeats=tuple(repeats),
+        best_repeat=1,
+        metrics=metrics,
+    )
 
 
 def _networks(number: int) -> TrialNetworks:
@@ -173,7 +237,7 @@ def add_model(folder: StudyFolder, number: int, *, pictures: bool = True) -> Fit
         number,
         training,
     )
-    place = model.save(folder.models / f"trial-{number:06d}")
+    place = model.save(folder.model(number))
     if pictures:
         _draw(model.network, place / "pictures")
     return model

@@ -128,17 +128,7 @@ def test_a_solver_that_does_not_arrive_says_so():
 @pytest.fixture(scope="module")
 def pool():
     data = simulate(LOOP, n_conditions=6, n_times=1, n_held_out=2)
-    return make_pool(
-        perturbations=data.perturbations[data.split.training],
-        measurements=data.measurements[data.split.training],
-        times=data.times,
-        validation_perturbations=data.perturbations[data.split.validation],
-        validation_measurements=data.measurements[data.split.validation],
-        validation_times=data.times,
-        validation_nodes=data.measured_nodes,
-        allowed_edges=None,
-        precision="float32",
-    )
+    return make_pool(data.rows(data.split.training), data.rows(data.split.validation), "float32")
 
 
 SETTINGS = Settings(steps=100, validate_every=25, solver=STEADY)

@@ -15,6 +15,7 @@ from cellbox.models.model import load_model
 from cellbox.refinement.regression_start import regression_start
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
+from cellbox.training.finish import Finisher
 from cellbox.training.fit_ensemble import draw_conditions, fit_ensemble
 from tests.cellbox.small import LOOP
 
@@ -164,16 +165,19 @@ def test_a_damaged_ensemble_is_refused_with_its_place(ensemble, tmp_path, damage
 
 
 def test_diverged_members_are_left_out_and_counted(data, monkeypatch):
-    from cellbox.training import fit_ensemble as ensemble_fitting
-
-    true_record, calls = ensemble_fitting.training_record, []
+    finish, calls = Finisher.finish, []
 
     def sometimes_diverged(*given, **named):
         calls.append(None)
-        record = true_record(*given, **named)
-        return replace(record, status="diverged") if len(calls) == 2 else record
+        ended = finish(*given, **named)
+        training = replace(ended.model.training, status="diverged")
+        return (
+            replace(ended, model=replace(ended.model, training=training))
+            if len(calls) == 2
+            else ended
+        )
 
-    monkeypatch.setattr(ensemble_fitting, "training_record", sometimes_diverged)
+    monkeypatch.setattr(Finisher, "finish", sometimes_diverged)
     ensemble = fit_ensemble(data, UNREFINED, members=3)
     assert len(ensemble.members) == 2
     assert ensemble.n_diverged == 1

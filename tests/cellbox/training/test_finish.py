@@ -12,7 +12,6 @@ from cellbox.refinement.refine import refine
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
 from cellbox.training.finish import Finisher, is_worse
-from cellbox.training.fit import training_record
 from cellbox.training.lane import Status
 from cellbox.training.pack import Harvest
 
@@ -28,27 +27,45 @@ def case():
         validation_mae=0.02,
         step=100,
         status=Status.COMPLETED,
+        history=[(50, 0.1, 0.1), (100, np.inf, 0.02)],
     )
     training = MultipleShooting.of(data, rows)
     return harvest, training, data.rows(data.split.validation)
 
 
+def finished(finisher, harvest, settings):
+    return finisher.finish(harvest, settings, seed=3, seconds=1.0, compile_seconds=0.5)
+
+
 def test_descent_is_refined(case):
     harvest, training, validation = case
-    outcome = Finisher(training, validation).finish(harvest, Settings())
-    assert "Refined by" in outcome.refinement
-    assert outcome.validation_mae < harvest.validation_mae
-    assert outcome.noise == pytest.approx(0.01, rel=0.2)
-    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
+    ended = finished(Finisher(training, validation), harvest, Settings())
+    assert "Refined by" in ended.model.training.refinement
+    assert ended.model.training.validation_mae < harvest.validation_mae
+    assert ended.model.training.noise == pytest.approx(0.01, rel=0.2)
+    assert ended.model.training.selection_error == pytest.approx(0.01, rel=0.3)
+
+
+def test_a_finished_training_tells_how_descent_went_and_takes_its_time_into_account(case):
+    harvest, training, validation = case
+    model = finished(Finisher(training, validation), harvest, Settings()).model
+    assert (model.seed, model.training.steps, model.training.compile_seconds) == (3, 100, 0.5)
+    assert model.training.seconds > 1.0
+    assert model.training.history == {
+        "step": [50, 100],
+        "training_loss": [0.1, None],
+        "validation_mae": [0.1, 0.02],
+    }
+    assert np.array_equal(model.times, validation.times)
 
 
 def test_where_refinement_is_not_wanted_the_network_is_that_of_descent(case):
     harvest, training, validation = case
-    outcome = Finisher(training, validation).finish(harvest, Settings(refinement="none"))
-    assert (outcome.network.weights == harvest.weights).all()
-    assert outcome.validation_mae == harvest.validation_mae
-    refined = Finisher(training, validation).finish(harvest, Settings())
-    assert outcome.selection_error > refined.selection_error
+    ended = finished(Finisher(training, validation), harvest, Settings(refinement="none"))
+    assert (ended.model.network.weights == harvest.weights).all()
+    assert ended.model.training.validation_mae == harvest.validation_mae
+    refined = finished(Finisher(training, validation), harvest, Settings())
+    assert ended.model.training.selection_error > refined.model.training.selection_error
 
 
 def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
@@ -59,9 +76,9 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
         return replace(found, network=replace(start, weights=-start.weights), noise=0.01)
 
     monkeypatch.setattr(finishing, "refine", spoiled)
-    outcome = Finisher(training, validation).finish(harvest, Settings())
-    assert (outcome.network.weights == harvest.weights).all()
-    assert "not kept: validation error" in outcome.refinement
+    ended = finished(Finisher(training, validation), harvest, Settings())
+    assert (ended.model.network.weights == harvest.weights).all()
+    assert "not kept: validation error" in ended.model.training.refinement
 
 
 def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monkeypatch):
@@ -72,23 +89,23 @@ def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monk
 
     monkeypatch.setattr(finishing, "refine", fails)
     finisher = Finisher(training, validation)
-    outcome = finisher.finish(harvest, Settings())
-    assert (outcome.network.weights == harvest.weights).all()
-    assert "Refinement failed" in outcome.refinement
-    as_it_was = finisher.finish(harvest, Settings(refinement="none"))
-    assert outcome.selection_error == as_it_was.selection_error
+    ended = finished(finisher, harvest, Settings())
+    assert (ended.model.network.weights == harvest.weights).all()
+    assert "Refinement failed" in ended.model.training.refinement
+    as_it_was = finished(finisher, harvest, Settings(refinement="none"))
+    assert ended.model.training.selection_error == as_it_was.model.training.selection_error
 
 
 def test_a_diverged_descent_is_refined_from_its_best_parameters(case):
     harvest, training, validation = case
     diverged = replace(harvest, status=Status.STEP_LIMIT)
-    outcome = Finisher(training, validation).finish(diverged, Settings())
-    assert outcome.refined
+    ended = finished(Finisher(training, validation), diverged, Settings())
+    assert ended.refined
     assert (
-        outcome.network.weights
-        == Finisher(training, validation).finish(harvest, Settings()).network.weights
+        ended.model.network.weights
+        == finished(Finisher(training, validation), harvest, Settings()).model.network.weights
     ).all()
-    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    record = ended.model.training
     assert record.status == "completed"
     assert "too stiff" in record.message
     assert "Least squares found a network" in record.message
@@ -97,11 +114,12 @@ def test_a_diverged_descent_is_refined_from_its_best_parameters(case):
 def test_a_diverged_descent_that_is_not_refined_has_diverged(case):
     harvest, training, validation = case
     diverged = replace(harvest, status=Status.NOT_FINITE)
-    outcome = Finisher(training, validation).finish(diverged, Settings(refinement="none"))
-    assert (outcome.network.weights == harvest.weights).all()
-    assert outcome.refinement == "Not refined: training diverged."
-    assert outcome.selection_error == np.inf
-    record = training_record(diverged, outcome, [(50, 0.1, 0.1)], seconds=1, compile_seconds=0)
+    ended = finished(Finisher(training, validation), diverged, Settings(refinement="none"))
+    assert (ended.model.network.weights == harvest.weights).all()
+    assert ended.model.training.refinement == "Not refined: training diverged."
+    assert ended.model.training.selection_error is None
+    assert ended.rank == np.inf
+    record = ended.model.training
     assert record.status == "diverged"
 
 
@@ -109,11 +127,11 @@ def test_where_descent_ended_in_a_network_too_stiff_to_be_solved_regression_give
     harvest, training, validation = case
     stiff = replace(harvest, weights=harvest.weights * 1e300, status=Status.STEP_LIMIT)
     finisher = Finisher(training, validation)
-    outcome = finisher.finish(stiff, Settings())
-    assert "from a regression" in outcome.refinement
-    assert outcome.selection_error == pytest.approx(0.01, rel=0.3)
-    unrefined = finisher.finish(stiff, Settings(refinement="none"))
-    assert unrefined.selection_error == np.inf
+    ended = finished(finisher, stiff, Settings())
+    assert "from a regression" in ended.model.training.refinement
+    assert ended.model.training.selection_error == pytest.approx(0.01, rel=0.3)
+    unrefined = finished(finisher, stiff, Settings(refinement="none"))
+    assert unrefined.rank == np.inf
 
 
 def test_trainings_on_the_same_data_share_one_refinement_from_regression(case, monkeypatch):
@@ -127,16 +145,16 @@ def test_trainings_on_the_same_data_share_one_refinement_from_regression(case, m
     monkeypatch.setattr(finishing, "refine", counted)
     finisher = Finisher(training, validation)
     for _ in range(3):
-        finisher.finish(harvest, Settings())
+        finished(finisher, harvest, Settings())
     assert len(starts) == 4
 
 
 def test_where_data_are_too_few_the_validation_error_chooses(case):
     harvest, training, validation = case
     few = MultipleShooting(training.perturbations[:1], training.measurements[:1, :1], np.ones(1))
-    outcome = Finisher(few, validation).finish(harvest, Settings())
-    assert outcome.selection_error == harvest.validation_mae
-    assert "5 measured values are too few" in outcome.refinement
+    ended = finished(Finisher(few, validation), harvest, Settings())
+    assert ended.model.training.selection_error == harvest.validation_mae
+    assert "5 measured values are too few" in ended.model.training.refinement
 
 
 @pytest.mark.parametrize(
@@ -167,9 +185,9 @@ def test_of_two_starts_the_one_that_predicts_no_worse_is_taken(case, monkeypatch
         return found
 
     monkeypatch.setattr(finishing, "refine", second_is_another_basin)
-    outcome = Finisher(training, validation).finish(harvest, Settings())
-    assert "from where descent ended" in outcome.refinement
-    assert outcome.validation_mae < harvest.validation_mae
+    ended = finished(Finisher(training, validation), harvest, Settings())
+    assert "from where descent ended" in ended.model.training.refinement
+    assert ended.model.training.validation_mae < harvest.validation_mae
 
 
 def test_what_could_not_be_solved_before_cannot_get_worse():

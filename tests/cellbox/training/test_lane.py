@@ -25,17 +25,8 @@ def pool():
     data = simulate(LOOP, n_conditions=N_ROWS, n_times=N_TIMES, n_held_out=2, horizon=4.0)
     allowed = np.ones((3, 3), bool)
     allowed[FORBIDDEN] = False
-    return make_pool(
-        perturbations=data.perturbations[data.split.training],
-        measurements=data.measurements[data.split.training],
-        times=data.times,
-        validation_perturbations=data.perturbations[data.split.validation],
-        validation_measurements=data.measurements[data.split.validation],
-        validation_times=data.times,
-        validation_nodes=data.measured_nodes,
-        allowed_edges=allowed,
-        precision="float32",
-    )
+    data = replace(data, allowed_edges=allowed)
+    return make_pool(data.rows(data.split.training), data.rows(data.split.validation), "float32")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 import pytest
 
 from cellbox.errors import InputError
-from search.proposals.proposer import Advisor
-from search.proposals.pruning import Outcome, report_interval
+from search.proposals.proposer import Proposer
+from search.proposals.pruning import ToldTrial, report_interval
 from search.spec.reading import make_spec
 from tests.search.tiny import values
 
@@ -32,9 +32,11 @@ def advice(sampler, **changes):
     return make_spec(values(sampler=sampler, **{"space": space, **changes}))
 
 
-def open_advisor(spec, folder):
+def open_proposer(spec, folder):
     folder.mkdir(exist_ok=True)
-    return Advisor(spec, folder, study_id="s", several_times=True, report_every=10, total_steps=100)
+    return Proposer(
+        spec, folder, study_id="s", several_times=True, report_every=10, total_steps=100
+    )
 
 
 def error_of(parameters):
@@ -42,9 +44,9 @@ def error_of(parameters):
     return abs(math.log10(rate) + 1) + abs(math.log10(l1) + 5)
 
 
-def outcome(number, parameters, *, objectives=1):
+def told(number, parameters, *, objectives=1):
     error = error_of(parameters)
-    return Outcome(
+    return ToldTrial(
         number=number,
         pruned=number % 5 == 4 and objectives == 1,
         values=(error, 10.0 / (1 + error))[:objectives],
@@ -63,25 +65,25 @@ class Sweeping:
         self.open()
 
     def open(self):
-        self.advisor = open_advisor(self._spec, self._folder)
-        told = self.advisor.told()
+        self.proposer = open_proposer(self._spec, self._folder)
+        told = self.proposer.told()
         assert told == list(range(len(told)))
         self._told = len(told)
         for number in told:
-            self.advisor.learn(self._outcome(number))
-        for number in range(self._told, self.advisor.asked):
-            self.proposed[number] = self.advisor.ask_again(number)
+            self.proposer.learn(self._outcome(number))
+        for number in range(self._told, self.proposer.asked):
+            self.proposed[number] = self.proposer.ask_again(number)
 
     def _outcome(self, number):
-        return outcome(number, self.proposed[number], objectives=self._objectives)
+        return told(number, self.proposed[number], objectives=self._objectives)
 
     def run(self, until):
-        while self.advisor.asked < until:
-            if self.advisor.asked - self._told < IN_FLIGHT:
-                number, parameters = self.advisor.ask()
+        while self.proposer.asked < until:
+            if self.proposer.asked - self._told < IN_FLIGHT:
+                number, parameters = self.proposer.ask()
                 self.proposed[number] = parameters
             else:
-                self.advisor.tell(self._outcome(self._told))
+                self.proposer.tell(self._outcome(self._told))
                 self._told += 1
         return self.proposed
 
@@ -149,7 +151,7 @@ def test_a_journal_cut_in_the_middle_of_a_line_is_read_and_written_again(tmp_pat
     journal = tmp_path / "optuna.journal"
     journal.write_bytes(journal.read_bytes() + b'{"op_code":')
     Sweeping(spec, tmp_path, proposed).run(12)
-    assert open_advisor(spec, tmp_path).asked == 12
+    assert open_proposer(spec, tmp_path).asked == 12
 
 
 def test_gp_without_torch_is_refused_with_the_way_to_install_it():
@@ -184,12 +186,12 @@ def test_studies_of_one_name_do_not_mix_in_one_database(tmp_path):
     url = f"sqlite:///{tmp_path / 'all.db'}"
     spec = advice("random", storage={"url": url})
     arguments = {"several_times": True, "report_every": 10, "total_steps": 100}
-    first = Advisor(spec, tmp_path, study_id="one", **arguments)
+    first = Proposer(spec, tmp_path, study_id="one", **arguments)
     point = first.ask()
-    second = Advisor(spec, tmp_path, study_id="two", **arguments)
+    second = Proposer(spec, tmp_path, study_id="two", **arguments)
     assert second.asked == 0
     assert second.ask() == point
-    again = Advisor(spec, tmp_path, study_id="one", **arguments)
+    again = Proposer(spec, tmp_path, study_id="one", **arguments)
     assert again.asked == 1
     assert again.ask_again(0) == point[1]
 
@@ -197,7 +199,7 @@ def test_studies_of_one_name_do_not_mix_in_one_database(tmp_path):
 def test_a_storage_that_cannot_be_opened_is_refused_without_its_password(tmp_path):
     url = f"sqlite:///{tmp_path}/no/such/secret.db"
     with pytest.raises(InputError, match=r"storage\.url") as caught:
-        open_advisor(advice("random", storage={"url": url}), tmp_path)
+        open_proposer(advice("random", storage={"url": url}), tmp_path)
     assert "secret" not in str(caught.value)
 
 
@@ -209,23 +211,23 @@ def pruning(name, **changes):
     return advice("random", pruner=pruner, repeats=5 if name == "wilcoxon" else 1, **changes)
 
 
-def told_history(advisor, errors, steps=STEPS):
+def told_history(proposer, errors, steps=STEPS):
     """Tell trials that end with these errors, as the sweep does."""
     for number, error in enumerate(errors):
-        advisor.ask()
+        proposer.ask()
         reports = []
         for step in steps:
             reports.append((step, error + 1 / step))
-            if advisor.prune(number, *reports[-1]):
+            if proposer.prune(number, *reports[-1]):
                 break
         pruned = len(reports) < len(steps)
         values_ = () if pruned else (error,)
-        advisor.tell(Outcome(number, pruned, values_, tuple(reports), advisor.marks(number)))
+        proposer.tell(ToldTrial(number, pruned, values_, tuple(reports), proposer.marks(number)))
 
 
-def pruned_at(advisor, number, error, steps=STEPS):
+def pruned_at(proposer, number, error, steps=STEPS):
     for step in steps:
-        if advisor.prune(number, step, error + 1 / step):
+        if proposer.prune(number, step, error + 1 / step):
             return step
     return None
 
@@ -234,25 +236,25 @@ def pruned_at(advisor, number, error, steps=STEPS):
 def test_a_pruner_ends_a_plainly_bad_trial_and_spares_a_good_one(name, tmp_path):
     steps = range(5) if name == "wilcoxon" else STEPS
     steps = [step + 1 for step in steps] if name == "wilcoxon" else steps
-    advisor = open_advisor(pruning(name), tmp_path)
-    told_history(advisor, [1.0 + 0.01 * n for n in range(12)], steps)
+    proposer = open_proposer(pruning(name), tmp_path)
+    told_history(proposer, [1.0 + 0.01 * n for n in range(12)], steps)
     late = 12 + IN_FLIGHT
     # Hyperband gives each trial a bracket, and the last bracket never prunes.
-    ends = [pruned_at(advisor, late + n, 9.0, steps) for n in range(6)]
+    ends = [pruned_at(proposer, late + n, 9.0, steps) for n in range(6)]
     assert any(end is not None and end < steps[-1] for end in ends)
-    assert pruned_at(advisor, late + 10, 0.5, steps) is None
+    assert pruned_at(proposer, late + 10, 0.5, steps) is None
 
 
 def test_no_pruner_ends_nothing(tmp_path):
-    advisor = open_advisor(pruning("none"), tmp_path)
-    told_history(advisor, [1.0] * 8)
-    assert pruned_at(advisor, 20, 99.0) is None
+    proposer = open_proposer(pruning("none"), tmp_path)
+    told_history(proposer, [1.0] * 8)
+    assert pruned_at(proposer, 20, 99.0) is None
 
 
 @pytest.mark.parametrize("name", ["median", "asha", "hyperband"])
 def test_a_decision_does_not_depend_on_trials_told_after_the_proposal(name, tmp_path):
     # Trial 8 was proposed when trials 0 to 4 had been told.
-    few, many = (open_advisor(pruning(name), tmp_path / which) for which in ("few", "many"))
+    few, many = (open_proposer(pruning(name), tmp_path / which) for which in ("few", "many"))
     told_history(few, [3.0, 2.0, 3.0, 2.0, 3.0])
     told_history(many, [3.0, 2.0, 3.0, 2.0, 3.0, 0.1, 0.1, 0.1])
     for step in STEPS:
@@ -263,18 +265,18 @@ def test_a_decision_does_not_depend_on_trials_told_after_the_proposal(name, tmp_
 
 @pytest.mark.parametrize("name", ["median", "asha", "hyperband"])
 def test_a_restart_changes_no_decision(name, tmp_path):
-    advisor = open_advisor(pruning(name), tmp_path)
+    proposer = open_proposer(pruning(name), tmp_path)
     history = [1.0, 5.0, 0.5, 3.0, 2.0, 4.0, 0.8, 6.0]
     records = []
-    tell = advisor.tell
-    advisor.tell = lambda outcome: (records.append(outcome), tell(outcome))
-    told_history(advisor, history)
-    again = open_advisor(pruning(name), tmp_path)
+    tell = proposer.tell
+    proposer.tell = lambda told: (records.append(told), tell(told))
+    told_history(proposer, history)
+    again = open_proposer(pruning(name), tmp_path)
     for record in records:
         again.learn(record)
     for number in range(12, 18):
         for error in (0.4, 1.5, 7.0):
-            assert pruned_at(advisor, number, error) == pruned_at(again, number, error)
+            assert pruned_at(proposer, number, error) == pruned_at(again, number, error)
 
 
 def test_reports_come_at_whole_validation_intervals():

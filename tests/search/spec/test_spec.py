@@ -7,7 +7,7 @@ import pytest
 from cellbox.errors import InputError
 from search.cli.main import main
 from search.spec.reading import make_spec, read_spec
-from search.spec.tables import Sampler, Spec
+from search.spec.tables import SamplerTable, Spec
 from search.study.access import differences
 from tests.search.tiny import TWO_OBJECTIVES, values
 
@@ -283,16 +283,16 @@ def test_trials_workers_storage_and_tracking_do_not_make_another_study(tmp_path)
     ("number", "seen"), [(0, 0), (15, 0), (16, 1), (31, 16), (63, 32), (500, 437)]
 )
 def test_by_default_a_growing_study_has_more_trials_under_way(number, seen):
-    assert Sampler().seen_by(number) == seen
+    assert SamplerTable().seen_by(number) == seen
 
 
 @pytest.mark.parametrize("name", ["cmaes", "nsga2", "gp"])
 def test_samplers_that_learn_in_generations_keep_to_sixteen_under_way(name):
-    assert Sampler(name=name).seen_by(500) == 485
-    assert Sampler(name=name).most_in_flight == 16
+    assert SamplerTable(name=name).seen_by(500) == 485
+    assert SamplerTable(name=name).most_in_flight == 16
 
 
 def test_a_chosen_number_under_way_holds_for_every_trial():
-    sampler = Sampler(in_flight=5)
+    sampler = SamplerTable(in_flight=5)
     assert [sampler.seen_by(number) for number in (0, 4, 5, 500)] == [0, 0, 1, 496]
     assert sampler.most_in_flight == 5

@@ -12,8 +12,9 @@ from cellbox.data.readers import write_tidy
 from cellbox.errors import InputError
 from search.cli.main import main
 from search.spec.reading import make_spec
-from search.study.data import Budget, load_study_data
-from search.sweeping.run import _penalty
+from search.study.budget import Budget
+from search.study.data import load_study_data
+from search.sweeping.terms import penalty_of
 from search.workers.worker import Worker
 
 AXES = {"conditions": [2, 5, 8], "perturbed_nodes": [1, 2, 3], "time_points": [2, 4, 6]}
@@ -50,7 +51,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("measured") / "data"
     arguments = ["simulate", "--random", "4", "--conditions", "16", "--held-out", "2"]
     assert main([*arguments, "--times", "4", "--seed", "5", "--out", str(place)]) == 0
-    for extra in ("split.csv", "truth.csv", "noise_free.csv", "undetermined.csv"):
+    for extra in ("split.csv", "truth.csv", "noise_free.csv", "rounding_sensitive.csv"):
         (place / extra).unlink(missing_ok=True)
     # Half of the conditions lose one of their two perturbations.
     lines = (place / "perturbations.csv").read_text().splitlines()
@@ -123,7 +124,7 @@ def test_held_out_rows_are_the_same_for_every_budget_and_never_trained_on(simula
     for data in (simulated, measured):
         held_out = {row.tobytes() for row in data.evaluation.perturbations}
         assert not held_out & {row.tobytes() for row in data.perturbations}
-        split = data.evaluation.split
+        split = data.split
         assert sorted([*split.validation, *split.test]) == list(range(data.evaluation.n_rows))
     other = load_study_data(
         study_spec({"system": "CY", "conditions": 5, "time_points": 4, "held_out": 3})
@@ -176,56 +177,60 @@ def test_a_split_by_combination_keeps_all_doses_together(folder):
 
 def test_what_a_trial_saw_stands_beside_what_it_is_judged_on(simulated):
     rows, times = simulated.indices(Budget(2, 1, 2), 1)
-    whole = simulated.training_set(rows, times)
-    assert np.array_equal(whole.perturbations[whole.split.training], simulated.perturbations[rows])
-    seen = whole.measurements[whole.split.training]
+    whole, split = simulated.training_set(rows, times)
+    assert np.array_equal(whole.perturbations[split.training], simulated.perturbations[rows])
+    seen = whole.measurements[split.training]
     # Of two times, 10 and 20, the study's own four have both.
     assert np.isnan(seen).all(axis=(0, 2)).tolist() == [True, False, True, False]
 
 
 @pytest.fixture(scope="module")
 def bifurcating():
-    """A study of BF, of which some conditions are undetermined in every part."""
+    """A study of BF, of which some conditions are rounding-sensitive in every part."""
     return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
 
 
-def test_undetermined_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
+def test_rounding_sensitive_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
     held_out = bifurcating.evaluation
-    undetermined = held_out.undetermined[held_out.split.validation]
-    assert 0 < undetermined.sum() < len(undetermined)
-    assert 0.3 < bifurcating.undetermined.mean() < 0.6
+    rounding_sensitive = held_out.rounding_sensitive[held_out.split.validation]
+    assert 0 < rounding_sensitive.sum() < len(rounding_sensitive)
+    assert 0.3 < bifurcating.rounding_sensitive.mean() < 0.6
     rows, _ = bifurcating.indices(bifurcating.own, 0)
-    assert bifurcating.undetermined[rows].any()
+    assert bifurcating.rounding_sensitive[rows].any()
     pool = Worker(bifurcating, n_lanes=1)._pool("float32")
     assert len(pool.perturbations) == len(bifurcating.perturbations)
-    left = held_out.split.validation[~undetermined]
+    left = held_out.split.validation[~rounding_sensitive]
     assert np.allclose(pool.validation_perturbations, held_out.perturbations[left])
 
 
 def test_the_penalty_of_a_diverged_trial_is_of_determined_rows(bifurcating):
     held_out = bifurcating.evaluation
     kept = held_out.measurements[validation_rows(held_out, held_out.split)]
-    assert _penalty(bifurcating) == pytest.approx(2 * np.abs(kept).mean())
+    assert penalty_of(bifurcating) == pytest.approx(2 * np.abs(kept).mean())
 
 
-def test_what_a_trial_saw_keeps_which_rows_are_undetermined(bifurcating, measured, tmp_path):
+def test_what_a_trial_saw_keeps_which_rows_are_rounding_sensitive(bifurcating, measured, tmp_path):
     rows, times = bifurcating.indices(bifurcating.own, 1)
-    whole = bifurcating.training_set(rows, times)
-    assert np.array_equal(whole.undetermined[whole.split.training], bifurcating.undetermined[rows])
+    whole, split = bifurcating.training_set(rows, times)
     assert np.array_equal(
-        whole.undetermined[whole.split.test],
-        bifurcating.evaluation.undetermined[bifurcating.evaluation.split.test],
+        whole.rounding_sensitive[split.training], bifurcating.rounding_sensitive[rows]
+    )
+    assert np.array_equal(
+        whole.rounding_sensitive[split.test],
+        bifurcating.evaluation.rounding_sensitive[bifurcating.split.test],
     )
     write_tidy(whole, tmp_path / "data")
     read = load_study_data(study_spec({"folder": str(tmp_path / "data")}, {}, objective={}))
-    assert np.array_equal(read.undetermined, bifurcating.undetermined[rows])
-    assert np.array_equal(read.evaluation.undetermined, bifurcating.evaluation.undetermined)
+    assert np.array_equal(read.rounding_sensitive, bifurcating.rounding_sensitive[rows])
+    assert np.array_equal(
+        read.evaluation.rounding_sensitive, bifurcating.evaluation.rounding_sensitive
+    )
 
 
-def test_where_files_do_not_say_it_no_row_is_known_to_be_undetermined(measured):
-    assert measured.undetermined is measured.evaluation.undetermined is None
-    whole = measured.training_set(*measured.indices(measured.own, 0))
-    assert whole.undetermined is None
+def test_where_files_do_not_say_it_no_row_is_known_to_be_rounding_sensitive(measured):
+    assert measured.rounding_sensitive is measured.evaluation.rounding_sensitive is None
+    whole, _ = measured.training_set(*measured.indices(measured.own, 0))
+    assert whole.rounding_sensitive is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from cellbox.errors import InputError
 from search.study.folder import StudyFolder, TrialNetworks
+from tests.search.fake_study import make_record
 
 
 @pytest.fixture
@@ -21,46 +22,53 @@ NETWORKS = TrialNetworks(np.arange(8.0).reshape(2, 2, 2), np.ones((2, 2)))
 
 def test_a_trial_is_read_as_it_was_written(folder):
     assert not folder.finished(3)
-    folder.write_trial({"number": 3, "error": 0.1}, NETWORKS)
+    folder.write_trial(make_record(3), NETWORKS)
     assert folder.finished(3)
-    assert folder.record(3) == {"number": 3, "error": 0.1}
+    assert folder.record(3) == make_record(3)
     assert np.array_equal(folder.networks(3).weights, NETWORKS.weights)
 
 
+def test_metrics_of_earlier_versions_are_read_under_their_current_names(folder):
+    old = {"undetermined_share": 0.4, "pearson": 0.9}
+    folder.write_trial({"number": 3, "metrics": old, "repeats": [{"metrics": old}]}, None)
+    now = {"rounding_sensitive_share": 0.4, "pearson": 0.9}
+    assert folder.record(3) == {"number": 3, "metrics": now, "repeats": [{"metrics": now}]}
+
+
 def test_a_trial_without_networks_has_none(folder):
-    folder.write_trial({"number": 0}, None)
+    folder.write_trial(make_record(0), None)
     assert folder.networks(0) is None
 
 
 def test_a_trial_is_written_once(folder):
-    folder.write_trial({"number": 0, "first": True}, None)
-    folder.write_trial({"number": 0, "first": False}, NETWORKS)
-    assert folder.record(0)["first"]
+    folder.write_trial(make_record(0, message="first"), None)
+    folder.write_trial(make_record(0, message="second"), NETWORKS)
+    assert folder.record(0).message == "first"
     assert folder.networks(0) is None
 
 
 def test_half_written_trials_are_no_trials(folder):
-    folder.write_trial({"number": 0}, None)
+    folder.write_trial(make_record(0), None)
     half = folder.path / "trials" / ".000001.abcd"
     half.mkdir()
     (half / "record.json").write_text('{"numb')
     assert folder.finished_numbers() == [0]
     assert not folder.finished(1)
-    folder.write_trial({"number": 1}, None)
+    folder.write_trial(make_record(1), None)
     assert folder.finished_numbers() == [0, 1]
 
 
 def test_numbers_that_are_no_json_leave_nothing_behind(folder):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        folder.write_trial({"number": 0, "error": float("nan")}, NETWORKS)
+        folder.write_trial(make_record(0, cost=float("nan")), NETWORKS)
     assert folder.finished_numbers() == []
     assert list((folder.path / "trials").iterdir()) == []
 
 
 def test_trials_come_by_number(folder):
     for number in (10, 2, 1_000_000):
-        folder.write_trial({"number": number}, None)
-    assert [record["number"] for record in folder.records()] == [2, 10, 1_000_000]
+        folder.write_trial(make_record(number), None)
+    assert [record.number for record in folder.records()] == [2, 10, 1_000_000]
 
 
 def test_a_folder_without_a_spec_is_no_study(tmp_path):

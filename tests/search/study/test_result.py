@@ -5,17 +5,21 @@ import json
 import pytest
 
 from cellbox.errors import InputError
-from search.study.result import SweepResult, TrialCounts, best_numbers, front_of, rank
-from tests.search.fake_study import fake_study
+from search.study.result import (
+    SweepResult,
+    TrialCounts,
+    best_numbers,
+    front_of,
+    ranked,
+    save_best_models,
+)
+from tests.search.fake_study import fake_study, make_record
 
 
 def record(number, *objectives, status="completed"):
     names = ("validation_mae", "cost")
-    return {
-        "number": number,
-        "status": status,
-        "objectives": dict(zip(names, objectives, strict=False)),
-    }
+    values = dict(zip(names, objectives, strict=False))
+    return make_record(number, status=status, objectives=values)
 
 
 def test_the_front_leaves_out_what_another_trial_beats_or_equals():
@@ -29,13 +33,13 @@ def test_the_front_leaves_out_what_another_trial_beats_or_equals():
         record(6, 0.01, 1.0, status="diverged"),
         record(7, status="pruned"),
     ]
-    assert [entry["number"] for entry in front_of(records)] == [1, 2, 0]
+    assert [entry.number for entry in front_of(records)] == [1, 2, 0]
     assert front_of([]) == []
 
 
 def test_trials_rank_by_error_then_cost_then_number():
     records = [record(2, 0.2, 1.0), record(1, 0.1, 9.0), record(0, 0.1, 9.0), record(3, 0.1, 3.0)]
-    assert [entry["number"] for entry in sorted(records, key=rank)] == [3, 0, 1, 2]
+    assert [entry.number for entry in ranked(records)] == [3, 0, 1, 2]
 
 
 def test_counts_and_the_best_leave_out_what_did_not_complete():
@@ -49,16 +53,15 @@ def test_counts_and_the_best_leave_out_what_did_not_complete():
         counts.add(entry)
     assert counts.as_dict() == {"complete": 2, "pruned": 1, "diverged": 1}
     assert counts.finished == 4
-    assert counts.best["number"] == 3
+    assert counts.best.number == 3
 
 
 def test_the_best_of_two_objectives_are_the_front(tmp_path):
     folder = fake_study(tmp_path / "two", 30, objectives=2)
-    front = [entry["number"] for entry in front_of(folder.records())]
+    front = [entry.number for entry in front_of(folder.records())]
     assert best_numbers(folder) == front[:5]
     one = fake_study(tmp_path / "one", 12)
-    ranked = sorted((r for r in one.records() if r["status"] == "completed"), key=rank)
-    assert best_numbers(one) == [entry["number"] for entry in ranked[:5]]
+    assert best_numbers(one) == [entry.number for entry in ranked(one.records())[:5]]
 
 
 def test_a_study_without_completed_trials_has_no_best(tmp_path):
@@ -73,7 +76,15 @@ def test_a_study_without_completed_trials_has_no_best(tmp_path):
         _ = result.best
 
 
-def test_the_search_can_be_plotted(tmp_path):
-    axes = SweepResult(fake_study(tmp_path / "study", 12)).plot_optimisation()
+def test_the_search_can_be_plotted_also_into_axes_that_are_given(tmp_path):
+    result = SweepResult(fake_study(tmp_path / "study", 12))
+    axes = result.plot_optimisation()
+    assert result.plot_optimisation(axes) is axes
     best = axes.lines[1].get_ydata()
     assert (best[1:] <= best[:-1]).all()
+
+
+def test_a_study_whose_data_lost_their_split_is_refused_with_a_way_out(tmp_path):
+    folder = fake_study(tmp_path / "study", 1)
+    with pytest.raises(InputError, match=r"expected the split .*Bring its file split\.csv back"):
+        save_best_models(folder, [0])

@@ -8,8 +8,9 @@ from rich.console import Console
 from search.study.result import TrialCounts
 from search.sweeping.display import LiveDisplay, PlainLines, Silent, SweepState, make_display
 from search.tracking.background import TrackingStatus
+from tests.search.fake_study import make_record
 
-BEST = {"number": 4, "objectives": {"validation_mae": 0.01234}}
+BEST = make_record(4, objectives={"validation_mae": 0.01234})
 
 
 def state(complete=0, *, total=10, best=None, error=None, **changes):

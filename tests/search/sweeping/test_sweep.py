@@ -18,6 +18,7 @@ from cellbox.errors import InputError
 from cellbox.models.model import load_model
 from search.study.data import load_study_data
 from search.study.folder import StudyFolder
+from search.study.record import trial_as_json
 from search.study.result import SweepResult, best_numbers
 from search.sweeping.run import sweep
 from search.tracking.mlflow_writer import synchronise
@@ -36,9 +37,9 @@ def essence(folder):
     """All that a sweep found: records without times, networks to the bit."""
     study = StudyFolder(Path(folder))
     return {
-        record["number"]: (
-            {key: value for key, value in record.items() if key not in _TIMES},
-            None if (kept := study.networks(record["number"])) is None else kept.weights.tolist(),
+        record.number: (
+            {key: value for key, value in trial_as_json(record).items() if key not in _TIMES},
+            None if (kept := study.networks(record.number)) is None else kept.weights.tolist(),
         )
         for record in study.records()
     }
@@ -52,17 +53,17 @@ def whole(tmp_path_factory):
 
 def test_a_sweep_leaves_records_models_and_a_summary(whole):
     assert whole.counts.as_dict() == {"complete": 6, "pruned": 0, "diverged": 0}
-    assert [record["number"] for record in whole.records] == list(range(6))
-    errors = [record["objectives"]["validation_mae"] for record in whole.records]
+    assert [record.number for record in whole.records] == list(range(6))
+    errors = [record.objectives["validation_mae"] for record in whole.records]
     assert whole.best.number == int(np.argmin(errors))
     assert len(list(whole.folder.models.iterdir())) == 5
     model = load_model(whole.best.model_path)
     assert np.array_equal(model.network.weights, whole.best.network.weights)
     assert (whole.best.model_path / "pictures" / "network.png").is_file()
-    study = whole.folder.read_json("study.json")
-    assert study["objectives"] == ["validation_mae"]
-    assert study["penalty"] > 0
-    assert study["nodes"] == list(whole.best.network.nodes)
+    study = whole.folder.study
+    assert study.objectives == ("validation_mae",)
+    assert study.penalty > 0
+    assert study.nodes == whole.best.network.nodes
 
 
 def test_a_result_reports_what_the_interface_says(whole):
@@ -72,7 +73,7 @@ def test_a_result_reports_what_the_interface_says(whole):
     assert set(report["trials"]) == {"complete", "pruned", "diverged"}
     fit = (
         "status validation_mae test_mae test_mae_noise_free test_pearson pearson "
-        "undetermined_share wrong_basin_share unsteady_share "
+        "rounding_sensitive_share wrong_basin_share unsteady_share "
         "pearson_off_diagonal pearson_alpha auprc_ratio early_precision_ratio sign_accuracy "
         "baselines better_than_ridge model identifiability seconds compile_seconds"
     )
@@ -92,7 +93,7 @@ def test_the_best_trial_alone_is_judged_edge_by_edge_by_what_it_was_trained_on(w
     data = load_study_data(spec())
     rows, _ = data.indices(data.own, 0)
     left_alone = ~(data.perturbations[rows] != 0).any(axis=0)
-    nodes = np.array(whole.folder.read_json("study.json")["nodes"])
+    nodes = np.array(whole.folder.study.nodes)
     assert found["confounded_nodes"] == nodes[left_alone].tolist()
     judged = [path.parent.name for path in whole.folder.models.glob("*/identifiability.csv")]
     assert judged == [whole.best.model_path.name]
@@ -102,8 +103,8 @@ def test_a_trial_of_a_smaller_budget_is_judged_by_that_budget(tmp_path):
     space = {"weight_decay": 1e-5, "budget": {"conditions": [2], "time_points": [1, 2]}}
     target = {"error_target": 1e9}
     result = run(tmp_path / "study", trials=3, space=space, objective=target)
-    budget = result.best.record["budget"]
-    assert result.identifiability["training_rows"] == budget["conditions"] == 2
+    budget = result.best.record.budget
+    assert result.identifiability["training_rows"] == budget.conditions == 2
     # Six nodes and an amplitude are more unknowns than any of so few values determine.
     assert len(result.identifiability["nodes_with_too_few_values"]) == 6
 
@@ -140,7 +141,7 @@ def test_more_trials_go_on_with_a_study(tmp_path):
 
 def test_another_seed_gives_another_study(whole, tmp_path):
     other = run(tmp_path / "other", trials=2, seed=4)
-    assert other.records[0]["parameters"] != whole.records[0]["parameters"]
+    assert other.records[0].parameters != whole.records[0].parameters
 
 
 def test_another_spec_in_a_study_is_refused_with_the_difference(whole):
@@ -193,9 +194,9 @@ def test_two_sweeps_on_one_study_are_refused(tmp_path):
 def test_other_lanes_go_the_same_way_and_end_close_by(whole, tmp_path):
     other = run(tmp_path / "study", trials=3, workers={"lanes": 3})
     for one, two in zip(other.records, whole.records, strict=False):
-        assert one["parameters"] == two["parameters"]
-        error = two["objectives"]["validation_mae"]
-        assert one["objectives"]["validation_mae"] == pytest.approx(error, rel=0.05)
+        assert one.parameters == two.parameters
+        error = two.objectives["validation_mae"]
+        assert one.objectives["validation_mae"] == pytest.approx(error, rel=0.05)
 
 
 @pytest.mark.parametrize("kept", [0, 2, 5])
@@ -268,11 +269,11 @@ def test_by_default_trainings_end_refined_and_the_selection_error_chooses(tmp_pa
     refined = {"objective": None, "training": {"refinement": None}}
     result = run(tmp_path / "study", trials=4, **refined)
     assert result.objectives == ["selection_error"]
-    errors = [record["objectives"]["selection_error"] for record in result.records]
-    assert result.best.record["objectives"]["selection_error"] == min(errors)
-    kinds = {record["settings"]["refinement"] for record in result.records}
+    errors = [record.objectives["selection_error"] for record in result.records]
+    assert result.best.record.objectives["selection_error"] == min(errors)
+    kinds = {record.settings["refinement"] for record in result.records}
     assert kinds <= {"select_edges", "none"}
-    told = [record["message"] for record in result.records]
+    told = [record.message for record in result.records]
     assert all("efined" in message or "Refinement" in message for message in told)
     again = search.rerun_trial(tmp_path / "study", result.best.number)
     assert again.identical
@@ -283,20 +284,20 @@ def test_two_objectives_give_a_front(tmp_path):
     assert result.objectives == ["validation_mae", "cost"]
     numbers = [trial.number for trial in result.front]
     assert numbers[0] == result.best.number
-    costs = [trial.record["objectives"]["cost"] for trial in result.front]
+    costs = [trial.record.objectives["cost"] for trial in result.front]
     assert costs == sorted(costs, reverse=True)
-    assert {record["budget"]["conditions"] for record in result.records} == {4, 6}
+    assert {record.budget.conditions for record in result.records} == {4, 6}
     assert len(result.as_dict()["front"]) == len(numbers)
 
 
 def test_an_error_target_chooses_the_cheapest_that_meets_it(tmp_path):
     changes = {**TWO_OBJECTIVES, "objective": {"error_target": 10.0}}
     result = run(tmp_path / "easy", **changes)
-    assert result.best.record["objectives"] == {"cost_at_target": 8.0}
-    assert result.best.record["budget"]["conditions"] == 4
+    assert result.best.record.objectives == {"cost_at_target": 8.0}
+    assert result.best.record.budget.conditions == 4
     changes = {**TWO_OBJECTIVES, "objective": {"error_target": 1e-6}}
     missed = run(tmp_path / "hard", trials=3, **changes)
-    errors = [record["metrics"]["validation_mae"] for record in missed.records]
+    errors = [record.metrics["validation_mae"] for record in missed.records]
     assert missed.best.number == int(np.argmin(errors))
 
 
@@ -308,14 +309,14 @@ def test_diverged_trials_are_counted_told_with_the_penalty_and_never_best(tmp_pa
     result = run(tmp_path / "study", **wild)
     counts = result.counts
     assert counts.as_dict() == {"complete": 2, "pruned": 0, "diverged": 2}
-    penalty = result.folder.read_json("study.json")["penalty"]
+    penalty = result.folder.study.penalty
     for record in result.records:
-        if record["status"] == "diverged":
-            assert record["objectives"] == {"validation_mae": penalty}
-            assert record["parameters"]["peak_rate"] == 100.0
-            assert "diverged" in record["message"]
-            assert search.rerun_trial(result.folder.path, record["number"]).identical
-    assert result.best.record["parameters"]["peak_rate"] == 0.05
+        if record.status == "diverged":
+            assert record.objectives == {"validation_mae": penalty}
+            assert record.parameters["peak_rate"] == 100.0
+            assert "diverged" in record.message
+            assert search.rerun_trial(result.folder.path, record.number).identical
+    assert result.best.record.parameters["peak_rate"] == 0.05
     assert run(tmp_path / "study", **wild).counts.as_dict() == counts.as_dict()
     assert synchronise(result.folder, None, best_numbers(result.folder)) == 4
 
@@ -328,14 +329,14 @@ def test_a_plainly_bad_trial_is_pruned_and_says_why(tmp_path):
         sampler={"name": "random", "in_flight": 2},
         pruner={"name": "median", "startup_trials": 2, "reports": 3},
     )
-    pruned = [record for record in result.records if record["status"] == "pruned"]
+    pruned = [record for record in result.records if record.status == "pruned"]
     assert pruned
     for record in pruned:
-        assert record["parameters"]["peak_rate"] == 1e-9
-        assert record["pruned_at"] < 100
-        assert "median" in record["message"]
+        assert record.parameters["peak_rate"] == 1e-9
+        assert record.pruned_at < 100
+        assert "median" in record.message
     with pytest.raises(InputError, match="pruned"):
-        search.rerun_trial(result.folder.path, pruned[0]["number"])
+        search.rerun_trial(result.folder.path, pruned[0].number)
     report = search.TrialResult(result.folder, pruned[0]).as_dict()
     assert report["validation_mae"] is None
     assert synchronise(result.folder, None, best_numbers(result.folder)) == 10
@@ -351,15 +352,15 @@ def test_wilcoxon_prunes_after_some_repeats_and_keeps_what_ran_to_its_end(tmp_pa
         sampler={"name": "random", "in_flight": 2},
         pruner={"name": "wilcoxon", "p_threshold": 0.3},
     )
-    statuses = {record["status"] for record in result.records}
+    statuses = {record.status for record in result.records}
     assert statuses == {"completed", "pruned"}
     for record in result.records:
-        if record["status"] == "pruned":
-            assert record["pruned_at"] == 1
-            assert len(record["reports"]) == 2
+        if record.status == "pruned":
+            assert record.pruned_at == 1
+            assert len(record.reports) == 2
         else:
-            assert [step for step, _ in record["reports"]] == [0, 1, 2]
-            assert len(record["repeats"]) == 3
+            assert [step for step, _ in record.reports] == [0, 1, 2]
+            assert len(record.repeats) == 3
 
 
 def test_a_grid_ends_the_study(tmp_path):
@@ -370,7 +371,7 @@ def test_a_grid_ends_the_study(tmp_path):
         space={**GOOD_OR_BAD, "peak_rate": [0.05, 0.1], "l1": [1e-6, 1e-5]},
     )
     points = {
-        (record["parameters"]["peak_rate"], record["parameters"]["l1"]) for record in result.records
+        (record.parameters["peak_rate"], record.parameters["l1"]) for record in result.records
     }
     assert len(points) == result.counts.finished == 4
 
@@ -378,9 +379,9 @@ def test_a_grid_ends_the_study(tmp_path):
 def test_repeats_train_on_other_data_and_their_mean_counts(tmp_path):
     result = run(tmp_path / "study", trials=1, repeats=2)
     (record,) = result.records
-    errors = [repeat["validation_mae"] for repeat in record["repeats"]]
+    errors = [repeat.training.validation_mae for repeat in record.repeats]
     assert errors[0] != errors[1]
-    assert record["objectives"]["validation_mae"] == pytest.approx(np.mean(errors))
+    assert record.objectives["validation_mae"] == pytest.approx(np.mean(errors))
     assert search.rerun_trial(result.folder.path, 0).identical
 
 
@@ -394,7 +395,7 @@ write_trial, written = StudyFolder.write_trial, []
 
 def write_then_stop(self, record, networks):
     write_trial(self, record, networks)
-    written.append(record["number"])
+    written.append(record.number)
     if len(written) == int(after):
         os.kill(os.getpid(), getattr(signal, how))
 
@@ -460,11 +461,11 @@ def test_ray_workers_find_the_same_as_this_process(whole, tmp_path):
     assert time.monotonic() - started < 200
     same_threads = len(os.sched_getaffinity(0)) == 1
     for there, here in zip(result.records, whole.records, strict=False):
-        assert there["parameters"]["schedule"] == here["parameters"]["schedule"]
-        error = here["objectives"]["validation_mae"]
-        assert there["objectives"]["validation_mae"] == pytest.approx(error, rel=0.01)
-        if same_threads or there["shape"] == here["shape"]:
-            assert there["objectives"] == here["objectives"]
+        assert there.parameters["schedule"] == here.parameters["schedule"]
+        error = here.objectives["validation_mae"]
+        assert there.objectives["validation_mae"] == pytest.approx(error, rel=0.01)
+        if same_threads or there.shape == here.shape:
+            assert there.objectives == here.objectives
     import ray
 
     assert not ray.is_initialized()

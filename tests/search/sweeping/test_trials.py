@@ -5,23 +5,26 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from search.spec.tables import Prices
-from search.study.data import Budget
+from cellbox.models.training_record import Training
+from search.spec.tables import PricesTable
+from search.study.budget import Budget
+from search.study.record import RepeatRecord
+from search.sweeping.terms import StudyTerms, cost_of
 from search.sweeping.trials import (
     RunningTrial,
-    cost_of,
     finished_record,
     make_plan,
     objectives_of,
-    outcome_of,
     pruned_record,
     repeat_seed,
+    told_trial,
 )
-from search.tracking.trial_content import final_points, trial_metrics
+from search.tracking.trial_content import final_values, trial_metrics
 from search.workers.job import Finished, Report
 from tests.search.tiny import TWO_OBJECTIVES, spec
 
 PENALTY = 2.0
+TERMS = StudyTerms(n_trials=6, report_every=25, penalty=PENALTY, most_cost=12.0)
 # All of a study's data that a plan needs.
 DATA = SimpleNamespace(
     own=Budget(6, 2, 2), pool_rows={(0, 2): tuple(np.arange(8)[:, None]), (0, 1): tuple("abc")}
@@ -45,31 +48,32 @@ def finished(repeat=0, error=0.1, status="completed", metrics=METRICS):
         repeat=repeat,
         weights=np.full((2, 2), float(repeat)),
         amplitudes=np.ones(2),
-        repeat_record={
-            "seed": 10 + repeat,
-            "status": status,
-            "message": f"{status} {repeat}",
-            "steps": 100,
-            "validation_mae": error,
-            "selection_error": error,
-            "refinement": "Not refined.",
-            "noise": None,
-            "history": {},
-            "metrics": metrics,
-        },
+        record=RepeatRecord(
+            10 + repeat,
+            Training(
+                status=status,
+                message=f"{status} {repeat}",
+                steps=100,
+                validation_mae=error,
+                history={},
+                seconds=1.5,
+                compile_seconds=0.5,
+                selection_error=error,
+                refinement="Not refined.",
+            ),
+            metrics,
+        ),
         baselines=BASELINES,
         shape={"lanes": 2},
-        seconds=1.5,
-        compile_seconds=0.5,
         started=5.0,
     )
 
 
-def record_of(*repeats, spec_=None, most_cost=12.0):
+def record_of(*repeats):
     trial = RunningTrial(plan(), len(repeats))
     for one in repeats:
         trial.take_finished(one)
-    return finished_record(trial, spec_ or spec(), PENALTY, most_cost)
+    return finished_record(trial, spec(), TERMS, {})
 
 
 def test_a_plan_joins_fixed_training_settings_with_the_point():
@@ -90,21 +94,21 @@ def test_a_budget_takes_no_more_conditions_than_there_are():
 
 
 def test_cost_counts_conditions_measurements_and_perturbations():
-    prices = Prices(condition=10.0, measurement=2.0, perturbation=1.0)
+    prices = PricesTable(condition=10.0, measurement=2.0, perturbation=1.0)
     assert cost_of(Budget(5, 3, 4), prices) == 5 * (10 + 8 + 3)
     assert cost_of(Budget(5, None, 4), prices) == 5 * (10 + 8)
 
 
 def test_shares_are_means_over_repeats_and_none_where_they_are_not_known():
-    metrics = {**METRICS, "undetermined_share": 0.4, "wrong_basin_share": 0.5}
+    metrics = {**METRICS, "rounding_sensitive_share": 0.4, "wrong_basin_share": 0.5}
     first, second = finished(metrics=metrics), {**metrics, "wrong_basin_share": 1.0}
     record, _ = record_of(first, finished(1, metrics=second))
-    assert record["metrics"]["undetermined_share"] == pytest.approx(0.4)
-    assert record["metrics"]["wrong_basin_share"] == pytest.approx(0.75)
+    assert record.metrics["rounding_sensitive_share"] == pytest.approx(0.4)
+    assert record.metrics["wrong_basin_share"] == pytest.approx(0.75)
     record, _ = record_of(first, finished(1, metrics={**second, "wrong_basin_share": None}))
-    assert record["metrics"]["wrong_basin_share"] is None
-    shown = {point.key for point in final_points(trial_metrics(record))}
-    assert "undetermined_share" in shown
+    assert record.metrics["wrong_basin_share"] is None
+    shown = {value.key for value in final_values(trial_metrics(record))}
+    assert "rounding_sensitive_share" in shown
     assert "wrong_basin_share" not in shown
 
 
@@ -135,17 +139,17 @@ def test_a_report_that_comes_again_from_a_new_worker_is_not_judged_again():
 
 def test_a_completed_record_has_means_over_repeats_and_the_best_of_them():
     record, networks = record_of(finished(0, 0.3), finished(1, 0.1))
-    assert record["status"] == "completed"
-    assert record["objectives"] == {"validation_mae": pytest.approx(0.2)}
-    assert (record["best_repeat"], record["seed"], record["message"]) == (
+    assert record.status == "completed"
+    assert record.objectives == {"validation_mae": pytest.approx(0.2)}
+    assert (record.best_repeat, record.seed, record.message) == (
         1,
         11,
         "completed 1 Not refined.",
     )
-    assert record["metrics"]["test_mae"] == pytest.approx(0.2)
-    assert record["better_than_ridge"] is True
-    assert set(record["baselines"]) == {"mean", "ridge", "persistence"}
-    assert (record["seconds"], record["compile_seconds"]) == (3.0, 1.0)
+    assert record.metrics["test_mae"] == pytest.approx(0.2)
+    assert record.better_than_ridge is True
+    assert set(record.baselines) == {"mean", "ridge", "persistence"}
+    assert (record.seconds, record.compile_seconds) == (3.0, 1.0)
     assert networks.weights.shape == (2, 2, 2)
 
 
@@ -154,48 +158,49 @@ def test_repeats_may_finish_in_any_order():
         record_of(finished(0, 0.3), finished(1, 0.1)),
         record_of(finished(1, 0.1), finished(0, 0.3)),
     )
-    assert forward[0]["repeats"] == backward[0]["repeats"]
-    assert forward[0]["objectives"] == backward[0]["objectives"]
+    assert forward[0].repeats == backward[0].repeats
+    assert forward[0].objectives == backward[0].objectives
 
 
 @pytest.mark.parametrize("error", [None, 0.05])
 def test_a_diverged_trial_counts_with_the_penalty_whatever_it_had_before(error):
     record, _ = record_of(finished(0, error, "diverged"))
-    assert record["status"] == "diverged"
-    assert record["objectives"] == {"validation_mae": PENALTY}
-    assert outcome_of(record | {"marks": {}}).values == (PENALTY,)
+    assert record.status == "diverged"
+    assert record.objectives == {"validation_mae": PENALTY}
+    assert told_trial(record).values == (PENALTY,)
 
 
 def test_one_diverged_repeat_makes_the_trial_diverged_and_spoils_its_mean():
     record, _ = record_of(finished(0, 0.2), finished(1, None, "diverged"))
-    assert record["status"] == "diverged"
-    assert record["message"] == "diverged 1"
-    assert record["best_repeat"] == 0
-    assert record["objectives"]["validation_mae"] == pytest.approx((0.2 + PENALTY) / 2)
+    assert record.status == "diverged"
+    assert record.message == "diverged 1"
+    assert record.best_repeat == 0
+    assert record.objectives["validation_mae"] == pytest.approx((0.2 + PENALTY) / 2)
 
 
 def test_a_metric_that_one_repeat_lacks_is_null():
     record, _ = record_of(finished(0), finished(1, metrics={**METRICS, "pearson": None}))
-    assert record["metrics"]["pearson"] is None
+    assert record.metrics["pearson"] is None
 
 
 def test_a_pruned_record_tells_when_and_why_and_the_sampler_hears_its_reports():
     trial = RunningTrial(plan(), 1)
     trial.reports += [(25, 0.5), (50, 0.6)]
-    record = pruned_record(trial, 50, "too far behind") | {"marks": {"rung": 1}}
-    assert (record["status"], record["pruned_at"], record["message"]) == (
+    record = pruned_record(trial, 50, "too far behind", {"rung": 1})
+    assert (record.status, record.pruned_at, record.message) == (
         "pruned", 50, "too far behind",
     )  # fmt: skip
-    outcome = outcome_of(record)
-    assert outcome.pruned
-    assert outcome.values == ()
-    assert outcome.reports == ((25, 0.5), (50, 0.6))
-    assert outcome.marks == {"rung": 1}
+    told = told_trial(record)
+    assert told.pruned
+    assert told.values == ()
+    assert told.reports == ((25, 0.5), (50, 0.6))
+    assert told.marks == {"rung": 1}
 
 
-def test_completed_and_pruned_records_have_the_same_keys():
-    pruned = pruned_record(RunningTrial(plan(), 1), 50, "x")
-    assert set(record_of(finished())[0]) == set(pruned)
+def test_the_times_of_a_repeat_are_those_of_all_together_as_they_are_read_again():
+    record, _ = record_of(finished(0), finished(1))
+    assert [repeat.training.seconds for repeat in record.repeats] == [3.0, 3.0]
+    assert [repeat.training.compile_seconds for repeat in record.repeats] == [1.0, 1.0]
 
 
 def test_a_budget_that_meets_the_target_is_better_than_any_that_misses_it():

@@ -62,7 +62,7 @@ def test_study_is_one_run(finished):
         status_of(number) == "completed" for number in range(N_TRIALS)
     )
     assert parent.data.metrics["ridge_test_mae"] == 0.05
-    assert parent.data.metrics["best_test_mae"] == finished.record(1)["metrics"]["test_mae"]
+    assert parent.data.metrics["best_test_mae"] == finished.record(1).metrics["test_mae"]
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert {"spec.json", "trials.csv", "trials.json", "figures", "best"} <= names
     figures = {item.path for item in client.list_artifacts(parent.info.run_id, "figures")}
@@ -92,14 +92,14 @@ def test_each_trial_is_one_child(finished):
 def test_child_holds_its_record(finished):
     client, children = children_of(finished)
     record, run = finished.record(1), children[1]
-    assert run.data.params["peak_rate"] == str(record["parameters"]["peak_rate"])
+    assert run.data.params["peak_rate"] == str(record.parameters["peak_rate"])
     assert run.data.params["budget.time_points"] == "5"
     assert run.data.params["solver.solver"] == "tsit5"
-    assert run.data.metrics["validation_mae"] == record["metrics"]["validation_mae"]
-    assert run.data.metrics["cost"] == record["cost"]
+    assert run.data.metrics["validation_mae"] == record.metrics["validation_mae"]
+    assert run.data.metrics["cost"] == record.cost
     assert "auprc" not in run.data.metrics
     history = client.get_metric_history(run.info.run_id, "history/validation_mae")
-    recorded = record["repeats"][1]["history"]
+    recorded = record.repeats[1].training.history
     assert [point.step for point in history] == recorded["step"]
     assert [point.value for point in history] == recorded["validation_mae"]
     losses = client.get_metric_history(run.info.run_id, "history/training_loss")
@@ -116,7 +116,7 @@ def test_network_opens_without_pickle(finished, tmp_path):
         learned = finished.networks(1)
         np.testing.assert_array_equal(arrays["weights"], learned.weights[1])
         np.testing.assert_array_equal(arrays["amplitudes"], learned.amplitudes[1])
-        assert arrays["nodes"].tolist() == finished.read_json("study.json")["nodes"]
+        assert arrays["nodes"].tolist() == list(finished.study.nodes)
     table = client.download_artifacts(run_id, "network.csv", str(tmp_path))
     lines = Path(table).read_text("utf-8").splitlines()
     assert lines[0] == "source,target,weight"
@@ -218,7 +218,7 @@ def test_best_models_are_replaced(finished):
 
 
 def test_kept_models_are_ranked(finished):
-    errors = {number: finished.record(number)["metrics"]["validation_mae"] for number in BEST}
+    errors = {number: finished.record(number).metrics["validation_mae"] for number in BEST}
     assert kept_models(finished) == sorted(BEST, key=lambda number: errors[number])
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.spec.tables import Workers
+from search.spec.tables import WorkersTable
 from search.sweeping.trials import error_of
 from search.workers.executor import Executor, WorkerDied, WorkersLost
 from search.workers.inline import InlineExecutor
@@ -37,7 +37,7 @@ class TestInline(ExecutorContract):
 def ray_executor(data):
     from search.workers.ray_actors import RayCluster, RayExecutor
 
-    workers = Workers(count=2, lanes=LANES)
+    workers = WorkersTable(count=2, lanes=LANES)
     cluster = RayCluster(workers, num_cpus=2, object_store_memory=200_000_000)
     executor = RayExecutor(cluster, data, [LANES, LANES])
     yield executor
@@ -75,8 +75,8 @@ class TestRay(ExecutorContract):
             there = expected[key]
             if finished.shape == there.shape:
                 assert np.array_equal(finished.weights, there.weights)
-            error = there.repeat_record["validation_mae"]
-            assert finished.repeat_record["validation_mae"] == pytest.approx(error, rel=0.01)
+            error = there.record.training.validation_mae
+            assert finished.record.training.validation_mae == pytest.approx(error, rel=0.01)
 
     def test_jobs_of_a_killed_worker_are_trained_again(self, ray_executor, data, expected):
         ray_executor.notices.clear()
@@ -225,8 +225,8 @@ def test_a_descent_that_diverged_counts_with_what_least_squares_made_of_it(data)
     wild = diverging(data, 0)
     refined = replace(wild, settings=replace(wild.settings, refinement="select_edges"))
     found = run_all(InlineExecutor(data, LANES), [refined])
-    record = found[0, 0].repeat_record
-    assert record["status"] == "completed"
-    assert "found a network all the same" in record["message"]
-    assert record["selection_error"] < 0.1
-    assert error_of(found[0, 0], 9.0, "selection_error") == record["selection_error"]
+    training = found[0, 0].record.training
+    assert training.status == "completed"
+    assert "found a network all the same" in training.message
+    assert training.selection_error < 0.1
+    assert error_of(found[0, 0], 9.0, "selection_error") == training.selection_error

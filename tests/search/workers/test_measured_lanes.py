@@ -29,7 +29,7 @@ def study(tmp_path_factory):
 
 
 def lanes_of(folder, number):
-    return folder.record(number)["shape"]["lanes"]
+    return folder.record(number).shape["lanes"]
 
 
 def test_the_plan_is_said_recorded_and_followed(study):

@@ -1,0 +1,286 @@
+"""What is kept of a finished trial, and of the study that it belongs to, as typed values.
+
+On disk they are `trials/000012/record.json` and `study.json`. This is the one place that reads and
+writes them, so that nobody else needs to know their keys. Reading loads no JAX, whose device is
+not yet settled where a trial is to be trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellbox.models.training_record import Training
+from search.study.budget import Budget
+from search.study.checked_json import (
+    LIST,
+    NUMBER,
+    NUMBERS,
+    TABLE,
+    TEXT,
+    TEXTS,
+    TRUTH,
+    WHOLE,
+    CheckedTable,
+    Kind,
+    one_of,
+    read_table,
+)
+
+if TYPE_CHECKING:
+    from search.spec.space import Value
+
+_REPORTS = Kind(
+    "a list of steps with their values",
+    lambda value: (
+        LIST.holds(value)
+        and all(
+            LIST.holds(pair) and len(pair) == 2 and WHOLE.holds(pair[0]) and NUMBER.holds(pair[1])
+            for pair in value
+        )
+    ),
+)
+_HISTORY = Kind(
+    "an object of equally long lists",
+    lambda value: (
+        TABLE.holds(value)
+        and all(map(LIST.holds, value.values()))
+        and len({len(of_key) for of_key in value.values()}) <= 1
+    ),
+)
+
+
+@dataclass(frozen=True)
+class RepeatRecord:
+    """One training of a trial.
+
+    training: how it went; its times are those of all repeats together, since no file tells more.
+    metrics: as `cellbox.evaluate` gives them.
+    """
+
+    seed: int
+    training: Training
+    metrics: dict[str, Any]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the training diverged."""
+        return self.training.status == "diverged"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A finished trial.
+
+    parameters: the point of the space. settings: all of `cellbox.Settings`, as plain values.
+    cost: of the budget. status: "completed", "pruned" or "diverged"; message: why.
+    objectives: what the sampler minimises, by name; empty where the trial was pruned.
+    reports: steps, and what the pruner was told at them. pruned_at: the step of the last one.
+    seed: of the best repeat. shape: all that numbers depend on beside settings, data and seed;
+        None where the trial was pruned before any repeat had ended.
+    seconds, compile_seconds: of all repeats. started, finished: seconds since 1970.
+    best_repeat: its place among the repeats. metrics: means over repeats, None where one has none.
+    baselines, better_than_ridge: as `cellbox.evaluation.verdict.beside_baselines` gives them.
+    marks: what the pruner noted on the trial.
+    """
+
+    number: int
+    parameters: dict[str, Value]
+    settings: dict[str, Any]
+    budget: Budget
+    cost: float
+    status: str
+    message: str
+    objectives: dict[str, float]
+    reports: tuple[tuple[int, float], ...]
+    pruned_at: int | None
+    seed: int | None
+    shape: dict[str, Any] | None
+    seconds: float | None
+    compile_seconds: float | None
+    started: float
+    finished: float
+    repeats: tuple[RepeatRecord, ...]
+    best_repeat: int | None
+    metrics: dict[str, Any]
+    baselines: dict[str, Any] | None
+    better_than_ridge: bool | None
+    marks: dict[str, Any]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the trial ran to its end and did not diverge."""
+        return self.status == "completed"
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the trial was ended early."""
+        return self.status == "pruned"
+
+    @property
+    def best(self) -> RepeatRecord | None:
+        """The repeat with the smallest error; None where the trial was pruned."""
+        return None if self.best_repeat is None else self.repeats[self.best_repeat]
+
+    @property
+    def budget_parameters(self) -> dict[str, int | None]:
+        """The budget by the names that its parts have among parameters."""
+        return {f"budget.{axis}": value for axis, value in self.budget.as_dict().items()}
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Metrics beside baselines, as `cellbox.evaluation.verdict.verdict` takes them."""
+        return {
+            **self.metrics,
+            "baselines": self.baselines,
+            "better_than_ridge": self.better_than_ridge,
+        }
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What holds for a whole study, settled when it begins.
+
+    format: rises when trials are trained in another way. id: tells the study from others of the
+        same name. data: fingerprint of its data. created: seconds since 1970.
+    own_budget: the budget of a trial that searches none. truth: whether the true network is known.
+    penalty: the error that a diverged trial counts with (log ratio).
+    baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
+    """
+
+    format: int
+    id: str
+    data: str
+    created: float
+    nodes: tuple[str, ...]
+    objectives: tuple[str, ...]
+    own_budget: Budget
+    truth: bool
+    penalty: float
+    baselines: dict[str, Any]
+
+
+def trial_as_json(record: TrialRecord) -> dict[str, Any]:
+    """A trial's record as its file holds it."""
+    return {
+        **vars(record),
+        "budget": record.budget.as_dict(),
+        "reports": [list(report) for report in record.reports],
+        "repeats": [_repeat_as_json(repeat) for repeat in record.repeats],
+    }
+
+
+def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
+    training = repeat.training
+    return {
+        "seed": repeat.seed,
+        "status": training.status,
+        "message": training.message,
+        "steps": training.steps,
+        "validation_mae": training.validation_mae,
+        "selection_error": training.selection_error,
+        "refinement": training.refinement,
+        "noise": training.noise,
+        "history": training.history,
+        "metrics": repeat.metrics,
+    }
+
+
+def read_trial(file: Path) -> TrialRecord:
+    """Read a trial's record.json. Raises InputError naming the key that cannot be used."""
+    folder = f"{file.parent.parent.name}/{file.parent.name}"
+    fix = (
+        f"Remove the folder {folder} to train the trial again, or, where the sampler has learned "
+        "from it already, bring the file back"
+    )
+    table = read_table(file, fix)
+    seconds = table.take("seconds", NUMBER.or_null())
+    compile_seconds = table.take("compile_seconds", NUMBER.or_null())
+    repeats = tuple(
+        _read_repeat(repeat, seconds or 0.0, compile_seconds or 0.0)
+        for repeat in table.tables("repeats")
+    )
+    places = Kind(
+        f"the place of one of {len(repeats)} repeats",
+        lambda value: WHOLE.holds(value) and 0 <= value < len(repeats),
+    )
+    return TrialRecord(
+        number=table.take("number", WHOLE),
+        parameters=table.take("parameters", TABLE),
+        settings=table.take("settings", TABLE),
+        budget=_read_budget(table.table("budget")),
+        cost=table.take("cost", NUMBER),
+        status=table.take("status", one_of("completed", "pruned", "diverged")),
+        message=table.take("message", TEXT),
+        objectives=table.take("objectives", NUMBERS),
+        reports=tuple((step, value) for step, value in table.take("reports", _REPORTS)),
+        pruned_at=table.take("pruned_at", WHOLE.or_null()),
+        seed=table.take("seed", WHOLE.or_null()),
+        shape=table.take("shape", TABLE.or_null()),
+        seconds=seconds,
+        compile_seconds=compile_seconds,
+        started=table.take("started", NUMBER),
+        finished=table.take("finished", NUMBER),
+        repeats=repeats,
+        best_repeat=table.take("best_repeat", places.or_null()),
+        metrics=table.take("metrics", TABLE),
+        baselines=table.take("baselines", TABLE.or_null()),
+        better_than_ridge=table.take("better_than_ridge", TRUTH.or_null()),
+        marks=table.take("marks", TABLE),
+    )
+
+
+def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) -> RepeatRecord:
+    return RepeatRecord(
+        seed=table.take("seed", WHOLE),
+        training=Training(
+            status=table.take("status", one_of("completed", "stopped_early", "diverged")),
+            message=table.take("message", TEXT),
+            steps=table.take("steps", WHOLE),
+            validation_mae=table.take("validation_mae", NUMBER.or_null()),
+            history=table.take("history", _HISTORY),
+            seconds=seconds,
+            compile_seconds=compile_seconds,
+            selection_error=table.take("selection_error", NUMBER.or_null()),
+            refinement=table.take("refinement", TEXT),
+            noise=table.take("noise", NUMBER.or_null()),
+        ),
+        metrics=table.take("metrics", TABLE),
+    )
+
+
+def _read_budget(table: CheckedTable) -> Budget:
+    return Budget(
+        conditions=table.take("conditions", WHOLE),
+        perturbed_nodes=table.take("perturbed_nodes", WHOLE.or_null()),
+        time_points=table.take("time_points", WHOLE),
+    )
+
+
+def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
+    """A study's record as its file holds it."""
+    return {
+        **vars(record),
+        "nodes": list(record.nodes),
+        "objectives": list(record.objectives),
+        "own_budget": record.own_budget.as_dict(),
+    }
+
+
+def read_study(file: Path) -> StudyRecord:
+    """Read a study.json. Raises InputError naming the key that cannot be used."""
+    table = read_table(file, "Bring the file back, or begin a new study")
+    return StudyRecord(
+        format=table.take("format", WHOLE),
+        id=table.take("id", TEXT),
+        data=table.take("data", TEXT),
+        created=table.take("created", NUMBER),
+        nodes=tuple(table.take("nodes", TEXTS)),
+        objectives=tuple(table.take("objectives", TEXTS)),
+        own_budget=_read_budget(table.table("own_budget")),
+        truth=table.take("truth", TRUTH),
+        penalty=table.take("penalty", NUMBER),
+        baselines=table.take("baselines", TABLE),
+    )

@@ -1,0 +1,66 @@
+"""Where a study begins, or goes on: what it is, settled once and checked by every later run."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import replace
+
+from cellbox.data.readers import write_tidy
+from cellbox.errors import refuse
+from cellbox.evaluation.report import evaluate_baselines
+from search.spec.tables import Spec
+from search.study.data import StudyData
+from search.study.folder import StudyFolder
+from search.study.record import StudyRecord
+from search.sweeping.terms import StudyTerms
+from search.sweeping.trials import objective_names
+from search.tracking.credentials import without_credentials_inside
+
+# Rises when trials are trained in another way, so that no study mixes the two.
+_FORMAT = 2
+
+
+def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms) -> StudyRecord:
+    """Write what the study is, or check that it is still the same.
+
+    Raises InputError where its trials were trained in another way, or on other data.
+    """
+    # First of all, since a folder with files but without a spec is taken for someone else's.
+    folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
+    if folder.has("study.json"):
+        return _checked(folder, data)
+    whole, split = data.training_set(*data.indices(data.own, repeat=0))
+    write_tidy(replace(whole, split=split), folder.data, overwrite=True)
+    study = StudyRecord(
+        format=_FORMAT,
+        id=uuid.uuid4().hex,
+        data=data.fingerprint(),
+        created=time.time(),
+        nodes=whole.nodes,
+        objectives=tuple(objective_names(spec)),
+        own_budget=data.own,
+        truth=whole.truth is not None,
+        penalty=terms.penalty,
+        baselines=evaluate_baselines(whole, split),
+    )
+    folder.write_study(study)
+    return study
+
+
+def _checked(folder: StudyFolder, data: StudyData) -> StudyRecord:
+    """The study that was begun before."""
+    study = folder.study
+    if study.format != _FORMAT:
+        raise refuse(
+            str(folder.path),
+            "the study was started by a version of this program that trains in another way",
+            "Go on with that version, or begin a new study",
+        )
+    if study.data != data.fingerprint():
+        raise refuse(
+            str(folder.path),
+            "the data are not those the study was started with",
+            "Choose another folder with --study, or bring the earlier data back",
+        )
+    return study

@@ -190,6 +190,21 @@ def bifurcating():
     return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
 
 
+def test_what_a_trial_saw_stands_beside_what_it_is_judged_on(simulated):
+    rows, times = simulated.indices(Budget(2, 1, 2), 1)
+    whole, split = simulated.training_set(rows, times)
+    assert np.array_equal(whole.perturbations[split.training], simulated.perturbations[rows])
+    seen = whole.measurements[split.training]
+    # Of two times, 10 and 20, the study's own four have both.
+    assert np.isnan(seen).all(axis=(0, 2)).tolist() == [True, False, True, False]
+
+
+@pytest.fixture(scope="module")
+def bifurcating():
+    """A study of BF, of which some conditions are rounding-sensitive in every part."""
+    return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
+
+
 def test_rounding_sensitive_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
     held_out = bifurcating.evaluation
     rounding_sensitive = held_out.rounding_sensitive[held_out.split.validation]

@@ -190,37 +190,22 @@ def bifurcating():
     return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
 
 
-def test_what_a_trial_saw_stands_beside_what_it_is_judged_on(simulated):
-    rows, times = simulated.indices(Budget(2, 1, 2), 1)
-    whole, split = simulated.training_set(rows, times)
-    assert np.array_equal(whole.perturbations[split.training], simulated.perturbations[rows])
-    seen = whole.measurements[split.training]
-    # Of two times, 10 and 20, the study's own four have both.
-    assert np.isnan(seen).all(axis=(0, 2)).tolist() == [True, False, True, False]
-
-
-@pytest.fixture(scope="module")
-def bifurcating():
-    """A study of BF, of which some conditions are rounding-sensitive in every part."""
-    return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
-
-
 def test_rounding_sensitive_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
     held_out = bifurcating.evaluation
-    rounding_sensitive = held_out.rounding_sensitive[held_out.split.validation]
+    rounding_sensitive = held_out.rounding_sensitive[bifurcating.split.validation]
     assert 0 < rounding_sensitive.sum() < len(rounding_sensitive)
     assert 0.3 < bifurcating.rounding_sensitive.mean() < 0.6
     rows, _ = bifurcating.indices(bifurcating.own, 0)
     assert bifurcating.rounding_sensitive[rows].any()
     pool = Worker(bifurcating, n_lanes=1)._pool("float32")
     assert len(pool.perturbations) == len(bifurcating.perturbations)
-    left = held_out.split.validation[~rounding_sensitive]
+    left = bifurcating.split.validation[~rounding_sensitive]
     assert np.allclose(pool.validation_perturbations, held_out.perturbations[left])
 
 
 def test_the_penalty_of_a_diverged_trial_is_of_determined_rows(bifurcating):
     held_out = bifurcating.evaluation
-    kept = held_out.measurements[validation_rows(held_out, held_out.split)]
+    kept = held_out.measurements[validation_rows(held_out, bifurcating.split)]
     assert penalty_of(bifurcating) == pytest.approx(2 * np.abs(kept).mean())
 
 

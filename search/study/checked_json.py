@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.errors import refuse
+from cellbox.scores.metric_names import current_metric_names
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def read_table(file: Path, fix: str) -> CheckedTable:
     fix: what the user can do about it.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"), object_hook=current_metric_names)
     except FileNotFoundError as error:
         raise refuse(str(file), "expected this file, found none", fix) from error
     except ValueError as error:

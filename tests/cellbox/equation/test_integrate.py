@@ -125,6 +125,7 @@ def test_a_solve_that_needs_more_steps_than_allowed_says_so():
     assert not reached
 
 
+@pytest.mark.wrong_types
 def test_impossible_settings_are_refused_all_at_once_with_what_was_found():
     with pytest.raises(InputError) as refused:
         SolverSettings(
@@ -143,6 +144,7 @@ def test_impossible_settings_are_refused_all_at_once_with_what_was_found():
     assert all(found in str(refused.value) for found in ("'rk4'", "'small'", "-0.1", "tsit5"))
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -34,6 +34,7 @@ def test_each_of_diffraxs_adjoints_trains_a_sweep_on_ray_to_about_the_same_error
         errors[adjoint] = [record.objectives["validation_mae"] for record in result.records]
         best = result.best.record
         assert best.metrics["test_mae"] < best.baselines["mean"]["test_mae"], adjoint
-    # All begin alike, and rounding alone leads trainings some per cent apart.
+    # Loose on purpose: 4.9 % lay between the two exact adjoints after these 60 steps, and why was
+    # not examined. That gradients agree is the matter of test_default_gradient.
     for adjoint in ("recursive_checkpoint", "backsolve"):
         np.testing.assert_allclose(errors[adjoint], errors["direct"], rtol=0.2, err_msg=adjoint)

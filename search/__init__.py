@@ -18,22 +18,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.console.interrupts import Interrupted
     from search.reproduction.result import Reproduction
     from search.reproduction.running import reproduce
     from search.spec.reading import make_spec, read_spec
     from search.spec.tables import Spec
     from search.study.result import SweepResult, TrialResult
     from search.sweeping.rerun import Rerun, rerun_trial
-    from search.sweeping.run import Interrupted, sweep
+    from search.sweeping.run import sweep
 
 _HOMES = {
+    "search.console.interrupts": ("Interrupted",),
     "search.reproduction.result": ("Reproduction",),
     "search.reproduction.running": ("reproduce",),
     "search.sweeping.rerun": ("Rerun", "rerun_trial"),
     "search.study.result": ("SweepResult", "TrialResult"),
     "search.spec.tables": ("Spec",),
     "search.spec.reading": ("make_spec", "read_spec"),
-    "search.sweeping.run": ("Interrupted", "sweep"),
+    "search.sweeping.run": ("sweep",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.errors import refuse
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, possible_edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Dataset:
         nodes); headline metrics leave them out.
     allowed_edges: which entries of W may be non-zero, or None for all.
     noise_free: the exact response where the data were simulated, else None.
-    undetermined: rows whose response rounding decides (see
+    rounding_sensitive: rows whose response rounding decides (see
         `cellbox.data.rounding_sensitivity`); None where that is not known, as of measured data.
     truth: the network that made the data where it is known, else None. Reported, never used.
     split: the split that came with the data, if one did.
@@ -54,7 +54,7 @@ class Dataset:
     activity_nodes: Bool[np.ndarray, " n_nodes"]
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
     noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
-    undetermined: Bool[np.ndarray, " n_rows"] | None = None
+    rounding_sensitive: Bool[np.ndarray, " n_rows"] | None = None
     truth: Network | None = None
     split: Split | None = None
     name: str = "data"
@@ -75,9 +75,15 @@ class Dataset:
         return ~self.activity_nodes
 
     @property
-    def determined(self) -> Bool[np.ndarray, " n_rows"]:
-        """Rows that a model can be judged by: all that are not known to be undetermined."""
-        return np.ones(self.n_rows, bool) if self.undetermined is None else ~self.undetermined
+    def judged(self) -> Bool[np.ndarray, " n_rows"]:
+        """Rows that a model can be judged by: all that are not known to be rounding-sensitive."""
+        known = self.rounding_sensitive
+        return np.ones(self.n_rows, bool) if known is None else ~known
+
+    @property
+    def possible_edges(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+        """Which entries of W[target, source] may be edges: all where none are forbidden."""
+        return possible_edges(self.n_nodes, self.allowed_edges)
 
     @cached_property
     def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:
@@ -96,24 +102,25 @@ class Dataset:
 
     def rows(self, rows: Int[np.ndarray, " n_chosen"]) -> Dataset:
         """The dataset of these rows alone, in this order, without the split it came with."""
+        sensitive = self.rounding_sensitive
         return replace(
             self,
             perturbations=self.perturbations[rows],
             measurements=self.measurements[rows],
             row_names=tuple(self.row_names[row] for row in rows),
             noise_free=None if self.noise_free is None else self.noise_free[rows],
-            undetermined=None if self.undetermined is None else self.undetermined[rows],
+            rounding_sensitive=None if sensitive is None else sensitive[rows],
             split=None,
         )
 
 
 def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]:
-    """The validation rows that choose between models: the determined ones, or all if none is.
+    """The validation rows that choose between models: those that can judge, or all if none can.
 
-    The end state of an undetermined row is a matter of luck, and so would be the choice.
+    The end state of a rounding-sensitive row is a matter of luck, and so would be the choice.
     """
-    determined = split.validation[data.determined[split.validation]]
-    return determined if len(determined) else split.validation
+    judged = split.validation[data.judged[split.validation]]
+    return judged if len(judged) else split.validation
 
 
 def _number_in_order(keys: np.ndarray) -> Int[np.ndarray, " n_rows"]:

@@ -24,7 +24,7 @@ _GLANCES = 3
 _SUSPICIOUS = 0.05
 
 
-def undetermined_conditions(
+def rounding_sensitive_conditions(
     network: Network,
     perturbations: Float[np.ndarray, "n_rows n_nodes"],
     times: Float[np.ndarray, " n_times"],
@@ -39,20 +39,20 @@ def undetermined_conditions(
 
     Each node is moved by itself, in float64, since moving all of them alike keeps the symmetry
     that holds a row on a ridge. A row counts by its largest change over moved nodes, measured
-    times and nodes. A row that cannot be solved from one of these starts is undetermined.
+    times and nodes. A row that cannot be solved from one of these starts is rounding-sensitive.
     """
     least = max(noise, LEAST_CHANGE)
     n_rows, n_nodes = perturbations.shape
     suspected = np.flatnonzero(_glance(network, perturbations, times, exact) > _SUSPICIOUS * least)
     rows, nodes = np.repeat(suspected, n_nodes), np.tile(np.arange(n_nodes), len(suspected))
-    undetermined = np.zeros(n_rows, bool)
+    sensitive = np.zeros(n_rows, bool)
     for first in range(0, len(rows), n_rows):
         # Always as many as there are rows, so that the program that made `exact` does this too.
         chosen = np.arange(first, first + n_rows) % len(rows)
         row, start = rows[chosen], DISPLACEMENT * np.eye(n_nodes)[nodes[chosen]]
         change = _change(network, perturbations[row], times, exact[row], start)
-        undetermined[row[change > least]] = True
-    return undetermined
+        sensitive[row[change > least]] = True
+    return sensitive
 
 
 def _glance(

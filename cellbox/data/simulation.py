@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.design import check_perturbed, draw_design
-from cellbox.data.rounding_sensitivity import undetermined_conditions
+from cellbox.data.rounding_sensitivity import rounding_sensitive_conditions
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
 from cellbox.errors import InputError, Problem, refuse
@@ -41,7 +41,7 @@ def simulate(
     again as many, from the same design. n_perturbed: perturbed nodes per condition.
     noise: standard deviation of the Gaussian noise on every value. The exact responses
     (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth. Conditions
-    that rounding decides are marked (see `undetermined_conditions`).
+    that rounding decides are marked (see `rounding_sensitive_conditions`).
     n_replicates: measurements of every condition, each with noise of its own, in rows that
     follow one another. design: "paper" or "balanced"; see `draw_design`.
 
@@ -55,7 +55,7 @@ def simulate(
     drawn = draw_design(n_all, len(network.nodes), random, kind=design)
     perturbations = drawn.perturbations(n_perturbed)
     times = equal_times(n_times, horizon)
-    exact, undetermined = exact_responses(network, perturbations, times, noise=noise, name=name)
+    exact, sensitive = exact_responses(network, perturbations, times, noise=noise, name=name)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part]
     cut = np.array([n_conditions, n_conditions + n_held_out])
@@ -68,7 +68,7 @@ def simulate(
         row_names=tuple(_row_names(n_all, n_replicates)),
         activity_nodes=np.zeros(len(network.nodes), bool),
         noise_free=exact,
-        undetermined=undetermined[part],
+        rounding_sensitive=sensitive[part],
         truth=network,
         split=Split(training=rows[0], validation=rows[1], test=rows[2]),
         name=name,
@@ -96,16 +96,18 @@ def exact_responses(
     noise: float,
     name: str,
 ) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"]]:
-    """The exact responses (log ratio) at `times` (model time units), and which are undetermined.
+    """The exact responses (log ratio) at `times`, and which are rounding-sensitive.
 
-    noise: standard deviation of a measurement (log ratio); see `undetermined_conditions`.
+    times: in model time units.
+
+    noise: standard deviation of a measurement (log ratio); see `rounding_sensitive_conditions`.
     name: what is simulated, for people.
 
     Raises InputError for a network too stiff to solve.
     """
     exact = responses(network, perturbations, times)
     _refuse_unsolved(exact, name)
-    return exact, undetermined_conditions(network, perturbations, times, exact, noise)
+    return exact, rounding_sensitive_conditions(network, perturbations, times, exact, noise)
 
 
 def _refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:

@@ -40,7 +40,7 @@ def with_total_dose(data: Dataset) -> Dataset:
             "Leave the total dose out",
         )
     allowed = np.zeros((n_nodes + 1, n_nodes + 1), bool)
-    allowed[:n_nodes, :n_nodes] = True if data.allowed_edges is None else data.allowed_edges
+    allowed[:n_nodes, :n_nodes] = data.possible_edges
     allowed[:n_nodes, n_nodes] = data.measured_nodes
     noise_free = data.noise_free
     return replace(

@@ -24,7 +24,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float
 
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network
-from cellbox.storage.compilation import keep_compiled_programs
 
 RTOL = 1e-7
 # Between two measurements; what needs more is too stiff to be worth waiting for.
@@ -49,7 +48,6 @@ def sensitivities(
     times: ascending, in the model's time unit. The last axis of the derivatives is W row by row,
     then α: n_nodes² + n_nodes parameters. A row that the solver could not finish is NaN.
     """
-    keep_compiled_programs()
     with precision_context("float64"):
         number = partial(jnp.asarray, dtype=jnp.float64)
         states, jacobian, reached = _on_arrays(

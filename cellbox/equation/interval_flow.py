@@ -24,7 +24,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cellbox.equation.solver_settings import precision_context
-from cellbox.storage.compilation import keep_compiled_programs
 
 # The longest step of a state, in the model's time unit; of a transition twice this.
 _LONGEST_STEP = 0.125
@@ -69,7 +68,6 @@ def ends(
 
 
 def _in_batches(program, weights, amplitudes, starts, perturbations, durations) -> list[np.ndarray]:
-    keep_compiled_programs()
     n_intervals = len(starts)
     padding = [(0, -n_intervals % _BATCH)]
     parts = []

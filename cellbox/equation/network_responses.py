@@ -13,7 +13,6 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.solver_settings import EXACT, SolverSettings, precision_context
 from cellbox.networks.network import Network
-from cellbox.storage.compilation import keep_compiled_programs
 
 
 def responses(
@@ -30,7 +29,6 @@ def responses(
     Each row is integrated by itself, so that it does not depend on the rows beside it. A row
     that the solver could not finish is NaN.
     """
-    keep_compiled_programs()
     with precision_context(solver.precision):
         number = partial(jnp.asarray, dtype=solver.dtype)
         parameters = Parameters(number(network.weights), jnp.log(number(network.amplitudes)))

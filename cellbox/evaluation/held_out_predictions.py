@@ -16,7 +16,7 @@ from cellbox.data.split_schemes import HeldOut
 from cellbox.data.total_dose import with_total_dose
 from cellbox.scores.baselines import baselines
 from cellbox.settings import Settings
-from cellbox.training.fit_ensemble import Progress, fit_ensemble
+from cellbox.training.fit_ensemble import OnEnsembleProgress, fit_ensemble
 
 ENSEMBLE, MEAN, RIDGE = "CellBox", "mean", "ridge"
 RIDGE_WITH_DOSE = "ridge with total dose"
@@ -43,7 +43,7 @@ def predict_held_out(
     data: Dataset,
     held_out: HeldOut,
     entrant: Entrant,
-    on_progress: Progress | None = None,
+    on_progress: OnEnsembleProgress | None = None,
 ) -> dict[str, Float[np.ndarray, "n_test_rows n_times n_nodes"]]:
     """Predictions (log ratio) of the held-out rows by each model, by its name.
 

@@ -32,7 +32,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     with them. What needs a truth that is not there is None, and so is an error that is not
     finite because the model could not be solved. The names are an interface.
 
-    undetermined_share: share of the test rows that are undetermined (see
+    rounding_sensitive_share: share of the test rows that are rounding-sensitive (see
         `cellbox.data.rounding_sensitivity`), which neither test_mae_noise_free nor
         wrong_basin_share counts; None where not known.
     wrong_basin_share: share of the others in which some node is off by more than half its true
@@ -42,7 +42,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
-    report["undetermined_share"] = _undetermined_share(data, split)
+    report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
     report["unsteady_share"] = _unsteady_share(model, predicted, data, split)
     every = _every_node(data)
@@ -79,14 +79,14 @@ def _scores(
     nodes: Bool[np.ndarray, " n_nodes"],
 ) -> dict[str, float | None]:
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
-    measured, determined = data.measurements[split.test], data.determined[split.test]
-    return _plain(prediction_score(predicted, measured, noise_free, nodes, determined))
+    measured, judged = data.measurements[split.test], data.judged[split.test]
+    return _plain(prediction_score(predicted, measured, noise_free, nodes, judged))
 
 
-def _undetermined_share(data: Dataset, split: Split) -> float | None:
-    if data.undetermined is None or not len(split.test):
+def _rounding_sensitive_share(data: Dataset, split: Split) -> float | None:
+    if data.rounding_sensitive is None or not len(split.test):
         return None
-    return float(data.undetermined[split.test].mean())
+    return float(data.rounding_sensitive[split.test].mean())
 
 
 def _wrong_basin_share(
@@ -94,11 +94,11 @@ def _wrong_basin_share(
 ) -> float | None:
     if data.truth is None or data.noise_free is None:
         return None
-    determined, nodes = data.determined[split.test], data.measured_nodes
+    judged, nodes = data.judged[split.test], data.measured_nodes
     exact = data.noise_free[split.test]
     return wrong_basin_share(
-        predicted[determined, -1][:, nodes],
-        exact[determined, -1][:, nodes],
+        predicted[judged, -1][:, nodes],
+        exact[judged, -1][:, nodes],
         in_order_of(data.truth, data.nodes).amplitudes[nodes],
     )
 

@@ -19,7 +19,6 @@ from cellbox.errors import refuse
 from cellbox.identifiability.design_findings import (
     NodeFinding,
     node_findings,
-    possible_edges,
     training_rows,
 )
 from cellbox.identifiability.design_report import (
@@ -68,7 +67,7 @@ def check_design(
     rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2))]
     found = node_findings(data, rows)
     errors = _errors(data, rows, guess, noise)
-    allowed = possible_edges(data)
+    allowed = data.possible_edges
     return DesignReport(
         data=data.name,
         n_rows=len(rows),
@@ -139,7 +138,7 @@ def _errors(
     if noise is None:
         blank = replace(blank, noise_from=None)
     # What rounding decides is no matter of small changes of W, which is all that is looked at.
-    rows = rows[data.determined[rows]]
+    rows = rows[data.judged[rows]]
     reason = _no_errors(data, rows, guess)
     if reason is not None:
         return replace(blank, reason=reason)
@@ -159,7 +158,7 @@ def _errors(
     if noise == 0:
         reason = "Edges have no standard errors: half of the residuals are 0. Give the noise."
         return replace(blank, reason=reason)
-    chosen = np.append(possible_edges(data).ravel(), np.ones(n, bool))
+    chosen = np.append(data.possible_edges.ravel(), np.ones(n, bool))
     errors = np.full(len(chosen), np.nan)
     errors[chosen] = standard_errors(matrix[np.ix_(chosen, chosen)] / noise**2)
     return replace(blank, of_weights=errors[: n * n].reshape(n, n), of_amplitudes=errors[n * n :])

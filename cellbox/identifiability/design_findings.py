@@ -97,7 +97,7 @@ def node_findings(
     measured = ~np.isnan(data.measurements[rows])
     rows, measured = rows[measured.any(axis=(1, 2))], measured[measured.any(axis=(1, 2))]
     perturbed = (data.perturbations[rows] != 0).any(axis=0)
-    n_sources = possible_edges(data).sum(axis=1)
+    n_sources = data.possible_edges.sum(axis=1)
     n_values = _telling_values(data, rows, measured)
     findings = []
     for index, node in enumerate(data.nodes):
@@ -117,13 +117,6 @@ def node_findings(
         if reasons:
             findings.append(NodeFinding(node, tuple(reasons)))
     return tuple(findings)
-
-
-def possible_edges(data: Dataset) -> Bool[np.ndarray, "n_nodes n_nodes"]:
-    """Which entries of W[target, source] may be edges."""
-    if data.allowed_edges is None:
-        return np.ones((data.n_nodes, data.n_nodes), bool)
-    return data.allowed_edges
 
 
 def coverage_sentences(findings: Sequence[NodeFinding], n_nodes: int) -> list[str]:

@@ -20,7 +20,6 @@ from jaxtyping import Array, Bool, Float
 from cellbox.equation.forward_sensitivity import row_and_sensitivities
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network
-from cellbox.storage.compilation import keep_compiled_programs
 
 #: Above this condition number of the information matrix, its inverse is not to be trusted.
 LARGEST_CONDITION_NUMBER = 1e12
@@ -78,7 +77,6 @@ def states_and_information(
     # Each perturbation is integrated once, however often its values were measured.
     counts = np.zeros((len(conditions), *measured.shape[1:]), int)
     np.add.at(counts, condition_of_row, measured)
-    keep_compiled_programs()
     with precision_context("float64"):
         number = partial(jnp.asarray, dtype=jnp.float64)
         states, summed = _summed(

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cellbox.errors import refuse
 from cellbox.storage.csv_tables import (
@@ -73,6 +73,13 @@ def network_of_edges(
     for (source, target), weight in edges.items():
         weights[index[target], index[source]] = weight
     return Network(nodes, weights, np.full(len(nodes), float(amplitude)))
+
+
+def possible_edges(
+    n_nodes: int, allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None
+) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    """Which entries of W[target, source] may be edges: those allowed, or all where None."""
+    return np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
 
 
 def in_order_of(network: Network, nodes: tuple[str, ...]) -> Network:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.multiple_shooting import MultipleShooting, Point, least_squares
 
 # The share of intervals that hold the true value.
@@ -63,7 +63,7 @@ def edge_intervals(
     None where there are not more measured values than parameters, or no network can be solved.
     """
     n_weights = problem.n_nodes**2
-    allowed = np.ones(n_weights, bool) if allowed_edges is None else allowed_edges.ravel()
+    allowed = possible_edges(problem.n_nodes, allowed_edges).ravel()
     free = np.concatenate([allowed, np.ones(problem.n_nodes, bool)])
     if problem.n_values <= free.sum():
         return None

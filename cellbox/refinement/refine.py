@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
 from cellbox.refinement.edge_selection import (
     information_criterion,
@@ -129,7 +129,7 @@ class _Search:
         allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
     ):
         n_nodes = problem.n_nodes
-        allowed = np.ones((n_nodes, n_nodes), bool) if allowed_edges is None else allowed_edges
+        allowed = possible_edges(n_nodes, allowed_edges)
         self._problem = problem
         self._point = problem.point(start)
         self._is_weight = np.arange(n_nodes**2 + n_nodes) < n_nodes**2

@@ -79,11 +79,11 @@ def score_baselines(
     scored = data.measured_nodes if nodes_mask is None else nodes_mask
     measured = data.measurements[split.test]
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
-    determined = data.determined[split.test]
+    judged = data.judged[split.test]
     return {
         name: None
         if predicted is None
-        else prediction_score(predicted, measured, noise_free, scored, determined)
+        else prediction_score(predicted, measured, noise_free, scored, judged)
         for name, predicted in baselines(data, split).items()
     }
 

@@ -20,8 +20,8 @@ class PredictionScore:
     """How close predictions on held-out rows are, over the scored nodes and all their times.
 
     test_mae: mean |predicted - measured| (log ratio); None where nothing was measured.
-    test_mae_noise_free: the same against the exact response, over determined rows alone; None
-        where it is not known, and where there is no such row.
+    test_mae_noise_free: the same against the exact response, over rows that are not
+        rounding-sensitive; None where it is not known, and where there is no such row.
     test_pearson: r of measured with predicted values, pooled over rows, times and nodes; None
         where undefined.
     """
@@ -90,12 +90,12 @@ def prediction_score(
     measured: Float[np.ndarray, "n_rows n_times n_nodes"],
     noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None,
     nodes_mask: Bool[np.ndarray, " n_nodes"],
-    determined: Bool[np.ndarray, " n_rows"] | None = None,
+    judged: Bool[np.ndarray, " n_rows"] | None = None,
 ) -> PredictionScore:
     """Score predictions of held-out rows on the nodes of `nodes_mask`; all in log ratio.
 
     measured: NaN where nothing was measured; those entries do not count. noise_free: the exact
-    response where the data were simulated. determined: the rows that are compared with it, by
+    response where the data were simulated. judged: the rows that are compared with it, by
     default all. The correlation is None, not that of the rest, where a prediction of a measured
     value is not finite.
 
@@ -106,7 +106,7 @@ def prediction_score(
     finite = np.isfinite(predicted[~np.isnan(measured)]).all()
     of_exact = None
     if noise_free is not None:
-        rows = np.ones(len(predicted), bool) if determined is None else determined
+        rows = np.ones(len(predicted), bool) if judged is None else judged
         of_exact = mean_absolute_error(predicted[rows], noise_free[rows][..., nodes_mask])
     return PredictionScore(
         test_mae=mean_absolute_error(predicted, measured),

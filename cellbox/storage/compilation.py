@@ -24,8 +24,7 @@ _CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 
 
 def compile_program(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compile a program that trains, or take it from where compiled programs are kept."""
-    keep_compiled_programs()
+    """Compile a program that trains, or take it from where JAX keeps compiled programs."""
     on_cpu = jax.default_backend() == "cpu"
     return lowered.compile(compiler_options=_CPU_OPTIONS if on_cpu else None)
 
@@ -33,6 +32,9 @@ def compile_program(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
 @cache
 def keep_compiled_programs() -> Path | None:
     """Let JAX keep what it compiles, in a folder that only this user can write.
+
+    A setting of the whole process, and so for programs to make (commands, workers, `fit`), never
+    for a function that predicts. JAX starts with it: its device has to be settled before.
 
     Code for one processor may not run on another, and a home folder may be shared by several
     machines, so each type of machine has a folder of its own. A folder that JAX was told before

@@ -12,8 +12,9 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem
 from cellbox.models.model import FittedModel
 from cellbox.settings import Settings, check_seed
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
-from cellbox.training.lane import Pool, Progress
+from cellbox.training.lane import LaneReport, Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
 
 
@@ -44,6 +45,7 @@ def fit(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
+    keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))
@@ -52,7 +54,7 @@ def fit(
     pack.insert(0, seed, hyperparameters_of(settings, rows, times, pool))
     started = time.perf_counter()
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: LaneReport) -> None:
         if on_progress is not None:
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
 
@@ -67,7 +69,7 @@ def fit(
     return finished.model
 
 
-def train_to_the_end(pack: Pack, on_progress: Callable[[Progress], None]) -> None:
+def train_to_the_end(pack: Pack, on_progress: Callable[[LaneReport], None]) -> None:
     """Advance a pack until all its lanes have ended.
 
     on_progress: called after each validation.

@@ -18,6 +18,7 @@ from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import obstacle
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
 from cellbox.training.fit import check_split, choose_split, train_to_the_end
 from cellbox.training.lane import Pool
@@ -28,7 +29,7 @@ MOST_LANES = 16
 
 # What `on_progress` is told: steps done by all members together, steps there are in all, and the
 # best validation error of the members under way.
-Progress = Callable[[int, int, float], None]
+OnEnsembleProgress = Callable[[int, int, float], None]
 
 
 def fit_ensemble(
@@ -39,14 +40,14 @@ def fit_ensemble(
     seed: int = 0,
     split: Split | None = None,
     bootstrap: bool = True,
-    on_progress: Progress | None = None,
+    on_progress: OnEnsembleProgress | None = None,
 ) -> Ensemble:
     """Learn several networks from the same data; each is trained and finished as by `fit`.
 
     members: how many. Each has a start of its own and, with `bootstrap`, learns from as many
         training conditions as there are, drawn with replacement, with all their replicates.
     split: as in `fit`. seed: all random numbers follow from it.
-    on_progress: called after each validation; see `Progress`.
+    on_progress: called after each validation; see `OnEnsembleProgress`.
 
     Members that diverge are left out and counted. The same data, settings, members and seed give
     the same ensemble, to the bit, on the same kind of machine.
@@ -59,6 +60,7 @@ def fit_ensemble(
     settings = settings or Settings()
     split = choose_split(data, split, seed)
     check_split(data, split)
+    keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     # Members that learn from the same rows have a regression on them in common.
     common = None if bootstrap else Finisher.of(data, split)
@@ -76,7 +78,7 @@ def fit_ensemble(
         models,
         n_diverged=members - len(kept),
         selected=np.array([_selected(member) for member in kept]),
-        allowed_edges=_allowed(data),
+        allowed_edges=data.possible_edges,
         intervals=_intervals(data, split, models),
         bootstrap=bootstrap,
         seed=int(seed),
@@ -123,7 +125,7 @@ def _trained(
     split: Split,
     settings: Settings,
     draws: list[_Draw],
-    on_progress: Progress | None,
+    on_progress: OnEnsembleProgress | None,
 ) -> list[FinishedTraining]:
     """All members, in order."""
     largest = max(len(draw.rows) for draw in draws)
@@ -185,11 +187,6 @@ def _pool(data: Dataset, split: Split, settings: Settings, n_places: int) -> Poo
         training_places=round_up(max(n_places, training.n_rows)),
         validation_places=round_up(validation.n_rows),
     )
-
-
-def _allowed(data: Dataset) -> Bool[np.ndarray, "n_nodes n_nodes"]:
-    shape = (data.n_nodes, data.n_nodes)
-    return np.ones(shape, bool) if data.allowed_edges is None else data.allowed_edges
 
 
 def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:

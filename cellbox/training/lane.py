@@ -131,7 +131,7 @@ class Shape(NamedTuple):
     draws_times: bool = True
 
 
-class Progress(NamedTuple):
+class LaneReport(NamedTuple):
     """What one validation interval of a lane reports."""
 
     status: Int[Array, ""]
@@ -354,7 +354,7 @@ def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Float[Array, ""]:
     return jnp.where(reached & jnp.isfinite(error), error, jnp.inf)
 
 
-def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress]:
+def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, LaneReport]:
     """Train for one validation interval, then validate.
 
     The training error is the mean over the interval's steps, NaN where one was not taken.
@@ -365,7 +365,7 @@ def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress
 
     lane, training_errors = jax.lax.scan(one_step, lane, None, length=shape.validate_every)
     lane, validation_error = validate(lane, pool, shape)
-    return lane, Progress(
+    return lane, LaneReport(
         status=lane.status,
         step=lane.step,
         training_error=jnp.mean(training_errors),

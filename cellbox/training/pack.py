@@ -29,8 +29,8 @@ from cellbox.storage.compilation import compile_program
 from cellbox.training.lane import (
     Hyperparameters,
     Lane,
+    LaneReport,
     Pool,
-    Progress,
     Shape,
     Status,
     start_lane,
@@ -90,15 +90,13 @@ def make_pool(
     training_places, validation_places: where there are fewer rows than these, rows without a
         measured value stand behind them, so that data of similar size share one program.
     """
-    if (allowed_edges := validation.allowed_edges) is None:
-        allowed_edges = np.ones((validation.n_nodes, validation.n_nodes), bool)
     with precision_context(precision):
         number = partial(jnp.asarray, dtype=precision)
         return Pool(
             perturbations=number(_padded(training.perturbations, training_places, 0.0)),
             measurements=number(_padded(training.measurements, training_places, np.nan)),
             times=number(training.times),
-            allowed_edges=number(allowed_edges),
+            allowed_edges=number(validation.possible_edges),
             validation_perturbations=number(
                 _padded(validation.perturbations, validation_places, 0.0)
             ),
@@ -221,7 +219,7 @@ class Pack:
             status = self._lanes.status.at[slot].set(Status.EMPTY)
             self._lanes = eqx.tree_at(lambda lanes: lanes.status, self._lanes, status)
 
-    def advance(self) -> Progress:
+    def advance(self) -> LaneReport:
         """Train every running lane for one validation interval.
 
         Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
@@ -320,7 +318,7 @@ def _summary(lanes: Lane) -> _Summary:
 
 
 @partial(jax.jit, static_argnums=2, donate_argnums=0)
-def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Progress, _Summary]:
+def _advance(lanes: Lane, pool: Pool, shape: Shape) -> tuple[Lane, LaneReport, _Summary]:
     lanes, progress = jax.vmap(lambda lane: train_interval(lane, pool, shape))(lanes)
     return lanes, progress, _summary(lanes)
 

@@ -6,6 +6,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
+#: Exit code of a command that was stopped by Ctrl-C.
+EXIT_INTERRUPTED = 130
+
 
 @dataclass(frozen=True)
 class Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from search.cli.arguments import add_json, add_seed, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder
-from search.cli.output import Output
+from search.cli.output import Output, say_interrupted
 from search.cli.settings_flags import add_settings, settings_from
 from search.cli.text_tables import shown_seconds, text_table
 
@@ -67,8 +67,8 @@ def _add_compare(parser: ArgumentParser) -> None:
 
 def _run_compare(arguments: Namespace) -> int:
     from cellbox.evaluation.held_out_predictions import Entrant
-    from search.comparison.running import Interrupted, compare
-    from search.console.interrupts import stopped_by_signals
+    from search.comparison.running import compare
+    from search.console.interrupts import Interrupted, stopped_by_signals
 
     output = Output(arguments.json)
     entrant = Entrant(
@@ -92,11 +92,7 @@ def _run_compare(arguments: Namespace) -> int:
                 progress=ComparisonLine(),
             )
     except Interrupted as stopped:
-        output.say(
-            f"\nStopped with {stopped.finished} of {stopped.total} splits finished, which are kept "
-            f"in {stopped.folder}.\nTo go on, run the same command again."
-        )
-        return 130
+        return say_interrupted(stopped, output)
     _say(comparison, output)
     output.say(f"\nEvery split is kept in {out}")
     output.write_json(comparison.as_dict())

@@ -132,10 +132,10 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "conditions": data.n_conditions,
         "combinations": int(data.combination_of_row.max()) + 1,
         "replicated_conditions": int((rows_of_condition > 1).sum()),
-        "undetermined_conditions": (
+        "rounding_sensitive_conditions": (
             None
-            if data.undetermined is None
-            else len(np.unique(data.condition_of_row[data.undetermined]))
+            if data.rounding_sensitive is None
+            else len(np.unique(data.condition_of_row[data.rounding_sensitive]))
         ),
         "times": data.times.tolist(),
         "missing_share": float(np.isnan(data.measurements).mean()),
@@ -164,9 +164,9 @@ def _readable_facts(facts: dict[str, Any]) -> str:
         ("missing values", f"{shown(100 * facts['missing_share'])} %"),
         ("drug activity nodes", f"{len(activity)}: {shown_list(activity)}" if activity else None),
     ]
-    if facts["undetermined_conditions"] is not None:
-        undetermined = f"{facts['undetermined_conditions']:,} of {facts['conditions']:,}"
-        pairs.append(("undetermined conditions (rounding decides)", undetermined))
+    if facts["rounding_sensitive_conditions"] is not None:
+        sensitive = f"{facts['rounding_sensitive_conditions']:,} of {facts['conditions']:,}"
+        pairs.append(("rounding-sensitive conditions", sensitive))
     if facts["allowed_edges"] is not None:
         possible = facts["nodes"] ** 2
         pairs.append(("edges that may exist", f"{facts['allowed_edges']:,} of {possible:,}"))

@@ -86,10 +86,12 @@ def _add_design(parser: ArgumentParser) -> None:
 
 def _run_design(arguments: Namespace) -> int:
     from cellbox.identifiability.check import check_design
+    from cellbox.storage.compilation import keep_compiled_programs
 
     output = Output(arguments.json)
     data, noise = _experiment(arguments)
     guess = _guess(arguments, data.nodes)
+    keep_compiled_programs()
     report = check_design(data, guess=guess, noise=noise, guess_name=f"the guess {arguments.guess}")
     output.say(f"{data.name}: {data.n_nodes} nodes, {report.n_rows} training rows\n")
     for sentence in report.sentences():

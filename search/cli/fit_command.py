@@ -173,8 +173,10 @@ def _data(arguments: Namespace) -> Dataset:
         return read_folder(arguments)
     from cellbox.data.simulation import simulate_system
     from cellbox.networks.known_systems import system
+    from cellbox.storage.compilation import keep_compiled_programs
 
     refuse_cellbox_form(arguments)
+    keep_compiled_programs()
     return simulate_system(system(arguments.system), seed=arguments.seed)
 
 

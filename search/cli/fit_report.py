@@ -57,7 +57,7 @@ def say_report(
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], f"all {data.n_nodes} nodes"))
     output.say()
-    for sentence in (*verdict(report), *determinacy_sentences(report)):
+    for sentence in (*verdict(report), *caveat_sentences(report)):
         output.say(sentence)
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
@@ -80,19 +80,19 @@ def prediction_table(report: dict[str, Any], title: str) -> str:
     return text_table((title, *(name for name, _ in columns)), rows, indent=0)
 
 
-def determinacy_sentences(report: dict[str, Any]) -> list[str]:
-    """What has to be said of conditions that are undetermined, in a wrong basin or not at rest."""
+def caveat_sentences(report: dict[str, Any]) -> list[str]:
+    """What has to be said of conditions that rounding decides, in a wrong basin or not at rest."""
     sentences = []
-    undetermined, wrong = report["undetermined_share"], report["wrong_basin_share"]
+    sensitive, wrong = report["rounding_sensitive_share"], report["wrong_basin_share"]
     # Studies of earlier versions do not know it.
     unsteady = report.get("unsteady_share")
-    if undetermined:
+    if sensitive:
         sentences.append(
-            f"{shown(100 * undetermined)} % of the held-out conditions are undetermined: they lie "
-            "on a ridge where rounding decides, and are not compared with the noise-free truth."
+            f"{shown(100 * sensitive)} % of the held-out conditions are rounding-sensitive: they "
+            "lie on a ridge where rounding decides, and are not compared with the noise-free truth."
         )
     if wrong:
-        of_which = "the others" if undetermined else "the held-out conditions"
+        of_which = "the others" if sensitive else "the held-out conditions"
         sentences.append(
             f"Wrong basin in {shown(100 * wrong)} % of {of_which}: some node ends more than half "
             "its amplitude from the truth."

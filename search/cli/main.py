@@ -17,11 +17,10 @@ from typing import Any, TextIO
 
 from cellbox.errors import InputError
 from search.cli import science, service
-from search.cli.command import Command
+from search.cli.command import EXIT_INTERRUPTED, Command
 from search.cli.reproduce_command import REPRODUCE
 
 EXIT_REFUSED = 2
-EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 # Which extra brings each package that the core install does without.

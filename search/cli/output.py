@@ -14,7 +14,9 @@ from typing import Any
 
 from cellbox.errors import refuse
 from cellbox.storage.files import atomic_write
+from search.cli.command import EXIT_INTERRUPTED
 from search.cli.text_tables import shown, shown_seconds
+from search.console.interrupts import Interrupted
 
 STANDARD_OUTPUT = "-"
 
@@ -50,6 +52,13 @@ class Output:
             return
         with atomic_write(self._json_file) as handle:
             handle.write(text)
+
+
+def say_interrupted(stopped: Interrupted, output: Output) -> int:
+    """Tell what was kept of a run that was stopped, and how it goes on; the exit code."""
+    said = str(stopped)
+    output.say(f"\n{said[0].upper()}{said[1:]}.\nTo go on, run the same command again.")
+    return EXIT_INTERRUPTED
 
 
 def plain(value: Any) -> Any:

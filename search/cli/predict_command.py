@@ -49,6 +49,7 @@ def _run_predict(arguments: Namespace) -> int:
 
     from cellbox.data.readers.doses import parse_doses, read_doses
     from cellbox.models.ensemble import load_fitted
+    from cellbox.storage.compilation import keep_compiled_programs
     from cellbox.storage.files import atomic_write
 
     output = Output(arguments.json)
@@ -61,6 +62,7 @@ def _run_predict(arguments: Namespace) -> int:
     else:
         conditions, perturbations = read_doses(arguments.perturbations, nodes)
     moments = model.times.tolist() if arguments.times is None else arguments.times
+    keep_compiled_programs()
     predicted = model.predict(perturbations, np.array(moments))
     _note_unsolved(conditions, predicted)
     table = _table(conditions, moments, nodes, predicted)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, real_number, whole_number
 from search.cli.command import Command
-from search.cli.output import Output
+from search.cli.output import Output, say_interrupted
 from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def _add_reproduce(parser: ArgumentParser) -> None:
 
 
 def _run_reproduce(arguments: Namespace) -> int:
-    from search.console.interrupts import stopped_by_signals
-    from search.reproduction.running import Interrupted, reproduce
+    from search.console.interrupts import Interrupted, stopped_by_signals
+    from search.reproduction.running import reproduce
 
     output = Output(arguments.json)
     try:
@@ -73,11 +73,7 @@ def _run_reproduce(arguments: Namespace) -> int:
                 workers=arguments.workers,
             )
     except Interrupted as stopped:
-        output.say(
-            f"\nStopped with {stopped.finished} of {stopped.total} tasks finished, which are kept "
-            f"in {stopped.folder}.\nTo go on, run the same command again."
-        )
-        return 130
+        return say_interrupted(stopped, output)
     say_reproduction(result, output)
     output.write_json(result.as_dict())
     return 0

@@ -62,25 +62,19 @@ def _add_sweep(parser: ArgumentParser) -> None:
 
 
 def _run_sweep(arguments: Namespace) -> int:
-    from search.cli.output import Output
+    from search.cli.output import Output, say_interrupted
     from search.cli.sweep_report import say_sweep
-    from search.console.interrupts import stopped_by_signals
+    from search.console.interrupts import Interrupted, stopped_by_signals
     from search.sweeping.display import make_display
-    from search.sweeping.run import Interrupted, sweep
+    from search.sweeping.run import sweep
 
     output = Output(arguments.json)
     spec = _spec(arguments)
     try:
         with stopped_by_signals():
             result = sweep(spec, study=arguments.study, display=make_display())
-    except Interrupted as interrupted:
-        finished = len(interrupted.folder.finished_numbers())
-        kept = f"; all of them are kept in {interrupted.folder.path}" if finished else ""
-        output.say(
-            f"\nStopped with {finished} of {spec.trials} trials finished{kept}.\n"
-            "To go on, run the same command again."
-        )
-        return 130
+    except Interrupted as stopped:
+        return say_interrupted(stopped, output)
     say_sweep(result, output)
     output.write_json(result.as_dict())
     return 0
@@ -233,7 +227,8 @@ def _add_sync(parser: ArgumentParser) -> None:
 
 def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
-    from search.study.access import held, spec_of
+    from cellbox.storage.compilation import keep_compiled_programs
+    from search.study.access import spec_of
     from search.study.data import load_study_data
     from search.study.folder import StudyFolder
     from search.study.identifiability import save_identifiability
@@ -242,7 +237,8 @@ def _run_sync(arguments: Namespace) -> int:
 
     folder = StudyFolder.at(arguments.study)
     uri = arguments.tracking_uri or spec_of(folder).tracking.uri
-    with held(folder), _mlflow_refusals(arguments.study):
+    with folder.held(), _mlflow_refusals(arguments.study):
+        keep_compiled_programs()
         best = best_numbers(folder)
         save_best_models(folder, best)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.cli.fit_report import RECOVERIES, determinacy_sentences, prediction_table
+from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
 from search.cli.output import Output
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 from search.study.result import SweepResult, TrialResult, ranked
@@ -42,7 +42,7 @@ def say_best(result: SweepResult, output: Output) -> None:
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))
     output.say()
-    for sentence in (*verdict(report), *determinacy_sentences(report)):
+    for sentence in (*verdict(report), *caveat_sentences(report)):
         output.say(sentence)
     if report["pearson"] is not None:
         output.say("\nThe learned network against the true one:")

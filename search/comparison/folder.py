@@ -7,10 +7,8 @@ comparison.json                   the report of the last run
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +18,10 @@ from cellbox.data.split_schemes import HeldOut
 from cellbox.errors import refuse
 from cellbox.evaluation.held_out_predictions import Entrant
 from cellbox.evaluation.paired_comparison import Predicted
-from cellbox.storage.files import atomic_write
+from search.study.resumable import FolderOfParts, differing
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
 _FORMAT = 2
-_SPLITS = "splits"
 REPORT = "comparison.json"
 
 # Predictions are log ratios, which nobody measures to this many digits.
@@ -32,56 +29,38 @@ _DIGITS = 7
 
 
 @dataclass(frozen=True)
-class ComparisonFolder:
+class ComparisonFolder(FolderOfParts):
     """The files of one comparison."""
 
-    path: Path
-
-    def open(self) -> None:
-        """Make the folder where needed. Raises InputError where it is no folder or another's."""
-        if self.path.exists() and not self.path.is_dir():
-            raise refuse(str(self.path), "expected a folder, found a file", "Choose another")
-        splits = self.path / _SPLITS
-        if self.path.is_dir() and not splits.is_dir() and any(self.path.iterdir()):
-            raise refuse(
-                str(self.path),
-                "expected a new or empty folder or that of a comparison, found other files",
-                "Choose another folder with --out",
-            )
-        splits.mkdir(parents=True, exist_ok=True)
+    RUN = "comparison"
+    MARK = "splits"
+    LOCK = "compare.lock"
 
     def write(self, data: Dataset, split: HeldOut, entrant: Entrant, predicted: Predicted) -> None:
         """Keep the predictions of a split."""
         content = {
-            **_identity(data, split, entrant),
             "rows": [data.row_names[row] for row in split.test],
             "predictions": {
                 name: _with_nothing(values.round(_DIGITS)).tolist()
                 for name, values in predicted.items()
             },
         }
-        with atomic_write(self._file(split)) as handle:
-            json.dump(content, handle, allow_nan=False)
+        self.write_part(_part(split), _identity(data, split, entrant), content)
 
     def read(self, data: Dataset, split: HeldOut, entrant: Entrant) -> Predicted | None:
         """The predictions of a split; None where it is not finished.
 
-        Raises InputError where it was done on other data or with other settings.
+        Raises InputError where it was done on other data or with other settings, and for a file
+        that was damaged.
         """
-        file = self._file(split)
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        content = self.read_part(_part(split))
+        if content is None:
             return None
-        except ValueError as error:
-            found = f"expected the JSON of a finished split, found something else ({error})"
-            raise refuse(str(file), found, "Remove this file") from error
-        wanted = json.loads(json.dumps(_identity(data, split, entrant)))
-        differing = [name for name in wanted if content.get(name) != wanted[name]]
-        if differing:
+        otherwise = differing(content, _identity(data, split, entrant))
+        if otherwise:
             raise refuse(
-                str(file),
-                f"expected a split done like this one, found one with another {differing[0]}",
+                str(self.part_file(_part(split))),
+                f"expected a split done like this one, found one with another {otherwise[0]}",
                 "Choose another folder with --out, or remove this one",
             )
         return {
@@ -90,15 +69,16 @@ class ComparisonFolder:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Keep the report of this run."""
-        with atomic_write(self.path / REPORT) as handle:
-            json.dump(report, handle, indent=1, allow_nan=False)
+        self.write_json(REPORT, report)
 
-    def _file(self, split: HeldOut) -> Path:
-        # A node may be called anything; the digest keeps names apart that look alike here.
-        shown = re.sub(r"[^A-Za-z0-9.-]+", "-", split.name)
-        if shown != split.name:
-            shown = f"{shown}-{hashlib.sha256(split.name.encode()).hexdigest()[:6]}"
-        return self.path / _SPLITS / f"{split.scheme}_{shown}.json"
+
+def _part(split: HeldOut) -> str:
+    """The name of a split's file."""
+    # A node may be called anything; the digest keeps names apart that look alike here.
+    shown = re.sub(r"[^A-Za-z0-9.-]+", "-", split.name)
+    if shown != split.name:
+        shown = f"{shown}-{hashlib.sha256(split.name.encode()).hexdigest()[:6]}"
+    return f"{split.scheme}_{shown}"
 
 
 def _with_nothing(values: np.ndarray) -> np.ndarray:

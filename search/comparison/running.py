@@ -13,9 +13,10 @@ from cellbox.data.split_schemes import SCHEMES, HeldOut, held_out
 from cellbox.evaluation.held_out_predictions import Entrant, predict_held_out
 from cellbox.evaluation.paired_comparison import Predicted, SchemeReport, report_scheme
 from search.comparison.folder import ComparisonFolder
+from search.console.interrupts import Interrupted
 
 
-class Progress(Protocol):
+class ComparisonDisplay(Protocol):
     """Shows how a comparison gets on."""
 
     def update(self, finished: float, total: int, now: str, seconds_left: float | None) -> None:
@@ -44,14 +45,6 @@ class Comparison:
         }
 
 
-class Interrupted(Exception):
-    """Somebody asked to stop; what is finished is kept."""
-
-    def __init__(self, finished: int, total: int, folder: Path):
-        super().__init__(f"{finished} of {total} splits are finished")
-        self.finished, self.total, self.folder = finished, total, folder
-
-
 def compare(
     data: Dataset,
     entrant: Entrant,
@@ -59,7 +52,7 @@ def compare(
     schemes: Sequence[str] = SCHEMES,
     seeds: int = 10,
     out: str | Path,
-    progress: Progress | None = None,
+    progress: ComparisonDisplay | None = None,
 ) -> Comparison:
     """Predict the held-out rows of every split with CellBox and simpler models, and report.
 
@@ -67,26 +60,26 @@ def compare(
         already are not done again.
 
     Raises InputError where the data do not suit a scheme or the settings, and where `out` holds
-    other results; Interrupted on Ctrl-C.
+    other results or another comparison is running there; Interrupted on Ctrl-C.
     """
     splits = [split for scheme in schemes for split in held_out(data, scheme, seeds=seeds)]
     folder = ComparisonFolder(Path(out))
-    folder.open()
-    found = [folder.read(data, split, entrant) for split in splits]
-    tally = _Tally(len(splits), sum(each is not None for each in found), progress)
-    try:
-        predicted = [
-            _done(data, split, entrant, folder, tally) if each is None else each
-            for split, each in zip(splits, found, strict=True)
-        ]
-    except KeyboardInterrupt as stopped:
-        raise Interrupted(tally.finished, len(splits), folder.path) from stopped
-    finally:
-        if progress is not None:
-            progress.close()
-    reports = tuple(_report(data, scheme, splits, predicted) for scheme in schemes)
-    comparison = Comparison(data.name, entrant, reports)
-    folder.write_report(comparison.as_dict())
+    with folder.opened():
+        found = [folder.read(data, split, entrant) for split in splits]
+        tally = _Tally(len(splits), sum(each is not None for each in found), progress)
+        try:
+            predicted = [
+                _done(data, split, entrant, folder, tally) if each is None else each
+                for split, each in zip(splits, found, strict=True)
+            ]
+        except KeyboardInterrupt as stopped:
+            raise Interrupted(folder.path, tally.finished, len(splits), "splits") from stopped
+        finally:
+            if progress is not None:
+                progress.close()
+        reports = tuple(_report(data, scheme, splits, predicted) for scheme in schemes)
+        comparison = Comparison(data.name, entrant, reports)
+        folder.write_report(comparison.as_dict())
     return comparison
 
 
@@ -116,7 +109,7 @@ def _done(
 class _Tally:
     """How many splits are finished, and how long the others will take."""
 
-    def __init__(self, total: int, finished: int, progress: Progress | None):
+    def __init__(self, total: int, finished: int, progress: ComparisonDisplay | None):
         self.finished = finished
         self._total, self._progress = total, progress
         self._before, self._started = finished, time.perf_counter()

@@ -1,4 +1,4 @@
-"""Letting Ctrl-C wait while something is written that must not be half done."""
+"""Ctrl-C: what it leaves, and letting it wait while something must not be half done."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """The user stopped a run; everything finished is kept in `folder`.
+
+    finished, total: how many of its parts, which `parts` names in the plural.
+    """
+
+    def __init__(self, folder: Path, finished: int, total: int, parts: str):
+        self.folder, self.finished, self.total, self.parts = folder, finished, total, parts
+        kept = f", which are kept in {folder}" if finished else ""
+        super().__init__(f"stopped with {finished} of {total} {parts} finished{kept}")
 
 
 @contextmanager

@@ -23,9 +23,6 @@ from search.proposals.samplers import make_sampler
 from search.spec.space import Value, suggest
 from search.spec.tables import Spec
 
-# Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 class Proposer:
     """The one place that knows Optuna."""
@@ -40,6 +37,8 @@ class Proposer:
         report_every: int,
         total_steps: int,
     ):
+        # Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._several_times = several_times
         self._storage = OptunaStorage(spec, folder)

@@ -9,7 +9,7 @@ from typing import IO, Protocol, Self
 
 from search.console.terminal import Lines, LiveLines, Silent, console_of
 from search.reproduction.task import Task
-from search.reproduction.workers import Progress
+from search.reproduction.workers import TaskUnderWay
 
 __all__ = ["Display", "LiveDisplay", "Pace", "PlainLines", "Silent", "State", "make_display"]
 
@@ -98,11 +98,11 @@ class Pace:
         self._whole = sum(self._left.values())
         self._finished, self._total = finished, total
         self._failed = 0
-        self._running: dict[Task, Progress] = {}
+        self._running: dict[Task, TaskUnderWay] = {}
         self._started = time.monotonic()
         self._shown = 0.0
 
-    def take(self, progress: Progress) -> None:
+    def take(self, progress: TaskUnderWay) -> None:
         """A task is under way."""
         self._running[progress.task] = progress
 
@@ -140,7 +140,7 @@ class Pace:
         )
 
 
-def _described(running: Mapping[Task, Progress]) -> tuple[str, ...]:
+def _described(running: Mapping[Task, TaskUnderWay]) -> tuple[str, ...]:
     return tuple(f"{task.name}: {progress.doing}" for task, progress in running.items())
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cellbox.errors import refuse
+from search.console.interrupts import Interrupted
 from search.reproduction.folder import ReproductionFolder
 from search.reproduction.progress import Display, Pace, make_display
 from search.reproduction.recipe import FULL, QUICK, Recipe
 from search.reproduction.result import Reproduction
 from search.reproduction.summary import TaskResult
 from search.reproduction.task import Task, make_tasks
-from search.reproduction.workers import Progress, Workers
+from search.reproduction.workers import TaskProcesses, TaskUnderWay
 from search.workers.device import cores
 
 DEFAULT_FOLDER = Path("studies") / "reproduce"
@@ -51,7 +52,7 @@ def reproduce(
     n_workers = _worker_count(workers)
     folder = ReproductionFolder(Path(out))
     try:
-        with folder.held(), display or make_display() as shown:
+        with folder.opened(), display or make_display() as shown:
             run = _Run(folder, recipe, tasks, shown)
             run.do(n_workers)
             shown.say("drawing")
@@ -59,16 +60,8 @@ def reproduce(
             result.write()
     except KeyboardInterrupt as interrupt:
         done = sum(folder.record(task, recipe) is not None for task in tasks)
-        raise Interrupted(folder.path, done, len(tasks)) from interrupt
+        raise Interrupted(folder.path, done, len(tasks), "tasks") from interrupt
     return result
-
-
-class Interrupted(Exception):
-    """The user stopped a reproduction; what was finished is kept in `folder`."""
-
-    def __init__(self, folder: Path, finished: int, total: int):
-        self.folder, self.finished, self.total = folder, finished, total
-        super().__init__(f"stopped with {finished} of {total} tasks finished, kept in {folder}")
 
 
 class _Run:
@@ -100,9 +93,9 @@ class _Run:
             f"{len(left)} tasks on {n_workers} workers; results in {self._folder.path}"
         )
         pace = Pace(left, finished=n_done, total=len(self._tasks))
-        with Workers(self._folder, self._recipe, n_workers) as workers:
+        with TaskProcesses(self._folder, self._recipe, n_workers) as workers:
             for news in workers.run(left):
-                if isinstance(news, Progress):
+                if isinstance(news, TaskUnderWay):
                     pace.take(news)
                 elif news is not None:
                     failed = self._note(news.task, news.problem)

@@ -17,7 +17,7 @@ METRICS = (
     *("test_mae_noise_free", "test_mae", "test_pearson"),
     *("pearson", "pearson_off_diagonal", "pearson_alpha"),
     *("auprc_ratio", "early_precision_ratio", "sign_accuracy"),
-    *("undetermined_share", "wrong_basin_share", "amplitude_error"),
+    *("rounding_sensitive_share", "wrong_basin_share", "amplitude_error"),
 )
 BASELINES = ("mean", "ridge", "persistence")
 ERRORS = ("test_mae_noise_free", "test_mae")
@@ -113,8 +113,8 @@ def _row(results: Sequence[TaskResult], recipe: str) -> dict[str, Any]:
         **{name: spread([record["metrics"][name] for record in ok]) for name in METRICS},
         "edges_learned": spread([record["edges_learned"] for record in ok]),
         "noise_estimated": spread([record["training"]["noise"] for record in ok]),
-        "undetermined_training_conditions": spread(
-            [record["undetermined_training_conditions"] for record in ok]
+        "rounding_sensitive_training_conditions": spread(
+            [record["rounding_sensitive_training_conditions"] for record in ok]
         ),
         "baselines": baselines,
         "bound": _bound(ok),

@@ -72,9 +72,10 @@ def explanation(rows: Sequence[Row]) -> list[str]:
         "whose sign is right; an r of α does not exist where all true amplitudes are equal, as "
         "here, and their mean error stands for it.",
         "The bound is the r that the Cramér–Rao bound leaves to unbiased estimators, from the "
-        "determined training conditions, without and with the true zeros known. What uses further "
-        "knowledge may lie above either: that edges are few, or that amplitudes are alike, which "
-        "training finds out (in these systems all true amplitudes are equal).",
+        "training conditions that are not rounding-sensitive, without and with the true zeros "
+        "known. What uses further knowledge may lie above either: that edges are few, or that "
+        "amplitudes are alike, which training finds out (in these systems all true amplitudes are "
+        "equal).",
     ]
 
 
@@ -166,16 +167,16 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     lines = []
     for row in rows:
         where = f"{row['system']} at σ {row['sigma']:g}"
-        undetermined, wrong = (
-            row[name]["median"] or 0.0 for name in ("undetermined_share", "wrong_basin_share")
+        sensitive, wrong = (
+            row[name]["median"] or 0.0 for name in ("rounding_sensitive_share", "wrong_basin_share")
         )
-        if row["undetermined_share"]["high"] or row["wrong_basin_share"]["high"]:
-            left_out = row["undetermined_training_conditions"]["median"] or 0.0
+        if row["rounding_sensitive_share"]["high"] or row["wrong_basin_share"]["high"]:
+            left_out = row["rounding_sensitive_training_conditions"]["median"] or 0.0
             lines.append(
-                f"{where}: {undetermined:.0%} of the test conditions are undetermined (rounding "
+                f"{where}: {sensitive:.0%} of the test conditions are rounding-sensitive (rounding "
                 f"decides them) and count in the measured MAE alone; of the others {wrong:.0%} end "
                 f"in another steady state. {left_out:.0f} of {row['training_conditions']} training "
-                "conditions are undetermined and left out of the bound."
+                "conditions are rounding-sensitive and left out of the bound."
             )
         if row["bound"]["r"] is None and row["finished"]:
             lines.append(f"{where}: no bound. {row['bound']['reason']}")

@@ -2,7 +2,7 @@
 
 The search never sees the truth: models are ranked by their validation error and, when refined, by
 their information criterion on the training data (`Training.selection_error`). All that it is told
-is which validation conditions are undetermined, since no model can be judged by those.
+is which validation conditions are rounding-sensitive, since no model can be judged by those.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def run_task(task: Task, recipe: Recipe, on_progress: OnProgress) -> Done:
         "metrics": _metrics(model, data, split),
         "baselines": evaluate_baselines(data, split),
         "bound": _bound(data, split, task.sigma),
-        "undetermined_training_conditions": int((~data.determined[split.training]).sum()),
+        "rounding_sensitive_training_conditions": int((~data.judged[split.training]).sum()),
         "edges_learned": int((model.network.weights != 0).sum()),
         "settings": asdict(model.settings),
         "training": asdict(training),
@@ -164,12 +164,13 @@ def _metrics(model: FittedModel, data: Dataset, split: Split) -> dict[str, float
 
 
 def _bound(data: Dataset, split: Split, sigma: float) -> dict[str, Any]:
-    """How well W can be recovered from the determined training conditions.
+    """How well W can be recovered from the training conditions that it applies to.
 
-    The others respond without limit to the smallest change, which no Fisher information holds.
+    Rounding-sensitive ones respond without limit to the smallest change, which no Fisher
+    information holds.
     """
     assert data.truth is not None
-    rows = split.training[data.determined[split.training]]
+    rows = split.training[data.judged[split.training]]
     return recovery_bounds(data.truth, data.perturbations[rows], data.times, sigma)
 
 
@@ -189,10 +190,10 @@ def _described(model: FittedModel) -> dict[str, Any]:
 
 
 def _drawn(model: FittedModel, data: Dataset, split: Split) -> dict[str, np.ndarray]:
-    """What a figure needs: both networks, and curves of a few determined test conditions."""
+    """What a figure needs: both networks, and curves of a few test conditions."""
     assert data.truth is not None
-    determined = split.test[data.determined[split.test]]
-    rows = (determined if len(determined) else split.test)[:_ROWS_DRAWN]
+    judged = split.test[data.judged[split.test]]
+    rows = (judged if len(judged) else split.test)[:_ROWS_DRAWN]
     dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)
     doses = data.perturbations[rows]
     return {

@@ -48,11 +48,13 @@ def _do(order: dict[str, Any], answers: IO[str]) -> str | None:
     import numpy as np
 
     from cellbox.errors import InputError
+    from cellbox.storage.compilation import keep_compiled_programs
     from search.reproduction.folder import ReproductionFolder
     from search.reproduction.recipe import Recipe
     from search.reproduction.task import Task
     from search.reproduction.training import Done, run_task
 
+    keep_compiled_programs()
     task, recipe = Task(**order["task"]), Recipe.from_dict(order["recipe"])
     folder = ReproductionFolder(Path(order["folder"]))
 

@@ -23,7 +23,7 @@ _SECONDS_TO_END = 5.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class TaskUnderWay:
     """A task under way: what is being done, and the share of the task that is behind."""
 
     task: Task
@@ -39,14 +39,14 @@ class Ended:
     problem: str | None
 
 
-class Workers:
+class TaskProcesses:
     """Processes that do the tasks of one reproduction."""
 
     def __init__(self, folder: ReproductionFolder, recipe: Recipe, n_workers: int):
         self._folder = folder
         self._recipe = recipe
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._news: queue.SimpleQueue[Progress | Ended | BaseException] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[TaskUnderWay | Ended | BaseException] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[str] | None] = [None] * n_workers
         self._closing = threading.Event()
         self._threads = [
@@ -75,7 +75,7 @@ class Workers:
                 process.kill()
                 process.communicate()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Progress | Ended | None]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[TaskUnderWay | Ended | None]:
         """Do these tasks, in this order; tells how they get on, and None where nothing is new."""
         for task in tasks:
             self._tasks.put(task)
@@ -119,7 +119,7 @@ class Workers:
                 answer: dict[str, Any] = json.loads(line)
                 if "done" in answer:
                     return answer["done"]
-                self._news.put(Progress(task, answer["doing"], answer["share"]))
+                self._news.put(TaskUnderWay(task, answer["doing"], answer["share"]))
         except BrokenPipeError:
             pass
         return f"The worker process ended with code {process.wait()}; was memory short?"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,9 +13,6 @@ from cellbox.errors import InputError, Problem, refuse
 from search.spec.reading import problem_of
 from search.spec.tables import Spec
 from search.study.folder import StudyFolder
-from search.study.locks import locked
-
-_LOCK = "study.lock"
 
 
 def spec_of(folder: StudyFolder) -> Spec:
@@ -41,14 +37,14 @@ def spec_of(folder: StudyFolder) -> Spec:
 
 @contextmanager
 def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
-    """Hold a study for a sweep, as `held` does; and note the time it took.
+    """Hold a study for a sweep, and note the time it took.
 
     Raises InputError for a folder that is no study's or another study's, and where another
     process holds it. A block that fails before it has begun a study leaves no folder behind.
     """
     _refuse_other_study(folder, spec)
     folder.path.mkdir(parents=True, exist_ok=True)
-    with held(folder):
+    with folder.held():
         # Once more, since another process may have begun a study here in the meantime.
         _refuse_other_study(folder, spec)
         started = time.time()
@@ -57,33 +53,14 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
         finally:
             if folder.exists():
                 _note_run(folder, started)
-            elif _is_bare(folder.path):
-                (folder.path / _LOCK).unlink()
+            elif folder.is_bare():
+                (folder.path / folder.LOCK).unlink()
                 folder.path.rmdir()
 
 
-@contextmanager
-def held(folder: StudyFolder) -> Iterator[None]:
-    """Hold a study for a block, or as long as this process lives.
-
-    Raises InputError where another process holds it.
-    """
-    with locked(
-        folder.path / _LOCK,
-        otherwise="another sweep is running on this study",
-        fix="Wait for it, or choose another folder with --study",
-    ):
-        yield
-
-
 def _refuse_other_study(folder: StudyFolder, spec: Spec) -> None:
+    folder.refuse_others()
     if not folder.exists():
-        if folder.path.exists() and not _is_bare(folder.path):
-            raise refuse(
-                str(folder.path),
-                "expected a study's folder or a new one, found a file or a folder with other files",
-                "Choose another folder with --study",
-            )
         return
     changed = differences(spec_of(folder).identity(), spec.identity())
     if changed:
@@ -92,11 +69,6 @@ def _refuse_other_study(folder: StudyFolder, spec: Spec) -> None:
             "this study was started with another spec: " + "; ".join(changed),
             "Choose another folder with --study, or give the spec it was started with",
         )
-
-
-def _is_bare(path: Path) -> bool:
-    """Whether this is a folder with nothing in it, or nothing but our lock."""
-    return path.is_dir() and {entry.name for entry in path.iterdir()} <= {_LOCK}
 
 
 def _note_run(folder: StudyFolder, started: float) -> None:

@@ -37,7 +37,7 @@ class StudyData:
     pool_times: for each number of time points, ascending indices into `times`.
     evaluation: validation and test rows; split: which of them are which.
     own: the budget that a trial has unless it searches another.
-    undetermined: the pool's rows whose response rounding decides; None where not known. They
+    rounding_sensitive: the pool's rows whose response rounding decides; None where not known. They
         are trained on like the others.
     """
 
@@ -50,7 +50,7 @@ class StudyData:
     evaluation: Dataset
     split: Split
     own: Budget
-    undetermined: Bool[np.ndarray, " n_pool_rows"] | None = None
+    rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
 
     @property
     def several_times(self) -> bool:
@@ -93,9 +93,10 @@ class StudyData:
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
-        undetermined = None
-        if held_out.undetermined is not None and self.undetermined is not None:
-            undetermined = np.concatenate([held_out.undetermined, self.undetermined[rows]])
+        sensitive = None
+        if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
+            known = (held_out.rounding_sensitive, self.rounding_sensitive[rows])
+            sensitive = np.concatenate(known)
         whole = replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
@@ -107,7 +108,7 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
-            undetermined=undetermined,
+            rounding_sensitive=sensitive,
             split=split,
         )
         return whole, split
@@ -126,6 +127,7 @@ class StudyData:
         self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
     ) -> Dataset:
         """What a trial was trained on, and nothing else, at the times that it saw."""
+        sensitive = self.rounding_sensitive
         return replace(
             self.evaluation,
             times=self.times[times],
@@ -133,7 +135,7 @@ class StudyData:
             measurements=self.measurements[rows][:, times],
             row_names=tuple(f"training {row + 1}" for row in rows),
             noise_free=None,
-            undetermined=None if self.undetermined is None else self.undetermined[rows],
+            rounding_sensitive=None if sensitive is None else sensitive[rows],
         )
 
     def _at_evaluation_times(
@@ -230,7 +232,7 @@ def _simulated(spec: Spec) -> StudyData:
     blocks: list[np.ndarray] = []
     truths: list[np.ndarray] = []
     measured: list[np.ndarray] = []
-    undetermined: list[np.ndarray] = []
+    sensitive: list[np.ndarray] = []
     pool_rows: dict[tuple[int, int | None], tuple[np.ndarray, ...]] = {}
     n_rows = 0
     for repeat in range(spec.repeats):
@@ -238,14 +240,14 @@ def _simulated(spec: Spec) -> StudyData:
         design = draw_design(n_conditions, len(source.network.nodes), random, kind=source.design)
         for n_perturbed in node_levels:
             perturbations = design.perturbations(n_perturbed)
-            exact, undecided = exact_responses(
+            exact, decided_by_rounding = exact_responses(
                 source.network, perturbations, times, noise=source.noise, name=source.name
             )
             noise = _random(spec, _TRAINING, repeat, n_perturbed).standard_normal(exact.shape)
             blocks.append(perturbations)
             truths.append(exact)
             measured.append(exact + source.noise * noise)
-            undetermined.append(undecided)
+            sensitive.append(decided_by_rounding)
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
@@ -259,7 +261,7 @@ def _simulated(spec: Spec) -> StudyData:
         evaluation=_held_out(spec, source),
         split=_parts(source.held_out, source.held_out),
         own=source.own,
-        undetermined=np.concatenate(undetermined),
+        rounding_sensitive=np.concatenate(sensitive),
     )
 
 
@@ -272,7 +274,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
     design = draw_design(n_rows, n_nodes, random, kind=source.design)
     perturbations = design.perturbations(source.own.perturbed_nodes)
     times, _ = _time_grid([source.own.time_points], source.horizon)
-    exact, undetermined = exact_responses(
+    exact, sensitive = exact_responses(
         source.network, perturbations, times, noise=source.noise, name=source.name
     )
     return Dataset(
@@ -283,7 +285,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
         row_names=tuple(f"held out {row + 1}" for row in range(n_rows)),
         activity_nodes=np.zeros(n_nodes, bool),
         noise_free=exact,
-        undetermined=undetermined,
+        rounding_sensitive=sensitive,
         truth=source.network,
         name=source.name,
     )
@@ -344,7 +346,7 @@ def _from_files(spec: Spec) -> StudyData:
         evaluation=data.rows(np.concatenate([split.validation, split.test])),
         split=_parts(len(split.validation), len(split.test)),
         own=own,
-        undetermined=training.undetermined,
+        rounding_sensitive=training.rounding_sensitive,
     )
 
 

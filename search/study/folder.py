@@ -17,9 +17,6 @@ is written from it, and a sweep that was killed goes on from it.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +28,7 @@ from jaxtyping import Float
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
-from cellbox.storage.files import atomic_write
+from cellbox.storage.files import atomic_write, whole_folder
 from search.study.record import (
     StudyRecord,
     TrialRecord,
@@ -40,6 +37,7 @@ from search.study.record import (
     study_as_json,
     trial_as_json,
 )
+from search.study.resumable import ResumableFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +49,13 @@ class TrialNetworks:
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(ResumableFolder):
     """The files of one study."""
 
-    path: Path
+    RUN = "sweep"
+    MARK = "spec.json"
+    LOCK = "study.lock"
+    OPTION = "--study"
 
     @classmethod
     def at(cls, path: str | Path) -> StudyFolder:
@@ -93,10 +94,6 @@ class StudyFolder:
         """Where the data set of validation and test is kept."""
         return self.path / "data"
 
-    def exists(self) -> bool:
-        """Whether a study was started here."""
-        return (self.path / "spec.json").is_file()
-
     def require(self) -> StudyFolder:
         """This folder, or InputError where it holds no study."""
         if not self.exists():
@@ -106,20 +103,6 @@ class StudyFolder:
                 "Give the folder that `cellbox sweep` printed, such as studies/LI",
             )
         return self
-
-    def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file of the study, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path / name) as handle:
-            json.dump(content, handle, indent=2, allow_nan=False)
-
-    def has(self, name: str) -> bool:
-        """Whether the study has this file."""
-        return (self.path / name).is_file()
-
-    def read_json(self, name: str) -> Any:
-        """Read a JSON file of the study."""
-        return json.loads((self.path / name).read_text(encoding="utf-8"))
 
     @property
     def study(self) -> StudyRecord:
@@ -135,17 +118,12 @@ class StudyFolder:
         final = self._trial(record.number)
         if final.exists():
             return
-        temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
-        temporary.mkdir(parents=True)
-        try:
-            with atomic_write(temporary / "record.json") as handle:
+        with whole_folder(final) as new:
+            with atomic_write(new / "record.json") as handle:
                 json.dump(trial_as_json(record), handle, allow_nan=False)
             if networks is not None:
-                with atomic_write(temporary / "network.npz", "wb") as handle:
+                with atomic_write(new / "network.npz", "wb") as handle:
                     np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
-            os.rename(temporary, final)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def finished(self, number: int) -> bool:
         """Whether this trial has ended."""

@@ -12,6 +12,7 @@ from cellbox.errors import InputError, refuse
 from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
+from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
 from search.study.plots import plot_optimisation
 from search.study.record import TrialRecord
@@ -29,7 +30,7 @@ _FIT_METRICS = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
-    "undetermined_share",
+    "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
     "all_nodes",
@@ -132,13 +133,10 @@ def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
         if target.is_dir():
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        # Whole or not at all: a folder that is there is never written again.
-        unfinished = model.save(target.with_name(f".{target.name}"))
-        write_network_files(model, unfinished)
-        pictures = unfinished / folder.pictures(number).name
-        pictures.mkdir()
-        write_pictures(model, data, data.split, pictures)
-        unfinished.rename(target)
+        with whole_folder(target) as new:
+            model.save(new)
+            write_network_files(model, new)
+            write_pictures(model, data, data.split, new / folder.pictures(number).name)
 
 
 @dataclass(frozen=True)

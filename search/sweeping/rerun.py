@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.errors import refuse
+from cellbox.storage.compilation import keep_compiled_programs
 from search.study.access import spec_of
 from search.study.data import load_study_data
 from search.study.folder import StudyFolder
@@ -58,6 +59,7 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
             "expected a trial that ran to its end, found a pruned one",
             "Choose a completed or diverged trial",
         )
+    keep_compiled_programs()
     finished = _train(record, record.shape["lanes"], folder)
     again = np.stack([one.weights for one in finished])
     recorded = record.repeats[best].training.validation_mae

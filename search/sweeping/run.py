@@ -11,7 +11,8 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.steady_state import check_times
 from cellbox.errors import InputError, Problem
 from cellbox.settings import settings_from_dict
-from search.console.interrupts import uninterrupted
+from cellbox.storage.compilation import keep_compiled_programs
+from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Proposer
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
@@ -64,20 +65,14 @@ def sweep(
             _prepared_tracking(spec, folder) as tracking,
             started_workers(spec.workers) as workers,
         ):
+            keep_compiled_programs()
             loop, data = _prepared_loop(spec, folder, workers, shown)
             with _tracked(tracking, folder, shown, data):
                 loop.run(tracking)
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(folder) from interrupt
+        finished = len(folder.finished_numbers())
+        raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt
     return SweepResult(folder)
-
-
-class Interrupted(Exception):
-    """The user stopped a sweep; everything finished is kept in `folder`."""
-
-    def __init__(self, folder: StudyFolder):
-        self.folder = folder
-        super().__init__(f"stopped; {folder.path} keeps everything that was finished")
 
 
 def _prepared_loop(

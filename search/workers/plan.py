@@ -22,7 +22,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.equation.step_replay import lanes_go_one_by_one
 from cellbox.storage.cache import remembered
-from cellbox.storage.compilation import compile_program, machine_type
+from cellbox.storage.compilation import compile_program, keep_compiled_programs, machine_type
 from cellbox.training.lane import Shape
 from cellbox.training.objective import loss
 
@@ -88,6 +88,7 @@ def device_plan(shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
     most_lanes: more could never be busy. What was measured once is remembered in the user's
     cache folder, so that a study started again is trained in the same shape.
     """
+    keep_compiled_programs()
     kind = device_kind()
     tried = lanes_to_try(most_lanes, one_by_one=lanes_go_one_by_one(n_nodes))
     content = tuple(item.name for item in fields(DevicePlan))

@@ -17,6 +17,7 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.solver_settings import Precision
 from cellbox.evaluation.report import evaluate, evaluate_baselines
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
 from cellbox.training.lane import Pool, Shape, Status
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
@@ -56,6 +57,7 @@ class Worker:
     """
 
     def __init__(self, data: StudyData, n_lanes: int):
+        keep_compiled_programs()
         self._data = data
         self._n_lanes = n_lanes
         self._pools: dict[Precision, Pool] = {}

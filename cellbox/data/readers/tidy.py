@@ -4,8 +4,9 @@ A tidy folder holds measurements.csv (condition, time, node, value, and replicat
 any) and perturbations.csv (condition, node, value), and may hold
 - network.csv, the true network as an edge list, and amplitudes.csv (node, amplitude), its α;
 - noise_free.csv, the exact response, with the columns of measurements.csv;
-- undetermined.csv (condition), the conditions whose exact response rounding decides; without
-  rows where there is none, absent where that is not known;
+- rounding_sensitive.csv (condition), the conditions whose exact response rounding decides;
+  without rows where there is none, absent where that is not known (it was undetermined.csv before,
+  which is still read);
 - split.csv (condition, part), with training, validation, test or unused as part;
 - activity_nodes.csv (node) and allowed_edges.csv (source, target), as in `Dataset`.
 """
@@ -121,7 +122,7 @@ def _read(measurement_path: Path, perturbation_path: Path, extras: Path | None) 
         activity_nodes=np.isin(nodes, added.activity_nodes),
         allowed_edges=added.allowed_edges,
         noise_free=noise_free,
-        undetermined=added.undetermined,
+        rounding_sensitive=added.rounding_sensitive,
         truth=added.truth,
         split=added.split,
         name=measurement_path.resolve().parent.name,

@@ -17,6 +17,9 @@ from cellbox.storage.csv_tables import Problems, note_unknown, number, read_tabl
 PARTS = ("training", "validation", "test")
 UNUSED = "unused"
 
+#: What lists the conditions that rounding decides: its name, and the one it had before.
+ROUNDING_SENSITIVE_FILES = ("rounding_sensitive.csv", "undetermined.csv")
+
 
 @dataclass(frozen=True)
 class Extras:
@@ -26,7 +29,7 @@ class Extras:
     split: Split | None = None
     activity_nodes: tuple[str, ...] = ()
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
-    undetermined: Bool[np.ndarray, " n_rows"] | None = None
+    rounding_sensitive: Bool[np.ndarray, " n_rows"] | None = None
 
 
 def read_extras(
@@ -56,14 +59,22 @@ def read_extras(
         amplitudes = _read_amplitudes(amplitude_path, nodes, problems)
         truth = replace(truth, amplitudes=amplitudes) if truth else None
     split_path, activity_path = present("split.csv"), present("activity_nodes.csv")
-    edge_path, undetermined_path = present("allowed_edges.csv"), present("undetermined.csv")
+    edge_path = present("allowed_edges.csv")
+    sensitive_paths = [path for path in map(present, ROUNDING_SENSITIVE_FILES) if path]
+    if len(sensitive_paths) > 1:
+        found = (
+            f"expected one list of these conditions, found {' and '.join(ROUNDING_SENSITIVE_FILES)}"
+        )
+        problems.add(str(folder), found, "Keep the first; the second is what it was called before")
     return Extras(
         truth=truth,
         split=_read_split(split_path, rows_of, perturbations, problems) if split_path else None,
         activity_nodes=_read_activity(activity_path, nodes, problems) if activity_path else (),
         allowed_edges=_read_allowed_edges(edge_path, nodes, problems) if edge_path else None,
-        undetermined=(
-            _read_undetermined(undetermined_path, rows_of, problems) if undetermined_path else None
+        rounding_sensitive=(
+            _read_rounding_sensitive(sensitive_paths[0], rows_of, problems)
+            if sensitive_paths
+            else None
         ),
     )
 
@@ -128,11 +139,11 @@ def _read_allowed_edges(
     return allowed
 
 
-def _read_undetermined(
+def _read_rounding_sensitive(
     path: Path, rows_of: Mapping[str, Sequence[int]], problems: Problems
 ) -> Bool[np.ndarray, " n_rows"]:
     """Which rows are of a listed condition; no listed condition is an answer too."""
-    undetermined = np.zeros(sum(map(len, rows_of.values())), bool)
+    sensitive = np.zeros(sum(map(len, rows_of.values())), bool)
     places: dict[str, str] = {}
     for record in read_table(path, problems, required=("condition",), may_be_empty=True):
         condition, where = record["condition"], f"{record.where}, column 'condition'"
@@ -142,8 +153,8 @@ def _read_undetermined(
             found = f"expected each condition once, found {condition!r} again ({places[condition]})"
             problems.add(record.where, found, "Keep one of the rows")
         else:
-            undetermined[list(rows_of[condition])] = True
-    return undetermined
+            sensitive[list(rows_of[condition])] = True
+    return sensitive
 
 
 def _read_split(

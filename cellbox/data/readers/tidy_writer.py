@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.data.dataset import Dataset, Split
-from cellbox.data.readers.tidy_extras import PARTS, UNUSED
+from cellbox.data.readers.tidy_extras import PARTS, ROUNDING_SENSITIVE_FILES, UNUSED
 from cellbox.errors import refuse
 from cellbox.networks.network import write_network
 from cellbox.storage.csv_tables import number_text, table_text
@@ -19,7 +19,7 @@ from cellbox.storage.files import whole_folder
 
 TIDY_FILES = (
     *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
-    *("undetermined.csv", "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
+    *(*ROUNDING_SENSITIVE_FILES, "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
 )
 
 
@@ -71,9 +71,9 @@ def _write_files(data: Dataset, folder: Path) -> None:
     write("perturbations.csv", ("condition", "node", "value"), _perturbation_rows(data))
     if data.noise_free is not None:
         write("noise_free.csv", long_header, _long_rows(data, data.noise_free))
-    if data.undetermined is not None:
-        conditions = ((data.row_names[row],) for row in np.flatnonzero(data.undetermined))
-        write("undetermined.csv", ("condition",), conditions)
+    if data.rounding_sensitive is not None:
+        conditions = ((data.row_names[row],) for row in np.flatnonzero(data.rounding_sensitive))
+        write(ROUNDING_SENSITIVE_FILES[0], ("condition",), conditions)
     if data.truth is not None:
         write_network(data.truth, folder / "network.csv")
         amplitudes = zip(data.truth.nodes, map(number_text, data.truth.amplitudes), strict=True)

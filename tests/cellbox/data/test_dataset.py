@@ -102,20 +102,22 @@ def test_a_choice_of_rows_keeps_their_order_and_drops_the_split():
     assert chosen.split is None
 
 
-def test_a_choice_of_rows_keeps_which_are_undetermined():
-    data = replace(dataset([[1.0], [2.0], [3.0]]), undetermined=np.array([True, False, False]))
-    assert data.rows(np.array([2, 0])).undetermined.tolist() == [False, True]
-    assert data.determined.tolist() == [False, True, True]
+def test_a_choice_of_rows_keeps_which_are_rounding_sensitive():
+    data = replace(
+        dataset([[1.0], [2.0], [3.0]]), rounding_sensitive=np.array([True, False, False])
+    )
+    assert data.rows(np.array([2, 0])).rounding_sensitive.tolist() == [False, True]
+    assert data.judged.tolist() == [False, True, True]
 
 
 def test_where_nothing_is_known_every_row_is_determined():
     data = dataset([[1.0], [2.0], [3.0]])
-    assert data.rows(np.array([2, 0])).undetermined is None
-    assert data.determined.tolist() == [True, True, True]
+    assert data.rows(np.array([2, 0])).rounding_sensitive is None
+    assert data.judged.tolist() == [True, True, True]
 
 
 @pytest.mark.parametrize(
-    ("undetermined", "chosen"),
+    ("rounding_sensitive", "chosen"),
     [
         (None, [1, 2, 3]),
         ([True, False, False, False, True], [1, 2, 3]),
@@ -124,10 +126,12 @@ def test_where_nothing_is_known_every_row_is_determined():
     ],
     ids=["unknown", "none of them", "some of them", "all of them"],
 )
-def test_undetermined_rows_are_left_out_of_validation_unless_all_are(undetermined, chosen):
+def test_rounding_sensitive_rows_are_left_out_of_validation_unless_all_are(
+    rounding_sensitive, chosen
+):
     data = dataset(np.arange(5.0)[:, None])
-    if undetermined is not None:
-        data = replace(data, undetermined=np.array(undetermined))
+    if rounding_sensitive is not None:
+        data = replace(data, rounding_sensitive=np.array(rounding_sensitive))
     split = Split(training=np.array([0]), validation=np.array([1, 2, 3]), test=np.array([4]))
     assert validation_rows(data, split).tolist() == chosen
 

@@ -81,11 +81,11 @@ def test_a_system_is_simulated_at_the_papers_budget_unless_changed():
     assert (changed.measurements - changed.noise_free).std() == pytest.approx(0.1, rel=0.15)
 
 
-def test_replicates_of_an_undetermined_condition_are_all_marked():
+def test_replicates_of_a_rounding_sensitive_condition_are_all_marked():
     once = simulate_system(system("BF"), n_conditions=10)
     twice = simulate_system(system("BF"), n_conditions=10, n_replicates=2)
-    assert once.undetermined.any()
-    np.testing.assert_array_equal(twice.undetermined, np.repeat(once.undetermined, 2))
+    assert once.rounding_sensitive.any()
+    np.testing.assert_array_equal(twice.rounding_sensitive, np.repeat(once.rounding_sensitive, 2))
 
 
 def test_every_impossible_part_of_a_budget_is_refused_at_once():

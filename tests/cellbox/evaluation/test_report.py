@@ -73,7 +73,7 @@ def test_recovery_is_none_without_a_truth_and_there_with_one():
     assert evaluate(model(), dataset(truth=truth), SPLIT)["pearson"] == pytest.approx(1.0)
 
 
-def judged(undetermined, states):
+def judged(rounding_sensitive, states):
     """The report of a model beside a truth that is 0 everywhere but in the test rows' states."""
     noise_free = np.zeros((8, 2, 3))
     noise_free[SPLIT.test, -1] = states
@@ -82,7 +82,7 @@ def judged(undetermined, states):
         dataset(activity=(False,) * 3, truth=truth),
         perturbations=np.zeros((8, 3)),
         noise_free=noise_free,
-        undetermined=undetermined,
+        rounding_sensitive=rounding_sensitive,
     )
     # Where nothing is perturbed, every model predicts 0.
     return evaluate(model(), data, SPLIT), evaluate_baselines(data, SPLIT)
@@ -91,7 +91,7 @@ def judged(undetermined, states):
 MARKED = np.arange(8) == SPLIT.test[0]
 
 
-def test_noise_free_errors_do_not_depend_on_predictions_of_undetermined_rows():
+def test_noise_free_errors_do_not_depend_on_predictions_of_rounding_sensitive_rows():
     near, of_near = judged(MARKED, [[0.0, 0.0, 0.0], [0.3, 0.0, 0.0]])
     far, of_far = judged(MARKED, [[9.0, 9.0, 9.0], [0.3, 0.0, 0.0]])
     assert near == far
@@ -102,14 +102,14 @@ def test_noise_free_errors_do_not_depend_on_predictions_of_undetermined_rows():
 def test_a_wrong_basin_is_counted_among_determined_test_rows_alone():
     states = [[0.9, 0.0, 0.0], [0.0, 0.4, 0.0]]
     report, _ = judged(np.zeros(8, bool), states)
-    assert (report["undetermined_share"], report["wrong_basin_share"]) == (0.0, 0.5)
+    assert (report["rounding_sensitive_share"], report["wrong_basin_share"]) == (0.0, 0.5)
     report, _ = judged(MARKED, states)
-    assert (report["undetermined_share"], report["wrong_basin_share"]) == (0.5, 0.0)
+    assert (report["rounding_sensitive_share"], report["wrong_basin_share"]) == (0.5, 0.0)
 
 
 def test_without_a_determined_test_row_there_is_no_noise_free_error_and_no_basin():
     report, of_baselines = judged(np.ones(8, bool), np.zeros((2, 3)))
-    assert report["undetermined_share"] == 1.0
+    assert report["rounding_sensitive_share"] == 1.0
     assert report["test_mae_noise_free"] is report["wrong_basin_share"] is None
     assert of_baselines["ridge"]["test_mae_noise_free"] is None
     assert report["test_mae"] is not None
@@ -117,7 +117,7 @@ def test_without_a_determined_test_row_there_is_no_noise_free_error_and_no_basin
 
 def test_shares_are_none_where_nothing_is_known():
     report = evaluate(model(), replace(dataset(), noise_free=None), SPLIT)
-    assert report["undetermined_share"] is report["wrong_basin_share"] is None
+    assert report["rounding_sensitive_share"] is report["wrong_basin_share"] is None
 
 
 def test_whether_the_model_rests_is_told_of_one_time_point_and_not_of_time_courses():

@@ -54,7 +54,7 @@ def test_selection_brings_it_nearer_to_the_truth_where_noise_is_large():
 
 def test_responses_on_an_unstable_ridge_do_not_lead_it_astray():
     data, problem = experiment("BF")
-    assert data.undetermined[data.split.training].mean() > 0.2
+    assert data.rounding_sensitive[data.split.training].mean() > 0.2
     refined = refine(problem, near(data.truth))
     assert pearson_correlation(refined.network.weights, data.truth.weights) > 0.999
 

@@ -97,8 +97,8 @@ def test_prediction_score_counts_only_masked_nodes():
 def test_only_determined_rows_are_compared_with_the_exact_response():
     exact = np.zeros((3, 1, 2))
     predicted = np.array([[[0.1, 0.1]], [[0.3, 0.3]], [[NAN, 9.0]]])
-    nodes, determined = np.ones(2, bool), np.array([True, True, False])
-    score = prediction_score(predicted, exact, exact, nodes, determined)
+    nodes, judged = np.ones(2, bool), np.array([True, True, False])
+    score = prediction_score(predicted, exact, exact, nodes, judged)
     assert score.test_mae_noise_free == pytest.approx(0.2)
     assert score.test_mae == float("inf")
     none = prediction_score(predicted, exact, exact, nodes, np.zeros(3, bool))

@@ -66,8 +66,12 @@ jax.jit(lambda x: jnp.sin(x) @ x.T)(jnp.ones((3, 3)))
 
 
 def compile_in_another_process(**environment) -> str:
+    return run_in_another_process(COMPILE, **environment)
+
+
+def run_in_another_process(code: str, **environment) -> str:
     ran = subprocess.run(
-        [sys.executable, "-c", COMPILE],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
@@ -94,3 +98,22 @@ def test_a_folder_chosen_for_jax_stays_the_one(tmp_path):
 def test_without_a_folder_to_write_programs_are_not_kept(tmp_path):
     (tmp_path / "cellbox").write_text("a file where the folder would be")
     assert compile_in_another_process() == "None"
+
+
+PREDICT = """
+import jax
+import cellbox
+network = cellbox.random_network(3, density=0.5, seed=0)
+data = cellbox.simulate(network, n_conditions=4, n_held_out=2)
+print(jax.config.jax_compilation_cache_dir)
+cellbox.fit(data, cellbox.Settings(steps=1, validate_every=1, refinement="none"))
+print(jax.config.jax_compilation_cache_dir)
+"""
+
+
+def test_simulating_leaves_jax_as_it_is_and_training_keeps_programs(folder):
+    before, after = run_in_another_process(PREDICT).splitlines()
+    assert before == "None"
+    assert after == str(folder / "programs" / compilation.machine_type())
+    # Also what is compiled after JAX has begun to compile without a place to keep it.
+    assert list(os.scandir(after))

@@ -210,10 +210,10 @@ def test_a_part_without_measured_values_is_refused(part, data):
         fit(replace(data, measurements=blank), SHORT)
 
 
-def test_undetermined_rows_are_trained_on_and_do_not_validate(data):
+def test_rounding_sensitive_rows_are_trained_on_and_do_not_validate(data):
     marked = np.zeros(data.n_rows, bool)
     marked[[data.split.training[0], data.split.validation[0]]] = True
-    pool = pool_of(replace(data, undetermined=marked), data.split, SHORT)
+    pool = pool_of(replace(data, rounding_sensitive=marked), data.split, SHORT)
     assert len(pool.perturbations) == len(data.split.training)
     left = data.split.validation[1:]
     np.testing.assert_allclose(pool.validation_perturbations, data.perturbations[left], rtol=1e-6)
@@ -224,7 +224,7 @@ def test_a_determined_validation_row_has_to_be_measured(data):
     first, *others = data.split.validation
     marked[first], measurements[others] = True, np.nan
     with pytest.raises(InputError, match="validation"):
-        fit(replace(data, undetermined=marked, measurements=measurements), SHORT)
+        fit(replace(data, rounding_sensitive=marked, measurements=measurements), SHORT)
 
 
 def test_a_split_that_is_given_comes_before_that_of_the_data_and_that_before_a_random_one(data):

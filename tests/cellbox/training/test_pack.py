@@ -159,7 +159,7 @@ def test_neighbours_with_nothing_but_missing_values_do_not_matter(pool, alone):
         perturbations=np.vstack([data.perturbations, np.ones((1, 3))]),
         measurements=np.vstack([data.measurements, np.full((1, N_TIMES, 3), np.nan)]),
         noise_free=None,
-        undetermined=None,
+        rounding_sensitive=None,
         row_names=(*data.row_names, "nothing measured"),
     )
     with_gaps = pool_of(

@@ -14,7 +14,7 @@ import pytest
 from cellbox.data.readers import read_data
 from cellbox.models.model import load_model
 from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
-from search.cli.fit_report import determinacy_sentences
+from search.cli.fit_report import caveat_sentences
 from search.cli.main import main
 from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
 from tests.search.cli_helpers import (
@@ -32,7 +32,13 @@ FIT_KEYS = {
     *("status", "validation_mae", "test_mae", "test_mae_noise_free", "test_pearson"),
     *("pearson", "pearson_off_diagonal", "pearson_alpha", "auprc_ratio"),
     *("early_precision_ratio", "sign_accuracy", "baselines", "better_than_ridge", "model"),
-    *("seconds", "compile_seconds", "undetermined_share", "wrong_basin_share", "unsteady_share"),
+    *(
+        "seconds",
+        "compile_seconds",
+        "rounding_sensitive_share",
+        "wrong_basin_share",
+        "unsteady_share",
+    ),
 }
 MODEL_FILES = {
     *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
@@ -164,16 +170,18 @@ def test_simulation_follows_its_seed_and_options(tmp_path):
     assert (first.truth.amplitudes == 0.5).all()
 
 
-def test_simulate_and_lint_say_how_many_conditions_are_undetermined(capsys, tmp_path):
+def test_simulate_and_lint_say_how_many_conditions_are_rounding_sensitive(capsys, tmp_path):
     out, file = str(tmp_path / "data"), tmp_path / "facts.json"
     for arguments in (["simulate", "BF", "--replicates", "2", "--out", out], ["lint", out]):
         assert main([*arguments, "--json", str(file)]) == 0
-        found = read_json(file)["undetermined_conditions"]
+        found = read_json(file)["rounding_sensitive_conditions"]
         assert 0 < found < 60
-        assert re.search(rf"undetermined conditions.* {found} of 60\n", capsys.readouterr().out)
+        assert re.search(
+            rf"rounding-sensitive conditions.* {found} of 60\n", capsys.readouterr().out
+        )
     assert main(["lint", str(tidy_folder(tmp_path)), "--json", str(file)]) == 0
-    assert read_json(file)["undetermined_conditions"] is None
-    assert "undetermined" not in capsys.readouterr().out
+    assert read_json(file)["rounding_sensitive_conditions"] is None
+    assert "rounding-sensitive" not in capsys.readouterr().out
 
 
 def test_a_balanced_design_leaves_no_node_out(capsys, tmp_path):
@@ -275,28 +283,28 @@ def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fit
 
 
 @pytest.mark.parametrize(
-    ("undetermined", "wrong", "words"),
+    ("rounding_sensitive", "wrong", "words"),
     [
         (None, None, []),
         (0.0, 0.0, []),
-        (0.4, 0.0, ["40 % of the held-out conditions are undetermined"]),
+        (0.4, 0.0, ["40 % of the held-out conditions are rounding-sensitive"]),
         (0.0, 0.25, ["Wrong basin in 25 % of the held-out conditions"]),
         (0.4, 0.5, ["40 % of the held-out conditions", "Wrong basin in 50 % of the others"]),
     ],
 )
-def test_undetermined_conditions_and_wrong_basins_are_told_where_there_are_any(
-    undetermined, wrong, words
+def test_rounding_sensitive_conditions_and_wrong_basins_are_told_where_there_are_any(
+    rounding_sensitive, wrong, words
 ):
-    report = {"undetermined_share": undetermined, "wrong_basin_share": wrong}
-    sentences = determinacy_sentences(report)
+    report = {"rounding_sensitive_share": rounding_sensitive, "wrong_basin_share": wrong}
+    sentences = caveat_sentences(report)
     assert len(sentences) == len(words)
     assert all(word in said for word, said in zip(words, sentences, strict=True))
 
 
 @pytest.mark.parametrize(("unsteady", "n_sentences"), [(None, 0), (0.0, 0), (0.25, 1)])
 def test_a_model_that_has_not_come_to_rest_is_told_so_with_its_share(unsteady, n_sentences):
-    nothing = {"undetermined_share": None, "wrong_basin_share": None}
-    sentences = determinacy_sentences({**nothing, "unsteady_share": unsteady})
+    nothing = {"rounding_sensitive_share": None, "wrong_basin_share": None}
+    sentences = caveat_sentences({**nothing, "unsteady_share": unsteady})
     assert len(sentences) == n_sentences
     assert all("In 25 % of the held-out conditions" in sentence for sentence in sentences)
 

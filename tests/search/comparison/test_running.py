@@ -12,7 +12,8 @@ from cellbox.evaluation.held_out_predictions import ENSEMBLE, MEAN, RIDGE, Entra
 from cellbox.settings import Settings
 from search.comparison import running
 from search.comparison.folder import ComparisonFolder
-from search.comparison.running import Interrupted, compare
+from search.comparison.running import compare
+from search.console.interrupts import Interrupted
 from tests.cellbox.data.test_split_schemes import dataset
 
 ENTRANT = Entrant(Settings(steps=50), members=2)
@@ -107,7 +108,7 @@ def test_a_split_whose_file_is_damaged_is_refused_with_its_place(data, trained, 
 
 def test_predictions_that_are_missing_come_back_missing(data, tmp_path):
     folder = ComparisonFolder(tmp_path)
-    folder.open()
+    (tmp_path / folder.MARK).mkdir()
     names = ["p53/p21", "p53 p21"]
     for value, name in enumerate(names):
         split = HeldOut("leave-one-out", name, np.array([0]), np.array([1]))

@@ -35,7 +35,7 @@ def record(value=0.9, **changes):
         "metrics": dict.fromkeys(METRICS, value),
         "baselines": {**dict.fromkeys(BASELINES, score), "all_nodes": None},
         "bound": {**dict.fromkeys(BOUNDS, value), "reason": None},
-        "undetermined_training_conditions": 0,
+        "rounding_sensitive_training_conditions": 0,
         "edges_learned": 14,
         "training": {"noise": 0.001},
         "seconds": 1.0,

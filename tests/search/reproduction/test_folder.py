@@ -13,7 +13,7 @@ from tests.search.reproduction.small import TINY, record, task
 @pytest.fixture
 def folder(tmp_path):
     found = ReproductionFolder(tmp_path / "out")
-    with found.held():
+    with found.opened():
         yield found
 
 
@@ -21,6 +21,14 @@ def test_a_finished_task_is_found_again(folder):
     folder.write_task(task(), TINY, record(0.5), {"weights": np.eye(2)})
     assert folder.record(task(), TINY)["metrics"]["pearson"] == 0.5
     np.testing.assert_array_equal(folder.arrays(task(), TINY)["weights"], np.eye(2))
+
+
+def test_a_task_of_an_earlier_version_is_read_under_the_current_names(folder):
+    old = {"undetermined_training_conditions": 7, "metrics": {"undetermined_share": 0.4}}
+    folder.write_task(task(), TINY, old, {})
+    found = folder.record(task(), TINY)
+    assert found["rounding_sensitive_training_conditions"] == 7
+    assert found["metrics"] == {"rounding_sensitive_share": 0.4}
 
 
 @pytest.mark.parametrize(
@@ -41,15 +49,16 @@ def test_a_task_that_was_done_with_other_settings_is_outdated(folder):
     assert folder.is_outdated(task(), changed)
 
 
-def test_a_record_that_was_cut_short_does_not_count(folder):
+def test_a_record_that_was_cut_short_is_refused_with_its_place(folder):
     folder.write_task(task(), TINY, record(), {})
     (file,) = (folder.path / "tasks").glob("*.json")
     file.write_text(file.read_text()[:50])
-    assert folder.record(task(), TINY) is None
+    with pytest.raises(InputError, match=file.name):
+        folder.record(task(), TINY)
 
 
 def test_two_reproductions_do_not_share_a_folder(folder):
-    with pytest.raises(InputError, match="another reproduction is running"), folder.held():
+    with pytest.raises(InputError, match="another reproduction is running"), folder.opened():
         pass
 
 
@@ -61,5 +70,5 @@ def test_what_belongs_to_someone_else_is_refused(tmp_path, kind):
     else:
         path.mkdir()
         (path / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="expected"), ReproductionFolder(path).held():
+    with pytest.raises(InputError, match="expected"), ReproductionFolder(path).opened():
         pass

@@ -91,10 +91,14 @@ def test_tables_are_narrow_enough_for_a_terminal(seeds):
         assert max(len(line) for line in text_table(part.header, part.rows).splitlines()) <= 120
 
 
-def test_undetermined_conditions_and_wrong_basins_are_told():
+def test_rounding_sensitive_conditions_and_wrong_basins_are_told():
     changes = {
-        "metrics": {**record()["metrics"], "undetermined_share": 0.4, "wrong_basin_share": 0.1},
-        "undetermined_training_conditions": 23,
+        "metrics": {
+            **record()["metrics"],
+            "rounding_sensitive_share": 0.4,
+            "wrong_basin_share": 0.1,
+        },
+        "rounding_sensitive_training_conditions": 23,
     }
     (table,) = tables_of(rows_of([result(system="BF", changes=changes)], "tiny"))
     (note,) = [note for note in table.notes if "rounding" in note]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from search.reproduction.folder import ReproductionFolder
 from search.reproduction.progress import LiveDisplay, Pace, PlainLines, Silent, make_display
-from search.reproduction.workers import Ended, Progress, Workers
+from search.reproduction.workers import Ended, TaskProcesses, TaskUnderWay
 from tests.search.reproduction.small import TINY, task
 
 TASKS = [task(seed) for seed in range(3)]
@@ -26,8 +26,8 @@ for line in sys.stdin:
 """
 
 
-class _StandIns(Workers):
-    """Workers whose processes train nothing."""
+class _StandIns(TaskProcesses):
+    """TaskProcesses whose processes train nothing."""
 
     started = 0
 
@@ -44,7 +44,7 @@ class _StandIns(Workers):
 def test_a_worker_that_dies_takes_only_its_own_task_with_it(tmp_path):
     with _StandIns(ReproductionFolder(tmp_path), TINY, 1) as workers:
         news = [item for item in workers.run(TASKS) if item is not None]
-    assert [item.task for item in news if isinstance(item, Progress)] == TASKS
+    assert [item.task for item in news if isinstance(item, TaskUnderWay)] == TASKS
     ended = {item.task: item.problem for item in news if isinstance(item, Ended)}
     assert ended[TASKS[0]] is None
     assert "code 3" in ended[TASKS[1]]
@@ -71,7 +71,7 @@ def test_the_time_left_follows_the_cost_of_what_is_done(monkeypatch):
     pace = Pace(TASKS[:2], finished=4, total=6)
     assert pace.state.seconds_left is None
     now[0] += 30
-    pace.take(Progress(TASKS[0], "training", 0.5))
+    pace.take(TaskUnderWay(TASKS[0], "training", 0.5))
     assert pace.state.share == pytest.approx(0.25)
     assert pace.state.seconds_left == pytest.approx(90)
     pace.end(TASKS[0], failed=True)
@@ -85,7 +85,7 @@ def test_a_pipe_gets_lines_and_a_terminal_a_live_display():
     stream = io.StringIO()
     assert isinstance(make_display(stream), PlainLines)
     pace = Pace(TASKS, finished=0, total=3)
-    pace.take(Progress(TASKS[0], "training", 0.1))
+    pace.take(TaskUnderWay(TASKS[0], "training", 0.1))
     lines = PlainLines(stream)
     lines.show(pace.state)
     lines.show(pace.state)

@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("measured") / "data"
     arguments = ["simulate", "--random", "4", "--conditions", "16", "--held-out", "2"]
     assert main([*arguments, "--times", "4", "--seed", "5", "--out", str(place)]) == 0
-    for extra in ("split.csv", "truth.csv", "noise_free.csv", "undetermined.csv"):
+    for extra in ("split.csv", "truth.csv", "noise_free.csv", "rounding_sensitive.csv"):
         (place / extra).unlink(missing_ok=True)
     # Half of the conditions lose one of their two perturbations.
     lines = (place / "perturbations.csv").read_text().splitlines()
@@ -186,47 +186,51 @@ def test_what_a_trial_saw_stands_beside_what_it_is_judged_on(simulated):
 
 @pytest.fixture(scope="module")
 def bifurcating():
-    """A study of BF, of which some conditions are undetermined in every part."""
+    """A study of BF, of which some conditions are rounding-sensitive in every part."""
     return load_study_data(study_spec({"system": "BF"}, {}, objective={}))
 
 
-def test_undetermined_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
+def test_rounding_sensitive_rows_stay_in_the_pool_and_do_not_validate(bifurcating):
     held_out = bifurcating.evaluation
-    undetermined = held_out.undetermined[held_out.split.validation]
-    assert 0 < undetermined.sum() < len(undetermined)
-    assert 0.3 < bifurcating.undetermined.mean() < 0.6
+    rounding_sensitive = held_out.rounding_sensitive[bifurcating.split.validation]
+    assert 0 < rounding_sensitive.sum() < len(rounding_sensitive)
+    assert 0.3 < bifurcating.rounding_sensitive.mean() < 0.6
     rows, _ = bifurcating.indices(bifurcating.own, 0)
-    assert bifurcating.undetermined[rows].any()
+    assert bifurcating.rounding_sensitive[rows].any()
     pool = Worker(bifurcating, n_lanes=1)._pool("float32")
     assert len(pool.perturbations) == len(bifurcating.perturbations)
-    left = held_out.split.validation[~undetermined]
+    left = bifurcating.split.validation[~rounding_sensitive]
     assert np.allclose(pool.validation_perturbations, held_out.perturbations[left])
 
 
 def test_the_penalty_of_a_diverged_trial_is_of_determined_rows(bifurcating):
     held_out = bifurcating.evaluation
-    kept = held_out.measurements[validation_rows(held_out, held_out.split)]
+    kept = held_out.measurements[validation_rows(held_out, bifurcating.split)]
     assert penalty_of(bifurcating) == pytest.approx(2 * np.abs(kept).mean())
 
 
-def test_what_a_trial_saw_keeps_which_rows_are_undetermined(bifurcating, measured, tmp_path):
+def test_what_a_trial_saw_keeps_which_rows_are_rounding_sensitive(bifurcating, measured, tmp_path):
     rows, times = bifurcating.indices(bifurcating.own, 1)
     whole, split = bifurcating.training_set(rows, times)
-    assert np.array_equal(whole.undetermined[split.training], bifurcating.undetermined[rows])
     assert np.array_equal(
-        whole.undetermined[split.test],
-        bifurcating.evaluation.undetermined[bifurcating.split.test],
+        whole.rounding_sensitive[split.training], bifurcating.rounding_sensitive[rows]
+    )
+    assert np.array_equal(
+        whole.rounding_sensitive[split.test],
+        bifurcating.evaluation.rounding_sensitive[bifurcating.split.test],
     )
     write_tidy(whole, tmp_path / "data")
     read = load_study_data(study_spec({"folder": str(tmp_path / "data")}, {}, objective={}))
-    assert np.array_equal(read.undetermined, bifurcating.undetermined[rows])
-    assert np.array_equal(read.evaluation.undetermined, bifurcating.evaluation.undetermined)
+    assert np.array_equal(read.rounding_sensitive, bifurcating.rounding_sensitive[rows])
+    assert np.array_equal(
+        read.evaluation.rounding_sensitive, bifurcating.evaluation.rounding_sensitive
+    )
 
 
-def test_where_files_do_not_say_it_no_row_is_known_to_be_undetermined(measured):
-    assert measured.undetermined is measured.evaluation.undetermined is None
+def test_where_files_do_not_say_it_no_row_is_known_to_be_rounding_sensitive(measured):
+    assert measured.rounding_sensitive is measured.evaluation.rounding_sensitive is None
     whole, _ = measured.training_set(*measured.indices(measured.own, 0))
-    assert whole.undetermined is None
+    assert whole.rounding_sensitive is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a study keeps on disk, whatever happens while it writes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,15 @@ def test_a_trial_is_read_as_it_was_written(folder):
     assert folder.finished(3)
     assert folder.record(3) == make_record(3)
     assert np.array_equal(folder.networks(3).weights, NETWORKS.weights)
+
+
+def test_metrics_of_earlier_versions_are_read_under_their_current_names(folder):
+    old = {"undetermined_share": 0.4, "pearson": 0.9}
+    (repeat,) = make_record(3).repeats
+    repeats = (replace(repeat, metrics=old),)
+    folder.write_trial(make_record(3, metrics=old, repeats=repeats), None)
+    now = {"rounding_sensitive_share": 0.4, "pearson": 0.9}
+    assert folder.record(3).metrics == folder.record(3).best.metrics == now
 
 
 def test_a_trial_without_networks_has_none(folder):

@@ -73,7 +73,7 @@ def test_a_result_reports_what_the_interface_says(whole):
     assert set(report["trials"]) == {"complete", "pruned", "diverged"}
     fit = (
         "status validation_mae test_mae test_mae_noise_free test_pearson pearson "
-        "undetermined_share wrong_basin_share unsteady_share "
+        "rounding_sensitive_share wrong_basin_share unsteady_share "
         "pearson_off_diagonal pearson_alpha auprc_ratio early_precision_ratio sign_accuracy "
         "baselines better_than_ridge model identifiability seconds compile_seconds"
     )

@@ -100,15 +100,15 @@ def test_cost_counts_conditions_measurements_and_perturbations():
 
 
 def test_shares_are_means_over_repeats_and_none_where_they_are_not_known():
-    metrics = {**METRICS, "undetermined_share": 0.4, "wrong_basin_share": 0.5}
+    metrics = {**METRICS, "rounding_sensitive_share": 0.4, "wrong_basin_share": 0.5}
     first, second = finished(metrics=metrics), {**metrics, "wrong_basin_share": 1.0}
     record, _ = record_of(first, finished(1, metrics=second))
-    assert record.metrics["undetermined_share"] == pytest.approx(0.4)
+    assert record.metrics["rounding_sensitive_share"] == pytest.approx(0.4)
     assert record.metrics["wrong_basin_share"] == pytest.approx(0.75)
     record, _ = record_of(first, finished(1, metrics={**second, "wrong_basin_share": None}))
     assert record.metrics["wrong_basin_share"] is None
     shown = {value.key for value in final_values(trial_metrics(record))}
-    assert "undetermined_share" in shown
+    assert "rounding_sensitive_share" in shown
     assert "wrong_basin_share" not in shown
 
 

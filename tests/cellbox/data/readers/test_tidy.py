@@ -107,7 +107,7 @@ def test_network_amplitudes_noise_free_and_split_are_read_where_present(folder):
             split="condition,part\nlow,Training\ncontrol,validation\nhigh,test\n",
             activity_nodes="node\ng3\n",
             allowed_edges="source,target\ng1,g3\n",
-            undetermined="condition\nlow\n",
+            rounding_sensitive="condition\nlow\n",
         )
     )
     assert data.truth.nodes == data.nodes
@@ -120,19 +120,32 @@ def test_network_amplitudes_noise_free_and_split_are_read_where_present(folder):
     np.testing.assert_array_equal(data.split.test, [3])
     np.testing.assert_array_equal(data.activity_nodes, [False, False, True])
     np.testing.assert_array_equal(np.argwhere(data.allowed_edges), [[2, 0]])
-    np.testing.assert_array_equal(data.undetermined, [True, True, False, False])
+    np.testing.assert_array_equal(data.rounding_sensitive, [True, True, False, False])
 
 
-def test_an_undetermined_table_without_rows_says_that_no_condition_is(folder):
-    assert read_tidy(folder()).undetermined is None
-    assert not read_tidy(folder(undetermined="condition\n")).undetermined.any()
+def test_a_rounding_sensitive_table_without_rows_says_that_no_condition_is(folder):
+    assert read_tidy(folder()).rounding_sensitive is None
+    assert not read_tidy(folder(rounding_sensitive="condition\n")).rounding_sensitive.any()
 
 
-def test_undetermined_conditions_have_to_be_measured_and_listed_once(folder):
-    said = refusal(folder(undetermined="condition\nlow\nlwo\nlow\n"))
-    assert "undetermined.csv, row 3, column 'condition': expected a known condition" in said
+def test_the_list_of_rounding_sensitive_conditions_is_read_under_its_former_name(folder, tmp_path):
+    data = read_tidy(folder(undetermined="condition\nlow\n"))
+    np.testing.assert_array_equal(data.rounding_sensitive, [True, True, False])
+    write_tidy(data, tmp_path / "again")
+    assert (tmp_path / "again" / "rounding_sensitive.csv").is_file()
+    assert not (tmp_path / "again" / "undetermined.csv").exists()
+
+
+def test_two_lists_of_rounding_sensitive_conditions_are_refused(folder):
+    said = refusal(folder(rounding_sensitive="condition\n", undetermined="condition\nlow\n"))
+    assert "found rounding_sensitive.csv and undetermined.csv" in said
+
+
+def test_rounding_sensitive_conditions_have_to_be_measured_and_listed_once(folder):
+    said = refusal(folder(rounding_sensitive="condition\nlow\nlwo\nlow\n"))
+    assert "rounding_sensitive.csv, row 3, column 'condition': expected a known condition" in said
     assert "Did you mean 'low'" in said
-    assert "undetermined.csv, row 4: expected each condition once, found 'low' again" in said
+    assert "rounding_sensitive.csv, row 4: expected each condition once, found 'low' again" in said
 
 
 M, P = "condition,time,node,value\n", "condition,node,value\n"
@@ -289,7 +302,7 @@ def datasets(draw):
         activity_nodes=draw(arrays(bool, n_nodes)),
         allowed_edges=draw(st.none() | arrays(bool, (n_nodes, n_nodes))),
         noise_free=draw(st.none() | arrays(float, shape, elements=FINITE)),
-        undetermined=draw(st.none() | arrays(bool, n_rows)),
+        rounding_sensitive=draw(st.none() | arrays(bool, n_rows)),
         truth=draw(
             st.sampled_from(
                 [
@@ -314,7 +327,7 @@ def test_a_written_dataset_reads_back_to_the_last_bit(tmp_path_factory, data):
     again = read_data(folder)
     assert (again.nodes, again.row_names, again.name) == (data.nodes, data.row_names, "written")
     names = ["times", "perturbations", "measurements", "activity_nodes", "allowed_edges"]
-    for name in [*names, "noise_free", "undetermined"]:
+    for name in [*names, "noise_free", "rounding_sensitive"]:
         assert_same(getattr(again, name), getattr(data, name))
     assert (again.truth is None, again.split is None) == (data.truth is None, data.split is None)
     if data.truth is not None:

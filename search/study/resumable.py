@@ -1,0 +1,132 @@
+"""A folder in which a run that was stopped goes on.
+
+What is finished is a file or a folder in it that appears whole or not at all, so whatever is there
+has happened, and a run does only what is missing. Each kind of run has a folder of its own kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cellbox.errors import refuse
+from cellbox.scores.metric_names import current_metric_names
+from cellbox.storage.files import atomic_write
+from search.study.locks import locked
+
+
+@dataclass(frozen=True)
+class ResumableFolder:
+    """The files of one run and of those that go on with it.
+
+    RUN: what runs here, for people. MARK: the file or folder that is there from the beginning, by
+    which its kind is known. LOCK: the file that a process holds while it works here. OPTION: how
+    users choose another folder.
+    """
+
+    path: Path
+
+    RUN: ClassVar[str]
+    MARK: ClassVar[str]
+    LOCK: ClassVar[str]
+    OPTION: ClassVar[str] = "--out"
+
+    def exists(self) -> bool:
+        """Whether a run of this kind was begun here."""
+        return (self.path / self.MARK).exists()
+
+    def is_bare(self) -> bool:
+        """Whether this is a folder with nothing in it, or nothing but our lock."""
+        return self.path.is_dir() and {entry.name for entry in self.path.iterdir()} <= {self.LOCK}
+
+    def refuse_others(self) -> None:
+        """Raise InputError where there is a file in the folder's place, or another's files."""
+        if self.exists() or self.is_bare() or not self.path.exists():
+            return
+        found = "other files" if self.path.is_dir() else "a file"
+        raise refuse(
+            str(self.path),
+            f"expected a new or empty folder or that of a {self.RUN}, found {found}",
+            f"Choose another folder with {self.OPTION}",
+        )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for a block, or as long as this process lives.
+
+        Raises InputError where another process holds it.
+        """
+        with locked(
+            self.path / self.LOCK,
+            otherwise=f"another {self.RUN} is running in this folder",
+            fix=f"Wait for it, or choose another folder with {self.OPTION}",
+        ):
+            yield
+
+    def has(self, name: str) -> bool:
+        """Whether this file is there."""
+        return (self.path / name).is_file()
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file, whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self.path / name) as handle:
+            json.dump(content, handle, indent=2, allow_nan=False)
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file; metrics of earlier versions come under their current names."""
+        text = (self.path / name).read_text(encoding="utf-8")
+        return json.loads(text, object_hook=current_metric_names)
+
+
+class FolderOfParts(ResumableFolder):
+    """A run of many parts, each a JSON file of its own in the folder `MARK`.
+
+    Each part holds its identity: what has to be equal for it to be the one that is asked for.
+    """
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the folder for a block, made where needed.
+
+        Raises InputError where it is no folder or another's, or another process holds it.
+        """
+        self.refuse_others()
+        (self.path / self.MARK).mkdir(parents=True, exist_ok=True)
+        with self.held():
+            yield
+
+    def part_file(self, name: str) -> Path:
+        """Where a part is kept."""
+        return self.path / self.MARK / f"{name}.json"
+
+    def write_part(
+        self, name: str, identity: Mapping[str, Any], content: Mapping[str, Any]
+    ) -> None:
+        """Keep a finished part."""
+        with atomic_write(self.part_file(name)) as handle:
+            json.dump({**identity, **content}, handle, allow_nan=False)
+
+    def read_part(self, name: str) -> dict[str, Any] | None:
+        """A part with its identity; None where it is not finished.
+
+        Raises InputError for a file that was damaged.
+        """
+        try:
+            return self.read_json(f"{self.MARK}/{name}.json")
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            found = f"expected the JSON of a finished part, found something else ({error})"
+            raise refuse(str(self.part_file(name)), found, "Remove this file") from error
+
+
+def differing(kept: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """What of its identity a part has otherwise than it is asked for."""
+    # As it would have been read.
+    wanted = json.loads(json.dumps(identity))
+    return [name for name in wanted if kept.get(name) != wanted[name]]

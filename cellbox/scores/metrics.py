@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.errors import refuse
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, in_order_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cellbox.errors import refuse
 from search.spec.tables import Spec
 
 
-class Storage:
+class OptunaStorage:
     """An Optuna storage, to be opened only by the one process that holds the study."""
 
     def __init__(self, spec: Spec, folder: Path):

@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.proposals.optuna_storage import Storage
+from search.proposals.optuna_storage import OptunaStorage
 from search.proposals.pruning import Jury, Outcome, quiet
 from search.proposals.samplers import make_sampler
 from search.spec.space import Value, suggest
@@ -41,7 +41,7 @@ class Advisor:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._several_times = several_times
-        self._storage = Storage(spec, folder)
+        self._storage = OptunaStorage(spec, folder)
         self._study = optuna.create_study(
             # A database may hold another study of the same name.
             study_name=f"{spec.name} {study_id}",

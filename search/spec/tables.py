@@ -17,7 +17,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Data(_Part):
+class DataSpec(_Part):
     """Where the data come from: a known system, a network file, or measured files.
 
     system: one of the ten, simulated at its own budget, or with parts of it changed below.
@@ -52,7 +52,7 @@ class Data(_Part):
         return None if path is None else str(Path(path).resolve())
 
     @model_validator(mode="after")
-    def _one_source(self) -> Data:
+    def _one_source(self) -> DataSpec:
         given = [name for name in ("system", "network", "folder") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
@@ -170,7 +170,7 @@ class Pruner(_Part):
     p_threshold: float = Field(default=0.1, gt=0, lt=1)
 
 
-class Workers(_Part):
+class WorkersSpec(_Part):
     """Who trains. None of this changes what is found, but lanes (see README).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
@@ -185,7 +185,7 @@ class Workers(_Part):
     address: str | None = None
 
 
-class Storage(_Part):
+class StorageSpec(_Part):
     """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
 
     url: str | None = None
@@ -210,14 +210,14 @@ class Spec(_Part):
     seed: int = Field(default=0, ge=0, lt=2**31)
     trials: int = Field(default=32, ge=1)
     repeats: int = Field(default=1, ge=1)
-    data: Data
+    data: DataSpec
     training: dict[str, Any] = Field(default_factory=dict)
     space: Space = Space()
     objective: Objective = Objective()
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
-    workers: Workers = Workers()
-    storage: Storage = Storage()
+    workers: WorkersSpec = WorkersSpec()
+    storage: StorageSpec = StorageSpec()
     tracking: Tracking = Tracking()
 
     @model_validator(mode="before")

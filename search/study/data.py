@@ -24,7 +24,7 @@ from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
-from search.spec.tables import Data, Spec
+from search.spec.tables import DataSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class _Source:
     name: str
 
 
-def _source(data: Data) -> _Source:
+def _source(data: DataSpec) -> _Source:
     if data.system is not None:
         known = system(data.system)
         network, name = known.network, known.name

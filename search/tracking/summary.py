@@ -12,7 +12,7 @@ from typing import Any
 
 from search.study.folder import StudyFolder
 from search.tracking.figures import write_figures
-from search.tracking.trial_content import Point, final_points, milliseconds, trial_metrics
+from search.tracking.trial_content import MetricPoint, final_points, milliseconds, trial_metrics
 from search.tracking.trial_table import (
     METRICS_FIRST,
     TABLE,
@@ -30,7 +30,7 @@ _LONGEST_TAG = 2_000
 class Summary:
     """Numbers and tags of the parent run. finished: when the last trial ended, milliseconds."""
 
-    points: list[Point]
+    points: list[MetricPoint]
     tags: dict[str, str]
     finished: int
 
@@ -70,7 +70,7 @@ def _numbers(
     table: TrialTable,
     best: Mapping[str, Any] | None,
     found: Mapping[str, Any] | None,
-) -> list[Point]:
+) -> list[MetricPoint]:
     """Metrics of the parent; their step is the number of trials, which a longer study raises."""
     metrics: dict[str, Any] = {
         "trials_complete": count(table, "completed"),

@@ -23,7 +23,7 @@ _NOT_IN_KEYS = re.compile(r"[^\w\-. :/]")
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricPoint:
     """One value of a metric; `step` is the training step, 0 for a final value."""
 
     key: str
@@ -41,7 +41,7 @@ class TrialContent:
     finished: int
     tags: dict[str, str]
     parameters: dict[str, str]
-    points: list[Point]
+    points: list[MetricPoint]
 
 
 def trial_content(record: Mapping[str, Any]) -> TrialContent:
@@ -85,9 +85,11 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def final_points(metrics: Mapping[str, Any], step: int = 0) -> list[Point]:
+def final_points(metrics: Mapping[str, Any], step: int = 0) -> list[MetricPoint]:
     """The finite numbers among `metrics`; MLflow has no place for what is undefined."""
-    return [Point(key, float(value), step) for key, value in metrics.items() if is_number(value)]
+    return [
+        MetricPoint(key, float(value), step) for key, value in metrics.items() if is_number(value)
+    ]
 
 
 def is_number(value: Any) -> bool:
@@ -131,7 +133,7 @@ def _tags(record: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if value}
 
 
-def _history(record: Mapping[str, Any]) -> Iterator[Point]:
+def _history(record: Mapping[str, Any]) -> Iterator[MetricPoint]:
     """The best repeat's curves; what the pruner saw where no repeat came that far.
 
     They have names of their own: a final value under the same name would hide behind the last
@@ -150,7 +152,7 @@ def _history(record: Mapping[str, Any]) -> Iterator[Point]:
             (step, value) for step, value in zip(steps, values, strict=True) if is_number(value)
         ]
         for step, value in thinned(known):
-            yield Point(f"history/{key}", float(value), int(step))
+            yield MetricPoint(f"history/{key}", float(value), int(step))
 
 
 def thinned(

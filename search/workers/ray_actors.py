@@ -24,7 +24,7 @@ from ray.exceptions import (
 )
 
 from cellbox.errors import InputError, refuse
-from search.spec.tables import Workers
+from search.spec.tables import WorkersSpec
 from search.study.data import StudyData
 from search.workers.device import cores, use_gpu_share, use_one_core
 from search.workers.executor import Executor, WorkerDied
@@ -108,7 +108,7 @@ class RayCluster:
     Raises InputError where Ray cannot give what was asked for.
     """
 
-    def __init__(self, workers: Workers, **ray_options: Any):
+    def __init__(self, workers: WorkersSpec, **ray_options: Any):
         self._workers = workers
         self._places: list[int] = []
         self._owns_ray = not ray.is_initialized()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from search.spec.tables import Workers as WorkersSpec
+from search.spec.tables import WorkersSpec
 from search.study.data import StudyData
 from search.workers.device import keep_off_gpus
 from search.workers.executor import Executor

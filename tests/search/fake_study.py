@@ -111,18 +111,10 @@ def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str
     repeat = {
         "seed": number,
         "status": status,
-        "message": "trained to the end",
-        "steps": steps[-1],
         "validation_mae": error if completed else None,
         "selection_error": error if completed else None,
-        "refinement": "Not refined.",
-        "noise": None,
-        "history": {
-            "step": steps,
-            "training_loss": [None, *curve[1:]],
-            "validation_mae": curve,
-        },
         "metrics": metrics or None,
+        **_course(steps, curve),
     }
     record = {
         "number": number,
@@ -150,6 +142,21 @@ def add_trial(folder: StudyFolder, number: int, *, points: int = 60) -> dict[str
         record.update(repeats=[], objectives={})
     folder.write_trial(record, _networks(number) if status != "pruned" else None)
     return record
+
+
+def _course(steps: list[int], curve: list[float]) -> dict[str, Any]:
+    """How the training of a fake repeat went."""
+    return {
+        "message": "trained to the end",
+        "steps": steps[-1],
+        "refinement": "Not refined.",
+        "noise": None,
+        "history": {
+            "step": steps,
+            "training_loss": [None, *curve[1:]],
+            "validation_mae": curve,
+        },
+    }
 
 
 def _networks(number: int) -> TrialNetworks:

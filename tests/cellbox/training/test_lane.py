@@ -12,7 +12,7 @@ from cellbox.data.simulation import simulate
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.settings import Settings
 from cellbox.training.lane import Status, _sample
-from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
+from cellbox.training.pack import Harvest, Pack, hyperparameters_of, shape_of
 from tests.cellbox.small import LOOP
 
 N_ROWS, N_TIMES = 6, 2
@@ -25,17 +25,7 @@ def pool():
     data = simulate(LOOP, n_conditions=N_ROWS, n_times=N_TIMES, n_held_out=2, horizon=4.0)
     allowed = np.ones((3, 3), bool)
     allowed[FORBIDDEN] = False
-    return make_pool(
-        perturbations=data.perturbations[data.split.training],
-        measurements=data.measurements[data.split.training],
-        times=data.times,
-        validation_perturbations=data.perturbations[data.split.validation],
-        validation_measurements=data.measurements[data.split.validation],
-        validation_times=data.times,
-        validation_nodes=data.measured_nodes,
-        allowed_edges=allowed,
-        precision="float32",
-    )
+    return pool_of(replace(data, allowed_edges=allowed), data.split, Settings())
 
 
 @pytest.fixture(scope="module")

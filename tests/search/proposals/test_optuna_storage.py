@@ -5,13 +5,13 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from search.proposals.optuna_storage import Storage
+from search.proposals.optuna_storage import OptunaStorage
 from tests.search.tiny import spec
 
 
 @pytest.fixture
 def storage(tmp_path):
-    return Storage(spec(), tmp_path)
+    return OptunaStorage(spec(), tmp_path)
 
 
 def lines(folder) -> int:
@@ -69,13 +69,13 @@ def test_optunas_own_backend_reads_the_same_trials(tmp_path, storage):
 def test_a_journal_opened_again_goes_on(tmp_path, storage):
     study = optuna.create_study(study_name="s", storage=storage.optuna)
     run_trial(study, storage)
-    reopened = Storage(spec(), tmp_path)
+    reopened = OptunaStorage(spec(), tmp_path)
     study = optuna.load_study(study_name="s", storage=reopened.optuna)
     run_trial(study, reopened)
     assert [trial.number for trial in study.trials] == [0, 1]
     assert (
         study.trials
-        == optuna.load_study(study_name="s", storage=Storage(spec(), tmp_path).optuna).trials
+        == optuna.load_study(study_name="s", storage=OptunaStorage(spec(), tmp_path).optuna).trials
     )
 
 
@@ -84,7 +84,7 @@ def test_half_a_line_of_a_killed_process_is_dropped(tmp_path, storage):
     run_trial(study, storage)
     with open(tmp_path / "optuna.journal", "a") as handle:
         handle.write('{"op_code": 4, "wor')
-    reopened = Storage(spec(), tmp_path)
+    reopened = OptunaStorage(spec(), tmp_path)
     study = optuna.load_study(study_name="s", storage=reopened.optuna)
     run_trial(study, reopened)
     assert len(study.trials) == 2
@@ -92,7 +92,7 @@ def test_half_a_line_of_a_killed_process_is_dropped(tmp_path, storage):
 
 def test_a_database_is_used_as_it_is(tmp_path):
     with_url = spec(storage={"url": f"sqlite:///{tmp_path / 'optuna.db'}"})
-    storage = Storage(with_url, tmp_path)
+    storage = OptunaStorage(with_url, tmp_path)
     study = optuna.create_study(storage=storage.optuna)
     run_trial(study, storage)
     assert len(study.trials) == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.spec.tables import Workers
+from search.spec.tables import WorkersSpec
 from search.sweeping.trials import error_of
 from search.workers.executor import Executor, WorkerDied, WorkersLost
 from search.workers.inline import InlineExecutor
@@ -37,7 +37,7 @@ class TestInline(ExecutorContract):
 def ray_executor(data):
     from search.workers.ray_actors import RayCluster, RayExecutor
 
-    workers = Workers(count=2, lanes=LANES)
+    workers = WorkersSpec(count=2, lanes=LANES)
     cluster = RayCluster(workers, num_cpus=2, object_store_memory=200_000_000)
     executor = RayExecutor(cluster, data, [LANES, LANES])
     yield executor

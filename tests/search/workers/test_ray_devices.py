@@ -5,7 +5,7 @@ import os
 import pytest
 
 from cellbox.errors import InputError
-from search.spec.tables import Workers
+from search.spec.tables import WorkersSpec
 from search.workers.start import started_workers
 
 pytestmark = [
@@ -39,7 +39,7 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
 ):
     from search.workers.ray_actors import RayCluster
 
-    cluster = RayCluster(Workers(gpus_per_worker=share))
+    cluster = RayCluster(WorkersSpec(gpus_per_worker=share))
     cluster.wait_until_prepared()
     described = ray_with_two_gpus.get([actor.describe.remote() for actor in cluster.actors])
     cluster.close()
@@ -55,7 +55,7 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
 def test_more_workers_than_devices_are_refused(ray_with_two_gpus):
     with (
         pytest.raises(InputError, match=r"3 workers are asked for, and Ray has devices for 2"),
-        started_workers(Workers(gpus_per_worker=1.0, count=3)),
+        started_workers(WorkersSpec(gpus_per_worker=1.0, count=3)),
     ):
         raise AssertionError("not reached")
 
@@ -63,6 +63,6 @@ def test_more_workers_than_devices_are_refused(ray_with_two_gpus):
 def test_more_cpu_workers_than_cores_are_refused(ray_with_two_gpus):
     with (
         pytest.raises(InputError, match=r"devices for 4"),
-        started_workers(Workers(count=5)),
+        started_workers(WorkersSpec(count=5)),
     ):
         raise AssertionError("not reached")

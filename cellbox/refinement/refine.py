@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
 from cellbox.refinement.edge_selection import (
+    Minimum,
     information_criterion,
     inverse,
     leave_out,

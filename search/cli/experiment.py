@@ -84,6 +84,7 @@ def simulated(arguments: Namespace) -> Dataset:
     from cellbox.networks.known_systems import system
     from cellbox.networks.network import read_network
     from cellbox.networks.random_networks import random_network
+    from cellbox.storage.compilation import keep_compiled_programs
 
     keep_compiled_programs()
     asked = {

@@ -32,7 +32,10 @@ from search.workers.job import Event, Finished, Job, Report, WorkerReport
 from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
+    arguments,
+    both_sides,
     environment,
+    parsed,
     resident_megabytes,
     tune_with_mlflow,
 )

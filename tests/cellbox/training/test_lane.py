@@ -11,6 +11,7 @@ import pytest
 from cellbox.data.simulation import simulate
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.settings import Settings
+from cellbox.training.fit import pool_of
 from cellbox.training.lane import Status, _sample
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, shape_of
 from tests.cellbox.small import LOOP

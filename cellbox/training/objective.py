@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -22,17 +24,25 @@ def mean_absolute_error(
     return jnp.sum(jnp.abs(residual)) / jnp.maximum(jnp.sum(counted), 1)
 
 
+class Minibatch(NamedTuple):
+    """What one step trains on; measured values that are not counted have no part in the loss."""
+
+    perturbations: Float[Array, "n_nodes n_conditions"]
+    times: Float[Array, " n_times"]
+    measurements: Float[Array, "n_times n_nodes n_conditions"]
+    counted: Bool[Array, "n_times n_nodes n_conditions"]
+
+
 def loss(
     parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
-    measurements: Float[Array, "n_times n_nodes n_conditions"],
-    counted: Bool[Array, "n_times n_nodes n_conditions"],
+    batch: Minibatch,
     restart: Bool[Array, ""],
     l1: Float[Array, ""],
     settings: SolverSettings,
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Bool[Array, ""]]]:
     """Mean absolute error + l1 · Σ|W|; beside it the error alone and whether it was solved."""
-    predicted, reached = shoot(parameters, perturbations, times, measurements, restart, settings)
-    error = mean_absolute_error(predicted, measurements, counted)
+    predicted, reached = shoot(
+        parameters, batch.perturbations, batch.times, batch.measurements, restart, settings
+    )
+    error = mean_absolute_error(predicted, batch.measurements, batch.counted)
     return error + l1 * jnp.sum(jnp.abs(parameters.weights)), (error, reached)

@@ -18,7 +18,7 @@ from cellbox.equation.solver_settings import (
     precision_context,
 )
 from cellbox.equation.step_replay import accepted_steps, follow
-from cellbox.training.objective import loss
+from cellbox.training.objective import Minibatch, loss
 from tests.cellbox.small import LOOP, parameters_of
 
 EXPLICIT = sorted({*SOLVERS} - {*IMPLICIT_SOLVERS})
@@ -45,7 +45,9 @@ def gradient_of_loss(settings: SolverSettings, *, restart: bool) -> Parameters:
         data = (number(PERTURBATIONS), number(TIMES), number(MEASUREMENTS))
         counted = jnp.ones(MEASUREMENTS.shape, bool)
         gradient = jax.grad(
-            lambda p: loss(p, *data, counted, jnp.asarray(restart), number(1e-3), settings)[0]
+            lambda p: loss(
+                p, Minibatch(*data, counted), jnp.asarray(restart), number(1e-3), settings
+            )[0]
         )
         return jax.jit(gradient)(parameters_of(LOOP, settings.precision))
 
@@ -145,7 +147,7 @@ def both_ways(monkeypatch, largest: int) -> tuple[np.ndarray, Parameters]:
 
     def one(parameters, scale, restart):
         times = jnp.asarray(TIMES, jnp.float32) * scale
-        return loss(parameters, u, times, y, counted, restart, jnp.float32(0), settings)
+        return loss(parameters, Minibatch(u, times, y, counted), restart, jnp.float32(0), settings)
 
     restarts = jnp.asarray([True, False, True, False])
     both = jax.vmap(jax.value_and_grad(one, has_aux=True))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.data.simulation import simulate, simulate_system
     from cellbox.equation.solver_settings import SolverSettings
+    from cellbox.equation.step_replay_adjoint import StepReplay
     from cellbox.errors import InputError, Problem
     from cellbox.evaluation.report import evaluate
     from cellbox.identifiability.check import check_design, check_plan
@@ -52,6 +53,7 @@ _HOMES = {
     "cellbox.settings": ("Settings",),
     "cellbox.data.simulation": ("simulate", "simulate_system"),
     "cellbox.equation.solver_settings": ("SolverSettings",),
+    "cellbox.equation.step_replay_adjoint": ("StepReplay",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)

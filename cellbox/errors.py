@@ -13,6 +13,11 @@ class Problem:
     where: the place, as exactly as it is known ("pert.csv, row 3, node 'Pax6'").
     found: what was expected there and what was found instead.
     fix: what the user can do about it.
+
+    Example:
+        >>> import cellbox
+        >>> print(cellbox.Problem("pert.csv, row 3", "expected a number, found 'x'", "Correct it"))
+        pert.csv, row 3: expected a number, found 'x'. Correct it.
     """
 
     where: str
@@ -27,6 +32,14 @@ class InputError(ValueError):
     """A user's input cannot be used; carries every problem found, not only the first.
 
     Command-line programs print it and leave with exit code 2; it never needs a traceback.
+
+    Example:
+        >>> import cellbox
+        >>> try:
+        ...     cellbox.Settings(l1=-1, steps=0)
+        ... except cellbox.InputError as error:
+        ...     [problem.where for problem in error.problems]
+        ['setting steps', 'setting l1']
     """
 
     def __init__(self, problems: Sequence[Problem]):

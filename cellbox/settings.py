@@ -38,6 +38,14 @@ class Settings:
     patience: validations without improvement after which training stops, or None for never.
     validate_every: steps between validations.
     solver: how the equations are integrated.
+
+    Example:
+        >>> import cellbox
+        >>> cellbox.Settings(steps=120, validate_every=50).total_steps
+        150
+        >>> cellbox.Settings(l1=-1)
+        Traceback (most recent call last):
+        cellbox.errors.InputError: setting l1: expected a number from 0 up, found -1. ...
     """
 
     steps: int = 3000

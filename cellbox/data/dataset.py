@@ -44,6 +44,15 @@ class Dataset:
         `cellbox.data.rounding_sensitivity`); None where that is not known, as of measured data.
     truth: the network that made the data where it is known, else None. Reported, never used.
     split: the split that came with the data, if one did.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data.n_rows, data.n_conditions, data.times.tolist()
+        (10, 10, [10.0, 20.0])
+        >>> data.rows(data.split.test).n_rows
+        2
     """
 
     nodes: tuple[str, ...]
@@ -147,6 +156,14 @@ def split_rows(
         doses of a combination together.
 
     Raises InputError where a part would be empty.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> split = cellbox.split_rows(data, seed=1)
+        >>> len(split.training), len(split.validation), len(split.test)
+        (6, 1, 3)
     """
     groups = data.condition_of_row if by == "condition" else data.combination_of_row
     n_groups = int(groups.max()) + 1

@@ -46,6 +46,13 @@ def simulate(
     follow one another. design: "paper" or "balanced"; see `draw_design`.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data.measurements.shape  # 6 conditions to train on, 2 to validate and 2 to test
+        (10, 2, 3)
     """
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
     check_perturbed(n_perturbed, len(network.nodes))
@@ -76,7 +83,14 @@ def simulate(
 
 
 def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
-    """Simulate one of the ten systems at the paper's budget, or with parts of it changed."""
+    """Simulate one of the ten systems at the paper's budget, or with parts of it changed.
+
+    Example:
+        >>> import cellbox
+        >>> data = cellbox.simulate_system(cellbox.system("CY"), n_conditions=6, n_times=2)
+        >>> data.name, data.measurements.shape  # with 5 conditions to validate and 5 to test
+        ('CY', (16, 2, 6))
+    """
     budget = {
         "n_conditions": system.n_conditions,
         "n_perturbed": system.perturbed_nodes,

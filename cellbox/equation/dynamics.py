@@ -15,13 +15,16 @@ from jaxtyping import Array, ArrayLike, Float, Key
 
 
 class Parameters(eqx.Module):
-    """What training changes: W and α, with α > 0 held by storing its logarithm."""
+    """What training changes: W and α, with α > 0 held by storing its logarithm.
 
-    weights: Float[Array, "n_nodes n_nodes"]
-    log_amplitudes: Float[Array, " n_nodes"]
+    Of one model, or of several with the lanes' axis first.
+    """
+
+    weights: Float[Array, "*lanes n_nodes n_nodes"]
+    log_amplitudes: Float[Array, "*lanes n_nodes"]
 
     @property
-    def amplitudes(self) -> Float[Array, " n_nodes"]:
+    def amplitudes(self) -> Float[Array, "*lanes n_nodes"]:
         """α, the response amplitude of each node."""
         return jnp.exp(self.log_amplitudes)
 

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from cellbox.equation.dynamics import Parameters, velocity
+from cellbox.equation.replay_loops import FIRST_STEP, LONGEST_STEP
 from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SOLVERS, SolverSettings
-from cellbox.equation.step_replay import FIRST_STEP, LONGEST_STEP, follow
+from cellbox.equation.step_replay import follow
 
 
 def integrate(
@@ -87,7 +88,7 @@ def _diffeqsolve(
         args=(parameters, perturbations),
         saveat=diffrax.SaveAt(t1=True) if only_the_end else diffrax.SaveAt(ts=times),
         stepsize_controller=_controller(settings),
-        adjoint=_adjoint(settings),
+        adjoint=_adjoint(settings, several_times=not only_the_end),
         max_steps=settings.max_steps,
         throw=False,
     )
@@ -131,7 +132,7 @@ def _worst_condition(error: Float[Array, "n_nodes *conditions"]) -> Float[Array,
     return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=0)))
 
 
-def _adjoint(settings: SolverSettings) -> diffrax.AbstractAdjoint:
+def _adjoint(settings: SolverSettings, *, several_times: bool) -> diffrax.AbstractAdjoint:
     match settings.adjoint:
         case "backsolve":
             return diffrax.BacksolveAdjoint(
@@ -145,4 +146,6 @@ def _adjoint(settings: SolverSettings) -> diffrax.AbstractAdjoint:
         case "direct":
             return diffrax.DirectAdjoint()
         case _:
-            return diffrax.RecursiveCheckpointAdjoint()
+            # In float32, with fixed steps and several times, diffrax 0.7.2 is wrong with fewer
+            # checkpoints than steps (see `cellbox.equation.gradient_check`).
+            return diffrax.RecursiveCheckpointAdjoint(settings.max_steps if several_times else None)

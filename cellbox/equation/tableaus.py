@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import diffrax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from cellbox.equation.solver_settings import SOLVERS
 
@@ -42,10 +43,13 @@ def method_of(name: str) -> Method:
     return Method(rows, np.asarray(tableau.b_error), solver().order(None))  # type: ignore[arg-type]
 
 
-def combine(coefficients: Any, arrays: Any) -> Any:
-    """Σ coefficient · array, without the terms that are zero."""
-    return sum(
+def combine(
+    coefficients: Float[np.ndarray, " n_coefficients"], arrays: Sequence[Float[Array, "*state"]]
+) -> Float[Array, "*state"]:
+    """Σ coefficient · array over as many as there are of both, without the terms that are zero."""
+    terms = [
         float(coefficient) * array
         for coefficient, array in zip(coefficients, arrays, strict=False)
         if coefficient
-    )
+    ]
+    return sum(terms[1:], terms[0]) if terms else jnp.zeros_like(arrays[0])

@@ -39,6 +39,16 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         amplitude at the last time.
     unsteady_share: where there is one time point, which is most often meant as a steady state:
         share of the test rows in which the model has not come to rest by then; else None.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> model = cellbox.fit(data, settings)
+        >>> report = cellbox.evaluate(model, data, data.split)
+        >>> bool(0 < report["test_mae"] < 1), report["pearson"] is None  # the truth is known here
+        (True, False)
     """
     predicted = model.predict(data.perturbations[split.test], data.times)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)

@@ -54,6 +54,14 @@ def check_design(
     what the guess is called in sentences.
 
     Raises InputError for a guess of other nodes, and for a noise that is not positive.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> report = cellbox.check_design(data, guess=network, noise=0.01)
+        >>> report.sentences()[0]
+        'Every node is perturbed, measured, and measured often enough.'
     """
     if noise is not None and not 0 < noise < np.inf:
         fix = "Give the standard deviation of a measured value, such as 0.01"
@@ -101,6 +109,13 @@ def check_plan(
     """`check_design` of an experiment that is only planned: every value is to be measured.
 
     nodes: names, by default the guess's, or else g1, g2, ... Raises InputError as there.
+
+    Example:
+        >>> import numpy as np
+        >>> import cellbox
+        >>> planned = 0.5 * np.eye(3)[[0, 1, 0, 1, 0, 1]]
+        >>> cellbox.check_plan(planned, [10.0, 20.0], noise=0.01).confounded_nodes
+        ('g3',)
     """
     n_rows, n_nodes = np.shape(perturbations)
     if nodes is None:

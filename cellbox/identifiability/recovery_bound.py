@@ -74,6 +74,14 @@ def recovery_bounds(
 
     The names are an interface: rmse, r, reason and condition_number, and the same with
     _known_support; a number that does not exist is None. Arguments as in `recovery_bound`.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> bounds = cellbox.recovery_bounds(network, data.perturbations[:6], data.times, 0.01)
+        >>> bool(0 < bounds["r"] < bounds["r_known_support"] < 1)
+        True
     """
     _check(network, perturbations, times, noise, measured)
     matrix = information(network, perturbations, times, measured)

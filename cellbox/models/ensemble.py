@@ -241,7 +241,17 @@ def load_fitted(folder: str | os.PathLike[str]) -> FittedModel:
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
-    """Load what `Ensemble.save` wrote. Raises InputError where that cannot be."""
+    """Load what `Ensemble.save` wrote. Raises InputError where that cannot be.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> ensemble = cellbox.fit_ensemble(data, settings, members=2)
+        >>> len(cellbox.load_ensemble(ensemble.save("first_ensemble")).members)
+        2
+    """
     folder = Path(folder)
     missing = [name for name in (ARRAYS, DESCRIPTION) if not (folder / name).is_file()]
     if missing:

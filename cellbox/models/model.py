@@ -33,6 +33,15 @@ class FittedModel:
     times: the times of the data it was trained on; what `predict` uses unless told otherwise.
     seed: the seed of its training.
     training: how the training went.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> model = cellbox.fit(data, settings)
+        >>> model.predict(data.perturbations[:4], times=[1, 2, 5]).shape  # rows, times, nodes
+        (4, 3, 3)
     """
 
     network: Network
@@ -142,7 +151,18 @@ def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -
 
 
 def load_model(folder: str | Path) -> FittedModel:
-    """Load a model that `FittedModel.save` wrote. Raises InputError where that cannot be."""
+    """Load a model that `FittedModel.save` wrote. Raises InputError where that cannot be.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> model = cellbox.fit(data, settings)
+        >>> again = cellbox.load_model(model.save("first_model"))
+        >>> bool((again.network.weights == model.network.weights).all())
+        True
+    """
     folder = Path(folder)
     missing = [name for name in (_ARRAYS, _DESCRIPTION) if not (folder / name).is_file()]
     if missing:

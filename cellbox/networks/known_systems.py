@@ -200,6 +200,12 @@ def system(name: str) -> System:
     """One of the ten systems of `SYSTEM_NAMES`, by its name in any case.
 
     Raises InputError for an unknown name.
+
+    Example:
+        >>> import cellbox
+        >>> known = cellbox.system("vsc")
+        >>> known.name, known.network.n_nodes, known.n_conditions
+        ('VSC', 8, 20)
     """
     known = {known.casefold(): known for known in SYSTEM_NAMES}
     if name.casefold() not in known:

@@ -42,6 +42,13 @@ class Network:
     nodes: names; their order is the order of every node axis.
     weights: W, dimensionless; row = target, column = source, positive = activation.
     amplitudes: α, the largest response of each node, positive.
+
+    Example:
+        >>> import numpy as np
+        >>> import cellbox
+        >>> toggle = cellbox.Network(("a", "b"), np.array([[0, -1], [-1, 0]]), np.ones(2))
+        >>> int(toggle.weights[0, 1])  # b inhibits a
+        -1
     """
 
     nodes: tuple[str, ...]
@@ -124,6 +131,13 @@ def read_network(
         others; otherwise the nodes are those in the file in natural order (g2 before g10).
 
     Raises InputError with every problem of the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import cellbox
+        >>> _ = Path("edges.csv").write_text("source,target,sign\\ng1,g2,activation\\ng2,g1,-1\\n")
+        >>> cellbox.read_network("edges.csv").weights.tolist()
+        [[0.0, -1.0], [1.0, 0.0]]
     """
     path = Path(path)
     problems = Problems()
@@ -212,6 +226,12 @@ def write_network(network: Network, path: str | PathLike[str]) -> None:
     """Write W as the edge list that `read_network` reads, in full or not at all.
 
     Weights read back as the same float64; amplitudes are not part of an edge list.
+
+    Example:
+        >>> import cellbox
+        >>> cellbox.write_network(cellbox.system("LI").network, "li.csv")
+        >>> cellbox.read_network("li.csv").nodes == cellbox.system("LI").network.nodes
+        True
     """
     targets, sources = np.nonzero(network.weights)
     rows = [

@@ -36,6 +36,12 @@ def random_network(
         source (their self-activations come on top of the density).
 
     Raises InputError where no such network exists.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(10, density=0.2, seed=0)
+        >>> network.nodes[:3], int((network.weights != 0).sum())
+        (('g1', 'g2', 'g3'), 18)
     """
     n_edges = _checked_edge_count(n_nodes, density, weight_range, amplitude, motif)
     rng = np.random.default_rng(seed)

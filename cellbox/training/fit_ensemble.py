@@ -53,6 +53,15 @@ def fit_ensemble(
     the same ensemble, to the bit, on the same kind of machine.
 
     Raises InputError where `fit` does, for a number of members below 1, and where all diverge.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> settings = cellbox.Settings(steps=50, refinement="none")
+        >>> ensemble = cellbox.fit_ensemble(data, settings, members=2)
+        >>> len(ensemble.members), len(ensemble.edges())
+        (2, 9)
     """
     check_seed(seed)
     if members < 1:

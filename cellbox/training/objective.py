@@ -40,7 +40,12 @@ def loss(
     l1: Float[Array, ""],
     settings: SolverSettings,
 ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Bool[Array, ""]]]:
-    """Mean absolute error + l1 · Σ|W|; beside it the error alone and whether it was solved."""
+    """Mean absolute error + l1 · Σ|W|; beside it the error alone and whether it was solved.
+
+    By default the gradient is the step-replay gradient of this project's own batched loop with
+    diffrax's tableaus, which takes a tenth of the time; diffrax's adjoints run when named in the
+    settings.
+    """
     predicted, reached = shoot(
         parameters, batch.perturbations, batch.times, batch.measurements, restart, settings
     )

@@ -76,9 +76,11 @@ SOLVER_FLAGS = (
         "adjoint",
         str,
         "auto",
-        "how gradients go through the solver: step_replay, recursive_checkpoint, backsolve, "
-        "direct, steady_state (data of one time point only: ends as soon as the response rests), "
-        "or auto for the fastest that is always exact",
+        "how gradients are computed: auto is step_replay, the gradient of this project's own "
+        "batched loop with diffrax's tableaus, which takes a tenth of the time (for the implicit "
+        "solvers recursive_checkpoint); diffrax's recursive_checkpoint, backsolve and direct run "
+        "when named; steady_state is for data of one time point and ends as soon as the response "
+        "rests",
     ),
     Flag("max_steps", int, 64, "most solver steps from one measurement to the next"),
     Flag("precision", str, "float32", "float32 or float64"),

@@ -45,6 +45,14 @@ def reproduce(
 
     A task that fails is part of the result and ends no other. Raises InputError for what cannot
     be asked for; after Ctrl-C, `Interrupted`, and everything finished is kept.
+
+    Example:
+        Not run as a test: it takes half a minute and starts processes.
+
+        >>> import search
+        >>> result = search.reproduce(["LI"], quick=True)  # doctest: +SKIP
+        >>> result.network("LI").n_nodes  # doctest: +SKIP
+        7
     """
     recipe = recipe or (QUICK if quick else FULL)
     count = seeds if seeds is not None else (QUICK_SEEDS if quick else SEEDS)

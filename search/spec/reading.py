@@ -22,6 +22,14 @@ def read_spec(path: str | Path) -> Spec:
     """Read a sweep from a TOML file. Raises InputError naming every mistake and its place.
 
     Paths in the file are relative to the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import search
+        >>> _ = Path("first.toml").write_text('data.system = "LI"\\nspace.l1 = [1e-6, 1e-5]\\n')
+        >>> spec = search.read_spec("first.toml")
+        >>> spec.name, spec.trials
+        ('first', 32)
     """
     return make_spec(read_spec_values(path), where=str(path))
 
@@ -54,7 +62,17 @@ def name_from(stem: str) -> str:
 
 
 def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
-    """A checked spec from plain values. Raises InputError naming every mistake and its place."""
+    """A checked spec from plain values. Raises InputError naming every mistake and its place.
+
+    Example:
+        >>> import search
+        >>> spec = search.make_spec({"name": "first", "data": {"system": "LI"}, "trials": 100})
+        >>> spec.sampler.name, spec.objective.minimise
+        ('tpe', ('selection_error',))
+        >>> search.make_spec({"name": "first", "data": {"system": "LI"}, "trails": 100})
+        Traceback (most recent call last):
+        cellbox.errors.InputError: spec, trails: unknown setting, found 100. Use one of name, ...
+    """
     spec, problems = _parse(dict(content), where)
     training = content.get("training", {})
     if isinstance(training, Mapping):

@@ -44,6 +44,20 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
 
     On the same kind of device with the same versions and threads the numbers are the same to
     the last bit. Raises InputError for a trial that is not there, or was pruned.
+
+    Example:
+        >>> import search
+        >>> spec = search.make_spec({
+        ...     "name": "tiny",
+        ...     "trials": 2,
+        ...     "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
+        ...     "training": {"steps": 50, "refinement": "none"},
+        ...     "workers": {"executor": "inline", "lanes": 2},
+        ...     "tracking": {"enabled": False},
+        ... })
+        >>> result = search.sweep(spec, study="tiny_again")
+        >>> search.rerun_trial("tiny_again", result.best.number).identical
+        True
     """
     folder = StudyFolder(Path(study)).require()
     if not folder.finished(number):

@@ -47,6 +47,20 @@ def sweep(
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
     Ctrl-C everything finished is kept, and Interrupted is raised.
+
+    Example:
+        >>> import search
+        >>> spec = search.make_spec({
+        ...     "name": "tiny",
+        ...     "trials": 2,
+        ...     "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
+        ...     "training": {"steps": 50, "refinement": "none"},
+        ...     "workers": {"executor": "inline", "lanes": 2},
+        ...     "tracking": {"enabled": False},
+        ... })
+        >>> result = search.sweep(spec, study="tiny")
+        >>> result.counts.finished, result.best.network.n_nodes
+        (2, 6)
     """
     problems = rule_problems(spec, "spec")
     if trials is not None:

@@ -168,6 +168,6 @@ def test_dockerfile_has_no_warnings_of_hadolint():
 def test_no_file_names_a_path_of_one_machine():
     for path in DEPLOY.iterdir():
         if path.is_file():
-            text = path.read_text()
-            assert str(Path.home()) + "/" not in text
-            assert str(ROOT) not in text
+            content = path.read_bytes()
+            assert str(Path.home()).encode() + b"/" not in content
+            assert str(ROOT).encode() not in content

@@ -55,6 +55,16 @@ def read_cellbox_csv(
     perturb and that differ from zero in exactly the rows that perturb them.
 
     Raises InputError with every problem of the three files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import cellbox
+        >>> _ = Path("pert.csv").write_text("0,-1\\n-1,0\\n")
+        >>> _ = Path("expr.csv").write_text("0.1,0.2\\n0.3,0.4\\n")
+        >>> _ = Path("node_Index.csv").write_text("g1\\ng2\\n")
+        >>> data = cellbox.read_cellbox_csv("pert.csv", "expr.csv", "node_Index.csv")
+        >>> data.perturbations.tolist()  # the sign is converted
+        [[0.0, 1.0], [1.0, 0.0]]
     """
     problems = Problems()
     if not 0 < time < math.inf:

@@ -30,6 +30,14 @@ def read_data(
         tells its own times, and its allowed edges in allowed_edges.csv.
 
     Raises InputError if the folder holds neither form, or with every problem of its files.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> cellbox.write_tidy(data, "read_data_experiment")
+        >>> cellbox.read_data("read_data_experiment").nodes
+        ('g1', 'g2', 'g3')
     """
     folder = Path(folder)
     if not folder.is_dir():

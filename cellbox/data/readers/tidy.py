@@ -70,6 +70,17 @@ def read_tidy(
     no information, since x(0) = 0: its zeros are left out, other values there are refused.
 
     Raises InputError with every problem of all files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import cellbox
+        >>> _ = Path("measured.csv").write_text(
+        ...     "condition,time,node,value\\nc1,5,g1,0.1\\nc1,5,g2,-0.2\\nc1,10,g1,0.3\\n"
+        ... )
+        >>> _ = Path("perturbed.csv").write_text("condition,node,value\\nc1,g2,0.5\\n")
+        >>> data = cellbox.read_tidy("measured.csv", "perturbed.csv")
+        >>> data.measurements.tolist()  # g2 was not measured at time 10
+        [[[0.1, -0.2], [0.3, nan]]]
     """
     if perturbations is not None:
         return _read(Path(measurements), Path(perturbations), extras=None)

@@ -33,6 +33,15 @@ def write_tidy(data: Dataset, folder: str | PathLike[str], *, overwrite: bool = 
     overwrite: replace an existing folder, if it holds nothing but files of the tidy form.
 
     Raises InputError where something is in the way.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> cellbox.write_tidy(data, "written_experiment")
+        >>> again = cellbox.read_tidy("written_experiment")
+        >>> bool((again.measurements == data.measurements).all())
+        True
     """
     # A link stays a link, and the folder that it points to is replaced.
     target = Path(os.path.realpath(folder))

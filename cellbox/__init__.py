@@ -11,8 +11,9 @@ Names load when they are first used, so that looking around costs no import of J
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split, split_rows
@@ -54,18 +55,6 @@ _HOMES = {
     "cellbox.equation.solver_settings": ("SolverSettings",),
     "cellbox.equation.step_replay_adjoint": ("StepReplay",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'cellbox' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = sorted(name for names in _HOMES.values() for name in names)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -16,8 +16,8 @@ from cellbox.networks.network import Network, natural_order, network_of_edges
 from cellbox.storage.csv_tables import closest
 
 
-class Budget(NamedTuple):
-    """What a system's runs see (Ji et al. 2021, arXiv 2104.06467), and what kind it is."""
+class SystemDescription(NamedTuple):
+    """What kind a system is, and what its runs see (Ji et al. 2021, arXiv 2104.06467)."""
 
     title: str
     kind: Literal["abstract", "biological"]
@@ -28,17 +28,21 @@ class Budget(NamedTuple):
     in_paper: bool = True
 
 
-BUDGETS = {
-    "LI": Budget("linear", "abstract", 20, 0.01, 1.0),
-    "CY": Budget("cyclic", "abstract", 10, 0.01, 1.0),
-    "BF": Budget("bifurcating", "abstract", 50, 0.01, 1.0),
-    "LL": Budget("long linear", "abstract", 50, 0.01, 1.0),
-    "BFC": Budget("bifurcating-converging", "abstract", 30, 0.01, 0.2, in_paper=False),
-    "TF": Budget("trifurcating", "abstract", 20, 0.01, 0.2, in_paper=False),
-    "mCAD": Budget("mammalian cortical area development", "biological", 20, 0.001, 0.2),
-    "VSC": Budget("ventral spinal cord development", "biological", 20, 0.001, 0.2),
-    "HSC": Budget("hematopoietic stem cell differentiation", "biological", 20, 0.001, 0.2),
-    "GSD": Budget("gonadal sex determination", "biological", 100, 0.01, 0.2, n_held_out=10),
+DESCRIPTIONS = {
+    "LI": SystemDescription("linear", "abstract", 20, 0.01, 1.0),
+    "CY": SystemDescription("cyclic", "abstract", 10, 0.01, 1.0),
+    "BF": SystemDescription("bifurcating", "abstract", 50, 0.01, 1.0),
+    "LL": SystemDescription("long linear", "abstract", 50, 0.01, 1.0),
+    "BFC": SystemDescription("bifurcating-converging", "abstract", 30, 0.01, 0.2, in_paper=False),
+    "TF": SystemDescription("trifurcating", "abstract", 20, 0.01, 0.2, in_paper=False),
+    "mCAD": SystemDescription("mammalian cortical area development", "biological", 20, 0.001, 0.2),
+    "VSC": SystemDescription("ventral spinal cord development", "biological", 20, 0.001, 0.2),
+    "HSC": SystemDescription(
+        "hematopoietic stem cell differentiation", "biological", 20, 0.001, 0.2
+    ),
+    "GSD": SystemDescription(
+        "gonadal sex determination", "biological", 100, 0.01, 0.2, n_held_out=10
+    ),
 }
 
 REGULATORS = {
@@ -163,7 +167,7 @@ REGULATORS = {
     """,
 }
 
-SYSTEM_NAMES = tuple(BUDGETS)
+SYSTEM_NAMES = tuple(DESCRIPTIONS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,24 +219,24 @@ def system(name: str) -> System:
 
 @cache
 def _build_system(name: str) -> System:
-    budget = BUDGETS[name]
+    described = DESCRIPTIONS[name]
     edges = {}
     for line in REGULATORS[name].strip().splitlines():
         target, regulators = line.split(":")
         for regulator in regulators.split():
             edges[regulator[1:], target.strip()] = 1.0 if regulator[0] == "+" else -1.0
     nodes = natural_order({node for edge in edges for node in edge})
-    network = network_of_edges(nodes, edges, budget.amplitude)
+    network = network_of_edges(nodes, edges, described.amplitude)
     # Systems are shared by everyone who asks for them.
     network.weights.setflags(write=False)
     network.amplitudes.setflags(write=False)
     return System(
         name=name,
-        title=budget.title,
-        kind=budget.kind,
-        in_paper=budget.in_paper,
+        title=described.title,
+        kind=described.kind,
+        in_paper=described.in_paper,
         network=network,
-        n_conditions=budget.n_conditions,
-        noise=budget.noise,
-        n_held_out=budget.n_held_out,
+        n_conditions=described.n_conditions,
+        noise=described.noise,
+        n_held_out=described.n_held_out,
     )

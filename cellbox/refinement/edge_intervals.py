@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.networks.network import Network, possible_edges
-from cellbox.refinement.multiple_shooting import MultipleShooting, Point, least_squares
+from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, least_squares
 
 # The share of intervals that hold the true value.
 LEVEL = 0.9
@@ -85,7 +85,7 @@ def edge_intervals(
 
 def _explained(
     problem: MultipleShooting, start: Network, free: Bool[np.ndarray, " n_parameters"]
-) -> tuple[MultipleShooting, Point]:
+) -> tuple[MultipleShooting, Iterate]:
     """The rows that the least squares explain, and their fit."""
     for _ in range(_MOST_FITS):
         point, _ = least_squares(problem, problem.point(start), free)
@@ -98,12 +98,12 @@ def _explained(
     return problem, point
 
 
-def _misfits(problem: MultipleShooting, point: Point) -> Float[np.ndarray, " n_rows"]:
+def _misfits(problem: MultipleShooting, point: Iterate) -> Float[np.ndarray, " n_rows"]:
     """The mean square of each row, in units of the noise's variance but for a factor."""
     misfits = np.zeros(len(problem.perturbations))
     for row in range(len(misfits)):
         alone = _rows(problem, np.array([row]))
-        total = alone.sum_of_squares(Point(point.parameters, point.states[[row]]))
+        total = alone.sum_of_squares(Iterate(point.parameters, point.states[[row]]))
         misfits[row] = total / max(1, alone.n_values)
     return misfits
 

@@ -11,6 +11,7 @@ Then edges outside are asked whether one of them would lower it again (a score t
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,23 +24,32 @@ def information_criterion(sum_of_squares: float, n_values: int, n_parameters: fl
     return n_values * math.log(sum_of_squares / n_values) + math.log(n_values) * n_parameters
 
 
+class Minimum(NamedTuple):
+    """A sum of squares near its minimum, as a quadratic in the parameters.
+
+    curvature: positive definite. sum_of_squares: at the minimum. n_values: how many squares.
+    """
+
+    curvature: Float[np.ndarray, "n_parameters n_parameters"]
+    sum_of_squares: float
+    n_values: int
+
+
 def leave_out(
+    minimum: Minimum,
     parameters: Float[np.ndarray, " n_parameters"],
-    curvature: Float[np.ndarray, "n_parameters n_parameters"],
-    sum_of_squares: float,
-    n_values: int,
     removable: Bool[np.ndarray, " n_parameters"],
     *,
     fewest: int = 0,
 ) -> tuple[Bool[np.ndarray, " n_parameters"], Float[np.ndarray, " n_parameters"]]:
     """Which of the fitted parameters to keep, and the others' values where the rest is zero.
 
-    curvature: of the sum of squares at its minimum, positive definite.
-    removable: which may be left out. fewest: how many parameters to keep at least.
+    parameters: at the minimum. removable: which may be left out. fewest: how many
+    parameters to keep at least.
     """
-    covariance = inverse(curvature)
+    covariance, n_values = inverse(minimum.curvature), minimum.n_values
     values, kept = parameters.copy(), np.ones(len(parameters), bool)
-    total = sum_of_squares
+    total = minimum.sum_of_squares
     best = information_criterion(total, n_values, len(kept)), kept.copy(), values.copy()
     for n_left in range(len(kept) - 1, max(fewest, (~removable).sum()) - 1, -1):
         loss = np.full(len(kept), np.inf)
@@ -68,19 +78,18 @@ def inverse(
 
 
 def missing_edge(
-    curvature: Float[np.ndarray, "n_parameters n_parameters"],
+    minimum: Minimum,
     gradient: Float[np.ndarray, " n_parameters"],
-    sum_of_squares: float,
-    n_values: int,
     kept: Bool[np.ndarray, " n_parameters"],
 ) -> int | None:
     """The one parameter outside that would lower the information criterion most, or None.
 
-    curvature, gradient: over all parameters, at the minimum over the kept ones.
+    minimum: over the kept ones. Its curvature and the gradient are over all parameters.
     """
     asked = np.flatnonzero(~kept)
     if not len(asked):
         return None
+    curvature = minimum.curvature
     among = curvature[np.ix_(kept, asked)]
     explained = np.einsum("ka,ka->a", among, np.linalg.solve(curvature[np.ix_(kept, kept)], among))
     own = np.diag(curvature)[asked]
@@ -88,6 +97,6 @@ def missing_edge(
     # What the kept ones explain altogether has nothing to add.
     gains = np.where(rest > 1e-9 * own, gradient[asked] ** 2 / np.maximum(rest, 1e-300), 0.0)
     best = int(np.argmax(gains))
-    now = information_criterion(sum_of_squares, n_values, 0)
-    then = information_criterion(sum_of_squares - gains[best], n_values, 1)
+    now = information_criterion(minimum.sum_of_squares, minimum.n_values, 0)
+    then = information_criterion(minimum.sum_of_squares - gains[best], minimum.n_values, 1)
     return int(asked[best]) if then < now else None

@@ -39,7 +39,7 @@ _DEVIATION_OF_UNMEASURED = 1e3
 NEAR, FAR = 1e-2, 100.0
 
 
-class Point(NamedTuple):
+class Iterate(NamedTuple):
     """Where the search is: W row-major and log α, and the free states."""
 
     parameters: Float[np.ndarray, " n_parameters"]
@@ -66,16 +66,16 @@ class Quadratic(NamedTuple):
 
     def moved(
         self,
-        point: Point,
+        point: Iterate,
         free: Bool[np.ndarray, " n_parameters"],
         step: Float[np.ndarray, " n_free"],
-    ) -> Point:
+    ) -> Iterate:
         """The point after a step of the free parameters, which the states follow."""
         parameters = point.parameters.copy()
         parameters[free] += step
         ties = self.residuals + self.sensitivities @ step
         of_states = (self.to_states @ ties[..., None])[..., 0] - self.misfit
-        return Point(parameters, point.states + of_states.reshape(point.states.shape))
+        return Iterate(parameters, point.states + of_states.reshape(point.states.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class MultipleShooting:
         """Number of measured values."""
         return int(self.measured.sum())
 
-    def point(self, network: Network) -> Point:
+    def point(self, network: Network) -> Iterate:
         """A network, and the measured states; where none was measured, where the network leads."""
         parameters = np.concatenate([network.weights.ravel(), np.log(network.amplitudes)])
         states = np.empty(self.measurements.shape)
@@ -128,13 +128,13 @@ class MultipleShooting:
                 )
             state = np.where(self.measured[:, time], self.measurements[:, time], state)
             states[:, time] = state
-        return Point(parameters, states)
+        return Iterate(parameters, states)
 
-    def network(self, point: Point, nodes: tuple[str, ...]) -> Network:
+    def network(self, point: Iterate, nodes: tuple[str, ...]) -> Network:
         """The network at a point."""
         return Network(nodes, *self._split(point.parameters))
 
-    def sum_of_squares(self, point: Point) -> float:
+    def sum_of_squares(self, point: Iterate) -> float:
         """What is minimised, in squared log ratio; infinite where the network cannot be solved."""
         # Numbers that overflow give an infinite sum, which is the answer.
         with np.errstate(all="ignore"):
@@ -145,7 +145,7 @@ class MultipleShooting:
 
     def linearise(
         self,
-        point: Point,
+        point: Iterate,
         free: Bool[np.ndarray, " n_parameters"] | None = None,
     ) -> Quadratic:
         """The quadratic that Gauss and Newton minimise at a point.
@@ -196,7 +196,7 @@ class MultipleShooting:
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
         return starts.reshape(-1, n_nodes), perturbations, durations
 
-    def _residuals(self, point: Point) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def _residuals(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """State minus measurement, 0 where nothing was measured."""
         with np.errstate(invalid="ignore"):
             return np.where(self.measured, point.states - self.measurements, 0.0)
@@ -217,7 +217,7 @@ class MultipleShooting:
 
 def least_squares(
     problem: MultipleShooting,
-    point: Point,
+    point: Iterate,
     free: Bool[np.ndarray, " n_parameters"],
     *,
     expected: Float[np.ndarray, " n_parameters"] | None = None,
@@ -225,7 +225,7 @@ def least_squares(
     damping: float = FAR,
     most_steps: int = 30,
     tolerance: float = 1e-6,
-) -> tuple[Point, int]:
+) -> tuple[Iterate, int]:
     """Minimise the sum of squares + Σ penalty · (free parameter − expected)², and the states too.
 
     penalty: of each parameter, or of all. expected: where it draws them to; by default to where
@@ -239,7 +239,7 @@ def least_squares(
     expected = point.parameters if expected is None else expected
     penalties = np.broadcast_to(penalty, free.shape)[free]
 
-    def objective(at: Point) -> float:
+    def objective(at: Iterate) -> float:
         apart = (at.parameters - expected)[free]
         return problem.sum_of_squares(at) + float(penalties @ apart**2)
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
 from cellbox.refinement.edge_selection import (
+    Minimum,
     information_criterion,
     inverse,
     leave_out,
@@ -27,8 +28,8 @@ from cellbox.refinement.multiple_shooting import (
     FAR,
     NEAR,
     TIGHT,
+    Iterate,
     MultipleShooting,
-    Point,
     Quadratic,
     least_squares,
 )
@@ -234,16 +235,17 @@ class _Search:
             information=information_criterion(total, n_values, n_edges + self._n_amplitudes),
         )
 
+    def _minimum(self, quadratic: Quadratic) -> Minimum:
+        return Minimum(quadratic.curvature, self._penalised_sum(), self._problem.n_values)
+
     def _drop(self) -> bool:
         """Leave out edges, if the quadratic says so; whether any was."""
         free = self._free
         quadratic = self._penalised(free)
         n_free = int(free.sum())
         kept, values = leave_out(
+            self._minimum(quadratic),
             self._point.parameters[free],
-            quadratic.curvature,
-            self._penalised_sum(),
-            self._problem.n_values,
             self._is_weight[free],
             fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
         )
@@ -253,7 +255,7 @@ class _Search:
         self._free = free.copy()
         self._free[free] = kept
         # Far from the minimum the quadratic may mislead; the network without them is then nearer.
-        plain = Point(self._point.parameters * self._free, self._point.states)
+        plain = Iterate(self._point.parameters * self._free, self._point.states)
         self._point = min(moved, plain, key=self._problem.sum_of_squares)
         self.fit()
         return True
@@ -262,11 +264,7 @@ class _Search:
         """Let the edge in that would help most; whether there was one."""
         quadratic = self._penalised(self._allowed)
         added = missing_edge(
-            quadratic.curvature,
-            quadratic.gradient,
-            self._penalised_sum(),
-            self._problem.n_values,
-            self._free[self._allowed],
+            self._minimum(quadratic), quadratic.gradient, self._free[self._allowed]
         )
         if added is None:
             return False

@@ -22,8 +22,8 @@ from jaxtyping import Array, Bool, Float, Int, Integer, Key
 from cellbox.equation.dynamics import Parameters, initial_parameters
 from cellbox.equation.integrate import integrate
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.training.objective import loss, mean_absolute_error
-from cellbox.training.schedules import Data, Schedule
+from cellbox.training.objective import Minibatch, loss, mean_absolute_error
+from cellbox.training.schedules import Schedule, Traced
 
 _BETA1, _BETA2 = 0.9, 0.99
 
@@ -76,18 +76,18 @@ class Hyperparameters(eqx.Module):
     """
 
     schedule: Schedule
-    weight_decay: Float[Data, ""]
-    l1: Float[Data, ""]
-    gradient_clip: Float[Data, ""]
-    n_steps: Int[Data, ""]
-    interval_steps: Int[Data, ""]
-    patience: Int[Data, ""]
-    batch_rows: Int[Data, ""]
-    batch_times: Int[Data, ""]
-    rows: Int[Data, " max_rows"]
-    n_rows: Int[Data, ""]
-    times: Int[Data, " max_times"]
-    n_times: Int[Data, ""]
+    weight_decay: Float[Traced, ""]
+    l1: Float[Traced, ""]
+    gradient_clip: Float[Traced, ""]
+    n_steps: Int[Traced, ""]
+    interval_steps: Int[Traced, ""]
+    patience: Int[Traced, ""]
+    batch_rows: Int[Traced, ""]
+    batch_times: Int[Traced, ""]
+    rows: Int[Traced, " max_rows"]
+    n_rows: Int[Traced, ""]
+    times: Int[Traced, " max_times"]
+    n_times: Int[Traced, ""]
 
 
 class Lane(eqx.Module):
@@ -160,7 +160,7 @@ def _only_weights(parameters: Parameters) -> Parameters:
     )
 
 
-def start_lane(seed: Integer[Data, ""], hyperparameters: Hyperparameters, pool: Pool) -> Lane:
+def start_lane(seed: Integer[Traced, ""], hyperparameters: Hyperparameters, pool: Pool) -> Lane:
     """A lane before its first step; every random number in it follows from `seed`."""
     key = jax.random.key(seed)
     for_start, for_batches = jax.random.split(key)
@@ -185,24 +185,31 @@ def _keep_allowed(parameters: Parameters, pool: Pool) -> Parameters:
     return Parameters(parameters.weights * pool.allowed_edges, parameters.log_amplitudes)
 
 
+class _Drawn(NamedTuple):
+    """Indices in a fixed number of places, and which of the places are in use."""
+
+    indices: Int[Array, " places"]
+    used: Bool[Array, " places"]
+
+
 def _first(
-    candidates: Int[Data, " max_candidates"], n_candidates: Int[Data, ""], places: int
-) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
-    """The first `n_candidates` in a fixed number of places; the second value marks those in use."""
+    candidates: Int[Traced, " max_candidates"], n_candidates: Int[Traced, ""], places: int
+) -> _Drawn:
+    """The first `n_candidates` in a fixed number of places."""
     order = np.minimum(np.arange(places), len(candidates) - 1)
-    return jnp.asarray(candidates)[order], jnp.arange(places) < n_candidates
+    return _Drawn(jnp.asarray(candidates)[order], jnp.arange(places) < n_candidates)
 
 
 def _sample(
     key: Key[Array, ""],
-    candidates: Int[Data, " max_candidates"],
-    n_candidates: Int[Data, ""] | int,
-    wanted: Int[Data, ""] | int,
+    candidates: Int[Traced, " max_candidates"],
+    n_candidates: Int[Traced, ""] | int,
+    wanted: Int[Traced, ""] | int,
     places: int,
-) -> tuple[Int[Array, " places"], Bool[Array, " places"]]:
+) -> _Drawn:
     """Draw `wanted` of the first `n_candidates`, without repeats, into a fixed number of places.
 
-    They keep the order they have in `candidates`; the second value marks the places in use.
+    They keep the order they have in `candidates`.
     """
     positions = jnp.arange(len(candidates))
     luck = jnp.where(positions < n_candidates, jax.random.uniform(key, candidates.shape), jnp.inf)
@@ -211,18 +218,11 @@ def _sample(
     order = jnp.argsort(jnp.where(rank < n_drawn, positions, len(candidates)))[:places]
     # Fewer candidates than places: the missing places repeat the first and stay unused.
     order = jnp.pad(order, (0, places - len(order)))
-    return jnp.asarray(candidates)[order], jnp.arange(places) < n_drawn
+    return _Drawn(jnp.asarray(candidates)[order], jnp.arange(places) < n_drawn)
 
 
-def _batch(
-    lane: Lane, pool: Pool, shape: Shape
-) -> tuple[
-    Float[Array, "n_nodes n_places"],
-    Float[Array, " n_slots"],
-    Float[Array, "n_slots n_nodes n_places"],
-    Bool[Array, "n_slots n_nodes n_places"],
-]:
-    """The minibatch of this step: perturbations, times, measurements, what of them counts."""
+def _batch(lane: Lane, pool: Pool, shape: Shape) -> Minibatch:
+    """The minibatch of this step."""
     settings = lane.hyperparameters
     for_rows, for_times = jax.random.split(jax.random.fold_in(lane.key, lane.step))
     rows, row_used = (
@@ -246,7 +246,8 @@ def _batch(
     clock = jnp.where(lane.status == Status.RUNNING, jax.lax.cummax(clock), 0.0)
     # An unused row must not hold up the shared step size: nothing happens in it.
     perturbations = jnp.where(row_used, pool.perturbations[rows].T, 0.0)
-    return perturbations, clock, jnp.where(counted, measurements, jnp.nan), counted
+    measured = jnp.where(counted, measurements, jnp.nan)
+    return Minibatch(perturbations, clock, measured, counted)
 
 
 def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
@@ -282,7 +283,7 @@ def _gradient(
     settings = lane.hyperparameters
     restart = lane.step < settings.interval_steps
     (_, (error, reached)), gradient = jax.value_and_grad(loss, has_aux=True)(
-        lane.parameters, *_batch(lane, pool, shape), restart, settings.l1, shape.solver
+        lane.parameters, _batch(lane, pool, shape), restart, settings.l1, shape.solver
     )
     # Edges that may not be must not count in the gradient's norm either.
     return _keep_allowed(gradient, pool), error, reached

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -22,12 +24,18 @@ def mean_absolute_error(
     return jnp.sum(jnp.abs(residual)) / jnp.maximum(jnp.sum(counted), 1)
 
 
+class Minibatch(NamedTuple):
+    """What one step trains on; measured values that are not counted have no part in the loss."""
+
+    perturbations: Float[Array, "n_nodes n_conditions"]
+    times: Float[Array, " n_times"]
+    measurements: Float[Array, "n_times n_nodes n_conditions"]
+    counted: Bool[Array, "n_times n_nodes n_conditions"]
+
+
 def loss(
     parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
-    measurements: Float[Array, "n_times n_nodes n_conditions"],
-    counted: Bool[Array, "n_times n_nodes n_conditions"],
+    batch: Minibatch,
     restart: Bool[Array, ""],
     l1: Float[Array, ""],
     settings: SolverSettings,
@@ -38,6 +46,8 @@ def loss(
     diffrax's tableaus, which takes a tenth of the time; diffrax's adjoints run when named in the
     settings.
     """
-    predicted, reached = shoot(parameters, perturbations, times, measurements, restart, settings)
-    error = mean_absolute_error(predicted, measurements, counted)
+    predicted, reached = shoot(
+        parameters, batch.perturbations, batch.times, batch.measurements, restart, settings
+    )
+    error = mean_absolute_error(predicted, batch.measurements, batch.counted)
     return error + l1 * jnp.sum(jnp.abs(parameters.weights)), (error, reached)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 # What a host gives to a compiled program as NumPy arrays is traced inside it.
-Data = Array | np.ndarray
+Traced = Array | np.ndarray
 
 
 class ScheduleKind(IntEnum):
@@ -35,12 +35,12 @@ class Schedule(eqx.Module):
     warmup_share: share of the steps that rise linearly from 0 to the peak (warm-up only).
     """
 
-    kind: Int[Data, ""]
-    peak: Float[Data, ""]
-    final_share: Float[Data, ""]
-    warmup_share: Float[Data, ""]
+    kind: Int[Traced, ""]
+    peak: Float[Traced, ""]
+    final_share: Float[Traced, ""]
+    warmup_share: Float[Traced, ""]
 
-    def rate(self, step: Int[Data, ""], n_steps: Int[Data, ""]) -> Float[Array, ""]:
+    def rate(self, step: Int[Traced, ""], n_steps: Int[Traced, ""]) -> Float[Array, ""]:
         """The learning rate at `step` of `n_steps`; it stays at its last value after them.
 
         The formulas are those of optax: `exponential_decay`, `cosine_decay_schedule` and

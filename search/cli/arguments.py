@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # A parser or a group of arguments in one; argparse has no public name for that.
     from argparse import _ActionsContainer as Arguments
 
 _LARGEST_SEED = 2**32 - 1
+
+
+def add_choice_group(parser: ArgumentParser, title: str) -> tuple[Arguments, Arguments]:
+    """A group of arguments, and in it those of which one has to be given."""
+    group = parser.add_argument_group(f"{title} (one of these)")
+    return group, group.add_mutually_exclusive_group(required=True)
+
+
+def add_options(parser: Arguments, *options: tuple[str, Callable[[str], Any], str, str]) -> None:
+    """Declare options that take a value each: flag, type, what it stands for, help."""
+    for flag, kind, metavar, text in options:
+        parser.add_argument(flag, type=kind, metavar=metavar, help=text)
 
 
 def add_json(parser: Arguments) -> None:

@@ -44,16 +44,15 @@ def _add_compare(parser: ArgumentParser) -> None:
         "--members", type=whole_number(1), default=6, metavar="M",
         help="networks that are trained for each split and predict together (default: 6)",
     )  # fmt: skip
-    parser.add_argument(
-        "--bootstrap", action="store_true",
-        help="let each member learn from its own draw of the conditions; with few conditions "
-        "this costs accuracy (default: all learn from the same and differ by their starts)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--total-dose", action="store_true",
-        help="give the network an extra node that every condition perturbs by the sum of its "
-        "doses: what all drugs have in common, which holds for a drug never seen as well",
-    )  # fmt: skip
+    for flag, text in (
+        ("--bootstrap",
+         "let each member learn from its own draw of the conditions; with few conditions this "
+         "costs accuracy (default: all learn from the same and differ by their starts)"),
+        ("--total-dose",
+         "give the network an extra node that every condition perturbs by the sum of its doses: "
+         "what all drugs have in common, which holds for a drug never seen as well"),
+    ):  # fmt: skip
+        parser.add_argument(flag, action="store_true", help=text)
     add_cellbox_form(parser)
     add_seed(parser, "the starts of training and the members' draws of conditions")
     parser.add_argument(

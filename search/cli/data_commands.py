@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem
-from search.cli.arguments import add_json, real_number
+from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
 from search.cli.output import Output
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def _add_simulate(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s (SYSTEM | --network FILE | --random N) --out DIR [options]"
-    group = parser.add_argument_group("the network (one of these)")
-    which = group.add_mutually_exclusive_group(required=True)
+    _, which = add_choice_group(parser, "the network")
     which.add_argument(
         "system", nargs="?", metavar="SYSTEM", help="a known system; cellbox systems lists them"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellbox.errors import InputError, Problem, refuse
-from search.cli.arguments import add_json, real_number
+from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.experiment import (
@@ -59,8 +59,7 @@ def _add_design(parser: ArgumentParser) -> None:
     check.usage = (
         "cellbox design check (DATA | --system NAME | --network FILE | --random N) [options]"
     )
-    group = check.add_argument_group("the data, or an experiment to simulate (one of these)")
-    which = group.add_mutually_exclusive_group(required=True)
+    group, which = add_choice_group(check, "the data, or an experiment to simulate")
     which.add_argument(
         "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
     )

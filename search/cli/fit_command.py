@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.storage.files import whole_folder
-from search.cli.arguments import add_json, add_seed, real_number, whole_number
+from search.cli.arguments import add_choice_group, add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
@@ -30,8 +30,7 @@ _NO_PICTURES = f"no pictures, since matplotlib is not installed: {_INSTALL}"
 
 def _add_fit(parser: ArgumentParser) -> None:
     parser.usage = "%(prog)s (DATA | --system NAME) [options]"
-    group = parser.add_argument_group("the data (one of these)")
-    which = group.add_mutually_exclusive_group(required=True)
+    group, which = add_choice_group(parser, "the data")
     which.add_argument(
         "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
     )

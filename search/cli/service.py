@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from search.cli.arguments import add_json, whole_number
+from search.cli.arguments import add_json, add_options, whole_number
 from search.cli.command import Command
 
 
@@ -17,46 +17,31 @@ def _add_sweep(parser: ArgumentParser) -> None:
         "spec", nargs="?", metavar="SPEC.toml",
         help="what to search: data, space, objective, sampler, workers (see README)",
     )  # fmt: skip
-    parser.add_argument(
-        "--system", metavar="NAME",
-        help="instead of a file: one of the ten known systems, with the built-in space",
-    )  # fmt: skip
-    parser.add_argument(
-        "--data", metavar="FOLDER",
-        help="instead of a file: measured data, with the built-in space",
-    )  # fmt: skip
-    parser.add_argument(
-        "--trials", type=whole_number(1), metavar="N",
-        help="how many trials the study has in all; a study with fewer goes on (default: 32, "
-        "or what the file says)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--study", metavar="FOLDER", help="the study's folder (default: studies/<name>)"
-    )
-    parser.add_argument(
-        "--seed", type=whole_number(0, 2**31 - 1), metavar="N",
-        help="number from which data, starts and the search are drawn; the same seed in a new "
-        "folder gives the same study (default: 0, or what the file says)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--workers", type=whole_number(1), metavar="N",
-        help="processes that train, each on a core or GPU of its own (default: all there are)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--lanes", type=whole_number(1), metavar="N",
-        help="models that a worker trains side by side (default: measured when the study begins)",
+    add_options(
+        parser,
+        ("--system", str, "NAME",
+         "instead of a file: one of the ten known systems, with the built-in space"),
+        ("--data", str, "FOLDER",
+         "instead of a file: measured data, with the built-in space"),
+        ("--trials", whole_number(1), "N",
+         "how many trials the study has in all; a study with fewer goes on (default: 32, or what "
+         "the file says)"),
+        ("--study", str, "FOLDER", "the study's folder (default: studies/<name>)"),
+        ("--seed", whole_number(0, 2**31 - 1), "N",
+         "number from which data, starts and the search are drawn; the same seed in a new folder "
+         "gives the same study (default: 0, or what the file says)"),
+        ("--workers", whole_number(1), "N",
+         "processes that train, each on a core or GPU of its own (default: all there are)"),
+        ("--lanes", whole_number(1), "N",
+         "models that a worker trains side by side (default: measured when the study begins)"),
+        ("--storage-url", str, "URL",
+         "database for Optuna's history (default: a journal file in the study's folder)"),
+        ("--tracking-uri", str, "URI",
+         "MLflow server to write to (default: a database in the study's folder)"),
     )  # fmt: skip
     parser.add_argument(
         "--executor", choices=("ray", "inline"),
         help="ray: worker processes; inline: everything in this process (default: ray)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--storage-url", metavar="URL",
-        help="database for Optuna's history (default: a journal file in the study's folder)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--tracking-uri", metavar="URI",
-        help="MLflow server to write to (default: a database in the study's folder)",
     )  # fmt: skip
     add_json(parser)
 
@@ -105,22 +90,29 @@ def _spec(arguments: Namespace) -> Any:
         if getattr(arguments, key) is not None:
             values[key] = getattr(arguments, key)
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
-    chosen = {key: value for key, value in workers.items() if value is not None}
-    _put_into(values, "workers", chosen)
-    if arguments.tracking_uri is not None:
-        _put_into(values, "tracking", {"uri": arguments.tracking_uri})
+    _put_into(values, "workers", workers)
+    _put_into(values, "storage", {"url": arguments.storage_url})
+    _put_into(values, "tracking", {"uri": arguments.tracking_uri})
     return make_spec(values, where=where)
 
 
 def _put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None:
-    """Let choices stand before those of a table; what is no table is refused with the rest."""
+    """Let choices stand before those of a table; what is no table is refused with the rest.
+
+    chosen: None where nothing was chosen.
+    """
     given = values.get(table, {})
+    chosen = {key: value for key, value in chosen.items() if value is not None}
     if chosen and isinstance(given, dict):
         values[table] = {**given, **chosen}
 
 
-def _add_best(parser: ArgumentParser) -> None:
+def _add_study(parser: ArgumentParser) -> None:
     parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+
+
+def _add_best(parser: ArgumentParser) -> None:
+    _add_study(parser)
     add_json(parser)
 
 
@@ -138,7 +130,7 @@ def _run_best(arguments: Namespace) -> int:
 
 
 def _add_ui(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    _add_study(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to serve on (default: 127.0.0.1, this machine alone)",
@@ -176,7 +168,7 @@ def _mlflow_refusals(study: str) -> Iterator[None]:
 
 
 def _add_rerun(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    _add_study(parser)
     parser.add_argument(
         "--trial", type=whole_number(0), metavar="N",
         help="number of the trial (default: the best)",
@@ -219,7 +211,7 @@ def _run_rerun(arguments: Namespace) -> int:
 
 
 def _add_sync(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    _add_study(parser)
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server to write to (default: the study's own)"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,11 @@ REPORT = "comparison.json"
 _DIGITS = 7
 
 
-@dataclass(frozen=True)
 class ComparisonFolder(FolderOfParts):
     """The files of one comparison."""
 
     RUN = "comparison"
     MARK = "splits"
-    LOCK = "compare.lock"
 
     def write(self, data: Dataset, split: HeldOut, entrant: Entrant, predicted: Predicted) -> None:
         """Keep the predictions of a split."""

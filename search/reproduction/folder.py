@@ -7,7 +7,6 @@ figures/, index.html                                 its pictures, and a page wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,11 @@ from search.study.resumable import FolderOfParts, differing
 _FORMAT = 3
 
 
-@dataclass(frozen=True)
 class ReproductionFolder(FolderOfParts):
     """The files of one reproduction."""
 
     RUN = "reproduction"
     MARK = "tasks"
-    LOCK = "reproduce.lock"
 
     def write_task(
         self, task: Task, recipe: Recipe, record: dict[str, Any], arrays: dict[str, np.ndarray]

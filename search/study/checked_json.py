@@ -94,12 +94,14 @@ class CheckedTable:
 
 
 def read_table(file: Path, fix: str) -> CheckedTable:
-    """The object that a JSON file holds. Raises InputError where that cannot be read.
+    """The object that a JSON file holds; metrics of earlier versions have their current names.
 
+    Raises InputError where that cannot be read.
     fix: what the user can do about it.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), object_hook=current_metric_names)
+        text = file.read_text(encoding="utf-8")
+        content = json.loads(text, object_hook=current_metric_names)
     except FileNotFoundError as error:
         raise refuse(str(file), "expected this file, found none", fix) from error
     except ValueError as error:

@@ -93,10 +93,10 @@ class StudyData:
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
-        rounding_sensitive = None
+        sensitive = None
         if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
             known = (held_out.rounding_sensitive, self.rounding_sensitive[rows])
-            rounding_sensitive = np.concatenate(known)
+            sensitive = np.concatenate(known)
         whole = replace(
             held_out,
             perturbations=np.concatenate([held_out.perturbations, self.perturbations[rows]]),
@@ -108,7 +108,7 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
-            rounding_sensitive=rounding_sensitive,
+            rounding_sensitive=sensitive,
             split=split,
         )
         return whole, split

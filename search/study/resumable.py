@@ -89,6 +89,8 @@ class FolderOfParts(ResumableFolder):
     Each part holds its identity: what has to be equal for it to be the one that is asked for.
     """
 
+    LOCK = "run.lock"
+
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the folder for a block, made where needed.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import replace
 
 from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
@@ -31,7 +30,7 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
     if folder.has("study.json"):
         return _checked(folder, data)
     whole, split = data.training_set(*data.indices(data.own, repeat=0))
-    write_tidy(replace(whole, split=split), folder.data, overwrite=True)
+    write_tidy(whole, folder.data, overwrite=True)
     study = StudyRecord(
         format=_FORMAT,
         id=uuid.uuid4().hex,

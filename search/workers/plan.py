@@ -24,7 +24,7 @@ from cellbox.equation.step_replay import lanes_go_one_by_one
 from cellbox.storage.cache import remembered
 from cellbox.storage.compilation import compile_program, keep_compiled_programs, machine_type
 from cellbox.training.lane import Shape
-from cellbox.training.objective import loss
+from cellbox.training.objective import Minibatch, loss
 
 FEWEST_LANES = 16
 # Of networks that a CPU trains one after another, where more lanes only make each wait.
@@ -164,16 +164,18 @@ def _gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[flo
         return jnp.asarray(values, solver.precision)
 
     def gradient(parameters: Parameters) -> Parameters:
-        return jax.grad(loss, has_aux=True)(
-            parameters, perturbations, times, measured, counted, no, number(0.0), solver
-        )[0]
+        return jax.grad(loss, has_aux=True)(parameters, batch, no_restart, number(0.0), solver)[0]
 
     with precision_context(solver.precision):
         # Long enough for the responses to settle.
-        perturbations = number(random.uniform(0, 1, (n_nodes, n_conditions)))
-        times = number(np.linspace(0, 20, n_times + 1)[1:])
-        measured = number(np.zeros((n_times, n_nodes, n_conditions)))
-        counted, no = jnp.ones(measured.shape, bool), jnp.asarray(False)
+        size = (n_times, n_nodes, n_conditions)
+        batch = Minibatch(
+            perturbations=number(random.uniform(0, 1, size[1:])),
+            times=number(np.linspace(0, 20, n_times + 1)[1:]),
+            measurements=number(np.zeros(size)),
+            counted=jnp.ones(size, bool),
+        )
+        no_restart = jnp.asarray(False)
         weights = random.normal(0, 0.5 / np.sqrt(n_nodes), (n_lanes, n_nodes, n_nodes))
         parameters = Parameters(number(weights), number(np.zeros((n_lanes, n_nodes))))
         program = compile_program(jax.jit(jax.vmap(gradient)).lower(parameters))

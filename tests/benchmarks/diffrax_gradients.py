@@ -21,7 +21,10 @@ def velocity(time: Any, state: Any, arguments: Any) -> Any:
     return amplitudes * jnp.tanh(weights @ state - perturbation) - state
 
 
-def _solve(parameters: Any, perturbation: Any, times: Any, controller: Any, dt0: Any) -> Any:
+def solve(
+    velocity: Any, parameters: Any, perturbation: Any, times: Any, controller: Any, dt0: Any = None
+) -> Any:
+    """The states at `times` from 0, with diffrax's own defaults."""
     return diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
         diffrax.Tsit5(),
@@ -43,7 +46,7 @@ def idiomatic_loss(parameters: Any, perturbations: Any, times: Any, measured: An
     perturbations: (n_conditions, n_nodes); measured: (n_conditions, n_times, n_nodes).
     """
     controller = diffrax.PIDController(rtol=1e-3, atol=1e-6)
-    predicted = jax.vmap(lambda u: _solve(parameters, u, times, controller, None))(perturbations)
+    predicted = jax.vmap(lambda u: solve(velocity, parameters, u, times, controller))(perturbations)
     return jnp.mean(jnp.abs(predicted - measured))
 
 
@@ -54,5 +57,5 @@ def best_loss(parameters: Any, perturbations: Any, times: Any, measured: Any) ->
         return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=0)))
 
     controller = diffrax.PIDController(rtol=1e-3, atol=1e-6, norm=worst_condition)
-    predicted = _solve(parameters, perturbations.T, times, controller, 0.5)
+    predicted = solve(velocity, parameters, perturbations.T, times, controller, 0.5)
     return jnp.mean(jnp.abs(predicted - measured.transpose(1, 2, 0)))

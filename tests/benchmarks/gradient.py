@@ -116,7 +116,7 @@ def ours(problem: Problem, n_lanes: int, **solver: Any) -> Compiled:
     from cellbox.equation.dynamics import Parameters
     from cellbox.equation.solver_settings import SolverSettings
     from cellbox.storage.compilation import compile_program
-    from cellbox.training.objective import loss
+    from cellbox.training.objective import Minibatch, loss
 
     settings = SolverSettings(**solver)
     number = lambda values: jnp.asarray(values, jnp.float32)  # noqa: E731
@@ -126,7 +126,8 @@ def ours(problem: Problem, n_lanes: int, **solver: Any) -> Compiled:
     def gradient(parameters: Parameters, u: Any, times: Any, measured: Any) -> Any:
         single = jnp.asarray(False)
         whole = jax.grad(loss, has_aux=True)
-        return whole(parameters, u, times, measured, counted, single, number(0.0), settings)[0]
+        batch = Minibatch(u, times, measured, counted)
+        return whole(parameters, batch, single, number(0.0), settings)[0]
 
     parameters = Parameters(
         number(problem.weights[:n_lanes]), number(problem.log_amplitudes[:n_lanes])

@@ -10,12 +10,10 @@ MLflow has everything; our end includes models and pictures of the best trials.
 
 from __future__ import annotations
 
-import argparse
 import cProfile
 import io
 import math
 import pstats
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +34,10 @@ from search.workers.job import Event, Finished, Job, Report, WorkerReport
 from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
-    add_common_arguments,
+    arguments,
+    both_sides,
     environment,
-    in_fresh_process,
+    parsed,
     resident_megabytes,
     tune_with_mlflow,
 )
@@ -282,22 +281,11 @@ def _first_and_last(times: Sequence[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a trial costs beside its training.")
-    parser.add_argument("--trials", type=int, default=1000, help="of ours (1000)")
-    parser.add_argument("--peer-trials", type=int, default=50, help="of Ray Tune (50)")
+    parser = arguments("What a trial costs beside its training.", trials=1000, peer_trials=50)
     parser.add_argument("--profile", metavar="FILE", help="write where our time goes; slows it")
-    add_common_arguments(parser)
-    given = parser.parse_args()
-    if min(given.trials, given.peer_trials) < 2:
-        parser.error("at least 2 trials are needed for a rate")
+    given = parsed(parser)
     profile = str(Path(given.profile).resolve()) if given.profile else None
-    sides = []
-    for function, arguments in (
-        (our_side, {"trials": given.trials, "profile": profile}),
-        (peer_side, {"trials": given.peer_trials}),
-    ):
-        with tempfile.TemporaryDirectory() as folder:
-            sides.append(in_fresh_process(function, folder=folder, seed=given.seed, **arguments))
+    sides = both_sides(given, our_side, peer_side, profile=profile)
     show(compare(*sides, given.trials, given.peer_trials), given.json)
 
 

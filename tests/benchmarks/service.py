@@ -143,10 +143,39 @@ def environment() -> dict[str, Any]:
     return {**measuring.environment(), "versions": {name: version(name) for name in _PACKAGES}}
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(description: str, *, trials: int, peer_trials: int) -> argparse.ArgumentParser:
     """What both benchmarks take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--trials", type=int, default=trials, help=f"of ours ({trials})")
+    parser.add_argument(
+        "--peer-trials", type=int, default=peer_trials, help=f"of Ray Tune ({peer_trials})"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result, and a plot beside it")
     parser.add_argument("--seed", type=int, default=0, help="of data, starts and samplers")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line's arguments; refuses fewer trials than have a rate."""
+    given = parser.parse_args()
+    if min(given.trials, given.peer_trials) < 2:
+        parser.error("at least 2 trials are needed for a rate")
+    return given
+
+
+def both_sides(
+    given: argparse.Namespace, ours: Callable[..., Any], peer: Callable[..., Any], **options: Any
+) -> tuple[Side, Side]:
+    """Our side and then the peer's, each in a process and a folder of its own.
+
+    options: what ours takes beside the number of trials.
+    """
+
+    def alone(function: Callable[..., Any], **arguments: Any) -> Side:
+        with tempfile.TemporaryDirectory() as folder:
+            return in_fresh_process(function, folder=folder, seed=given.seed, **arguments)
+
+    return alone(ours, trials=given.trials, **options), alone(peer, trials=given.peer_trials)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,17 @@ and end, it is all trials over the life of the process.
 
 from __future__ import annotations
 
-import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measuring import bars, table, write
 from tests.benchmarks.service import (
     Side,
-    add_common_arguments,
+    arguments,
+    both_sides,
     environment,
-    in_fresh_process,
+    parsed,
     tune_with_mlflow,
 )
 from tests.benchmarks.tune_trainable import STEPS, train
@@ -159,21 +158,10 @@ def _described(side: Side, measured: int, wanted: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A whole sweep against Ray Tune.")
-    parser.add_argument("--trials", type=int, default=64, help="of ours (64)")
-    parser.add_argument("--peer-trials", type=int, default=16, help="of Ray Tune (16)")
+    parser = arguments("A whole sweep against Ray Tune.", trials=64, peer_trials=16)
     parser.add_argument("--warm", action="store_true", help="use programs that are on disk")
-    add_common_arguments(parser)
-    given = parser.parse_args()
-    if min(given.trials, given.peer_trials) < 2:
-        parser.error("at least 2 trials are needed for a rate")
-    sides = []
-    for function, arguments in (
-        (our_side, {"trials": given.trials, "warm": given.warm}),
-        (peer_side, {"trials": given.peer_trials}),
-    ):
-        with tempfile.TemporaryDirectory() as folder:
-            sides.append(in_fresh_process(function, folder=folder, seed=given.seed, **arguments))
+    given = parsed(parser)
+    sides = both_sides(given, our_side, peer_side, warm=given.warm)
     result = {**compare(*sides, given.trials, given.peer_trials), "warm": given.warm}
     show(result, given.json)
 

@@ -126,23 +126,16 @@ def _model(times: Any) -> Callable[[Any, Any], Any]:
     import diffrax
     import jax.numpy as jnp
 
+    from tests.benchmarks.diffrax_gradients import solve
+
     def velocity(time: Any, state: Any, arguments: Any) -> Any:
         parameters, perturbation = arguments
         drive = jnp.tanh(parameters["weights"] @ state - perturbation)
         return jnp.exp(parameters["log_amplitudes"]) * drive - state
 
     def predict(parameters: Any, perturbation: Any) -> Any:
-        return diffrax.diffeqsolve(
-            diffrax.ODETerm(velocity),
-            diffrax.Tsit5(),
-            t0=0.0,
-            t1=times[-1],
-            dt0=None,
-            y0=jnp.zeros_like(perturbation),
-            args=(parameters, perturbation),
-            saveat=diffrax.SaveAt(ts=times),
-            stepsize_controller=diffrax.PIDController(rtol=1e-3, atol=1e-6),
-        ).ys
+        controller = diffrax.PIDController(rtol=1e-3, atol=1e-6)
+        return solve(velocity, parameters, perturbation, times, controller)
 
     return predict
 

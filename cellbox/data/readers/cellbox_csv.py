@@ -84,8 +84,8 @@ def read_cellbox_csv(
         _note_unknown_phenotypes(phenotypes or (), names, problems)
     problems.raise_any()
     activity = _activity_nodes(pert, expr)
-    if phenotypes is None:
-        phenotypes = [name for name in PHENOTYPES_2020 if name in names]
+    known = [name for name in PHENOTYPES_2020 if name in names]
+    phenotypes = known if phenotypes is None else phenotypes
     logger.info("%s: signs converted from the 2020 CellBox's, u = -pert", pert_path)
     return Dataset(
         nodes=tuple(names),

@@ -177,7 +177,7 @@ def both_ways(monkeypatch, largest: int) -> tuple[np.ndarray, Parameters]:
 
     def one(parameters, scale, restart):
         times = jnp.asarray(TIMES, jnp.float32) * scale
-        return loss(parameters, u, times, y, counted, restart, jnp.float32(0), settings)
+        return loss(parameters, Minibatch(u, times, y, counted), restart, jnp.float32(0), settings)
 
     restarts = jnp.asarray([True, False, True, False])
     both = jax.vmap(jax.value_and_grad(one, has_aux=True))

@@ -26,11 +26,7 @@ SKMEL133 = Path(__file__).resolve().parents[4] / "shared" / "data" / "skmel133"
 QUICK = Entrant(Settings(steps=100, validate_every=50, refinement="none"), members=2)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache_folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from cellbox.refinement.edge_selection import information_criterion, leave_out, missing_edge
+from cellbox.refinement.edge_selection import (
+    Minimum,
+    information_criterion,
+    leave_out,
+    missing_edge,
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,7 @@ def sum_of_squares(design, outcome, values):
 def test_what_the_data_do_not_ask_for_is_left_out(regression):
     design, outcome, curvature, best, true = regression
     total = sum_of_squares(design, outcome, best)
-    kept, values = leave_out(best, curvature, total, 200, np.ones(8, bool))
+    kept, values = leave_out(Minimum(curvature, total, 200), best, np.ones(8, bool))
     assert (kept == (true != 0)).all()
     refitted = np.linalg.lstsq(design[:, kept], outcome, rcond=None)[0]
     np.testing.assert_allclose(values[kept], refitted, rtol=1e-8)
@@ -37,14 +42,14 @@ def test_what_may_not_be_left_out_stays(regression):
     removable = np.ones(8, bool)
     removable[1] = False
     total = sum_of_squares(design, outcome, best)
-    kept, _ = leave_out(best, curvature, total, 200, removable)
+    kept, _ = leave_out(Minimum(curvature, total, 200), best, removable)
     assert (kept == ((true != 0) | ~removable)).all()
 
 
 def test_no_more_are_left_out_than_asked(regression):
     design, outcome, curvature, best, _ = regression
     total = sum_of_squares(design, outcome, best)
-    kept, _ = leave_out(best, curvature, total, 200, np.ones(8, bool), fewest=6)
+    kept, _ = leave_out(Minimum(curvature, total, 200), best, np.ones(8, bool), fewest=6)
     assert kept.sum() == 6
 
 
@@ -55,7 +60,7 @@ def test_an_edge_that_is_missing_is_found(regression):
     values[kept] = np.linalg.lstsq(design[:, kept], outcome, rcond=None)[0]
     gradient = design.T @ (design @ values - outcome)
     total = sum_of_squares(design, outcome, values)
-    assert missing_edge(curvature, gradient, total, 200, kept) == 5
+    assert missing_edge(Minimum(curvature, total, 200), gradient, kept) == 5
 
 
 def test_where_none_is_missing_none_is_found(regression):
@@ -65,8 +70,8 @@ def test_where_none_is_missing_none_is_found(regression):
     values[kept] = np.linalg.lstsq(design[:, kept], outcome, rcond=None)[0]
     gradient = design.T @ (design @ values - outcome)
     total = sum_of_squares(design, outcome, values)
-    assert missing_edge(curvature, gradient, total, 200, kept) is None
-    assert missing_edge(curvature, gradient, total, 200, np.ones(8, bool)) is None
+    assert missing_edge(Minimum(curvature, total, 200), gradient, kept) is None
+    assert missing_edge(Minimum(curvature, total, 200), gradient, np.ones(8, bool)) is None
 
 
 def test_the_criterion_weighs_fit_against_parameters():

@@ -7,7 +7,7 @@ import pytest
 
 from cellbox.data.simulation import simulate
 from cellbox.networks.network import Network
-from cellbox.refinement.multiple_shooting import MultipleShooting, Point, least_squares
+from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, least_squares
 
 NETWORK = Network(
     ("a", "b", "c"),
@@ -42,7 +42,7 @@ def test_the_quadratic_is_the_sum_of_squares_over_the_best_states(problem, missi
         for step in (-1e-4, 1e-4):
             parameters = point.parameters.copy()
             parameters[parameter] += step
-            near = Point(parameters, point.states)
+            near = Iterate(parameters, point.states)
             best, _ = least_squares(problem, near, np.zeros_like(free), tolerance=1e-12)
             values.append(problem.sum_of_squares(best))
         slope = (values[1] - values[0]) / 2e-4

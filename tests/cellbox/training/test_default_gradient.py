@@ -9,7 +9,7 @@ from cellbox.data.simulation import simulate_system
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.networks.known_systems import system
-from cellbox.training.objective import loss
+from cellbox.training.objective import Minibatch, loss
 
 Problem = tuple[Parameters, jax.Array, jax.Array, jax.Array]
 
@@ -47,11 +47,10 @@ def problem(weights, amplitudes, *data) -> Problem:
 
 def gradient(parameters, perturbations, times, measured, **settings) -> np.ndarray:
     """Of the training loss over the whole horizon, in float32."""
-    counted, whole, l1 = jnp.ones(measured.shape, bool), jnp.asarray(False), jnp.float32(1e-3)
+    batch = Minibatch(perturbations, times, measured, jnp.ones(measured.shape, bool))
+    whole, l1 = jnp.asarray(False), jnp.float32(1e-3)
     solver = SolverSettings(**settings)
-    by_parameters = jax.jit(
-        jax.grad(lambda p: loss(p, perturbations, times, measured, counted, whole, l1, solver)[0])
-    )
+    by_parameters = jax.jit(jax.grad(lambda p: loss(p, batch, whole, l1, solver)[0]))
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(by_parameters(parameters))])
 
 

@@ -23,12 +23,7 @@ SETTINGS = Settings(steps=300, validate_every=50)
 SHORT = replace(SETTINGS, steps=50)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache_folder(tmp_path_factory):
-    """Gradient checks are remembered in a folder of the tests, not in the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

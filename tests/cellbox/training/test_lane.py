@@ -11,8 +11,9 @@ import pytest
 from cellbox.data.simulation import simulate
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.settings import Settings
+from cellbox.training.fit import pool_of
 from cellbox.training.lane import Status, _sample
-from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
+from cellbox.training.pack import Harvest, Pack, hyperparameters_of, shape_of
 from tests.cellbox.small import LOOP
 
 N_ROWS, N_TIMES = 6, 2
@@ -25,8 +26,7 @@ def pool():
     data = simulate(LOOP, n_conditions=N_ROWS, n_times=N_TIMES, n_held_out=2, horizon=4.0)
     allowed = np.ones((3, 3), bool)
     allowed[FORBIDDEN] = False
-    data = replace(data, allowed_edges=allowed)
-    return make_pool(data.rows(data.split.training), data.rows(data.split.validation), "float32")
+    return pool_of(replace(data, allowed_edges=allowed), data.split, Settings())
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.training.objective import loss, mean_absolute_error
+from cellbox.training.objective import Minibatch, loss, mean_absolute_error
 from tests.cellbox.small import LOOP, parameters_of, scipy_response
 
 SETTINGS = SolverSettings(rtol=1e-5)
@@ -78,10 +78,7 @@ def loss_of(measurements, counted=None, *, restart=True, l1=0.0):
     counted = jnp.ones(measurements.shape, bool) if counted is None else jnp.asarray(counted)
     return _loss(
         parameters_of(LOOP),
-        U,
-        jnp.asarray(TIMES, jnp.float32),
-        measurements,
-        counted,
+        Minibatch(U, jnp.asarray(TIMES, jnp.float32), measurements, counted),
         jnp.asarray(restart),
         jnp.asarray(l1, jnp.float32),
     )

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from search.cli.main import main
+from search.cli import service
+from search.cli.main import build_parser, main
 from tests.search.cli_helpers import program, read_json, refused
 from tests.search.tiny import run
 
@@ -121,3 +122,11 @@ def test_rerun_in_another_process_gives_the_same_to_the_bit(study, tmp_path):
     found = read_json(target)
     assert found["identical"] is True
     assert found["changed"] == []
+
+
+def test_flags_stand_in_the_spec_of_a_sweep():
+    flags = ["--storage-url", "sqlite:///a.db", "--tracking-uri", "file:b", "--workers", "3"]
+    arguments = build_parser(service.COMMANDS).parse_args(["sweep", "--system", "LI", *flags])
+    spec = service._spec(arguments)
+    assert (spec.storage.url, spec.tracking.uri) == ("sqlite:///a.db", "file:b")
+    assert spec.workers.count == 3

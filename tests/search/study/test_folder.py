@@ -1,6 +1,7 @@
 """What a study keeps on disk, whatever happens while it writes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,12 +30,12 @@ def test_a_trial_is_read_as_it_was_written(folder):
 
 
 def test_metrics_of_earlier_versions_are_read_under_their_current_names(folder):
-    folder.write_trial(make_record(3, metrics={"rounding_sensitive_share": 0.4}), None)
-    file = folder.path / "trials" / "000003" / "record.json"
-    now = file.read_text("utf-8")
-    assert "rounding_sensitive_share" in now
-    file.write_text(now.replace("rounding_sensitive_share", "undetermined_share"), "utf-8")
-    assert folder.record(3).metrics == {"rounding_sensitive_share": 0.4}
+    old = {"undetermined_share": 0.4, "pearson": 0.9}
+    (repeat,) = make_record(3).repeats
+    repeats = (replace(repeat, metrics=old),)
+    folder.write_trial(make_record(3, metrics=old, repeats=repeats), None)
+    now = {"rounding_sensitive_share": 0.4, "pearson": 0.9}
+    assert folder.record(3).metrics == folder.record(3).best.metrics == now
 
 
 def test_a_trial_without_networks_has_none(folder):

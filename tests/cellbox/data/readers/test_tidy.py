@@ -231,26 +231,18 @@ def test_bad_optional_files_are_refused_with_place_and_fix(folder, others, words
 
 
 def test_a_split_that_puts_one_perturbation_into_two_parts_is_refused(folder):
-    message = refusal(
-        folder(
-            MEASUREMENTS + "again,,4,g1,1\n",
-            PERTURBATIONS + "again,g3,-0.25\nagain,g2,0.5\n",
-            split="condition,part\nlow,training\ncontrol,validation\nagain,test\n",
-        )
-    )
+    parts = "condition,part\nlow,training\ncontrol,validation\nagain,test\n"
+    doses = PERTURBATIONS + "again,g3,-0.25\nagain,g2,0.5\n"
+    message = refusal(folder(MEASUREMENTS + "again,,4,g1,1\n", doses, split=parts))
     assert "split.csv, row 4, column 'part'" in message
     assert "'again' in test and 'low' in training" in message
     assert "one part" in message
 
 
 def test_controls_may_stand_in_every_part(folder):
-    data = read_tidy(
-        folder(
-            MEASUREMENTS + "still,,4,g1,0\n",
-            PERTURBATIONS + "still,g3,0\n",
-            split="condition,part\nlow,training\ncontrol,validation\nstill,test\n",
-        )
-    )
+    parts = "condition,part\nlow,training\ncontrol,validation\nstill,test\n"
+    still = PERTURBATIONS + "still,g3,0\n"
+    data = read_tidy(folder(MEASUREMENTS + "still,,4,g1,0\n", still, split=parts))
     assert data.split.test.tolist() == [data.row_names.index("still")]
 
 

@@ -204,6 +204,11 @@ class Worker:
         )
 
 
+# Rises when the same training gives other last bits, as after a change of how steps are computed.
+# Descents amplify that to some per cent of an error; what refinement finds hardly notices.
+TRAINING_CODE = 2
+
+
 def describe_shape(pack: Pack) -> dict[str, Any]:
     """All that a training's numbers depend on beside its settings, data and seed."""
     solver = asdict(pack.shape.solver)
@@ -219,4 +224,6 @@ def describe_shape(pack: Pack) -> dict[str, Any]:
         "versions": {
             name: version(name) for name in ("jax", "jaxlib", "diffrax", "equinox", "optax")
         },
+        # Records from before this was noted have none.
+        "training_code": TRAINING_CODE,
     }

@@ -20,7 +20,7 @@ from cellbox.equation.solver_settings import (
     precision_context,
 )
 from cellbox.equation.step_replay import accepted_steps, follow
-from cellbox.training.objective import loss, mean_absolute_error
+from cellbox.training.objective import Minibatch, loss, mean_absolute_error
 from tests.cellbox.small import LOOP, parameters_of
 
 EXPLICIT = sorted({*SOLVERS} - {*IMPLICIT_SOLVERS})

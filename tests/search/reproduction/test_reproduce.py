@@ -100,7 +100,7 @@ def test_running_again_does_only_what_is_new(found, monkeypatch):
         raise AssertionError("a finished task was given to a worker")
 
     with monkeypatch.context() as patch:
-        patch.setattr("search.reproduction.workers.Workers._do", none)
+        patch.setattr("search.reproduction.workers.TaskProcesses._do", none)
         again = run(found.folder.path)
     assert again.rows == found.rows
     assert [file.stat().st_mtime_ns for file in files] == before

@@ -15,6 +15,14 @@ PUBLIC = {
     for name in package.__all__
 }
 
+TINY = """
+trials = 2
+data = { system = "CY", conditions = 6, time_points = 2, held_out = 2 }
+training = { steps = 50, refinement = "none" }
+workers = { executor = "inline", lanes = 2 }
+tracking.enabled = false
+"""
+
 
 def examples_of(name: str) -> list[doctest.DocTest]:
     found = doctest.DocTestFinder(recurse=False).find(PUBLIC[name], name, globs={})
@@ -23,8 +31,16 @@ def examples_of(name: str) -> list[doctest.DocTest]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """One folder for all examples: what they write has a name of its own in each."""
-    return tmp_path_factory.mktemp("examples")
+    """One folder for all examples, with the files that a user of theirs would have.
+
+    What the examples write has a name of its own in each.
+    """
+    folder = tmp_path_factory.mktemp("examples")
+    network = cellbox.random_network(3, density=0.5, seed=0)
+    experiment = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+    cellbox.write_tidy(experiment, folder / "my_experiment")
+    (folder / "tiny.toml").write_text(TINY)
+    return folder
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if inspect.isfunction(PUBLIC[name])])

@@ -245,8 +245,7 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data = cellbox.read_data("my_experiment")
         >>> settings = cellbox.Settings(steps=50, refinement="none")
         >>> ensemble = cellbox.fit_ensemble(data, settings, members=2)
         >>> len(cellbox.load_ensemble(ensemble.save("first_ensemble")).members)

@@ -36,8 +36,7 @@ class FittedModel:
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data = cellbox.read_data("my_experiment")
         >>> settings = cellbox.Settings(steps=50, refinement="none")
         >>> model = cellbox.fit(data, settings)
         >>> model.predict(data.perturbations[:4], times=[1, 2, 5]).shape  # rows, times, nodes
@@ -155,8 +154,7 @@ def load_model(folder: str | Path) -> FittedModel:
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data = cellbox.read_data("my_experiment")
         >>> settings = cellbox.Settings(steps=50, refinement="none")
         >>> model = cellbox.fit(data, settings)
         >>> again = cellbox.load_model(model.save("first_model"))

@@ -45,8 +45,7 @@ def fit(
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data = cellbox.read_data("my_experiment")
         >>> settings = cellbox.Settings(steps=50, refinement="none")
         >>> model = cellbox.fit(data, settings, seed=0)
         >>> model.training.status, model.network.weights.shape

@@ -56,8 +56,7 @@ def fit_ensemble(
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> data = cellbox.read_data("my_experiment")
         >>> settings = cellbox.Settings(steps=50, refinement="none")
         >>> ensemble = cellbox.fit_ensemble(data, settings, members=2)
         >>> len(ensemble.members), len(ensemble.edges())

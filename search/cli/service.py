@@ -15,7 +15,7 @@ from search.cli.command import Command
 def _add_sweep(parser: ArgumentParser) -> None:
     parser.add_argument(
         "spec", nargs="?", metavar="SPEC.toml",
-        help="what to search: data, space, objective, sampler, workers (see README)",
+        help="what to search: data, space, objective, sampler, workers (see search/README.md)",
     )  # fmt: skip
     add_options(
         parser,
@@ -221,7 +221,7 @@ def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
     from cellbox.storage.compilation import keep_compiled_programs
     from search.study.access import spec_of
-    from search.study.data import load_study_data
+    from search.study.data_loading import load_study_data
     from search.study.folder import StudyFolder
     from search.study.identifiability import save_identifiability
     from search.study.result import best_numbers, save_best_models

@@ -171,7 +171,7 @@ class PrunerTable(_Table):
 
 
 class WorkersTable(_Table):
-    """Who trains. None of this changes what is found, but lanes (see README).
+    """Who trains. None of this changes what is found, but lanes (see search/README.md).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
     lanes: models that a worker trains side by side in one program; by default as many as are
@@ -199,7 +199,7 @@ class TrackingTable(_Table):
 
 
 class Spec(_Table):
-    """A sweep. See README for the same as a TOML file.
+    """A sweep. See search/README.md for the same as a TOML file.
 
     name: the study's; trials: how many the study has in all; repeats: trainings of each trial
     with a fresh draw of training conditions, noise and start. training: settings that are the

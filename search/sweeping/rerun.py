@@ -11,7 +11,7 @@ import numpy as np
 from cellbox.errors import refuse
 from cellbox.storage.compilation import keep_compiled_programs
 from search.study.access import spec_of
-from search.study.data import load_study_data
+from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
 from search.sweeping.trials import make_job, make_plan
@@ -47,15 +47,7 @@ def rerun_trial(study: str | Path, number: int) -> Rerun:
 
     Example:
         >>> import search
-        >>> spec = search.make_spec({
-        ...     "name": "tiny",
-        ...     "trials": 2,
-        ...     "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
-        ...     "training": {"steps": 50, "refinement": "none"},
-        ...     "workers": {"executor": "inline", "lanes": 2},
-        ...     "tracking": {"enabled": False},
-        ... })
-        >>> result = search.sweep(spec, study="tiny_again")
+        >>> result = search.sweep(search.read_spec("tiny.toml"), study="tiny_again")
         >>> search.rerun_trial("tiny_again", result.best.number).identical
         True
     """

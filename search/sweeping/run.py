@@ -17,7 +17,8 @@ from search.proposals.proposer import Proposer
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
-from search.study.data import StudyData, load_study_data
+from search.study.data import StudyData
+from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.study.identifiability import save_identifiability
 from search.study.result import SweepResult, best_numbers, save_best_models

@@ -97,7 +97,7 @@ def _arrays(seed: int) -> dict[str, Any]:
     """What our workers train and judge on, as plain arrays."""
     import numpy as np
 
-    from search.study.data import load_study_data
+    from search.study.data_loading import load_study_data
 
     data = load_study_data(_spec(seed, trials=1))
     rows, times = data.indices(data.own, repeat=0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.study.data import load_study_data
+from search.study.data_loading import load_study_data
 from search.sweeping.trials import make_job, make_plan
 from search.workers.job import Finished
 from tests.search.tiny import TWO_OBJECTIVES, spec

@@ -57,8 +57,8 @@ def read_cellbox_csv(
     Raises InputError with every problem of the three files.
 
     Example:
-        >>> from pathlib import Path
         >>> import cellbox
+        >>> from pathlib import Path
         >>> _ = Path("pert.csv").write_text("0,-1\\n-1,0\\n")
         >>> _ = Path("expr.csv").write_text("0.1,0.2\\n0.3,0.4\\n")
         >>> _ = Path("node_Index.csv").write_text("g1\\ng2\\n")
@@ -66,27 +66,16 @@ def read_cellbox_csv(
         >>> data.perturbations.tolist()  # the sign is converted
         [[0.0, 1.0], [1.0, 0.0]]
     """
-    problems = Problems()
-    if not 0 < time < math.inf:
-        found = f"expected a positive time of measurement, found {time}"
-        problems.add("time", found, f"Leave it at {STEADY_STATE_TIME:g} for a steady state")
-    node_path, pert_path, expr_path = Path(nodes), Path(perturbations), Path(expressions)
-    names = _read_names(node_path, problems)
-    pert = read_matrix(pert_path, problems, columns=names, may_be_missing=False)
-    expr = read_matrix(expr_path, problems, columns=names, may_be_missing=True)
-    if names and pert.size and expr.size:
-        if not pert.shape == expr.shape == (len(expr), len(names)):
-            _note_shapes({pert_path: pert, expr_path: expr}, node_path, len(names), problems)
-        elif np.isnan(expr).all() and not problems:
-            found = "expected measurements, found none in the whole file"
-            problems.add(str(expr_path), found, "Give at least one measured value")
+    problems = _time_problems(time)
+    paths = (Path(perturbations), Path(expressions), Path(nodes))
+    names, pert, expr = _read_tables(*paths, problems)
     if structural_zeros and names:
         _note_unknown_phenotypes(phenotypes or (), names, problems)
     problems.raise_any()
     activity = _activity_nodes(pert, expr)
-    known = [name for name in PHENOTYPES_2020 if name in names]
-    phenotypes = known if phenotypes is None else phenotypes
-    logger.info("%s: signs converted from the 2020 CellBox's, u = -pert", pert_path)
+    if phenotypes is None:
+        phenotypes = [name for name in PHENOTYPES_2020 if name in names]
+    logger.info("%s: signs converted from the 2020 CellBox's, u = -pert", paths[0])
     return Dataset(
         nodes=tuple(names),
         times=np.array([float(time)]),
@@ -96,8 +85,32 @@ def read_cellbox_csv(
         row_names=tuple(f"row {number}" for number in range(1, len(pert) + 1)),
         activity_nodes=activity,
         allowed_edges=cellbox_2020_edges(names, activity, phenotypes) if structural_zeros else None,
-        name=expr_path.resolve().parent.name,
+        name=paths[1].resolve().parent.name,
     )
+
+
+def _time_problems(time: float) -> Problems:
+    problems = Problems()
+    if not 0 < time < math.inf:
+        found = f"expected a positive time of measurement, found {time}"
+        problems.add("time", found, f"Leave it at {STEADY_STATE_TIME:g} for a steady state")
+    return problems
+
+
+def _read_tables(
+    pert_path: Path, expr_path: Path, node_path: Path, problems: Problems
+) -> tuple[list[str], Float[np.ndarray, "n_rows n_nodes"], Float[np.ndarray, "n_rows n_nodes"]]:
+    """Node names, perturbations and expressions; not of one shape where problems were noted."""
+    names = _read_names(node_path, problems)
+    pert = read_matrix(pert_path, problems, columns=names, may_be_missing=False)
+    expr = read_matrix(expr_path, problems, columns=names, may_be_missing=True)
+    if names and pert.size and expr.size:
+        if not pert.shape == expr.shape == (len(expr), len(names)):
+            _note_shapes({pert_path: pert, expr_path: expr}, node_path, len(names), problems)
+        elif np.isnan(expr).all() and not problems:
+            found = "expected measurements, found none in the whole file"
+            problems.add(str(expr_path), found, "Give at least one measured value")
+    return names, pert, expr
 
 
 def _read_names(path: Path, problems: Problems) -> list[str]:

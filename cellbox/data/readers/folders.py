@@ -33,13 +33,41 @@ def read_data(
 
     Example:
         >>> import cellbox
-        >>> network = cellbox.random_network(3, density=0.5, seed=0)
-        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
-        >>> cellbox.write_tidy(data, "read_data_experiment")
-        >>> cellbox.read_data("read_data_experiment").nodes
+        >>> cellbox.read_data("my_experiment").nodes
         ('g1', 'g2', 'g3')
     """
     folder = Path(folder)
+    node_file = _cellbox_node_file(folder)
+    if node_file is not None:
+        return read_cellbox_csv(
+            folder / "pert.csv",
+            folder / "expr.csv",
+            node_file,
+            time=STEADY_STATE_TIME if time is None else time,
+            structural_zeros=structural_zeros,
+        )
+    problems = Problems()
+    if structural_zeros:
+        problems.add(
+            str(folder),
+            "expected the CellBox form for its structural zeros, found the tidy form",
+            "List the edges that may exist in allowed_edges.csv (columns source, target)",
+        )
+    if time is not None:
+        problems.add(
+            str(folder),
+            f"expected the CellBox form for a steady state at time {time:g}, found the tidy form",
+            "Leave the time out: measurements.csv tells it",
+        )
+    problems.raise_any()
+    return read_tidy(folder)
+
+
+def _cellbox_node_file(folder: Path) -> Path | None:
+    """The file of node names of a folder in the CellBox form; None of one in the tidy form.
+
+    Raises InputError for a folder that is in neither form, or in both.
+    """
     if not folder.is_dir():
         there = "a file" if folder.exists() else "nothing of that name"
         raise refuse(
@@ -61,26 +89,4 @@ def read_data(
             if is_tidy
             else "Name the files so, or point to the folder that holds them",
         )
-    if node_file is not None and is_cellbox:
-        return read_cellbox_csv(
-            folder / "pert.csv",
-            folder / "expr.csv",
-            folder / node_file,
-            time=STEADY_STATE_TIME if time is None else time,
-            structural_zeros=structural_zeros,
-        )
-    problems = Problems()
-    if structural_zeros:
-        problems.add(
-            str(folder),
-            "expected the CellBox form for its structural zeros, found the tidy form",
-            "List the edges that may exist in allowed_edges.csv (columns source, target)",
-        )
-    if time is not None:
-        problems.add(
-            str(folder),
-            f"expected the CellBox form for a steady state at time {time:g}, found the tidy form",
-            "Leave the time out: measurements.csv tells it",
-        )
-    problems.raise_any()
-    return read_tidy(folder)
+    return folder / node_file if node_file is not None and is_cellbox else None

@@ -13,7 +13,7 @@ from cellbox.errors import InputError
 from search.cli.main import main
 from search.spec.reading import make_spec
 from search.study.budget import Budget
-from search.study.data import load_study_data
+from search.study.data_loading import load_study_data
 from search.sweeping.terms import penalty_of
 from search.workers.worker import Worker
 

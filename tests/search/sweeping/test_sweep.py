@@ -16,7 +16,7 @@ import pytest
 import search
 from cellbox.errors import InputError
 from cellbox.models.model import load_model
-from search.study.data import load_study_data
+from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.study.record import trial_as_json
 from search.study.result import SweepResult, best_numbers

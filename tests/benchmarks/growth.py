@@ -36,7 +36,7 @@ SIZES = {
     "times": (1, 2, 5, 10, 20),
     "lanes": (1, 4, 8, 16, 32, 64, 128),
 }
-QUICK = {"nodes": (5, 40), "lanes": (1, 4)}
+QUICK = {"nodes": (5,), "lanes": (4,)}
 STEPS = 10
 
 

@@ -23,6 +23,7 @@ trials = 40
 system = "LI"
 [training]
 steps = 200
+refinement = "none"
 [pruner]
 name = "none"
 [tracking]

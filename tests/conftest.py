@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--check-shapes",
         action="store_true",
-        help="check types and array shapes of every call in cellbox",
+        help="check types and array shapes of every call in cellbox (pyproject.toml asks for it)",
     )
 
 

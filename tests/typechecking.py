@@ -1,4 +1,4 @@
-"""What checks types and array shapes at run time; `pytest --check-shapes` turns it on."""
+"""What checks types and shapes at run time; pyproject.toml turns it on (`--check-shapes`)."""
 
 from beartype import BeartypeConf, beartype
 

@@ -6,16 +6,20 @@ the most that the data can tell under Gaussian noise; edges that the data do not
 out (`cellbox.refinement.edge_selection`), in stages, since far from the data W is not determined
 and a quadratic not to be trusted; what is left is fitted once more without them. Amplitudes are
 taken to be as alike as the data say (`cellbox.refinement.amplitude_pooling`).
+
+That is for small networks, whose states at the measured times can be free. Large ones are fitted
+through whole courses (`cellbox.refinement.adaptive_ridge`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.networks.network import Network, possible_edges
+from cellbox.refinement.adaptive_ridge import explain_courses, refine_courses
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
 from cellbox.refinement.edge_selection import (
     Minimum,
@@ -33,13 +37,13 @@ from cellbox.refinement.multiple_shooting import (
     Quadratic,
     least_squares,
 )
+from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 
-# Larger networks are not refined: a step would take minutes.
-LARGEST_NETWORK = 40
+# In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
+# courses serve them.
+LARGEST_WITH_FREE_STATES = 40
 
-# Standard deviation of a weak Gaussian prior on the entries of W, around 0, and at first of log α,
-# around where descent left it. It keeps those that the data do not determine from running away.
-PRIOR_DEVIATION = 1.0
+# Standard deviation of a prior on log α that says next to nothing.
 _HARDLY_ANY_PRIOR = 10.0
 
 # A first fit leaves the states nearly free, and ties them ever more tightly: from a rough start it
@@ -54,38 +58,23 @@ _SHARE_LEFT_OUT = 0.4
 _MOST_STAGES = 20
 
 
-@dataclass(frozen=True, eq=False)
-class Refined:
-    """A network after refinement.
-
-    noise: estimated standard deviation of the measurements (log ratio).
-    n_edges: entries of W that are not zero. n_values: measured values that it was fitted to.
-    information: the Bayesian information criterion; infinite where the network cannot be solved.
-    """
-
-    network: Network
-    noise: float
-    n_edges: int
-    n_values: int
-    n_steps: int
-    information: float
-
-    @property
-    def penalised_noise(self) -> float:
-        """The information criterion as an error (log ratio): noise · n_values^(p / 2 n_values).
-
-        It falls as a network of p parameters explains the data better, and rises with p.
-        """
-        return float(np.exp(self.information / (2 * self.n_values)))
-
-
-def obstacle(problem: MultipleShooting) -> str | None:
+def obstacle(
+    problem: MultipleShooting,
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> str | None:
     """Why these data cannot be refined, in words, or None where they can."""
-    if problem.n_nodes > LARGEST_NETWORK:
-        return f"{problem.n_nodes} nodes are more than {LARGEST_NETWORK}"
-    if problem.n_values < 4 * problem.n_nodes:
-        return f"{problem.n_values} measured values are too few for {problem.n_nodes} nodes"
+    n_values, n_nodes = problem.n_values, problem.n_nodes
+    if n_values < 4 * n_nodes:
+        return f"{n_values} measured values are too few for {n_nodes} nodes"
+    n_edges = int(possible_edges(n_nodes, allowed_edges).sum())
+    if is_large(problem) and n_values < n_edges + n_nodes:
+        return f"{n_values} measured values are too few for {n_edges} edges"
     return None
+
+
+def is_large(problem: MultipleShooting) -> bool:
+    """Whether a network has too many nodes for free states and for covariances of all of W."""
+    return problem.n_nodes > LARGEST_WITH_FREE_STATES
 
 
 def refine(
@@ -103,6 +92,10 @@ def refine(
     A network that is too stiff to be solved comes back as it was, with an infinite criterion.
     Raises numpy's LinAlgError where the equations of a step have no solution.
     """
+    if is_large(problem):
+        return refine_courses(
+            problem, start, allowed_edges=allowed_edges, select_edges=select_edges
+        )
     # A start may be wild: numbers that overflow give an infinite criterion, which says it.
     with np.errstate(all="ignore"):
         search = _Search(problem, start, allowed_edges)
@@ -113,7 +106,9 @@ def refine(
 
 
 def explain(problem: MultipleShooting, network: Network) -> Refined:
-    """How well a network as it is explains the data; only the free states are fitted."""
+    """How well a network as it is explains the data; only free states, if any, are fitted."""
+    if is_large(problem):
+        return explain_courses(problem, network)
     with np.errstate(all="ignore"):
         search = _Search(problem, network, network.weights != 0)
         search.fit_states()

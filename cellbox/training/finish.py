@@ -28,7 +28,8 @@ from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import Refined, explain, obstacle, refine
+from cellbox.refinement.refine import explain, obstacle, refine
+from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
 from cellbox.settings import Settings
 from cellbox.training.pack import Harvest
@@ -92,7 +93,7 @@ class Finisher:
     def __init__(self, training: MultipleShooting, validation: Dataset):
         self._training = training
         self._validation = validation
-        self._obstacle = obstacle(training)
+        self._obstacle = obstacle(training, validation.allowed_edges)
         # By whether edges are selected: it is the same for all trainings.
         self._from_regression: dict[bool, Refined | None] = {}
 

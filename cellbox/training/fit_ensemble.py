@@ -16,7 +16,7 @@ from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, ensemble_of
 from cellbox.models.model import FittedModel
 from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import obstacle
+from cellbox.refinement.refine import is_large, obstacle
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
@@ -200,7 +200,7 @@ def _pool(data: Dataset, split: Split, settings: Settings, n_places: int) -> Poo
 def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:
     """Intervals from all training rows, beginning at the member that predicts best."""
     problem = MultipleShooting.of(data, split.training)
-    if obstacle(problem) is not None:
+    if obstacle(problem, data.allowed_edges) is not None or is_large(problem):
         return None
     errors = [model.training.validation_mae for model in members]
     best = int(np.argmin([np.inf if error is None else error for error in errors]))

@@ -32,6 +32,7 @@ def test_what_is_not_given_has_its_default():
     assert settings_from_dict({"solver": "dopri8"}).solver == SolverSettings(solver="dopri8")
 
 
+@pytest.mark.wrong_types
 def test_unknown_names_and_impossible_values_are_refused_together():
     values = {
         "stepps": 10,
@@ -49,6 +50,7 @@ def test_unknown_names_and_impossible_values_are_refused_together():
     assert all(problem.where.startswith("model.json") for problem in refused.value.problems)
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -73,6 +75,7 @@ def test_steps_are_rounded_up_to_whole_validation_intervals(steps, total):
     assert Settings(steps=steps, validate_every=50).total_steps == total
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.0, True, None])
 def test_what_is_no_seed_is_refused(seed):
     with pytest.raises(InputError, match="seed"):

@@ -99,8 +99,8 @@ def _time_problems(time: float) -> Problems:
 
 def _read_tables(
     pert_path: Path, expr_path: Path, node_path: Path, problems: Problems
-) -> tuple[list[str], Float[np.ndarray, "n_rows n_nodes"], Float[np.ndarray, "n_rows n_nodes"]]:
-    """Node names, perturbations and expressions; not of one shape where problems were noted."""
+) -> tuple[list[str], Float[np.ndarray, "rows nodes"], Float[np.ndarray, "expr_rows expr_nodes"]]:
+    """Node names, perturbations and expressions; of one shape unless problems were noted."""
     names = _read_names(node_path, problems)
     pert = read_matrix(pert_path, problems, columns=names, may_be_missing=False)
     expr = read_matrix(expr_path, problems, columns=names, may_be_missing=True)

@@ -7,7 +7,12 @@ from cellbox.data.simulation import simulate, simulate_system
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import LARGEST_NETWORK, explain, obstacle, refine
+from cellbox.refinement.refine import (
+    LARGEST_WITH_FREE_STATES,
+    explain,
+    obstacle,
+    refine,
+)
 from cellbox.scores.metrics import pearson_correlation
 
 
@@ -96,10 +101,10 @@ def test_the_same_start_gives_the_same_network_to_the_bit():
 def test_what_cannot_be_refined_is_said():
     _, problem = experiment("mCAD")
     assert obstacle(problem) is None
-    large = MultipleShooting(
-        np.zeros((99, LARGEST_NETWORK + 1)), np.zeros((99, 1, LARGEST_NETWORK + 1)), np.ones(1)
-    )
-    assert f"{LARGEST_NETWORK + 1} nodes" in obstacle(large)
+    n_nodes = LARGEST_WITH_FREE_STATES + 1
+    large = MultipleShooting(np.zeros((40, n_nodes)), np.zeros((40, 1, n_nodes)), np.ones(1))
+    assert f"too few for {n_nodes**2} edges" in obstacle(large)
+    assert obstacle(large, np.eye(n_nodes, dtype=bool)) is None
     small = MultipleShooting(np.zeros((1, 5)), np.zeros((1, 1, 5)), np.ones(1))
     assert "5 measured values" in obstacle(small)
 

@@ -97,6 +97,7 @@ def test_all_mistakes_of_a_settings_file_are_named_with_their_rows(experiment, t
     assert not out.exists()
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -117,6 +118,7 @@ def test_a_missing_settings_file_and_bad_data_are_reported_together(tmp_path, ca
     assert "no.toml" in said
 
 
+@pytest.mark.wrong_types
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

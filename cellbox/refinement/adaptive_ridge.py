@@ -1,0 +1,332 @@
+"""Refinement at any size: least squares with a penalty that tells edges from no edges.
+
+What is minimised is the Bayesian information criterion (Schwarz 1978), smoothed near zero,
+
+    sum of squares / noise² + log(n_values) Σ W² / (W² + δ²).
+
+Every Gauss-Newton step (`cellbox.refinement.whole_courses`) takes the penalty as a ridge of
+strength log(n_values) / (W² + δ²) where it stands: an entry far above δ costs what an edge costs,
+one far below is drawn to zero ever more strongly (adaptive ridge, Frommlet & Nuel 2016). Unlike
+edges left out one by one, this needs no covariance of all entries of W.
+
+What then stays above zero is fitted once more without that penalty, and edges are asked one last
+time, row by row, whether the criterion itself would be lower without them or with another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.solver_settings import precision_context
+from cellbox.networks.network import Network, possible_edges
+from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
+from cellbox.refinement.edge_selection import information_criterion
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
+from cellbox.refinement.whole_courses import (
+    Penalty,
+    Series,
+    gauss_newton_step,
+    slope_and_blocks,
+    sum_of_squares,
+)
+
+# Gains of the first fits, from interval shooting to whole courses, and how far each goes: until a
+# step gains less than this share.
+_GAINS = (1.0, 0.3, 0.0)
+_STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
+
+# δ of the penalty: entries of W well below it are no edges.
+_SMALL = 0.05
+_MOST_ADAPTIVE_STEPS, _SETTLED = 80, 2e-3
+
+_MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-6
+_MOST_REVISIONS = 6
+
+# A step that does not lower the objective is shortened this often; a search that fails this often
+# in a row has arrived.
+_SHORTENED, _MOST_SHORTENINGS, _MOST_FAILURES = 0.4, 4, 3
+
+# Precision of a prior on log α that says next to nothing.
+_HARDLY_ANY = 1e-2
+
+
+def refine_courses(
+    problem: MultipleShooting,
+    start: Network,
+    *,
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    select_edges: bool = True,
+) -> Refined:
+    """As `cellbox.refinement.refine.refine`, with time and memory that grow like a gradient's."""
+    with precision_context("float64"), np.errstate(all="ignore"):
+        search = _Search(problem, start, possible_edges(problem.n_nodes, allowed_edges))
+        search.approach()
+        if select_edges:
+            search.select()
+        else:
+            search.polish()
+        return search.result(start.nodes)
+
+
+def explain_courses(problem: MultipleShooting, network: Network) -> Refined:
+    """How well the whole courses of a network as it is explain the data."""
+    with precision_context("float64"), np.errstate(all="ignore"):
+        return _Search(problem, network, network.weights != 0).result(network.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A fit of some edges, and its information criterion."""
+
+    parameters: Parameters
+    free: Bool[np.ndarray, "n_nodes n_nodes"]
+    information: float
+
+
+class _Search:
+    """Where the refinement is: parameters, and the edges that may differ from zero."""
+
+    def __init__(
+        self,
+        problem: MultipleShooting,
+        start: Network,
+        allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    ):
+        self._series = Series.of(problem)
+        self._allowed = self._free = allowed
+        self._parameters = Parameters(
+            jnp.asarray(np.where(allowed, start.weights, 0.0)),
+            jnp.log(jnp.asarray(start.amplitudes)),
+        )
+        self._n_values = problem.n_values
+        self._pool = AmplitudePool(0.0, _HARDLY_ANY**-0.5, float(problem.n_nodes))
+        # The noise's variance as it is estimated now, and the most that it may be: what a poor fit
+        # leaves is not noise, and a prior as strong would keep the fit poor.
+        scale = float(np.nanmean(problem.measurements**2))
+        self._variance, self._largest_variance = scale / 1000, scale / 10
+        self._gain = 0.0
+        self._damping = 1.0
+        self._n_steps = 0
+
+    def approach(self) -> None:
+        """The first fit, from a rough start, over all edges that may be."""
+        for gain in _GAINS:
+            self._gain = gain
+            self._descend(_STEPS_PER_GAIN, _ON_THE_WAY)
+
+    def select(self) -> None:
+        """Find the edges that the data ask for, and fit these alone."""
+        failures = 0
+        for _ in range(_MOST_ADAPTIVE_STEPS):
+            before = np.asarray(self._parameters.weights)
+            strength = np.log(self._n_values) / (before**2 + _SMALL**2)
+            failures = 0 if self._step(self._penalty(strength)) is not None else failures + 1
+            moved = np.abs(np.asarray(self._parameters.weights) - before).max()
+            if failures >= _MOST_FAILURES or (not failures and moved < _SETTLED):
+                break
+        self._keep(self._free & (np.abs(np.asarray(self._parameters.weights)) > _SMALL / 2))
+        self.polish()
+        for _ in range(_MOST_REVISIONS):
+            # Both, one after the other: an edge that is let in may make another one needless.
+            if not (self._revise(adding=False) | self._revise(adding=True)):
+                return
+
+    def polish(self) -> None:
+        """Least squares over the free edges, from nearby."""
+        self._descend(_MOST_POLISHING_STEPS, _TOLERANCE)
+        self._pool_amplitudes()
+        self._descend(_MOST_POLISHING_STEPS, _TOLERANCE)
+
+    def result(self, nodes: tuple[str, ...]) -> Refined:
+        """What was found."""
+        total, n_edges = self._sum_of_squares(self._parameters), int(self._free.sum())
+        spare = self._n_values - n_edges - len(nodes)
+        return Refined(
+            network=Network(
+                nodes,
+                np.where(self._free, np.asarray(self._parameters.weights), 0.0),
+                np.exp(np.asarray(self._parameters.log_amplitudes)),
+            ),
+            noise=float(np.sqrt(total / max(1, spare))),
+            n_edges=n_edges,
+            n_values=self._n_values,
+            n_steps=self._n_steps,
+            information=self._information(),
+        )
+
+    def _information(self) -> float:
+        total = self._sum_of_squares(self._parameters)
+        if not np.isfinite(total):
+            return np.inf
+        n_parameters = int(self._free.sum()) + self._pool.n_effective
+        return information_criterion(total, self._n_values, n_parameters)
+
+    def _sum_of_squares(self, parameters: Parameters) -> float:
+        return float(sum_of_squares(parameters, self._series, jnp.asarray(self._gain)))
+
+    def _penalty(self, strength: Float[np.ndarray, "n_nodes n_nodes"] | float) -> Penalty:
+        """A ridge on the weights, and what the amplitudes say of one another."""
+        like = self._parameters
+        return Penalty(
+            Parameters(
+                jnp.broadcast_to(jnp.asarray(strength, float), like.weights.shape),
+                jnp.full_like(like.log_amplitudes, self._pool.width**-2),
+            ),
+            Parameters(
+                jnp.zeros_like(like.weights),
+                jnp.full_like(like.log_amplitudes, self._pool.centre),
+            ),
+        )
+
+    def _descend(self, most_steps: int, tolerance: float) -> None:
+        """Steps with the weak prior until one gains less than a share, or several fail."""
+        failures = 0
+        for _ in range(most_steps):
+            gained = self._step(self._penalty(PRIOR_DEVIATION**-2))
+            failures = 0 if gained is not None else failures + 1
+            if failures >= _MOST_FAILURES or (gained is not None and gained < tolerance):
+                return
+
+    def _step(self, penalty: Penalty) -> float | None:
+        """One step, shortened until it helps; the share of the objective gained, None if none."""
+
+        def objective(at: Parameters) -> float:
+            return self._sum_of_squares(at) / self._variance + float(penalty(at))
+
+        here = self._parameters
+        step = gauss_newton_step(
+            here,
+            self._series,
+            jnp.asarray(self._gain),
+            jnp.asarray(self._free),
+            penalty,
+            jnp.asarray(self._variance),
+            jnp.asarray(self._damping),
+        )
+        self._n_steps += 1
+        now, length = objective(here), 1.0
+        for _ in range(_MOST_SHORTENINGS):
+            moved = Parameters(
+                here.weights + length * step.weights,
+                here.log_amplitudes + length * step.log_amplitudes,
+            )
+            then = objective(moved)
+            if then < now:
+                self._parameters = moved
+                self._damping = max(self._damping * (0.1 if length == 1.0 else 0.5), 1e-6)
+                self._estimate_variance()
+                return (now - then) / now
+            length *= _SHORTENED
+        self._damping = min(self._damping * 30, 1e4)
+        return None
+
+    def _estimate_variance(self) -> None:
+        """What the fit leaves, for each value that no parameter took."""
+        spare = max(self._n_values - int(self._free.sum()), 0.9 * self._n_values)
+        variance = self._sum_of_squares(self._parameters) / spare
+        self._variance = min(max(variance, 1e-12), self._largest_variance)
+
+    def _keep(self, free: Bool[np.ndarray, "n_nodes n_nodes"]) -> None:
+        self._free = free
+        self._parameters = Parameters(
+            jnp.where(free, self._parameters.weights, 0.0), self._parameters.log_amplitudes
+        )
+
+    def _revise(self, *, adding: bool) -> bool:
+        """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
+        before = _Fit(self._parameters, self._free, self._information())
+        change = self._rows().missing() if adding else self._rows().needless()
+        if not change.any():
+            return False
+        self._keep(self._free ^ change)
+        self.polish()
+        if self._information() < before.information:
+            return True
+        self._parameters, self._free = before.parameters, before.free
+        return False
+
+    def _pool_amplitudes(self) -> None:
+        """Expect of the amplitudes what they say of one another."""
+        if np.isfinite(self._sum_of_squares(self._parameters)):
+            self._pool = pool_amplitudes(*self._rows().amplitudes())
+
+    def _rows(self) -> _Rows:
+        slope, blocks = slope_and_blocks(self._parameters, self._series)
+        return _Rows(
+            np.asarray(self._parameters.weights),
+            np.asarray(self._parameters.log_amplitudes),
+            np.asarray(jnp.concatenate([slope.weights, slope.log_amplitudes[:, None]], axis=1))
+            / self._variance,
+            np.asarray(blocks.curvature) / self._variance,
+            self._free,
+            self._allowed,
+            price=float(np.log(self._n_values)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What each row of W and its amplitude say for themselves, near a fit.
+
+    slope, curvature: of half the chi-square, a row's amplitude last. price: what an edge costs in
+    the information criterion.
+    """
+
+    weights: Float[np.ndarray, "n_nodes n_nodes"]
+    log_amplitudes: Float[np.ndarray, " n_nodes"]
+    slope: Float[np.ndarray, "n_nodes row"]
+    curvature: Float[np.ndarray, "n_nodes row row"]
+    free: Bool[np.ndarray, "n_nodes n_nodes"]
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"]
+    price: float
+
+    def needless(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+        """Edges that explain less than they cost (their Wald statistics)."""
+        found = np.zeros_like(self.free)
+        for row, kept in enumerate(self.free):
+            variances = np.diag(self._covariance(row))[:-1]
+            found[row, kept] = self.weights[row, kept] ** 2 < self.price * variances
+        return found
+
+    def missing(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+        """Of each row the one edge more that would explain most, if that is more than it costs."""
+        found = np.zeros_like(self.free)
+        for row, kept in enumerate(self.free):
+            asked = np.flatnonzero(self.allowed[row] & ~kept)
+            among = np.append(np.flatnonzero(kept), len(kept))
+            between = self.curvature[row][np.ix_(among, asked)]
+            explained = np.einsum("ka,ka->a", between, self._covariance(row) @ between)
+            own = self.curvature[row, asked, asked]
+            rest = own - explained
+            # What the kept ones explain altogether has nothing to add.
+            gains = np.where(
+                rest > 1e-9 * own, self.slope[row, asked] ** 2 / np.maximum(rest, 1e-300), 0.0
+            )
+            if len(asked) and gains.max() > self.price:
+                found[row, asked[np.argmax(gains)]] = True
+        return found
+
+    def amplitudes(
+        self,
+    ) -> tuple[Float[np.ndarray, " n_nodes"], Float[np.ndarray, "n_nodes n_nodes"]]:
+        """log α of each node by its own data, and the covariance of their errors."""
+        estimates, variances = self.log_amplitudes.copy(), np.empty(len(self.free))
+        for row, kept in enumerate(self.free):
+            covariance = self._covariance(row)
+            among = np.append(np.flatnonzero(kept), len(kept))
+            estimates[row] -= covariance[-1] @ self.slope[row, among]
+            variances[row] = covariance[-1, -1]
+        return estimates, np.diag(variances)
+
+    def _covariance(self, row: int) -> Float[np.ndarray, "n_kept n_kept"]:
+        """Of the errors of a row's free weights and its amplitude, the weak priors included."""
+        among = np.append(np.flatnonzero(self.free[row]), len(self.free))
+        prior = np.full(len(among), PRIOR_DEVIATION**-2)
+        prior[-1] = _HARDLY_ANY
+        return np.linalg.inv(self.curvature[row][np.ix_(among, among)] + np.diag(prior))

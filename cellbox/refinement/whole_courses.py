@@ -1,0 +1,285 @@
+"""Least squares through whole time courses, for networks of any size: no large matrix is formed.
+
+Every response is integrated from x(0) = 0 by classical Runge-Kutta steps. A Gauss-Newton step
+
+    (Jᵀ J / σ² + Λ) δ = −Jᵀ r / σ² − Λ (θ − θ₀)
+
+for θ (W and log α), with residuals r and a penalty Λ, is solved by conjugate gradients (Hestenes &
+Stiefel 1952). J, the derivatives of all measured values by all parameters, is never formed: a
+product with it is one linearised integration of all conditions, a product with Jᵀ one backwards, so
+that a step costs as much as some gradients. Few products suffice with a preconditioner that has one
+block for each row of W and its amplitude: how a node would respond if no other reacted to it,
+
+    dF_ij/dt = −F_ij + α_i sech²(z_i) x_j,    z = W x − u.
+
+Far from the data whole courses lead into the next best valley. So a search may begin with courses
+that are drawn to what was measured, as an observer's are (Luenberger 1964): from a measured time
+they go on from x + gain · (measured − x). With a gain of 1 that is interval shooting, which noise
+biases but whose valleys are wide; with a gain of 0 it is whole courses.
+"""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from cellbox.equation.dynamics import Parameters, velocity
+from cellbox.refinement.multiple_shooting import MultipleShooting
+
+# The longest step, in the model's time unit.
+_LONGEST_STEP = 0.25
+
+# Conditions whose sensitivities are held at once; programs are compiled for multiples of 8.
+_GROUP, _MULTIPLE = 64, 8
+
+# Conjugate gradients end at this share of the first residual, or after so many products.
+_TOLERANCE, _MOST_PRODUCTS = 1e-3, 30
+
+
+class Series(eqx.Module):
+    """Measured series as the integration meets them; conditions that only pad measure nothing.
+
+    measurements: 0 where nothing was measured; measured: 1 where something was, else 0.
+    steps: their lengths. time_of_step: the index of the time that a step reaches, or -1.
+    step_of_time: the step that reaches a time.
+    """
+
+    perturbations: Float[Array, "n_groups n_nodes group"]
+    measurements: Float[Array, "n_groups n_times n_nodes group"]
+    measured: Float[Array, "n_groups n_times n_nodes group"]
+    steps: Float[Array, " n_steps"]
+    time_of_step: Int[Array, " n_steps"]
+    step_of_time: Int[Array, " n_times"]
+
+    @classmethod
+    def of(cls, problem: MultipleShooting) -> Series:
+        """The same series; to be called where JAX computes in float64."""
+        n_rows = len(problem.perturbations)
+        n_groups = math.ceil(n_rows / _GROUP)
+        group = math.ceil(n_rows / n_groups / _MULTIPLE) * _MULTIPLE
+        counts = [
+            max(1, math.ceil(duration / _LONGEST_STEP - 1e-9))
+            for duration in np.diff(problem.times, prepend=0.0)
+        ]
+        ends = np.cumsum(counts) - 1
+        time_of_step = np.full(sum(counts), -1)
+        time_of_step[ends] = np.arange(len(counts))
+
+        def grouped(values: Float[np.ndarray, "n_rows *others"]) -> Array:
+            padding = [(0, n_groups * group - n_rows)] + [(0, 0)] * (values.ndim - 1)
+            padded = np.pad(values, padding)
+            parts = padded.reshape(n_groups, group, *values.shape[1:])
+            return jnp.asarray(np.moveaxis(parts, 1, -1))
+
+        return cls(
+            perturbations=grouped(problem.perturbations),
+            measurements=grouped(np.where(problem.measured, problem.measurements, 0.0)),
+            measured=grouped(problem.measured.astype(float)),
+            steps=jnp.asarray(np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts)),
+            time_of_step=jnp.asarray(time_of_step),
+            step_of_time=jnp.asarray(ends),
+        )
+
+
+class Penalty(eqx.Module):
+    """A quadratic penalty, Σ strength · (parameter − expected)²."""
+
+    strength: Parameters
+    expected: Parameters
+
+    def __call__(self, parameters: Parameters) -> Float[Array, ""]:
+        """What these parameters cost."""
+        apart = jax.tree.map(jnp.subtract, parameters, self.expected)
+        return _dot(self.strength, jax.tree.map(jnp.square, apart))
+
+    def pull(self, parameters: Parameters) -> Parameters:
+        """Half the gradient."""
+        return jax.tree.map(
+            lambda strength, value, expected: strength * (value - expected),
+            self.strength,
+            parameters,
+            self.expected,
+        )
+
+
+class RowBlocks(eqx.Module):
+    """Fit of each row of W and its amplitude as if the states were known, the amplitude last.
+
+    curvature: Fᵀ F, summed over what was measured of the row's node.
+    """
+
+    curvature: Float[Array, "n_nodes row row"]
+
+    @property
+    def diagonal(self) -> Parameters:
+        """The curvature by each parameter alone."""
+        values = jnp.diagonal(self.curvature, axis1=1, axis2=2)
+        return Parameters(values[:, :-1], values[:, -1])
+
+    def solver(self, free: Bool[Array, "n_nodes n_nodes"], added: Parameters):
+        """What solves (blocks + diag(added)) x = b over the free parameters; x is 0 elsewhere."""
+        among = jnp.concatenate([free, jnp.ones_like(free[:, :1])], axis=1)
+        diagonal = jnp.where(among, _in_rows(added), 1.0)
+        blocks = jnp.where(among[:, :, None] & among[:, None, :], self.curvature, 0.0)
+        factors = jnp.linalg.cholesky(blocks + jax.vmap(jnp.diag)(diagonal))
+
+        def solve(right: Parameters) -> Parameters:
+            solved = jax.vmap(lambda factor, b: jax.scipy.linalg.cho_solve((factor, True), b))(
+                factors, jnp.where(among, _in_rows(right), 0.0)
+            )
+            return Parameters(solved[:, :-1], solved[:, -1])
+
+        return solve
+
+
+@jax.jit
+def sum_of_squares(
+    parameters: Parameters, series: Series, gain: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Of measured minus predicted values, in squared log ratio; not finite if it overflows."""
+    return (_residuals(parameters, series, gain) ** 2).sum()
+
+
+@jax.jit
+def gauss_newton_step(
+    parameters: Parameters,
+    series: Series,
+    gain: Float[Array, ""],
+    free: Bool[Array, "n_nodes n_nodes"],
+    penalty: Penalty,
+    variance: Float[Array, ""],
+    damping: Float[Array, ""],
+) -> Parameters:
+    """The step that lowers sum of squares / variance + penalty, over α and the free weights.
+
+    damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
+    """
+    residuals, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
+    transposed = jax.linear_transpose(derivative, parameters)
+    blocks = row_blocks(parameters, series, gain)
+    blocks = RowBlocks(blocks.curvature / variance)
+    added = jax.tree.map(
+        lambda strength, own: strength + damping * own, penalty.strength, blocks.diagonal
+    )
+
+    def over_free(values: Parameters) -> Parameters:
+        return Parameters(jnp.where(free, values.weights, 0.0), values.log_amplitudes)
+
+    def curvature(step: Parameters) -> Parameters:
+        (through,) = transposed(derivative(over_free(step)))
+        return over_free(jax.tree.map(lambda a, b, c: a / variance + b * c, through, added, step))
+
+    (gradient,) = transposed(residuals)
+    downhill = jax.tree.map(
+        lambda of_data, of_penalty: -of_data / variance - of_penalty,
+        gradient,
+        penalty.pull(parameters),
+    )
+    step, _ = jax.scipy.sparse.linalg.cg(
+        curvature,
+        over_free(downhill),
+        M=blocks.solver(free, added),
+        tol=_TOLERANCE,
+        maxiter=_MOST_PRODUCTS,
+    )
+    return step
+
+
+@jax.jit
+def slope_and_blocks(parameters: Parameters, series: Series) -> tuple[Parameters, RowBlocks]:
+    """Half the gradient of the sum of squares of whole courses, and the row blocks there."""
+    whole = jnp.zeros(())
+    slope = jax.grad(lambda at: sum_of_squares(at, series, whole) / 2)(parameters)
+    return slope, row_blocks(parameters, series, whole)
+
+
+def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -> RowBlocks:
+    """The row blocks along the courses (see above), group by group of conditions."""
+    n_nodes = len(parameters.log_amplitudes)
+    amplitudes = parameters.amplitudes[:, None]
+
+    def of_group(total: Array, group: tuple[Array, Array, Array]) -> tuple[Array, None]:
+        perturbations, measurements, measured = group
+
+        def advance(carry, step):
+            state, by_row, total = carry
+            length, time = step
+            middle = _runge_kutta_step(parameters, perturbations, state, length / 2)
+            response = jnp.tanh(parameters.weights @ middle - perturbations)
+            slope = amplitudes * (1.0 - response**2)
+            driven = jnp.concatenate(
+                [slope[:, None] * middle[None], (amplitudes * response)[:, None]], axis=1
+            )
+            kept = jnp.exp(-length)
+            by_row = kept * by_row + (1.0 - kept) * driven
+            state = _runge_kutta_step(parameters, perturbations, middle, length / 2)
+            there = jnp.where(time >= 0, measured[time], 0.0)
+            total = jax.lax.cond(
+                time >= 0,
+                lambda: total + jnp.einsum("ijc,ikc,ic->ijk", by_row, by_row, there),
+                lambda: total,
+            )
+            drawn = gain * there
+            state = state + drawn * (measurements[time] - state)
+            return (state, by_row * (1.0 - drawn)[:, None], total), None
+
+        start = jnp.zeros_like(perturbations)
+        nothing = jnp.zeros((n_nodes, n_nodes + 1, perturbations.shape[1]))
+        steps = (series.steps, series.time_of_step)
+        (_, _, total), _ = jax.lax.scan(advance, (start, nothing, total), steps)
+        return total, None
+
+    zero = jnp.zeros((n_nodes, n_nodes + 1, n_nodes + 1))
+    groups = (series.perturbations, series.measurements, series.measured)
+    total, _ = jax.lax.scan(of_group, zero, groups)
+    return RowBlocks(total)
+
+
+def _residuals(
+    parameters: Parameters, series: Series, gain: Float[Array, ""]
+) -> Float[Array, "n_times n_nodes n_conditions"]:
+    """Predicted minus measured values, 0 where nothing was measured."""
+    side_by_side = [
+        jnp.concatenate(list(values), axis=-1)
+        for values in (series.perturbations, series.measurements, series.measured)
+    ]
+    perturbations, measurements, measured = side_by_side
+
+    def advance(state: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
+        length, time = step
+        state = _runge_kutta_step(parameters, perturbations, state, length)
+        drawn = gain * jnp.where(time >= 0, measured[time], 0.0)
+        return state + drawn * (measurements[time] - state), state
+
+    start = jnp.zeros_like(perturbations)
+    _, states = jax.lax.scan(advance, start, (series.steps, series.time_of_step))
+    return measured * (states[series.step_of_time] - measurements)
+
+
+def _runge_kutta_step(
+    parameters: Parameters,
+    perturbations: Float[Array, "n_nodes n_conditions"],
+    state: Float[Array, "n_nodes n_conditions"],
+    length: Float[Array, ""],
+) -> Float[Array, "n_nodes n_conditions"]:
+    """One classical step of Eq. 1 (Kutta 1901)."""
+    arguments = (parameters, perturbations)
+    first = velocity(0.0, state, arguments)
+    second = velocity(0.0, state + length / 2 * first, arguments)
+    third = velocity(0.0, state + length / 2 * second, arguments)
+    fourth = velocity(0.0, state + length * third, arguments)
+    return state + length / 6 * (first + 2 * second + 2 * third + fourth)
+
+
+def _in_rows(parameters: Parameters) -> Float[Array, "n_nodes row"]:
+    """Each row of W with its amplitude behind it."""
+    return jnp.concatenate([parameters.weights, parameters.log_amplitudes[:, None]], axis=1)
+
+
+def _dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+    return (one.weights * other.weights).sum() + (one.log_amplitudes * other.log_amplitudes).sum()

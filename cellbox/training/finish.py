@@ -28,7 +28,7 @@ from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import explain, obstacle, refine
+from cellbox.refinement.refine import explain, is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
 from cellbox.settings import Settings
@@ -145,7 +145,7 @@ class Finisher:
         if settings.refinement == "none":
             why = ": training diverged" if diverged else ", as asked"
             return as_it_was._replace(refinement=f"Not refined{why}.")
-        refined = self._refined(network, settings)
+        refined = self._refined(network, settings, before.noise)
         if not refined:
             told = "Refinement failed: its equations could not be solved."
             return as_it_was._replace(refinement=told)
@@ -175,22 +175,37 @@ class Finisher:
             return _Explained(np.inf, None)
         return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
 
-    def _refined(self, descended: Network, settings: Settings) -> list[_Candidate]:
-        """What refinement makes of the two starts, as far as it could be solved."""
+    def _refined(
+        self, descended: Network, settings: Settings, noise: float | None
+    ) -> list[_Candidate]:
+        """What refinement makes of the two starts, as far as it could be solved.
+
+        noise: what descent left unexplained; None where its network cannot be solved.
+        """
         select_edges = settings.refinement == "select_edges"
         if select_edges not in self._from_regression:
             nodes, allowed = self._validation.nodes, self._validation.allowed_edges
             guess = regression_start(self._training, nodes, allowed)
             self._from_regression[select_edges] = self._from(guess, select_edges)
-        starts = {
-            "where descent ended": self._from(descended, select_edges),
-            "a regression": self._from_regression[select_edges],
-        }
+        regression = self._from_regression[select_edges]
+        starts = {"a regression": regression}
+        if self._is_worth_refining(noise, than=regression):
+            # First, so that it is taken where both lead to the same network.
+            starts = {"where descent ended": self._from(descended, select_edges), **starts}
         return [
             _Candidate(found, start, self._errors(found.network, settings))
             for start, found in starts.items()
             if found is not None
         ]
+
+    def _is_worth_refining(self, noise: float | None, *, than: Refined | None) -> bool:
+        """Whether descent may be the better start than another, of which it is known what became.
+
+        Refining a large network takes minutes: not where descent explains less even so.
+        """
+        if than is None or not is_large(self._training):
+            return True
+        return noise is not None and noise < than.noise
 
     def _from(self, start: Network, select_edges: bool) -> Refined | None:
         """What refinement makes of a start; None where it cannot be solved."""

@@ -58,8 +58,8 @@ TRAINING_FLAGS = (
         "refinement",
         str,
         "select_edges",
-        "what follows on networks of up to 40 nodes: select_edges (least squares with only the "
-        "edges that the data ask for), all_edges (least squares), or none",
+        "what follows: select_edges (least squares with only the edges that the data ask for), "
+        "all_edges (least squares), or none",
     ),
     Flag("conditions_per_step", int, None, "conditions that each step looks at"),
     Flag("times_per_step", int, None, "time points that each step looks at"),

@@ -8,6 +8,7 @@ import uuid
 from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
 from cellbox.evaluation.report import evaluate_baselines
+from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES
 from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
@@ -16,8 +17,9 @@ from search.sweeping.terms import StudyTerms
 from search.sweeping.trials import objective_names
 from search.tracking.credentials import without_credentials_inside
 
-# Rises when trials are trained in another way, so that no study mixes the two.
-_FORMAT = 2
+# Rises when trials are trained in another way, so that no study mixes the two. Large networks came
+# to be refined when small ones already were.
+_FORMAT, _FORMAT_OF_LARGE = 2, 3
 
 
 def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms) -> StudyRecord:
@@ -32,7 +34,7 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
     whole, split = data.training_set(*data.indices(data.own, repeat=0))
     write_tidy(whole, folder.data, overwrite=True)
     study = StudyRecord(
-        format=_FORMAT,
+        format=_format(data),
         id=uuid.uuid4().hex,
         data=data.fingerprint(),
         created=time.time(),
@@ -47,10 +49,15 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
     return study
 
 
+def _format(data: StudyData) -> int:
+    large = len(data.evaluation.nodes) > LARGEST_WITH_FREE_STATES
+    return _FORMAT_OF_LARGE if large else _FORMAT
+
+
 def _checked(folder: StudyFolder, data: StudyData) -> StudyRecord:
     """The study that was begun before."""
     study = folder.study
-    if study.format != _FORMAT:
+    if study.format != _format(data):
         raise refuse(
             str(folder.path),
             "the study was started by a version of this program that trains in another way",

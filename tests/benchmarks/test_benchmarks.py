@@ -112,3 +112,10 @@ def test_calibration_counts_edges_and_zeros_apart(tmp_path):
     assert every["system"] == "all"
     assert 0 <= every["zeros"] <= 1
     assert set(result["within"]) == {"edges", "zeros"}
+
+
+def test_large_counts_missed_and_false_edges(tmp_path):
+    (row,) = run("large", tmp_path / "out.json", "--quick")["rows"]
+    assert row["nodes"] == 41
+    assert 0 <= row["missed"] <= row["edges"]
+    assert row["r"] > row["r of the regression"]

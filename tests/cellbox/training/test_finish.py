@@ -81,6 +81,27 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
     assert "not kept: validation error" in ended.model.training.refinement
 
 
+@pytest.mark.parametrize("explains_more", [False, True])
+def test_a_large_descent_is_refined_where_it_explains_more_than_a_regression_led_to(
+    case, monkeypatch, explains_more
+):
+    harvest, training, validation = case
+    starts = []
+
+    def counted(problem, start, **options):
+        starts.append(start)
+        refined = refine(problem, start, **options)
+        return replace(refined, noise=1.0) if explains_more else refined
+
+    monkeypatch.setattr(finishing, "is_large", lambda problem: True)
+    monkeypatch.setattr(finishing, "refine", counted)
+    ended = finished(Finisher(training, validation), harvest, Settings())
+    descended = [start for start in starts if (start.weights == harvest.weights).all()]
+    assert (len(starts), len(descended)) == ((2, 1) if explains_more else (1, 0))
+    if not explains_more:
+        assert "from a regression" in ended.model.training.refinement
+
+
 def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monkeypatch):
     harvest, training, validation = case
 

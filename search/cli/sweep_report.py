@@ -8,6 +8,7 @@ from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
 from search.cli.output import Output
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 from search.study.result import SweepResult, TrialResult, ranked
+from search.study.ties import as_people_say, searched, tie_sentences
 
 _ROWS_SHOWN = 10
 _EDGES_SHOWN = 10
@@ -38,6 +39,9 @@ def say_best(result: SweepResult, output: Output) -> None:
     report = best.as_dict()
     output.say(f"\nBest: trial {best.number}, {_objectives(best)}")
     output.say(text_pairs(list(_settings(best).items())))
+    tied = [trial.record for trial in result.tied]
+    for sentence in tie_sentences(tied, result.counts.complete):
+        output.say(f"\n{sentence}")
     output.say("\n" + prediction_table(report, "held-out conditions"))
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))
@@ -65,7 +69,7 @@ def _trial_table(result: SweepResult) -> str:
         completed = ranked(result.records)
         chosen = [TrialResult(result.folder, record) for record in completed[:_ROWS_SHOWN]]
         title = f"Best {len(chosen)} of {len(completed)} completed trials:"
-    searched = _searched(result)
+    columns = searched(result.records)
     with_truth = chosen[0].record.metrics.get("pearson") is not None
     header = ["trial", *result.objectives, "test MAE", *(["r of W"] if with_truth else [])]
     rows = []
@@ -76,18 +80,9 @@ def _trial_table(result: SweepResult) -> str:
         cells.append(metrics.get("test_mae"))
         if with_truth:
             cells.append(metrics.get("pearson"))
-        rows.append([*cells, *(record.parameters.get(name) for name in searched)])
-    header += [name.removeprefix("budget.").replace("_", " ") for name in searched]
+        rows.append([*cells, *(record.parameters.get(name) for name in columns)])
+    header += [as_people_say(name) for name in columns]
     return f"{title}\n{text_table(header, rows)}"
-
-
-def _searched(result: SweepResult) -> list[str]:
-    """Parameters that took more than one value in the study."""
-    values: dict[str, set[Any]] = {}
-    for record in result.records:
-        for name, value in record.parameters.items():
-            values.setdefault(name, set()).add(value)
-    return [name for name, seen in values.items() if len(seen) > 1]
 
 
 def _objectives(trial: TrialResult) -> str:

@@ -16,6 +16,7 @@ from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
 from search.study.plots import plot_optimisation
 from search.study.record import TrialRecord
+from search.study.ties import tied_with
 
 if TYPE_CHECKING:
     import pandas
@@ -256,6 +257,12 @@ class SweepResult:
         return TrialResult(self.folder, self.counts.best)
 
     @property
+    def tied(self) -> list[TrialResult]:
+        """The trials that found the same optimum as the best, which is among them."""
+        records = tied_with(self.best.record, self.records)
+        return [TrialResult(self.folder, record) for record in records]
+
+    @property
     def front(self) -> list[TrialResult]:
         """The Pareto front of several objectives, the smallest error first; else empty."""
         if len(self.objectives) < 2:
@@ -322,5 +329,6 @@ class SweepResult:
             "trials_per_minute": 60 * self.counts.finished / seconds if seconds else None,
             "trials": self.counts.as_dict(),
             "best": None if self.counts.best is None else self.best.as_dict(),
+            "tied": [] if self.counts.best is None else [trial.number for trial in self.tied],
             "front": [trial.as_dict() for trial in self.front],
         }

@@ -13,6 +13,7 @@ from typing import Any
 from cellbox.evaluation.verdict import verdict
 from search.study.folder import StudyFolder
 from search.study.record import StudyRecord, TrialRecord
+from search.study.ties import tie_sentences, tied_with
 from search.tracking.figures import write_figures
 from search.tracking.trial_content import MetricValue, final_values, milliseconds, trial_metrics
 from search.tracking.trial_table import (
@@ -106,7 +107,7 @@ def _describe(
         return lines[0]
     lines += [
         "",
-        f"Best: **trial {best.number}**",
+        " ".join([f"Best: **trial {best.number}**.", *_ties(folder, best)]),
         "",
         "| | test MAE | test r |",
         "|---|---|---|",
@@ -124,6 +125,11 @@ def _describe(
         lines += [f"- {sentence}" for sentence in found["sentences"]]
     lines += ["", "Artifacts: `trials.json` (all trials), `figures/`, and the model `best_model`."]
     return "\n".join(lines)
+
+
+def _ties(folder: StudyFolder, best: TrialRecord) -> list[str]:
+    completed = [record for record in folder.records() if record.completed]
+    return tie_sentences(tied_with(best, completed), len(completed))
 
 
 def _listed(names: Sequence[str]) -> str:

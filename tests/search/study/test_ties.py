@@ -1,0 +1,42 @@
+"""Trials that found the same optimum."""
+
+from search.study.ties import tie_sentences, tied_with
+from tests.search.fake_study import make_pruned, make_record
+
+
+def record(number, error, **parameters):
+    return make_record(number, objectives={"selection_error": error}, parameters=parameters)
+
+
+def test_trials_tie_where_all_objectives_differ_by_rounding_alone():
+    best = record(0, 0.01, peak_rate=0.1)
+    records = [
+        best,
+        record(1, 0.01 * (1 + 1e-12), peak_rate=0.2),
+        record(2, 0.01 * (1 + 1e-4), peak_rate=0.3),
+        make_pruned(3),
+        make_record(4, status="diverged", objectives={"selection_error": 0.01}),
+    ]
+    assert [one.number for one in tied_with(best, records)] == [0, 1]
+
+
+def test_another_cost_is_no_tie():
+    best = make_record(0, objectives={"validation_mae": 0.1, "cost": 5.0})
+    dearer = make_record(1, objectives={"validation_mae": 0.1, "cost": 6.0})
+    assert tied_with(best, [best, dearer]) == [best]
+
+
+def test_a_tie_names_what_made_no_difference_and_only_that():
+    tied = [
+        record(0, 0.01, **{"peak_rate": 0.1, "l1": 1e-6, "budget.conditions": 10}),
+        record(1, 0.01, **{"peak_rate": 0.2, "l1": 1e-6, "budget.conditions": 20}),
+    ]
+    (sentence,) = tie_sentences(tied, 7)
+    assert sentence.startswith("2 of 7 completed trials")
+    assert sentence.endswith("no difference here: peak rate, conditions.")
+    assert tie_sentences(tied[:1], 7) == []
+
+
+def test_a_tie_of_equal_settings_says_so():
+    (sentence,) = tie_sentences([record(0, 0.01), record(1, 0.01)], 2)
+    assert sentence.endswith("nothing but the seed.")

@@ -28,9 +28,9 @@ class Settings:
     l1: weight of Σ|W| in the loss; what makes a network sparse.
     interval_share: share of the steps, from the first, that use interval shooting; the rest
         integrate the whole horizon. Data with one time point have no intervals.
-    refinement: what follows gradient descent on networks small enough for it: "select_edges",
-        least squares with only the edges that the data ask for; "all_edges", least squares; or
-        "none" (see `cellbox.refinement.refine`).
+    refinement: what follows gradient descent: "select_edges", least squares with only the edges
+        that the data ask for; "all_edges", least squares; or "none" (see
+        `cellbox.refinement.refine`).
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;

@@ -63,7 +63,8 @@ class Ensemble(FittedModel):
     selected: which edges each member selects: those that its refinement left in, or, where
         nothing was refined, |W| above `SELECTED_ABOVE` of its largest.
     intervals: 90 % intervals of W from the least squares of all edges
-        (`cellbox.refinement.edge_intervals`), or None where the data do not allow them.
+        (`cellbox.refinement.edge_intervals`), or None where the data do not allow them and in
+        networks of more than 40 nodes.
     bootstrap: whether each member learned from a draw of conditions of its own.
     """
 

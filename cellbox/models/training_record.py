@@ -14,9 +14,9 @@ class Training:
     history: "step", "training_loss" and "validation_mae" at each validation.
     seconds: training alone; compile_seconds: making the program, once per shape of problem.
     selection_error: what settings are chosen by: the information criterion of the network on its
-        training data as an error (`cellbox.refinement.refine.Refined.penalised_noise`), or the
-        validation error where data are too few or the network too large for it; None where
-        descent diverged and refinement found nothing better.
+        training data as an error (`cellbox.refinement.refined.Refined.penalised_noise`), or the
+        validation error where data are too few for it; None where descent diverged and
+        refinement found nothing better.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not.
     """

@@ -43,6 +43,10 @@ from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 # courses serve them.
 LARGEST_WITH_FREE_STATES = 40
 
+# Measured values for each weight and amplitude that large networks need: what noise there is, is
+# told by what an approach over all of them leaves.
+_VALUES_PER_UNKNOWN = 2
+
 # Standard deviation of a prior on log α that says next to nothing.
 _HARDLY_ANY_PRIOR = 10.0
 
@@ -66,15 +70,15 @@ def obstacle(
     n_values, n_nodes = problem.n_values, problem.n_nodes
     if n_values < 4 * n_nodes:
         return f"{n_values} measured values are too few for {n_nodes} nodes"
-    n_edges = int(possible_edges(n_nodes, allowed_edges).sum())
-    if is_large(problem) and n_values < n_edges + n_nodes:
-        return f"{n_values} measured values are too few for {n_edges} edges"
+    unknowns = int(possible_edges(n_nodes, allowed_edges).sum()) + n_nodes
+    if is_large(n_nodes) and n_values < _VALUES_PER_UNKNOWN * unknowns:
+        return f"{n_values} measured values are too few for {unknowns} weights and amplitudes"
     return None
 
 
-def is_large(problem: MultipleShooting) -> bool:
+def is_large(n_nodes: int) -> bool:
     """Whether a network has too many nodes for free states and for covariances of all of W."""
-    return problem.n_nodes > LARGEST_WITH_FREE_STATES
+    return n_nodes > LARGEST_WITH_FREE_STATES
 
 
 def refine(
@@ -89,10 +93,10 @@ def refine(
     allowed_edges: which entries of W may differ from zero; all by default.
     select_edges: leave out what the data do not ask for; else every allowed edge stays.
 
-    A network that is too stiff to be solved comes back as it was, with an infinite criterion.
+    A network that is too stiff to be solved has an infinite criterion.
     Raises numpy's LinAlgError where the equations of a step have no solution.
     """
-    if is_large(problem):
+    if is_large(problem.n_nodes):
         return refine_courses(
             problem, start, allowed_edges=allowed_edges, select_edges=select_edges
         )
@@ -107,7 +111,7 @@ def refine(
 
 def explain(problem: MultipleShooting, network: Network) -> Refined:
     """How well a network as it is explains the data; only free states, if any, are fitted."""
-    if is_large(problem):
+    if is_large(problem.n_nodes):
         return explain_courses(problem, network)
     with np.errstate(all="ignore"):
         search = _Search(problem, network, network.weights != 0)

@@ -32,7 +32,7 @@ from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
 # The longest step, in the model's time unit.
-_LONGEST_STEP = 0.25
+LONGEST_STEP = 0.25
 
 # Conditions whose sensitivities are held at once; programs are compiled for multiples of 8.
 _GROUP, _MULTIPLE = 64, 8
@@ -57,13 +57,16 @@ class Series(eqx.Module):
     step_of_time: Int[Array, " n_times"]
 
     @classmethod
-    def of(cls, problem: MultipleShooting) -> Series:
-        """The same series; to be called where JAX computes in float64."""
+    def of(cls, problem: MultipleShooting, longest_step: float = LONGEST_STEP) -> Series:
+        """The same series; to be called where JAX computes in float64.
+
+        longest_step: in the model's time unit.
+        """
         n_rows = len(problem.perturbations)
         n_groups = math.ceil(n_rows / _GROUP)
         group = math.ceil(n_rows / n_groups / _MULTIPLE) * _MULTIPLE
         counts = [
-            max(1, math.ceil(duration / _LONGEST_STEP - 1e-9))
+            max(1, math.ceil(duration / longest_step - 1e-9))
             for duration in np.diff(problem.times, prepend=0.0)
         ]
         ends = np.cumsum(counts) - 1

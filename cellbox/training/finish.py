@@ -145,11 +145,11 @@ class Finisher:
         if settings.refinement == "none":
             why = ": training diverged" if diverged else ", as asked"
             return as_it_was._replace(refinement=f"Not refined{why}.")
-        refined = self._refined(network, settings, before.noise)
+        errors = self._errors(network, settings)
+        refined = self._refined(network, settings, before.noise, errors)
         if not refined:
             told = "Refinement failed: its equations could not be solved."
             return as_it_was._replace(refinement=told)
-        errors = self._errors(network, settings)
         kept = [one for one in refined if not is_worse(errors, one.errors, one.found.noise)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
@@ -176,36 +176,39 @@ class Finisher:
         return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
 
     def _refined(
-        self, descended: Network, settings: Settings, noise: float | None
+        self,
+        descended: Network,
+        settings: Settings,
+        noise: float | None,
+        errors: Float[np.ndarray, " n_rows"],
     ) -> list[_Candidate]:
         """What refinement makes of the two starts, as far as it could be solved.
 
-        noise: what descent left unexplained; None where its network cannot be solved.
+        noise, errors: what descent left unexplained, None where its network cannot be solved, and
+        its error in each validation row. Refining a large network takes minutes: not where descent
+        explains less than what a regression led to, and predicts no better.
         """
         select_edges = settings.refinement == "select_edges"
         if select_edges not in self._from_regression:
             nodes, allowed = self._validation.nodes, self._validation.allowed_edges
             guess = regression_start(self._training, nodes, allowed)
             self._from_regression[select_edges] = self._from(guess, select_edges)
-        regression = self._from_regression[select_edges]
-        starts = {"a regression": regression}
-        if self._is_worth_refining(noise, than=regression):
-            # First, so that it is taken where both lead to the same network.
-            starts = {"where descent ended": self._from(descended, select_edges), **starts}
-        return [
-            _Candidate(found, start, self._errors(found.network, settings))
-            for start, found in starts.items()
-            if found is not None
-        ]
+        regression = self._candidate(self._from_regression[select_edges], "a regression", settings)
+        if is_large(self._training.n_nodes) and regression:
+            explains_less = noise is None or noise >= regression[0].found.noise
+            if explains_less and not is_worse(
+                errors, regression[0].errors, regression[0].found.noise
+            ):
+                return regression
+        found = self._from(descended, select_edges)
+        # First, so that it is taken where both lead to the same network.
+        return [*self._candidate(found, "where descent ended", settings), *regression]
 
-    def _is_worth_refining(self, noise: float | None, *, than: Refined | None) -> bool:
-        """Whether descent may be the better start than another, of which it is known what became.
-
-        Refining a large network takes minutes: not where descent explains less even so.
-        """
-        if than is None or not is_large(self._training):
-            return True
-        return noise is not None and noise < than.noise
+    def _candidate(self, found: Refined | None, start: str, settings: Settings) -> list[_Candidate]:
+        """One candidate, or none where it could not be solved."""
+        if found is None:
+            return []
+        return [_Candidate(found, start, self._errors(found.network, settings))]
 
     def _from(self, start: Network, select_edges: bool) -> Refined | None:
         """What refinement makes of a start; None where it cannot be solved."""

@@ -200,7 +200,7 @@ def _pool(data: Dataset, split: Split, settings: Settings, n_places: int) -> Poo
 def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:
     """Intervals from all training rows, beginning at the member that predicts best."""
     problem = MultipleShooting.of(data, split.training)
-    if obstacle(problem, data.allowed_edges) is not None or is_large(problem):
+    if obstacle(problem, data.allowed_edges) is not None or is_large(data.n_nodes):
         return None
     errors = [model.training.validation_mae for model in members]
     best = int(np.argmin([np.inf if error is None else error for error in errors]))

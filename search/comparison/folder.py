@@ -18,10 +18,11 @@ from cellbox.data.split_schemes import HeldOut
 from cellbox.errors import refuse
 from cellbox.evaluation.held_out_predictions import Entrant
 from cellbox.evaluation.paired_comparison import Predicted
+from cellbox.refinement.refine import is_large
 from search.study.resumable import FolderOfParts, differing
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
-_FORMAT = 2
+_FORMAT, _FORMAT_OF_LARGE = 2, 3
 REPORT = "comparison.json"
 
 # Predictions are log ratios, which nobody measures to this many digits.
@@ -93,7 +94,7 @@ def _identity(data: Dataset, split: HeldOut, entrant: Entrant) -> dict[str, Any]
         digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
     digest.update("\n".join(data.nodes).encode())
     return {
-        "format": _FORMAT,
+        "format": _FORMAT_OF_LARGE if is_large(data.n_nodes) else _FORMAT,
         "data": digest.hexdigest()[:16],
         "scheme": split.scheme,
         "split": split.name,

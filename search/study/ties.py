@@ -24,11 +24,9 @@ def tie_sentences(tied: Sequence[TrialRecord], n_completed: int) -> list[str]:
     """What a tie says of the settings, for people; nothing where the best trial is alone."""
     if len(tied) < 2:
         return []
-    listed = ", ".join(map(as_people_say, searched(tied))) or "nothing but the seed"
-    return [
-        f"{len(tied)} of {n_completed} completed trials found the same optimum, to 6 digits. "
-        f"What differs among them makes no difference here: {listed}."
-    ]
+    listed = ", ".join(map(as_people_say, searched(tied)))
+    made = f" What differs among them made no difference: {listed}." if listed else ""
+    return [f"{len(tied)} of {n_completed} completed trials found the same optimum.{made}"]
 
 
 def searched(records: Iterable[TrialRecord]) -> list[str]:
@@ -46,7 +44,17 @@ def as_people_say(parameter: str) -> str:
 
 
 def _alike(record: TrialRecord, best: TrialRecord) -> bool:
+    # The error too: with an error target the objective is the cost, which many networks share.
     return all(
-        abs(record.objectives[name] - value) <= _ALIKE * abs(value)
-        for name, value in best.objectives.items()
+        _near(found, wanted)
+        for found, wanted in (
+            *((record.objectives[name], value) for name, value in best.objectives.items()),
+            (record.metrics.get("validation_mae"), best.metrics.get("validation_mae")),
+        )
     )
+
+
+def _near(found: float | None, wanted: float | None) -> bool:
+    if found is None or wanted is None:
+        return found is wanted
+    return abs(found - wanted) <= _ALIKE * abs(wanted)

@@ -8,7 +8,7 @@ import uuid
 from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
 from cellbox.evaluation.report import evaluate_baselines
-from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES
+from cellbox.refinement.refine import is_large
 from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
@@ -50,8 +50,7 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
 
 
 def _format(data: StudyData) -> int:
-    large = len(data.evaluation.nodes) > LARGEST_WITH_FREE_STATES
-    return _FORMAT_OF_LARGE if large else _FORMAT
+    return _FORMAT_OF_LARGE if is_large(data.evaluation.n_nodes) else _FORMAT
 
 
 def _checked(folder: StudyFolder, data: StudyData) -> StudyRecord:

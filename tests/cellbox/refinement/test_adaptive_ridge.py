@@ -41,7 +41,7 @@ def test_the_true_edges_explain_data_better_than_their_cost_and_than_all_edges(s
     every = refine_courses(problem, start, select_edges=False)
     assert every.n_edges == 64
     assert found.information < every.information
-    assert found.information <= explain_courses(problem, data.truth).information
+    assert found.noise < 1.02 * explain_courses(problem, data.truth).noise
 
 
 def test_edges_that_are_not_allowed_stay_zero(small):
@@ -73,7 +73,10 @@ def test_missing_values_are_explained_by_nothing(small):
 def test_a_start_that_cannot_be_solved_has_an_infinite_criterion(small):
     _, problem, start, _ = small
     wild = cellbox.Network(start.nodes, start.weights, np.full(8, 1e200))
-    assert explain_courses(problem, wild).information == np.inf
+    # Steps of a quarter are too long where a deviation decays sixteen times in a unit of time.
+    stiff = cellbox.Network(start.nodes, -15.0 * np.eye(8), np.ones(8))
+    for network in (wild, stiff):
+        assert explain_courses(problem, network).information == np.inf
 
 
 @pytest.mark.slow
@@ -85,4 +88,4 @@ def test_past_forty_nodes_networks_are_recovered_edge_by_edge():
     found = refine(problem, regression_start(problem, data.nodes))
     assert ((found.network.weights != 0) == (network.weights != 0)).all()
     assert correlation(found.network, network) > 0.998
-    assert found.information < explain(problem, network).information + 10
+    assert found.noise < 1.02 * explain(problem, network).noise

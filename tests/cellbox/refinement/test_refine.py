@@ -102,8 +102,8 @@ def test_what_cannot_be_refined_is_said():
     _, problem = experiment("mCAD")
     assert obstacle(problem) is None
     n_nodes = LARGEST_WITH_FREE_STATES + 1
-    large = MultipleShooting(np.zeros((40, n_nodes)), np.zeros((40, 1, n_nodes)), np.ones(1))
-    assert f"too few for {n_nodes**2} edges" in obstacle(large)
+    large = MultipleShooting(np.zeros((80, n_nodes)), np.zeros((80, 1, n_nodes)), np.ones(1))
+    assert f"too few for {n_nodes**2 + n_nodes} weights" in obstacle(large)
     assert obstacle(large, np.eye(n_nodes, dtype=bool)) is None
     small = MultipleShooting(np.zeros((1, 5)), np.zeros((1, 1, 5)), np.ones(1))
     assert "5 measured values" in obstacle(small)

@@ -93,7 +93,7 @@ def test_a_large_descent_is_refined_where_it_explains_more_than_a_regression_led
         refined = refine(problem, start, **options)
         return replace(refined, noise=1.0) if explains_more else refined
 
-    monkeypatch.setattr(finishing, "is_large", lambda problem: True)
+    monkeypatch.setattr(finishing, "is_large", lambda n_nodes: True)
     monkeypatch.setattr(finishing, "refine", counted)
     ended = finished(Finisher(training, validation), harvest, Settings())
     descended = [start for start in starts if (start.weights == harvest.weights).all()]

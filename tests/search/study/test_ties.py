@@ -20,6 +20,12 @@ def test_trials_tie_where_all_objectives_differ_by_rounding_alone():
     assert [one.number for one in tied_with(best, records)] == [0, 1]
 
 
+def test_an_equal_cost_at_the_target_is_no_tie_of_networks():
+    best = make_record(0, objectives={"cost_at_target": 5.0}, metrics={"validation_mae": 0.1})
+    other = make_record(1, objectives={"cost_at_target": 5.0}, metrics={"validation_mae": 0.11})
+    assert tied_with(best, [best, other]) == [best]
+
+
 def test_another_cost_is_no_tie():
     best = make_record(0, objectives={"validation_mae": 0.1, "cost": 5.0})
     dearer = make_record(1, objectives={"validation_mae": 0.1, "cost": 6.0})
@@ -33,10 +39,10 @@ def test_a_tie_names_what_made_no_difference_and_only_that():
     ]
     (sentence,) = tie_sentences(tied, 7)
     assert sentence.startswith("2 of 7 completed trials")
-    assert sentence.endswith("no difference here: peak rate, conditions.")
+    assert sentence.endswith("made no difference: peak rate, conditions.")
     assert tie_sentences(tied[:1], 7) == []
 
 
 def test_a_tie_of_equal_settings_says_so():
     (sentence,) = tie_sentences([record(0, 0.01), record(1, 0.01)], 2)
-    assert sentence.endswith("nothing but the seed.")
+    assert sentence.endswith("found the same optimum.")

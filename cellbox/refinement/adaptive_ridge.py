@@ -50,8 +50,9 @@ _MOST_ADAPTIVE_STEPS, _SETTLED = 80, 2e-3
 _MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-6
 _MOST_REVISIONS = 6
 
-# Where steps half as long change the sum of squares by more than this share, it is not solved.
-_STEP_ERROR = 0.5
+# Where steps half as long change the root mean square of the residuals by more than this share of
+# that of the measurements, the network is not solved.
+_STEP_ERROR = 0.01
 
 # A step that does not lower the objective is shortened this often; a search that fails this often
 # in a row has arrived.
@@ -151,8 +152,7 @@ class _Search:
                 self._parameters, Series.of(self._problem, LONGEST_STEP / 2), jnp.zeros(())
             )
         )
-        # A network that is too stiff for the steps was not solved.
-        solved = abs(total - coarse) <= _STEP_ERROR * total
+        apart = abs(np.sqrt(total) - np.sqrt(coarse)) / np.sqrt(self._scale * self._n_values)
         spare = self._n_values - n_edges - len(nodes)
         return Refined(
             network=Network(
@@ -164,7 +164,7 @@ class _Search:
             n_edges=n_edges,
             n_values=self._n_values,
             n_steps=self._n_steps,
-            information=self._information(total) if solved else np.inf,
+            information=self._information(total) if apart <= _STEP_ERROR else np.inf,
         )
 
     def _information(self, total: float) -> float:

@@ -46,7 +46,7 @@ class Network:
     Example:
         >>> import numpy as np
         >>> import cellbox
-        >>> toggle = cellbox.Network(("a", "b"), np.array([[0, -1], [-1, 0]]), np.ones(2))
+        >>> toggle = cellbox.Network(("a", "b"), np.array([[0.0, -1], [-1, 0]]), np.ones(2))
         >>> int(toggle.weights[0, 1])  # b inhibits a
         -1
     """

@@ -14,6 +14,7 @@ Parameters θ are ordered everywhere alike: W row by row, then α itself, not it
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import diffrax
 import jax
@@ -29,6 +30,19 @@ RTOL = 1e-7
 # Between two measurements; what needs more is too stiff to be worth waiting for.
 _MOST_STEPS = 4096
 _FIRST_STEP = 0.1
+
+
+class SensitiveResponse(NamedTuple):
+    """A response and its derivatives by W and α, of a row or of several.
+
+    reached: which rows the solver finished; of the others, states and derivatives are not to be
+        used.
+    """
+
+    states: Float[Array, "*n_rows n_times n_nodes"]
+    derivatives: Float[Array, "*n_rows n_times n_nodes n_parameters"]
+    reached: Bool[Array, "*n_rows"]
+
 
 _Sensitivities = tuple[Float[Array, " n"], Float[Array, "n n_weights"], Float[Array, "n n"]]
 
@@ -69,19 +83,13 @@ def state_and_sensitivities(
     amplitudes: Float[Array, " n_nodes"],
     perturbations: Float[Array, "n_rows n_nodes"],
     times: Float[Array, " n_times"],
-    *,
     rtol: float | Float[Array, ""] = RTOL,
-) -> tuple[
-    Float[Array, "n_rows n_times n_nodes"],
-    Float[Array, "n_rows n_times n_nodes n_parameters"],
-    Bool[Array, " n_rows"],
-]:
+) -> SensitiveResponse:
     """`sensitivities` on JAX arrays, to be used under `jax.jit`; a pure function of them.
 
     Computed in the precision of `weights`; float64 needs `precision_context("float64")` around
     the call, and float32 reaches no better than rtol = 1e-5. Times ascend from 0; a repeated one
-    costs nothing. The third value tells which rows the solver finished; of the others, states
-    and derivatives are not to be used. Not differentiable itself in reverse mode.
+    costs nothing. Not differentiable itself in reverse mode.
     """
     row = partial(row_and_sensitivities, weights, amplitudes, times=times, rtol=rtol)
     # A core is busy with one row, whose matrix products side by side would be slow loops: for
@@ -91,11 +99,7 @@ def state_and_sensitivities(
     return jax.vmap(row)(perturbations)
 
 
-_on_arrays = jax.jit(
-    lambda weights, amplitudes, perturbations, times, rtol: state_and_sensitivities(
-        weights, amplitudes, perturbations, times, rtol=rtol
-    )
-)
+_on_arrays = jax.jit(state_and_sensitivities)
 
 
 def row_and_sensitivities(
@@ -105,11 +109,7 @@ def row_and_sensitivities(
     *,
     times: Float[Array, " n_times"],
     rtol: float | Float[Array, ""] = RTOL,
-) -> tuple[
-    Float[Array, "n_times n_nodes"],
-    Float[Array, "n_times n_nodes n_parameters"],
-    Bool[Array, ""],
-]:
+) -> SensitiveResponse:
     """`state_and_sensitivities` of a single row, for those who sum over rows as they go."""
     n = len(amplitudes)
     start = (
@@ -141,7 +141,8 @@ def row_and_sensitivities(
 
     intervals = jnp.stack([jnp.concatenate([jnp.zeros_like(times[:1]), times[:-1]]), times], 1)
     _, ((states, by_weights, by_amplitudes), reached) = lax.scan(through, start, intervals)
-    return states, jnp.concatenate([by_weights, by_amplitudes], axis=-1), jnp.all(reached)
+    derivatives = jnp.concatenate([by_weights, by_amplitudes], axis=-1)
+    return SensitiveResponse(states, derivatives, jnp.all(reached))
 
 
 def _velocities(

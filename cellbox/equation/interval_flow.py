@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cellbox.equation.classical_step import classical_step
 from cellbox.equation.solver_settings import precision_context
 
 # The longest step of a state, in the model's time unit; of a transition twice this.
@@ -30,6 +31,21 @@ _LONGEST_STEP = 0.125
 
 # Intervals that one call of the compiled program takes, so that it is compiled once for all data.
 _BATCH = 64
+
+
+class Intervals(NamedTuple):
+    """Pieces of time courses: where each begins, under which perturbation, how long it lasts.
+
+    durations: in the model's time unit.
+    """
+
+    starts: Float[np.ndarray, "n_intervals n_nodes"]
+    perturbations: Float[np.ndarray, "n_intervals n_nodes"]
+    durations: Float[np.ndarray, " n_intervals"]
+
+
+# The same in a compiled program.
+_Batch = tuple[Float[Array, "batch n_nodes"], Float[Array, "batch n_nodes"], Float[Array, " batch"]]
 
 
 class Flow(NamedTuple):
@@ -48,37 +64,34 @@ def steps_for(durations: Float[np.ndarray, " n_intervals"]) -> int:
 def flow(
     weights: Float[np.ndarray, "n_nodes n_nodes"],
     amplitudes: Float[np.ndarray, " n_nodes"],
-    starts: Float[np.ndarray, "n_intervals n_nodes"],
-    perturbations: Float[np.ndarray, "n_intervals n_nodes"],
-    durations: Float[np.ndarray, " n_intervals"],
+    intervals: Intervals,
 ) -> Flow:
     """Ends and derivatives in float64; not finite where a network is too stiff for the steps."""
-    return Flow(*_in_batches(_flow, weights, amplitudes, starts, perturbations, durations))
+    return Flow(*_in_batches(_flow, weights, amplitudes, intervals))
 
 
 def ends(
     weights: Float[np.ndarray, "n_nodes n_nodes"],
     amplitudes: Float[np.ndarray, " n_nodes"],
-    starts: Float[np.ndarray, "n_intervals n_nodes"],
-    perturbations: Float[np.ndarray, "n_intervals n_nodes"],
-    durations: Float[np.ndarray, " n_intervals"],
+    intervals: Intervals,
 ) -> Float[np.ndarray, "n_intervals n_nodes"]:
     """The ends alone, to the bit those of `flow`."""
-    return _in_batches(_ends, weights, amplitudes, starts, perturbations, durations)[0]
+    return _in_batches(_ends, weights, amplitudes, intervals)[0]
 
 
-def _in_batches(program, weights, amplitudes, starts, perturbations, durations) -> list[np.ndarray]:
-    n_intervals = len(starts)
+def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
+    n_intervals = len(intervals.starts)
     padding = [(0, -n_intervals % _BATCH)]
+    n_steps = steps_for(intervals.durations)
     parts = []
     with precision_context("float64"):
         padded = [
             np.pad(np.asarray(values, float), padding + [(0, 0)] * (np.ndim(values) - 1))
-            for values in (starts, perturbations, durations)
+            for values in intervals
         ]
         for begin in range(0, len(padded[0]), _BATCH):
-            batch = (values[begin : begin + _BATCH] for values in padded)
-            parts.append(program(weights, amplitudes, *batch, steps_for(durations)))
+            batch = tuple(values[begin : begin + _BATCH] for values in padded)
+            parts.append(program(weights, amplitudes, batch, n_steps))
         parts = [[np.asarray(values) for values in part] for part in parts]
     return [np.concatenate(values)[:n_intervals] for values in zip(*parts, strict=True)]
 
@@ -86,38 +99,34 @@ def _in_batches(program, weights, amplitudes, starts, perturbations, durations) 
 def _states(
     weights: Float[Array, "n_nodes n_nodes"],
     amplitudes: Float[Array, " n_nodes"],
-    starts: Float[Array, "batch n_nodes"],
-    perturbations: Float[Array, "batch n_nodes"],
-    durations: Float[Array, " batch"],
+    intervals: _Batch,
     n_steps: int,
 ) -> Float[Array, "n_grid batch n_nodes"]:
     """States at the start and after each step."""
+    starts, perturbations, durations = intervals
     step = (durations / n_steps)[:, None]
 
-    def velocity(state):
+    def velocity(_, state):
         return amplitudes * jnp.tanh(state @ weights.T - perturbations) - state
 
     def advance(state, _):
-        first = velocity(state)
-        second = velocity(state + step / 2 * first)
-        third = velocity(state + step / 2 * second)
-        fourth = velocity(state + step * third)
-        state = state + step / 6 * (first + 2 * second + 2 * third + fourth)
+        state = classical_step(velocity, state, step)
         return state, state
 
     _, states = jax.lax.scan(advance, starts, None, length=n_steps)
     return jnp.concatenate([starts[None], states])
 
 
-@partial(jax.jit, static_argnums=5)
-def _ends(weights, amplitudes, starts, perturbations, durations, n_steps):
-    return (_states(weights, amplitudes, starts, perturbations, durations, n_steps)[-1],)
+@partial(jax.jit, static_argnums=3)
+def _ends(weights, amplitudes, intervals: _Batch, n_steps: int):
+    return (_states(weights, amplitudes, intervals, n_steps)[-1],)
 
 
-@partial(jax.jit, static_argnums=5)
-def _flow(weights, amplitudes, starts, perturbations, durations, n_steps):
+@partial(jax.jit, static_argnums=3)
+def _flow(weights, amplitudes, intervals: _Batch, n_steps: int):
     n_nodes = len(amplitudes)
-    states = _states(weights, amplitudes, starts, perturbations, durations, n_steps)
+    _, perturbations, durations = intervals
+    states = _states(weights, amplitudes, intervals, n_steps)
     responses = jnp.tanh(states @ weights.T - perturbations)
     slopes = amplitudes * (1.0 - responses**2)
     transitions = _transitions(weights, slopes, durations, n_steps)
@@ -140,19 +149,14 @@ def _transitions(
     """∂x(T)/∂x(s) for every second s of the grid."""
     step = (2 * durations / n_steps)[:, None, None]
 
-    def change(transition, slope):
+    def change(slope, transition):
         return (transition * slope[:, None, :]) @ weights - transition
 
-    def back(transition, around):
-        later, middle, earlier = around
-        first = change(transition, later)
-        second = change(transition + step / 2 * first, middle)
-        third = change(transition + step / 2 * second, middle)
-        fourth = change(transition + step * third, earlier)
-        transition = transition + step / 6 * (first + 2 * second + 2 * third + fourth)
+    def back(transition, later_to_earlier):
+        transition = classical_step(change, transition, step, later_to_earlier)
         return transition, transition
 
     end = jnp.broadcast_to(jnp.eye(slopes.shape[2]), (*slopes.shape[1:], slopes.shape[2]))
-    around = (slopes[2::2], slopes[1::2], slopes[:-2:2])
-    _, earlier = jax.lax.scan(back, end, around, reverse=True)
+    later_to_earlier = (slopes[2::2], slopes[1::2], slopes[:-2:2])
+    _, earlier = jax.lax.scan(back, end, later_to_earlier, reverse=True)
     return jnp.concatenate([earlier, end[None]])

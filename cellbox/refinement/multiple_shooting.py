@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.data.dataset import Dataset
-from cellbox.equation.interval_flow import ends, flow
+from cellbox.equation.interval_flow import Intervals, ends, flow
 from cellbox.networks.network import Network
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
@@ -119,13 +119,8 @@ class MultipleShooting:
         durations = np.diff(self.times, prepend=0.0)
         for time, duration in enumerate(durations):
             if not self.measured[:, time].all():
-                state = ends(
-                    network.weights,
-                    network.amplitudes,
-                    state,
-                    self.perturbations,
-                    np.full(len(state), duration),
-                )
+                intervals = Intervals(state, self.perturbations, np.full(len(state), duration))
+                state = ends(network.weights, network.amplitudes, intervals)
             state = np.where(self.measured[:, time], self.measurements[:, time], state)
             states[:, time] = state
         return Iterate(parameters, states)
@@ -138,7 +133,7 @@ class MultipleShooting:
         """What is minimised, in squared log ratio; infinite where the network cannot be solved."""
         # Numbers that overflow give an infinite sum, which is the answer.
         with np.errstate(all="ignore"):
-            reached = ends(*self._split(point.parameters), *self._intervals(point.states))
+            reached = ends(*self._split(point.parameters), self._intervals(point.states))
             apart = (reached.reshape(point.states.shape) - point.states) / self.tie
             total = np.sum(self._residuals(point) ** 2) + np.sum(apart**2)
         return float(total) if np.isfinite(total) else np.inf
@@ -154,7 +149,7 @@ class MultipleShooting:
         """
         n_rows, n_times, n_nodes = point.states.shape
         n_values = n_times * n_nodes
-        there = flow(*self._split(point.parameters), *self._intervals(point.states))
+        there = flow(*self._split(point.parameters), self._intervals(point.states))
         by_parameters = there.by_parameters if free is None else there.by_parameters[..., free]
         by_parameters = by_parameters.reshape(n_rows, n_values, -1) / self.tie
         apart = (there.ends.reshape(n_rows, n_values) - point.states.reshape(n_rows, -1)) / self.tie
@@ -181,20 +176,22 @@ class MultipleShooting:
             misfit=misfit,
         )
 
-    def _split(self, parameters: Float[np.ndarray, " n_parameters"]) -> tuple[np.ndarray, ...]:
+    def _split(
+        self, parameters: Float[np.ndarray, " n_parameters"]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """W and α."""
         n_weights = self.n_nodes**2
         weights = parameters[:n_weights].reshape(self.n_nodes, self.n_nodes)
         with np.errstate(over="ignore"):
             return weights, np.exp(parameters[n_weights:])
 
-    def _intervals(self, states: Float[np.ndarray, "n_rows n_times n_nodes"]) -> tuple:
-        """Start, perturbation and duration of every interval, row by row."""
+    def _intervals(self, states: Float[np.ndarray, "n_rows n_times n_nodes"]) -> Intervals:
+        """The intervals between measured times, row by row."""
         n_rows, n_times, n_nodes = states.shape
         starts = np.concatenate([np.zeros((n_rows, 1, n_nodes)), states[:, :-1]], axis=1)
         perturbations = np.repeat(self.perturbations, n_times, axis=0)
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
-        return starts.reshape(-1, n_nodes), perturbations, durations
+        return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
 
     def _residuals(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """State minus measurement, 0 where nothing was measured."""

@@ -21,6 +21,8 @@ biases but whose valleys are wide; with a gain of 0 it is whole courses.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -28,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from cellbox.equation.classical_step import classical_step
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
@@ -208,11 +211,12 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
 
     def of_group(total: Array, group: tuple[Array, Array, Array]) -> tuple[Array, None]:
         perturbations, measurements, measured = group
+        rate = _velocity(parameters, perturbations)
 
         def advance(carry, step):
             state, by_row, total = carry
             length, time = step
-            middle = _runge_kutta_step(parameters, perturbations, state, length / 2)
+            middle = classical_step(rate, state, length / 2)
             response = jnp.tanh(parameters.weights @ middle - perturbations)
             slope = amplitudes * (1.0 - response**2)
             driven = jnp.concatenate(
@@ -220,7 +224,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
             )
             kept = jnp.exp(-length)
             by_row = kept * by_row + (1.0 - kept) * driven
-            state = _runge_kutta_step(parameters, perturbations, middle, length / 2)
+            state = classical_step(rate, middle, length / 2)
             there = jnp.where(time >= 0, measured[time], 0.0)
             total = jax.lax.cond(
                 time >= 0,
@@ -252,10 +256,11 @@ def _residuals(
         for values in (series.perturbations, series.measurements, series.measured)
     ]
     perturbations, measurements, measured = side_by_side
+    rate = _velocity(parameters, perturbations)
 
     def advance(state: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
         length, time = step
-        state = _runge_kutta_step(parameters, perturbations, state, length)
+        state = classical_step(rate, state, length)
         drawn = gain * jnp.where(time >= 0, measured[time], 0.0)
         return state + drawn * (measurements[time] - state), state
 
@@ -264,19 +269,11 @@ def _residuals(
     return measured * (states[series.step_of_time] - measurements)
 
 
-def _runge_kutta_step(
-    parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    state: Float[Array, "n_nodes n_conditions"],
-    length: Float[Array, ""],
-) -> Float[Array, "n_nodes n_conditions"]:
-    """One classical step of Eq. 1 (Kutta 1901)."""
-    arguments = (parameters, perturbations)
-    first = velocity(0.0, state, arguments)
-    second = velocity(0.0, state + length / 2 * first, arguments)
-    third = velocity(0.0, state + length / 2 * second, arguments)
-    fourth = velocity(0.0, state + length * third, arguments)
-    return state + length / 6 * (first + 2 * second + 2 * third + fourth)
+def _velocity(
+    parameters: Parameters, perturbations: Float[Array, "n_nodes n_conditions"]
+) -> Callable[[Any, Array], Array]:
+    """Eq. 1 as steps along a grid need it."""
+    return lambda _, state: velocity(0.0, state, (parameters, perturbations))
 
 
 def _in_rows(parameters: Parameters) -> Float[Array, "n_nodes row"]:

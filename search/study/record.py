@@ -172,20 +172,16 @@ def trial_as_json(record: TrialRecord) -> dict[str, Any]:
     }
 
 
+# Of a repeat's training, without how long it took: that is the trial's, its repeats train at once.
+_TRAINING_KEYS = (
+    *("status", "message", "steps", "validation_mae", "selection_error", "refinement"),
+    *("noise", "history"),
+)
+
+
 def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
-    training = repeat.training
-    return {
-        "seed": repeat.seed,
-        "status": training.status,
-        "message": training.message,
-        "steps": training.steps,
-        "validation_mae": training.validation_mae,
-        "selection_error": training.selection_error,
-        "refinement": training.refinement,
-        "noise": training.noise,
-        "history": training.history,
-        "metrics": repeat.metrics,
-    }
+    training = {name: getattr(repeat.training, name) for name in _TRAINING_KEYS}
+    return {"seed": repeat.seed, **training, "metrics": repeat.metrics}
 
 
 def read_trial(file: Path) -> TrialRecord:

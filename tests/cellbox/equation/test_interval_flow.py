@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellbox.equation.interval_flow import ends, flow, steps_for
+from cellbox.equation.interval_flow import Intervals, ends, flow, steps_for
 from cellbox.equation.network_responses import responses
 from cellbox.networks.network import Network
 
@@ -22,10 +22,15 @@ def case():
     }
 
 
+def of(function, case):
+    intervals = Intervals(case["starts"], case["perturbations"], case["durations"])
+    return function(case["weights"], case["amplitudes"], intervals)
+
+
 def moved(case, name, place, by):
     values = case[name].copy()
     values[place] += by
-    return ends(**{**case, name: values})
+    return of(ends, {**case, name: values})
 
 
 def derivative(case, name, place, step=1e-5):
@@ -35,25 +40,23 @@ def derivative(case, name, place, step=1e-5):
 def test_from_rest_it_ends_where_the_exact_response_does(case):
     network = Network(("a", "b", "c", "d"), case["weights"], case["amplitudes"])
     exact = responses(network, case["perturbations"], np.array([4.0]))[:, 0]
-    found = ends(
-        **{**case, "starts": np.zeros((3, N)), "durations": np.full(3, 4.0)},
-    )
+    found = of(ends, {**case, "starts": np.zeros((3, N)), "durations": np.full(3, 4.0)})
     np.testing.assert_allclose(found, exact, atol=1e-5)
 
 
 def test_ends_alone_are_those_with_derivatives_to_the_bit(case):
-    assert (flow(**case).ends == ends(**case)).all()
+    assert (of(flow, case).ends == of(ends, case)).all()
 
 
 def test_derivatives_by_the_start_are_those_of_finite_differences(case):
-    found = flow(**case).by_start
+    found = of(flow, case).by_start
     for node in range(N):
         expected = derivative(case, "starts", (slice(None), node))
         np.testing.assert_allclose(found[:, :, node], expected, atol=1e-5)
 
 
 def test_derivatives_by_w_and_log_amplitude_are_those_of_finite_differences(case):
-    found = flow(**case).by_parameters
+    found = of(flow, case).by_parameters
     for target in range(N):
         for source in range(N):
             expected = derivative(case, "weights", (target, source))
@@ -68,7 +71,7 @@ def test_an_interval_does_not_depend_on_those_beside_it(case):
         for name, value in case.items()
     }
     many["durations"] = np.tile(case["durations"], 20)
-    assert (flow(**many).by_parameters[-3:] == flow(**case).by_parameters).all()
+    assert (of(flow, many).by_parameters[-3:] == of(flow, case).by_parameters).all()
 
 
 def test_longer_intervals_get_more_steps():

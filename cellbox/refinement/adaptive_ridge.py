@@ -16,6 +16,7 @@ ridge alone wants an edge to be about twice as sure as the criterion does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -32,8 +33,10 @@ from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.whole_courses import (
     LONGEST_STEP,
     Penalty,
+    RowBlocks,
     Series,
     gauss_newton_step,
+    row_blocks,
     slope_and_blocks,
     sum_of_squares,
 )
@@ -46,6 +49,9 @@ _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
 _MOST_ADAPTIVE_STEPS, _SETTLED = 80, 2e-3
+
+# How well the equations of a step are solved, and for how many steps the same row blocks help.
+_ACCURACY, _STEPS_WITH_THE_SAME_BLOCKS = 0.1, 4
 
 _MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-6
 _MOST_REVISIONS = 6
@@ -112,11 +118,12 @@ class _Search:
         self._gain = 0.0
         self._damping = 1.0
         self._n_steps = 0
+        self._blocks: RowBlocks | None = None
 
     def approach(self) -> None:
         """The first fit, from a rough start, over all edges that may be."""
         for gain in _GAINS:
-            self._gain = gain
+            self._gain, self._blocks = gain, None
             # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
             self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
 
@@ -134,8 +141,11 @@ class _Search:
         self.polish()
         for _ in range(_MOST_REVISIONS):
             # Both, one after the other: an edge that is let in may make another one needless.
-            if not (self._revise(adding=False) | self._revise(adding=True)):
-                return
+            if not (self._revise(_Rows.needless) | self._revise(_Rows.surely_missing)):
+                break
+        # Many of these fit noise, and together they rarely pay: they are asked once.
+        if self._revise(_Rows.missing):
+            self._revise(_Rows.needless)
 
     def polish(self) -> None:
         """Least squares over the free edges, from nearby."""
@@ -210,6 +220,8 @@ class _Search:
             return self._sum_of_squares(at) / self._variance + float(penalty(at))
 
         here = self._parameters
+        if self._blocks is None or self._n_steps % _STEPS_WITH_THE_SAME_BLOCKS == 0:
+            self._blocks = row_blocks(here, self._series, jnp.asarray(self._gain))
         step = gauss_newton_step(
             here,
             self._series,
@@ -218,6 +230,8 @@ class _Search:
             penalty,
             jnp.asarray(self._variance),
             jnp.asarray(self._damping),
+            blocks=self._blocks,
+            accuracy=_ACCURACY,
         )
         self._n_steps += 1
         now, length = objective(here), 1.0
@@ -248,11 +262,11 @@ class _Search:
             jnp.where(free, self._parameters.weights, 0.0), self._parameters.log_amplitudes
         )
 
-    def _revise(self, *, adding: bool) -> bool:
+    def _revise(self, proposed: Callable[[_Rows], Bool[np.ndarray, "n_nodes n_nodes"]]) -> bool:
         """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
-        change = self._rows().missing() if adding else self._rows().needless()
+        change = proposed(self._rows())
         if not change.any():
             return False
         self._keep(self._free ^ change)
@@ -308,8 +322,13 @@ class _Rows:
                 found[row, weakest] = explained.min() < self.price
         return found
 
-    def missing(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    def surely_missing(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+        """Of each row the one edge more that would explain twice what it costs, or more."""
+        return self.missing(2.0 * self.price)
+
+    def missing(self, price: float | None = None) -> Bool[np.ndarray, "n_nodes n_nodes"]:
         """Of each row the one edge more that would explain most, if that is more than it costs."""
+        price = self.price if price is None else price
         found = np.zeros_like(self.free)
         for row, kept in enumerate(self.free):
             asked = np.flatnonzero(self.allowed[row] & ~kept)
@@ -322,7 +341,7 @@ class _Rows:
             gains = np.where(
                 rest > 1e-9 * own, self.slope[row, asked] ** 2 / np.maximum(rest, 1e-300), 0.0
             )
-            if len(asked) and gains.max() > self.price:
+            if len(asked) and gains.max() > price:
                 found[row, asked[np.argmax(gains)]] = True
         return found
 

@@ -40,8 +40,8 @@ LONGEST_STEP = 0.25
 # Conditions whose sensitivities are held at once; programs are compiled for multiples of 8.
 _GROUP, _MULTIPLE = 64, 8
 
-# Conjugate gradients end at this share of the first residual, or after so many products.
-_TOLERANCE, _MOST_PRODUCTS = 1e-3, 30
+# Conjugate gradients end after so many products at the latest.
+_MOST_PRODUCTS = 30
 
 
 class Series(eqx.Module):
@@ -160,14 +160,19 @@ def gauss_newton_step(
     penalty: Penalty,
     variance: Float[Array, ""],
     damping: Float[Array, ""],
+    *,
+    blocks: RowBlocks,
+    accuracy: float | Float[Array, ""] = 1e-3,
 ) -> Parameters:
     """The step that lowers sum of squares / variance + penalty, over α and the free weights.
 
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
+    blocks: the row blocks here or nearby, which make the equations easy to solve. accuracy: the
+    share of the first residual that the equations may be left with (an inexact Newton method,
+    Dembo, Eisenstat & Steihaug 1982, does not need them solved well).
     """
     residuals, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
     transposed = jax.linear_transpose(derivative, parameters)
-    blocks = row_blocks(parameters, series, gain)
     blocks = RowBlocks(blocks.curvature / variance)
     added = jax.tree.map(
         lambda strength, own: strength + damping * own, penalty.strength, blocks.diagonal
@@ -190,7 +195,7 @@ def gauss_newton_step(
         curvature,
         over_free(downhill),
         M=blocks.solver(free, added),
-        tol=_TOLERANCE,
+        tol=accuracy,
         maxiter=_MOST_PRODUCTS,
     )
     return step
@@ -204,6 +209,7 @@ def slope_and_blocks(parameters: Parameters, series: Series) -> tuple[Parameters
     return slope, row_blocks(parameters, series, whole)
 
 
+@jax.jit
 def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -> RowBlocks:
     """The row blocks along the courses (see above), group by group of conditions."""
     n_nodes = len(parameters.log_amplitudes)

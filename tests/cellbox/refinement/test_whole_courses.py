@@ -81,6 +81,7 @@ def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment
     curvature = chosen.T @ chosen / variance
     with precision_context("float64"):
         point, series = at(network), Series.of(problem)
+        blocks = row_blocks(point, series, jnp.zeros(()))
         step = gauss_newton_step(
             point,
             series,
@@ -89,8 +90,8 @@ def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment
             ridge(strength, point),
             jnp.asarray(variance),
             jnp.asarray(damping),
+            blocks=blocks,
         )
-        blocks = row_blocks(point, series, jnp.zeros(()))
         own = flat(blocks.diagonal)[among] / variance
     curvature += np.diag(strength + damping * own)
     downhill = -chosen.T @ residuals / variance - strength * flat(point)[among]

@@ -17,11 +17,12 @@ from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.data.simulation import simulate, simulate_system
     from cellbox.equation.solver_settings import SolverSettings
     from cellbox.equation.step_replay_adjoint import StepReplay
-    from cellbox.errors import InputError, Problem
+    from cellbox.errors import DataWarning, InputError, Problem
     from cellbox.evaluation.report import evaluate
     from cellbox.identifiability.check import check_design, check_plan
     from cellbox.identifiability.design_report import DesignReport
@@ -41,7 +42,8 @@ _HOMES = {
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.ensemble": ("Ensemble", "load_ensemble"),
     "cellbox.training.fit_ensemble": ("fit_ensemble",),
-    "cellbox.errors": ("InputError", "Problem"),
+    "cellbox.errors": ("DataWarning", "InputError", "Problem"),
+    "cellbox.data.plausibility": ("data_warnings",),
     "cellbox.evaluation.report": ("evaluate",),
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),

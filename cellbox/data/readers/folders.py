@@ -9,7 +9,7 @@ from cellbox.data.dataset import Dataset
 from cellbox.data.readers.cellbox_csv import STEADY_STATE_TIME, read_cellbox_csv
 from cellbox.data.readers.tidy import read_tidy
 from cellbox.errors import refuse
-from cellbox.storage.csv_tables import Problems
+from cellbox.storage.problems import Problems
 
 CELLBOX_FILES = ("pert.csv", "expr.csv")
 NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")

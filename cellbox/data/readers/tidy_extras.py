@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cellbox.data.dataset import Split
+from cellbox.data.dataset import Split, number_conditions
 from cellbox.errors import InputError
 from cellbox.networks.network import Network, read_network
-from cellbox.storage.csv_tables import Problems, note_unknown, number, read_table
+from cellbox.storage.csv_tables import number, read_table
+from cellbox.storage.problems import Problems, note_unknown
 
 PARTS = ("training", "validation", "test")
 UNUSED = "unused"
@@ -208,13 +209,14 @@ def _note_bad_parts(
     if empty:
         found = f"expected conditions in each part, found none for {' and '.join(empty)}"
         problems.add(str(path), found, "Give each part at least one condition")
-    first: dict[tuple[float, ...], str] = {}
+    first: dict[int, str] = {}
+    number_of_row = number_conditions(perturbations)
     for condition, part in part_of.items():
         perturbation = perturbations[rows_of[condition][0]]
         # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.
         if part == UNUSED or not perturbation.any():
             continue
-        other = first.setdefault(tuple(perturbation), condition)
+        other = first.setdefault(int(number_of_row[rows_of[condition][0]]), condition)
         if part != part_of[other]:
             problems.add(
                 f"{places[condition]}, column 'part'",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.data.units import Units
     from cellbox.equation.solver_settings import SolverSettings
     from cellbox.equation.step_replay_adjoint import StepReplay
     from cellbox.errors import DataWarning, InputError, Problem
@@ -44,6 +45,7 @@ _HOMES = {
     "cellbox.training.fit_ensemble": ("fit_ensemble",),
     "cellbox.errors": ("DataWarning", "InputError", "Problem"),
     "cellbox.data.plausibility": ("data_warnings",),
+    "cellbox.data.units": ("Units",),
     "cellbox.evaluation.report": ("evaluate",),
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import f as f_distribution
 
 from cellbox.data.dataset import Dataset
 from cellbox.errors import DataWarning
 
 # A control responds where it is so many times larger than noise, and not by chance.
-_TIMES_NOISE, _CHANCE = 3.0, 1e-6
-# Where noise is not known: as strongly as so much of what perturbed rows show.
-_AS_STRONG = 0.5
+_TIMES_NOISE, _CHANCE, _CHANCE_ALIKE = 3.0, 1e-6, 1e-4
+# Where noise is not known: as strongly as so much of what perturbed rows show, and either alike in
+# several rows, as noise is not, or so strongly that noise would be half of all variance.
+_AS_STRONG, _HALF_OF_VARIANCE = 0.5, 0.7
 _NAMED = 8
 
 
@@ -39,6 +40,7 @@ def control_warnings(
     noises = np.array([_noise_of(measured[row], noise) for row in controls])
     responds = _respond(measured[controls], sizes[controls], noises, typical, noise is not None)
     if not responds.any():
+        yield from _as_noisy(data, controls, sizes[controls], noises, typical)
         return
     rows = controls[responds]
     names = [
@@ -93,8 +95,46 @@ def _respond(
     beyond = known & (sizes > _TIMES_NOISE * noises) & matters
     if not by_replicates:
         beyond &= np.array([_no_chance(row) for row in measured], bool)
-    as_strong = ~known & (sizes > _AS_STRONG * typical) if np.isfinite(typical) else ~known
-    return beyond | (as_strong & (sizes > 0))
+    as_strong = ~known & (sizes > (_AS_STRONG * typical if np.isfinite(typical) else 0.0))
+    return beyond | (as_strong & _alike(measured))
+
+
+def _alike(measured: Float[np.ndarray, "n_controls n_times n_nodes"]) -> bool:
+    """Whether controls have more in common, node by node, than noise can have."""
+    flat = measured.reshape(len(measured), -1)
+    flat = flat[:, np.isfinite(flat).all(axis=0)]
+    n_controls, n_values = flat.shape
+    if n_controls < 3 or n_values < 2:
+        return False
+    mean = flat.mean(axis=0)
+    between = n_controls * np.mean(mean**2)
+    within = np.sum((flat - mean) ** 2) / (n_values * (n_controls - 1))
+    chance = f_distribution.sf(between / max(within, 1e-300), n_values, n_values * (n_controls - 1))
+    return bool(chance < _CHANCE_ALIKE)
+
+
+def _as_noisy(
+    data: Dataset,
+    controls: Int[np.ndarray, " n_controls"],
+    sizes: Float[np.ndarray, " n_controls"],
+    noises: Float[np.ndarray, " n_controls"],
+    typical: float,
+) -> Iterator[DataWarning]:
+    """A warning where controls vary as strongly as perturbed rows, and nothing tells why."""
+    size = float(np.median(sizes))
+    if np.isfinite(noises).any() or not size > _HALF_OF_VARIANCE * typical:
+        return
+    names = ", ".join(data.row_names[row] for row in controls[:_NAMED])
+    more = f" and {len(controls) - _NAMED} more" if len(controls) > _NAMED else ""
+    rows = "The row" if len(sizes) == 1 else f"The {len(sizes):,} rows"
+    vary = "varies" if len(sizes) == 1 else "vary"
+    yield DataWarning(
+        "controls_vary",
+        f"{rows} without a perturbation {vary} as strongly as the perturbed ones (root mean "
+        f"squares of {size:.3g} and {typical:.3g}; {names}{more}): noise is as large as the "
+        "responses, or a drug was given there that the perturbations do not tell",
+        "Measure replicates, which tell noise from responses, or name what perturbs these rows",
+    )
 
 
 def _size(values: np.ndarray) -> float:

@@ -1,8 +1,8 @@
 """Perturbation data: conditions, time points, measurements, and splits that cannot leak.
 
 A *row* is one measured series: one perturbation, all its time points. Rows with the same
-perturbation, but for rounding, are *replicates* of one *condition*. A split moves whole conditions, or whole
-*combinations* (all doses of one set of perturbed nodes), never single rows.
+perturbation, but for rounding, are *replicates* of one *condition*. A split moves whole
+conditions, or whole *combinations* (all doses of one set of perturbed nodes), never single rows.
 """
 
 from __future__ import annotations

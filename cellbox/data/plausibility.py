@@ -42,6 +42,9 @@ def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
         ()
     """
     found = [warning for check in _CHECKS for warning in check(data)]
+    if not any(warning.kind == "not_log_ratios" for warning in found):
+        # What 0 means is known: no change.
+        found += [warning for check in _CHECKS_OF_RATIOS for warning in check(data)]
     return (*data.reading_warnings, *found)
 
 
@@ -75,11 +78,11 @@ def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] |
     """What values that are never negative look like, and how they become log ratios."""
     if lowest < 0:
         return None
-    if 60 <= middle <= 160 and 1 <= lowest and highest < 2_000 and lowest < middle / 1.1:
+    if 60 <= middle <= 160 and lowest >= 1 and highest < 2_000 and lowest < middle / 1.1:
         return "percent of control", f"--transform log2-percent, or {_BY_CONTROL}"
     if 0.6 <= middle <= 1.6 and lowest > 0.01 and highest < 50 and highest > 1.05 > 0.95 > lowest:
         return "fold changes around 1", "--transform log2, since 1 is no change"
-    if 3 <= lowest and highest <= 25:
+    if lowest >= 3 and highest <= 25:
         by_control = _BY_CONTROL.replace("log2-ratio", "difference")
         return "logarithms of intensities", by_control
     if highest > 20 or (middle > 3 and highest > 5):
@@ -104,7 +107,7 @@ def _doses(data: Dataset) -> Iterator[DataWarning]:
         return
     size = np.abs(doses)
     negative = float((doses < 0).mean())
-    if negative >= 0.9 and 3 <= np.median(size) and size.max() <= 15:
+    if negative >= 0.9 and np.median(size) >= 3 and size.max() <= 15:
         yield DataWarning(
             "doses_are_logarithms",
             f"Doses look like logarithms of a concentration: {100 * negative:.0f} % of "
@@ -200,7 +203,7 @@ def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
     cells = "1 value lies" if len(places) == 1 else f"{len(places):,} values lie"
     yield DataWarning(
         "wild_values",
-        f"{cells} far outside their node's spread: {'; '.join(named)}{more}",
+        f"{cells} far outside what their nodes show: {'; '.join(named)}{more}",
         "Correct them, or leave the cells empty: one such value can spoil a whole network",
     )
 
@@ -211,20 +214,28 @@ def _range(values: np.ndarray, wild: np.ndarray) -> str:
 
 
 def _constant_nodes(data: Dataset) -> Iterator[DataWarning]:
-    measured = measured_values(data)
-    typical = _typical(measured)
-    constant = []
-    for node in np.flatnonzero(~data.activity_nodes):
-        values = measured[:, :, node]
-        values = values[np.isfinite(values)]
-        if len(values) > 2 and np.ptp(values) <= 1e-9 * max(typical, float(np.abs(values).max())):
-            constant.append(f"{data.nodes[node]} (always {values[0]:g})")
+    constant = [
+        f"{data.nodes[node]} (always {value:g})"
+        for node, value in _constants(measured_values(data)).items()
+    ]
     if constant:
         yield DataWarning(
             "constant_nodes",
             f"{_count(constant, 'node never changes', 'nodes never change')}: {_listed(constant)}",
             "Leave such nodes out, or check how they were measured: nothing can be learned of them",
         )
+
+
+def _constants(measured: Float[np.ndarray, "n_rows n_times n_nodes"]) -> dict[int, float]:
+    """The nodes whose values are all the same, and what they are."""
+    typical = _typical(measured)
+    found = {}
+    for node in range(measured.shape[2]):
+        values = measured[:, :, node]
+        values = values[np.isfinite(values)]
+        if len(values) > 2 and np.ptp(values) <= 1e-9 * max(typical, float(np.abs(values).max())):
+            found[node] = float(values[0])
+    return found
 
 
 def _noise(data: Dataset) -> Iterator[DataWarning]:
@@ -263,6 +274,8 @@ def replicate_noise(
 
 def _controls(data: Dataset) -> Iterator[DataWarning]:
     measured = measured_values(data)
+    # A node that never changes is told by itself, and is no response.
+    measured[:, :, list(_constants(measured))] = np.nan
     yield from control_warnings(data, measured, replicate_noise(data, measured))
 
 
@@ -279,8 +292,7 @@ _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _not_log_ratios,
     _doses,
     _times,
-    _controls,
     _wild_cells,
     _constant_nodes,
-    _noise,
 )
+_CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (_controls, _noise)

@@ -18,7 +18,6 @@ from cellbox.storage.csv_tables import LARGEST, find_columns, note_width, number
 from cellbox.storage.delimited import Chunk, Cleaner, Delimited, Row, open_delimited, with_point
 from cellbox.storage.problems import Problems
 
-
 _ENDLESS_WORDS = {
     *("inf", "+inf", "infinity", "\N{INFINITY}", "ss", "steady", "steady state", "steady-state"),
     *("steady_state", "steadystate", "equilibrium"),

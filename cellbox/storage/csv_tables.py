@@ -11,11 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from cellbox.storage.delimited import USE_COMMAS, Row, looks_space_separated, read_rows
-from cellbox.storage.problems import SHOWN_OF_A_KIND, Problems, nearest
+from cellbox.storage.problems import Problems, nearest
 
 logger = logging.getLogger("cellbox")
 
@@ -90,9 +87,7 @@ def find_columns(
     if missing:
         _note_missing_columns(where, row, missing, wanted, problems)
         return None
-    repeated = [
-        column for column in (*required, *optional) if Counter(header)[column] > 1
-    ]
+    repeated = [column for column in (*required, *optional) if Counter(header)[column] > 1]
     if repeated:
         found = f"expected each column once, found {', '.join(repeated)} more than once"
         problems.add(where, found, "Keep one of them")

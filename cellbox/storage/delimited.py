@@ -25,8 +25,12 @@ _SNIFFED_LINES = 20
 _CHUNK = 50_000
 _DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
 # Cells of a file between its delimiters, as bytes: numbers with a comma, and with a point.
-_COMMA_CELL = re.compile(rb"(?:^|[;\t|])[ \"]*[+\-]?\d*,\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M)
-_POINT_CELL = re.compile(rb"(?:^|[;\t|])[ \"]*[+\-]?\d*\.\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M)
+_COMMA_CELL = re.compile(
+    rb"(?:^|[;\t|])[ \"]*[+\-]?\d*,\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M
+)
+_POINT_CELL = re.compile(
+    rb"(?:^|[;\t|])[ \"]*[+\-]?\d*\.\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M
+)
 _SAID_NAMES = 5
 
 

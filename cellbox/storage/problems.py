@@ -102,13 +102,14 @@ def same_name(name: str) -> str:
 def nearest(name: str, names: Iterable[str]) -> str:
     """The up to three names like `name`, in words; empty if none is alike."""
     names = tuple(names)
-    alike = [other for other in names if same_name(other) == same_name(name)][:3]
+    key = same_name(name)
+    alike = [other for other in names if same_name(other) == key][:3]
     if alike:
         return " or ".join(map(repr, alike))
     if len(names) > _MOST_COMPARED:
         # The search is long among many names; those that begin alike are the likely ones.
-        key = name.casefold()[:3]
-        names = tuple(other for other in names if other.casefold()[:3] == key)[:_MOST_COMPARED]
+        start = name.casefold()[:3]
+        names = tuple(other for other in names if other.casefold()[:3] == start)[:_MOST_COMPARED]
     folded = {other.casefold(): other for other in names}
     return " or ".join(repr(folded[key]) for key in get_close_matches(name.casefold(), folded))
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cellbox.data.units import Units
 from search.spec.space import Space
 
 
@@ -15,6 +16,13 @@ class _Table(BaseModel):
     """A table of the spec: unknown keys are mistakes, values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DosesTable(_Table):
+    """How doses become u: `cellbox.Units.dose_transform` and its EC50, one or one for each node."""
+
+    transform: Literal["scale", "log", "hill", "log10-hill"]
+    ec50: float | dict[str, float]
 
 
 class DataTable(_Table):
@@ -26,6 +34,7 @@ class DataTable(_Table):
     conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
     design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
+    transform, control, time_unit, doses: what their numbers mean; see `cellbox.Units`.
     """
 
     system: str | None = None
@@ -44,6 +53,17 @@ class DataTable(_Table):
     validation: float = Field(default=0.2, gt=0, lt=1)
     structural_zeros: bool = False
     time: float | None = Field(default=None, gt=0)
+    transform: Literal["log2-ratio", "difference", "log2", "log2-percent"] | None = None
+    control: tuple[str, ...] = ()
+    time_unit: str | None = None
+    doses: DosesTable | None = None
+
+    @field_validator("control", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return (given,)
+        return tuple(given) if isinstance(given, list) else given
 
     @field_validator("network", "folder")
     @classmethod
@@ -67,14 +87,28 @@ class DataTable(_Table):
             raise ValueError(f"{', '.join(sorted(misplaced))} cannot be chosen for {kind}")
         if self.amplitude is not None and self.network is None:
             raise ValueError("amplitude goes with network only: a system has its own")
+        self.units()
         return self
+
+    def units(self) -> Units:
+        """What the numbers of files mean. Raises InputError for what does not go together."""
+        return Units(
+            transform=self.transform,
+            control=self.control,
+            time_unit=self.time_unit,
+            dose_transform=None if self.doses is None else self.doses.transform,
+            ec50=None if self.doses is None else self.doses.ec50,
+        )
 
 
 _OF_SIMULATIONS = {
     "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
     "design",
 }  # fmt: skip
-_OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
+_OF_FILES = {
+    "split_by", "test", "validation", "structural_zeros", "time", "transform", "control",
+    "time_unit", "doses",
+}  # fmt: skip
 
 
 class PricesTable(_Table):

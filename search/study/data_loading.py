@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
 from cellbox.errors import InputError, Problem
@@ -122,6 +123,7 @@ def _simulated(spec: Spec) -> StudyData:
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
+    evaluation = _held_out(spec, source)
     return StudyData(
         perturbations=np.concatenate(blocks),
         measurements=np.concatenate(measured),
@@ -129,10 +131,11 @@ def _simulated(spec: Spec) -> StudyData:
         times=times,
         pool_rows=pool_rows,
         pool_times=pool_times,
-        evaluation=_held_out(spec, source),
+        evaluation=evaluation,
         split=_parts(source.held_out, source.held_out),
         own=source.own,
         rounding_sensitive=np.concatenate(sensitive),
+        warnings=data_warnings(evaluation),
     )
 
 
@@ -179,7 +182,10 @@ def _time_grid(
 def _from_files(spec: Spec) -> StudyData:
     assert spec.data.folder is not None
     data = read_data(
-        spec.data.folder, structural_zeros=spec.data.structural_zeros, time=spec.data.time
+        spec.data.folder,
+        structural_zeros=spec.data.structural_zeros,
+        time=spec.data.time,
+        units=spec.data.units(),
     )
     split = data.split or split_rows(
         data,
@@ -218,6 +224,7 @@ def _from_files(spec: Spec) -> StudyData:
         split=_parts(len(split.validation), len(split.test)),
         own=own,
         rounding_sensitive=training.rounding_sensitive,
+        warnings=data_warnings(data),
     )
 
 

@@ -1,8 +1,8 @@
 """Names of genes that a spreadsheet has made dates or numbers of.
 
 Ziemann, Eren, El-Osta: Gene name errors are widespread in the scientific literature, Genome Biology
-17:177 (2016). Excel reads SEPT2 as a date and shows 2-Sep, keeps its serial number where the cell is
-formatted as a number, and reads the RIKEN clone 2310009E13 as 2.31E+19.
+17:177 (2016). Excel reads SEPT2 as a date and shows 2-Sep, keeps its serial number where the cell
+is formatted as a number, and reads the RIKEN clone 2310009E13 as 2.31E+19.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ISO = re.compile(r"\d{4}-(\d{2})-(\d{2})(?:[ T]00:00(?::00)?)?")
 _SERIAL = re.compile(r"\d{5}(?:\.0)?")
 _SCIENTIFIC = re.compile(r"(\d)(?:\.(\d+))?E\+?(\d{1,2})", re.IGNORECASE)
 # Of 1990 to 2050; Excel counts days from the end of 1899.
-_SERIALS, _DAY_ZERO = range(32_874, 55_153), date(1899, 12, 30)
+_SERIALS, _DAY_ZERO = range(32_874, 54_789), date(1899, 12, 30)
 
 
 def likely_genes(name: str) -> tuple[str, ...]:

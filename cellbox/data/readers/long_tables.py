@@ -29,6 +29,7 @@ class LongTable:
     """Measured values. series, nodes: in the order of the file, with the place of the first one.
 
     times: ascending, > 0. The value of entry k is of series `of_series[k]`, and so on.
+    at_zero: series, nodes and values of the entries at time 0.
     """
 
     series: dict[Series, str]
@@ -38,6 +39,7 @@ class LongTable:
     of_time: Int[np.ndarray, " n_values"]
     of_node: Int[np.ndarray, " n_values"]
     values: Float[np.ndarray, " n_values"]
+    at_zero: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @cached_property
     def rows_of_condition(self) -> dict[str, list[int]]:
@@ -62,6 +64,13 @@ class LongTable:
         array[row[on_grid], slot[on_grid], column[on_grid]] = self.values[on_grid]
         return array
 
+    def zero_array(self, nodes: Sequence[str]) -> Float[np.ndarray, "n_rows n_nodes"]:
+        """The values at time 0 of all series; NaN where there is none."""
+        array = np.full((len(self.series), len(nodes)), np.nan)
+        of_series, of_node, values = self.at_zero
+        array[of_series, _places(tuple(self.nodes), nodes)[of_node]] = values
+        return array
+
 
 def _places(items: Sequence, among: Sequence) -> Int[np.ndarray, " n_items"]:
     """Where each item stands among others; -1 where it is none of them."""
@@ -70,14 +79,17 @@ def _places(items: Sequence, among: Sequence) -> Int[np.ndarray, " n_items"]:
 
 
 _EMPTY = np.empty(0, int)
-_NO_TABLE = LongTable({}, {}, np.empty(0), _EMPTY, _EMPTY, _EMPTY, np.empty(0))
+_NO_TABLE = LongTable(
+    {}, {}, np.empty(0), _EMPTY, _EMPTY, _EMPTY, np.empty(0), (_EMPTY, _EMPTY, np.empty(0))
+)
 
 
 def read_long_table(
-    path: Path, problems: Problems, *, like: LongTable | None = None
+    path: Path, problems: Problems, *, like: LongTable | None = None, relative: bool = True
 ) -> LongTable:
     """All values of measurements.csv or noise_free.csv; its names even where values are bad.
 
+    relative: whether values are log ratios to time 0, and thus 0 there.
     like: a table with whose times this one's are the same where they differ by rounding alone.
     """
     columns = read_columns(
@@ -94,7 +106,7 @@ def read_long_table(
     series, of_series = _series(named)
     of_node, nodes = _in_order(named, "node")
     given = named.values["time"]
-    sound = named.sound & _times_are_sound(named, problems)
+    sound = named.sound & _times_are_sound(named, relative, problems)
     known = np.empty(0) if like is None else like.times
     time = merged(np.concatenate([known, np.where(sound, given, 1.0)]))[len(known) :]
     # A table that is to have the times of another may differ from it by rounding.
@@ -106,9 +118,10 @@ def read_long_table(
         found = "expected measurements, found none after time 0"
         problems.add(str(path), found, "Give at least one measured value")
     times, of_time = np.unique(time[kept], return_inverse=True)
-    return LongTable(
-        series, nodes, times, of_series[kept], of_time.reshape(-1), of_node[kept], values
-    )
+    start = sound & (given == 0)
+    at_zero = (of_series[start], of_node[start], named.values["value"][start])
+    places = (of_series[kept], of_time.reshape(-1), of_node[kept])
+    return LongTable(series, nodes, times, *places, values, at_zero)
 
 
 def _snapped(
@@ -144,7 +157,7 @@ def _named(
 
 
 def _series(columns: Columns) -> tuple[dict[Series, str], Int[np.ndarray, " n_rows"]]:
-    """The series in the order of the file, each with its place, and which of them each row is of."""
+    """The series in the order of the file, each with its place, and which of them rows are of."""
     condition, replicate = columns.names["condition"], columns.names["replicate"]
     key = condition.codes.astype(np.int64) * len(replicate.names or "1") + replicate.codes
     first, of_row = _first_rows(key)
@@ -167,11 +180,13 @@ def _first_rows(keys: Int[np.ndarray, " n_rows"]) -> tuple[list[int], Int[np.nda
     return np.sort(first).tolist(), rank[of_row.reshape(-1)]
 
 
-def _times_are_sound(columns: Columns, problems: Problems) -> Bool[np.ndarray, " n_rows"]:
+def _times_are_sound(
+    columns: Columns, relative: bool, problems: Problems
+) -> Bool[np.ndarray, " n_rows"]:
     """Which times are positive, or are 0 with the response that is 0 there by definition."""
     time, value = columns.values["time"], columns.values["value"]
     negative = columns.sound & (time < 0)
-    moved = columns.sound & (time == 0) & (value != 0) & ~np.isnan(value)
+    moved = relative & columns.sound & (time == 0) & (value != 0) & ~np.isnan(value)
 
     def before(row: int) -> Problem:
         found = f"expected a time from 0 on, found {time[row]:g}"
@@ -202,8 +217,9 @@ def _note_repeated(
     n_nodes = int(of_node.max(initial=0)) + 1
     key = (of_series[rows] * len(distinct) + of_time.reshape(-1)) * n_nodes + of_node[rows]
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    first_of = dict(zip(rows.tolist(), rows[first[inverse.reshape(-1)]].tolist(), strict=True))         if len(first) < len(rows) else {}
-    repeated = [row for row, earlier in first_of.items() if row != earlier]
+    first_of = rows[first[inverse.reshape(-1)]]
+    again = rows != first_of
+    earlier = dict(zip(rows[again].tolist(), first_of[again].tolist(), strict=True))
 
     def describe(row: int) -> Problem:
         condition, replicate = series[of_series[row]]
@@ -212,11 +228,11 @@ def _note_repeated(
             columns.where(row),
             f"expected one value for each condition, time and node, found condition {condition!r}"
             f"{named}, time {time[row]:g}, node {columns.names['node'][row]!r} again "
-            f"({columns.where(first_of[row])})",
+            f"({columns.where(earlier[row])})",
             "Tell repeated measurements apart in a column named replicate, or remove one",
         )
 
-    problems.add_all(repeated, describe, kind="repeated value")
+    problems.add_all(list(earlier), describe, kind="repeated value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,20 +258,16 @@ class DoseTable:
         return u
 
 
-def read_dose_table(
-    path: Path, problems: Problems, *, conditions: Sequence[str] = ()
-) -> DoseTable:
+def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str] = ()) -> DoseTable:
     """The doses of perturbations.csv. A dose of 0 is none, and names no node.
 
     conditions: those that were measured, if it is known: others are problems.
     """
-    columns = read_columns(
-        path, problems, names=("condition", "node"), values={"value": True}
-    )
+    columns = read_columns(path, problems, names=("condition", "node"), values={"value": True})
     if columns is None:
         return DoseTable({}, {}, {})
     columns = columns.chosen(_named(columns, ("condition",), problems))
-    of_condition, listed = _in_order(columns, "condition")
+    _, listed = _in_order(columns, "condition")
     strangers = [name for name in listed if name not in set(conditions)] if conditions else []
     for name in strangers:
         note_unknown(name, conditions, listed[name], "condition", problems)

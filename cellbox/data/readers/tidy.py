@@ -22,8 +22,9 @@ import numpy as np
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
-from cellbox.data.readers.excel_names import could_be, excel_warnings
+from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
+from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 
@@ -33,7 +34,10 @@ _NAMED = 10
 
 
 def read_tidy(
-    measurements: str | PathLike[str], perturbations: str | PathLike[str] | None = None
+    measurements: str | PathLike[str],
+    perturbations: str | PathLike[str] | None = None,
+    *,
+    units: Units = MODEL_UNITS,
 ) -> Dataset:
     """Read a tidy folder, or a measurement table and a perturbation table from anywhere.
 
@@ -44,10 +48,14 @@ def read_tidy(
         al. 2021: positive pushes a node down). Each measured condition has to be listed; one
         with an empty node, or with doses of 0 alone, is an unperturbed control.
 
+    units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
+
     Each condition and replicate becomes a row of the dataset, named by its condition, and its
     replicate where there are several. Rows and nodes are in the order in which the measurements
     name them first, then the perturbations that are not 0; times ascend, and those that differ by
-    rounding alone (relative 1e-6) are one. What is not listed is NaN. Time 0 holds no information, since x(0) = 0: its zeros are left out, other values there are refused.
+    rounding alone (relative 1e-6) are one. What is not listed is NaN. Time 0 holds no information,
+    since x(0) = 0: its zeros are left out, other values there are refused, unless a transform of
+    `units` makes log ratios first.
 
     Raises InputError with every problem of all files.
 
@@ -63,7 +71,7 @@ def read_tidy(
         [[[0.1, -0.2], [0.3, nan]]]
     """
     if perturbations is not None:
-        return _read(Path(measurements), Path(perturbations), extras=None)
+        return _read(Path(measurements), Path(perturbations), None, units)
     folder = Path(measurements)
     if not folder.is_dir():
         raise refuse(
@@ -71,13 +79,15 @@ def read_tidy(
             f"expected a folder, found {'a file' if folder.exists() else 'nothing of that name'}",
             "Give a folder with measurements.csv and perturbations.csv, or both files",
         )
-    return _read(folder / "measurements.csv", folder / "perturbations.csv", extras=folder)
+    return _read(folder / "measurements.csv", folder / "perturbations.csv", folder, units)
 
 
-def _read(measurement_path: Path, perturbation_path: Path, extras: Path | None) -> Dataset:
+def _read(
+    measurement_path: Path, perturbation_path: Path, extras: Path | None, units: Units
+) -> Dataset:
     """The dataset of the two tables, with what the folder `extras` adds to them."""
     problems = Problems()
-    table = read_long_table(measurement_path, problems)
+    table = read_long_table(measurement_path, problems, relative=units.transform is None)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbation_path, problems, conditions=tuple(rows_of))
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
@@ -105,7 +115,7 @@ def _read(measurement_path: Path, perturbation_path: Path, extras: Path | None) 
         what = "node %s is" if len(unmeasured) == 1 else "nodes %s are"
         said = f"%s: {what} perturbed and never measured"
         logger.warning(said, perturbation_path, listed + more)
-    return Dataset(
+    data = Dataset(
         nodes=nodes,
         times=table.times,
         perturbations=u,
@@ -120,6 +130,7 @@ def _read(measurement_path: Path, perturbation_path: Path, extras: Path | None) 
         name=measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
     )
+    return in_model_units(data, units, table.zero_array(nodes))
 
 
 def _note_unlisted(
@@ -149,6 +160,7 @@ def _note_spreadsheet_names(
             if name in others:
                 continue
             genes = [other for other in strangers if could_be(other, name)]
+            genes = [gene for gene in genes if gene in likely_genes(name)] or genes
             if genes:
                 found = f"expected the name of a node, found {name!r}, of which a spreadsheet made"
                 found += f" a date or a number; the other file has {' and '.join(map(repr, genes))}"

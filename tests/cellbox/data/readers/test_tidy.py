@@ -152,7 +152,7 @@ def test_a_spreadsheets_dates_in_both_files_are_warned_about_with_the_likely_gen
 
 
 def test_many_names_that_are_not_known_are_counted_with_a_few_suggestions(folder):
-    n = 3_000
+    n = 1_000
     measured = M + "".join(f"cell_{k:05},4,g1,1\n" for k in range(n))
     message = refusal(folder(measured, P + "".join(f"cell-{k:05},g1,1\n" for k in range(n))))
     assert "'cell-00000'. Did you mean 'cell_00000'" in message

@@ -17,6 +17,7 @@ from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.flaws import Flaws
     from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.data.simulation import simulate, simulate_system
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cellbox.identifiability.recovery_bound import recovery_bounds
     from cellbox.models.ensemble import Ensemble, load_ensemble
     from cellbox.models.model import FittedModel, load_model
+    from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.random_networks import random_network
@@ -50,6 +52,8 @@ _HOMES = {
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),
     "cellbox.models.model": ("FittedModel", "load_model"),
+    "cellbox.networks.amplitudes": ("with_amplitudes",),
+    "cellbox.data.flaws": ("Flaws",),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.random_networks": ("random_network",),

@@ -9,7 +9,13 @@ from cellbox.errors import InputError, Problem
 from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.data_units import add_units, given_units, units_of
-from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
+from search.cli.experiment import (
+    add_experiment,
+    add_networks,
+    add_random_networks,
+    add_realism,
+    simulated,
+)
 from search.cli.output import Output, say_warnings, warnings_as_json
 from search.cli.text_tables import shown, shown_list, text_pairs
 
@@ -28,6 +34,7 @@ def _add_simulate(parser: ArgumentParser) -> None:
     add_networks(which)
     add_random_networks(parser.add_argument_group("random networks"))
     add_experiment(parser.add_argument_group("the experiment"))
+    add_realism(parser.add_argument_group("as in real experiments"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier simulation in that folder"
@@ -216,7 +223,8 @@ SIMULATE = Command(
     epilog="examples:\n"
     "  cellbox simulate LI --out my_experiment\n"
     "  cellbox simulate --network my_edges.csv --conditions 40 --noise 0.05 --out my_experiment\n"
-    "  cellbox simulate --random 12 --motif bifurcating --seed 3 --out my_experiment",
+    "  cellbox simulate --random 12 --motif bifurcating --seed 3 --out my_experiment\n"
+    "  cellbox simulate GSD --amplitude-spread 0.5 --at 1,2,5,20 --missing 0.1 --out my_experiment",
 )
 LINT = Command(
     "lint",

@@ -30,6 +30,8 @@ class DataTable(_Table):
 
     system: one of the ten, simulated at its own budget, or with parts of it changed below.
     network: an edge list file to simulate instead; amplitude is the α of all its nodes.
+    amplitudes: a file with the α of each node to simulate, with the columns node and amplitude;
+        amplitude_spread: the standard deviation of log α, drawn from the study's seed.
     folder: measured data in any form `cellbox lint` reads.
     conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
     design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
@@ -41,6 +43,8 @@ class DataTable(_Table):
     network: str | None = None
     folder: str | None = None
     amplitude: float | None = Field(default=None, gt=0)
+    amplitudes: str | None = None
+    amplitude_spread: float = Field(default=0.0, ge=0)
     conditions: int | None = Field(default=None, ge=1)
     perturbed_nodes: int | None = Field(default=None, ge=1)
     time_points: int | None = Field(default=None, ge=1)
@@ -65,7 +69,7 @@ class DataTable(_Table):
             return (given,)
         return tuple(given) if isinstance(given, list) else given
 
-    @field_validator("network", "folder")
+    @field_validator("network", "folder", "amplitudes")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         # A study can then be continued, and its trials re-run, from any working directory.
@@ -103,7 +107,7 @@ class DataTable(_Table):
 
 _OF_SIMULATIONS = {
     "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
-    "design",
+    "amplitudes", "amplitude_spread", "design",
 }  # fmt: skip
 _OF_FILES = {
     "split_by", "test", "validation", "structural_zeros", "time", "transform", "control",

@@ -15,11 +15,12 @@ from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
 from cellbox.errors import InputError, Problem
+from cellbox.networks.amplitudes import with_amplitudes
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
-from search.spec.tables import DataTable, Spec
+from search.spec.tables import Spec
 from search.study.budget import Budget
 from search.study.data import StudyData
 
@@ -64,7 +65,8 @@ class _Source:
     name: str
 
 
-def _source(data: DataTable) -> _Source:
+def _source(spec: Spec) -> _Source:
+    data = spec.data
     if data.system is not None:
         known = system(data.system)
         network, name = known.network, known.name
@@ -76,6 +78,9 @@ def _source(data: DataTable) -> _Source:
         name = "network"
         own = (max(20, 2 * len(network.nodes)), 2, 5)
         horizon, noise, held_out = 20.0, 0.01, 5
+    network = with_amplitudes(
+        network, file=data.amplitudes, spread=data.amplitude_spread, seed=spec.seed
+    )
     return _Source(
         network=network,
         own=Budget(
@@ -92,7 +97,7 @@ def _source(data: DataTable) -> _Source:
 
 
 def _simulated(spec: Spec) -> StudyData:
-    source = _source(spec.data)
+    source = _source(spec)
     axes = spec.space.budget
     assert source.own.perturbed_nodes is not None
     n_conditions = max(_levels(axes.conditions, source.own.conditions))

@@ -211,7 +211,7 @@ class _Reading:
         values = _fast_numbers(cells)
         doubtful = ~(np.abs(values) <= LARGEST)
         usable = np.ones(len(cells), bool)
-        for place in np.flatnonzero(doubtful):
+        for place in np.flatnonzero(doubtful).tolist():
             cell = self._cleaner(cells[place])
             if name in self._endless and cell.casefold() in _ENDLESS_WORDS:
                 self._endless_rows[name].append((numbers[place], cell))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cellbox.data.units import Units
+from cellbox.errors import InputError
 from search.spec.space import Space
 
 
@@ -91,7 +92,13 @@ class DataTable(_Table):
             raise ValueError(f"{', '.join(sorted(misplaced))} cannot be chosen for {kind}")
         if self.amplitude is not None and self.network is None:
             raise ValueError("amplitude goes with network only: a system has its own")
-        self.units()
+        try:
+            self.units()
+        except InputError as error:
+            # As pydantic takes it, which adds what to do.
+            raise ValueError(
+                "; ".join(f"{one.where}: {one.found}" for one in error.problems)
+            ) from None
         return self
 
     def units(self) -> Units:

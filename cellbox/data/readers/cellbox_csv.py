@@ -121,7 +121,7 @@ def _read_tables(
         logger.info("%s: left out the header %r", node_path, names[0])
         names = names[1:]
         texts = [matrix_text(path, problems, names) for path in (pert_path, expr_path)]
-    pert_text, expr_text = _without_number_headers(*texts, len(names))
+    pert_text, expr_text = _without_number_headers(texts[0], texts[1], len(names))
     pert = read_matrix(pert_text, problems, columns=names, may_be_missing=False)
     expr = read_matrix(expr_text, problems, columns=names, may_be_missing=True)
     if names and pert.size and expr.size:

@@ -24,7 +24,7 @@ BAD_DATA = {
     ),
     "nan dose": (
         *(tidy_folder, {"perturbations": "condition,node,value\nc0,g1,nan\n"}),
-        ["perturbations.csv, row 2", "'nan'", "Give a number"],
+        ["perturbations.csv, row 2", "NaN", "Give a number"],
     ),
     "duplicate": (matrix_folder, {"nodes": "g1\ng1\n"}, ["node_Index.csv, row 2", "'g1' again"]),
     "words": (

@@ -23,8 +23,9 @@ _NAMED = 6
 # Of decay times: by the first everything rests, unless it oscillates; longer courses are rare.
 _RESTING_TIME, _LONG_TIME, _LONG_STEADY_TIME = 20.0, 50.0, 200.0
 _SHORT_TIME = 0.05
-# A cell is wild where it is so many times farther from its node's median than nine in ten others.
-_WILD = 8.0
+# A cell is wild where it is so many times farther from its node's median than nine in ten others
+# are, than those of the most mobile nodes are, and than perturbed nodes move.
+_WILD = 3.5
 # The share of cells that are looked for as single mistakes; more of them are no mistakes.
 _MOST_WILD = 0.1
 
@@ -185,9 +186,12 @@ def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
         values = flat[known[:, node], node]
         middle[node] = np.median(values)
         spread[node] = np.quantile(np.abs(values - middle[node]), 0.9)
-    # A node that seldom responds is not wild where it does.
-    floor = 0.5 * float(np.median(spread[judged]))
-    scale = np.maximum(np.maximum(spread, floor), 1e-12)
+    # A node that seldom responds is not wild where it does: it may move as far as the most mobile
+    # nodes do, or those that are perturbed themselves.
+    direct = np.broadcast_to((data.perturbations != 0)[:, None, :], measured.shape)
+    moved = np.abs(measured - middle)[direct & np.isfinite(measured) & judged]
+    farthest = max(np.quantile(spread[judged], 0.95), np.median(moved) if len(moved) else 0.0)
+    scale = np.maximum(np.maximum(spread, float(farthest)), 1e-12)
     distance = np.abs(measured - middle) / scale
     wild = np.isfinite(measured) & judged & (distance > _WILD)
     if not wild.any() or wild.sum() > _MOST_WILD * known.sum():

@@ -260,13 +260,17 @@ def _read_budget(table: CheckedTable) -> Budget:
 
 def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     """A study's record as its file holds it."""
-    return {
+    content = {
         **vars(record),
         "nodes": list(record.nodes),
         "objectives": list(record.objectives),
         "own_budget": record.own_budget.as_dict(),
         "warnings": [asdict(warning) for warning in record.warnings],
     }
+    if not record.warnings:
+        # As earlier versions wrote it, so that they still read it.
+        del content["warnings"]
+    return content
 
 
 def read_study(file: Path) -> StudyRecord:

@@ -141,6 +141,25 @@ def test_a_wild_value_is_named():
     assert "g4 in c3 at time 5 is 99" in said
 
 
+def test_genes_that_few_knock_outs_move_are_not_wild():
+    """Nearly all values rest, but the gene that is knocked out and one or two that it regulates."""
+    n_nodes = 40
+    random = np.random.default_rng(0)
+    values = random.normal(0, 0.05, (n_nodes, n_nodes))
+    np.fill_diagonal(values, -5.0)
+    for row in range(0, n_nodes, 2):
+        values[row, (row + 7) % n_nodes] = 3.0 * random.choice([-1, 1])
+    data = Dataset(
+        nodes=tuple(f"g{k}" for k in range(n_nodes)),
+        times=np.array([10.0]),
+        perturbations=np.eye(n_nodes),
+        measurements=values[:, None, :],
+        row_names=tuple(f"c{k}" for k in range(n_nodes)),
+        activity_nodes=np.zeros(n_nodes, bool),
+    )
+    assert kinds(data) == []
+
+
 def test_wild_values_are_named_among_missing_ones_and_however_many():
     data = course()
     wild = data.measurements.copy()

@@ -268,7 +268,8 @@ def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str]
         return DoseTable({}, {}, {})
     columns = columns.chosen(_named(columns, ("condition",), problems))
     _, listed = _in_order(columns, "condition")
-    strangers = [name for name in listed if name not in set(conditions)] if conditions else []
+    known = set(conditions)
+    strangers = [name for name in listed if name not in known] if conditions else []
     for name in strangers:
         note_unknown(name, conditions, listed[name], "condition", problems)
     node, value = columns.names["node"], columns.values["value"]

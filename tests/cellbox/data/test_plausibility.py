@@ -54,7 +54,8 @@ def test_rows_without_perturbation_that_respond_are_counted_and_named():
     strong = data.measurements + 0.5
     said = only(replace(data, perturbations=u, measurements=strong))
     assert "of 24 rows have no perturbation" in said
-    assert "c1 (" in said
+    assert "root mean squares" in said
+    assert "c2 (" in said
     assert "target is no node" in said
 
 

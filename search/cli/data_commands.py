@@ -235,6 +235,11 @@ LINT = Command(
     "row; or, where there is none, what the data hold. Two forms are known:\n"
     "  measurements.csv (condition, time, node, value, maybe replicate) with\n"
     "  perturbations.csv (condition, node, value); positive pushes a node down;\n"
-    "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.",
-    epilog="example:\n  cellbox lint my_experiment",
+    "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.\n"
+    "Values are log ratios, doses near 1, times in decay times: where the numbers look\n"
+    "otherwise (percent, nM, minutes), lint says so, and the flags below make them so.",
+    epilog="examples:\n"
+    "  cellbox lint my_experiment\n"
+    "  cellbox lint my_experiment --transform log2-ratio --control DMSO --time-unit 30min\n"
+    "  cellbox lint my_experiment --dose-transform hill --ec50 AKT=100 --ec50 MEK=20",
 )

@@ -17,17 +17,21 @@ from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.flaws import Flaws
+    from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import read_cellbox_csv, read_data, read_tidy, write_tidy
     from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.data.units import Units
     from cellbox.equation.solver_settings import SolverSettings
     from cellbox.equation.step_replay_adjoint import StepReplay
-    from cellbox.errors import InputError, Problem
+    from cellbox.errors import DataWarning, InputError, Problem
     from cellbox.evaluation.report import evaluate
     from cellbox.identifiability.check import check_design, check_plan
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.identifiability.recovery_bound import recovery_bounds
     from cellbox.models.ensemble import Ensemble, load_ensemble
     from cellbox.models.model import FittedModel, load_model
+    from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.random_networks import random_network
@@ -41,11 +45,15 @@ _HOMES = {
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.ensemble": ("Ensemble", "load_ensemble"),
     "cellbox.training.fit_ensemble": ("fit_ensemble",),
-    "cellbox.errors": ("InputError", "Problem"),
+    "cellbox.errors": ("DataWarning", "InputError", "Problem"),
+    "cellbox.data.plausibility": ("data_warnings",),
+    "cellbox.data.units": ("Units",),
     "cellbox.evaluation.report": ("evaluate",),
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),
     "cellbox.models.model": ("FittedModel", "load_model"),
+    "cellbox.networks.amplitudes": ("with_amplitudes",),
+    "cellbox.data.flaws": ("Flaws",),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.random_networks": ("random_network",),

@@ -28,6 +28,30 @@ class Problem:
         return f"{self.where}: {self.found}. {self.fix}."
 
 
+@dataclass(frozen=True)
+class DataWarning:
+    """Something that data can hardly mean as a model would take it.
+
+    Unlike a problem it stops nothing, but is told with everything that is made of the data.
+
+    kind: a short name of it, the same in every version ("doses_saturate").
+    found: what the data have, with counts and names.
+    fix: what the user can do about it.
+
+    Example:
+        >>> import cellbox
+        >>> print(cellbox.DataWarning("constant_node", "g8 never changes", "Leave it out"))
+        g8 never changes. Leave it out.
+    """
+
+    kind: str
+    found: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.found}. {self.fix}."
+
+
 class InputError(ValueError):
     """A user's input cannot be used; carries every problem found, not only the first.
 

@@ -1,8 +1,8 @@
 """Perturbation data: conditions, time points, measurements, and splits that cannot leak.
 
 A *row* is one measured series: one perturbation, all its time points. Rows with the same
-perturbation are *replicates* of one *condition*. A split moves whole conditions, or whole
-*combinations* (all doses of one set of perturbed nodes), never single rows.
+perturbation, but for rounding, are *replicates* of one *condition*. A split moves whole
+conditions, or whole *combinations* (all doses of one set of perturbed nodes), never single rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.errors import refuse
+from cellbox.data.same_numbers import groups_of_close
+from cellbox.errors import DataWarning, refuse
 from cellbox.networks.network import Network, possible_edges
 
 
@@ -44,6 +45,8 @@ class Dataset:
         `cellbox.data.rounding_sensitivity`); None where that is not known, as of measured data.
     truth: the network that made the data where it is known, else None. Reported, never used.
     split: the split that came with the data, if one did.
+    reading_warnings: what the files said that may not be meant so; see
+        `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
     Example:
         >>> import cellbox
@@ -67,6 +70,7 @@ class Dataset:
     truth: Network | None = None
     split: Split | None = None
     name: str = "data"
+    reading_warnings: tuple[DataWarning, ...] = ()
 
     @property
     def n_nodes(self) -> int:
@@ -96,8 +100,11 @@ class Dataset:
 
     @cached_property
     def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:
-        """Number of each row's condition, in order of first appearance."""
-        return _number_in_order(self.perturbations)
+        """Number of each row's condition, in order of first appearance.
+
+        Doses that differ by rounding alone (relative 1e-6) are the same.
+        """
+        return number_conditions(self.perturbations)
 
     @cached_property
     def combination_of_row(self) -> Int[np.ndarray, " n_rows"]:
@@ -130,6 +137,17 @@ def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]
     """
     judged = split.validation[data.judged[split.validation]]
     return judged if len(judged) else split.validation
+
+
+def number_conditions(
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+) -> Int[np.ndarray, " n_rows"]:
+    """Number the rows of u that are the same but for rounding alike, from 0 on."""
+    levels = np.zeros(perturbations.shape, dtype=np.int32)
+    for column in np.flatnonzero((perturbations != 0).any(axis=0)):
+        distinct, of_row = np.unique(perturbations[:, column], return_inverse=True)
+        levels[:, column] = groups_of_close(distinct)[of_row.reshape(-1)] + 1
+    return _number_in_order(levels)
 
 
 def _number_in_order(keys: np.ndarray) -> Int[np.ndarray, " n_rows"]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.flaws import NO_FLAWS, Flaws, part_of, seen_nodes, with_flaws
+from cellbox.data.hill_kinetics import hill_responses
 from cellbox.data.rounding_sensitivity import rounding_sensitive_conditions
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
@@ -14,6 +19,9 @@ from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks.known_systems import System
 from cellbox.networks.network import Network
 from cellbox.settings import check_seed
+
+#: What answers to a perturbation: Eq. 1, or genes with Hill kinetics.
+Kinetics = Literal["eq1", "hill"]
 
 
 def equal_times(n_times: int, horizon: float) -> Float[np.ndarray, " n_times"]:
@@ -32,6 +40,9 @@ def simulate(
     n_held_out: int = 5,
     n_replicates: int = 1,
     design: str = "paper",
+    times: Sequence[float] | None = None,
+    kinetics: Kinetics = "eq1",
+    flaws: Flaws = NO_FLAWS,
     seed: int = 0,
     name: str = "simulated",
 ) -> Dataset:
@@ -44,6 +55,10 @@ def simulate(
     that rounding decides are marked (see `rounding_sensitive_conditions`).
     n_replicates: measurements of every condition, each with noise of its own, in rows that
     follow one another. design: "paper" or "balanced"; see `draw_design`.
+    times: when to measure, ascending (decay times), instead of `n_times` equal steps.
+    kinetics: "eq1", or "hill" for a network that is not one of Eq. 1 (see
+    `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes; the truth is then the
+    network among the others.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve.
 
@@ -55,31 +70,61 @@ def simulate(
         (10, 2, 3)
     """
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
-    check_perturbed(n_perturbed, len(network.nodes))
     check_seed(seed)
+    seen = seen_nodes(network, flaws, seed)
+    check_perturbed(n_perturbed, len(seen))
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
-    drawn = draw_design(n_all, len(network.nodes), random, kind=design)
-    perturbations = drawn.perturbations(n_perturbed)
-    times = equal_times(n_times, horizon)
-    exact, sensitive = exact_responses(network, perturbations, times, noise=noise, name=name)
+    drawn = draw_design(n_all, len(seen), random, kind=design)
+    perturbations = np.zeros((n_all, network.n_nodes))
+    perturbations[:, seen] = drawn.perturbations(n_perturbed)
+    moments = equal_times(n_times, horizon) if times is None else _checked_times(times)
+    exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
+    exact, perturbations = exact[:, :, seen], perturbations[:, seen]
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part]
     cut = np.array([n_conditions, n_conditions + n_held_out])
     rows = np.split(np.arange(len(part)), cut * n_replicates)
-    return Dataset(
-        nodes=network.nodes,
-        times=times,
+    truth = network if len(seen) == network.n_nodes else part_of(network, seen)
+    clean = Dataset(
+        nodes=truth.nodes,
+        times=moments,
         perturbations=perturbations[part],
         measurements=exact + noise * random.standard_normal(exact.shape),
         row_names=tuple(_row_names(n_all, n_replicates)),
-        activity_nodes=np.zeros(len(network.nodes), bool),
+        activity_nodes=np.zeros(len(seen), bool),
         noise_free=exact,
-        rounding_sensitive=sensitive[part],
-        truth=network,
+        rounding_sensitive=None if sensitive is None else sensitive[part],
+        truth=truth,
         split=Split(training=rows[0], validation=rows[1], test=rows[2]),
         name=name,
     )
+    return with_flaws(clean, flaws, seed)
+
+
+def _answers(
+    network: Network,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    noise: float,
+    name: str,
+    kinetics: Kinetics,
+) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"] | None]:
+    """The exact responses, and which of them rounding decides, where that is known."""
+    if kinetics == "eq1":
+        return exact_responses(network, perturbations, times, noise=noise, name=name)
+    if kinetics != "hill":
+        raise refuse("kinetics", f"expected eq1 or hill, found {kinetics!r}", "Choose one of these")
+    return hill_responses(network, perturbations, times), None
+
+
+def _checked_times(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
+    moments = np.asarray(times, float)
+    ascending = len(moments) > 0 and (np.diff(moments, prepend=0.0) > 0).all()
+    if not (ascending and np.isfinite(moments).all()):
+        found = f"expected ascending times above 0, found {list(times)}"
+        raise refuse("times", found, "Use for example 1, 2, 5, 10, 20")
+    return moments
 
 
 def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:

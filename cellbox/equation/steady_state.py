@@ -23,13 +23,18 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from cellbox.equation.dynamics import Parameters, velocity
-from cellbox.equation.solver_settings import SolverSettings
+from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SolverSettings
 from cellbox.equation.step_replay import follow
 from cellbox.errors import refuse
 
 # A condition rests where Newton's method puts the steady state no further away (log ratio). Less
 # than most measurements err, and still in Newton's reach.
 NEAR = 1e-3
+
+# The longest step with which dopri8, the most stable of the explicit solvers, still decays.
+_LONGEST_STEP = 6.0
+# Up to here (decay times) too few steps are a matter of the solver, and not of the unit of time.
+_FAR = 100.0
 
 
 def settle(
@@ -70,7 +75,21 @@ def _jacobians(
 
 
 def check_times(settings: SolverSettings, times: Float[np.ndarray, " n_times"]) -> None:
-    """Refuse to look for the steady state of what was measured at several times."""
+    """Refuse times that the solver cannot reach, and a steady state of several times.
+
+    A node decays in unit time, and no explicit solver here is stable with steps much longer than
+    that, so that an interval of minutes or seconds would take more steps than are allowed.
+    """
+    longest = float(np.diff(times, prepend=0.0).max(initial=0.0))
+    reach = max(_LONGEST_STEP * settings.max_steps, _FAR)
+    if longest > reach and settings.solver not in IMPLICIT_SOLVERS and not settings.seeks_rest:
+        raise refuse(
+            "times of measurement",
+            f"expected times in decay times of a node, at most {reach:g} apart for the solver "
+            f"{settings.solver} with max_steps {settings.max_steps}, found {longest:g}",
+            "Say how long a decay time is if these are minutes, hours or seconds (--time-unit "
+            "30min, time_unit in a sweep), or raise max_steps",
+        )
     if settings.seeks_rest and len(times) > 1:
         raise refuse(
             "solver setting adjoint",

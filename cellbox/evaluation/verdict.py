@@ -27,6 +27,8 @@ def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[
 def verdict(report: dict[str, Any]) -> list[str]:
     """In plain sentences, whether the model of a `beside_baselines` report beats ridge.
 
+    Where another baseline is better than ridge, it is named, and the model compared with it.
+
     The second sentence is about all nodes, where activity nodes were left out of the first.
     """
     sentences = [_sentence(report, "CellBox predicts held-out conditions")]
@@ -48,10 +50,29 @@ def _sentence(report: dict[str, Any], subject: str) -> str:
             f"{subject} worse than ridge: its equations could not be solved for all of them "
             f"(MAE of ridge {of_ridge:.4g})."
         )
+    best = best_baseline(report)
+    if best is not None and best[0] != "ridge" and best[1] <= error < of_ridge:
+        # Better than ridge it is, and that would mislead.
+        return (
+            f"{subject} no better than {best[0]}, the best of the simpler predictions: MAE "
+            f"{error:.4g} against {best[1]:.4g} (ridge {of_ridge:.4g})."
+        )
     numbers = f"MAE {error:.4g} against {of_ridge:.4g}"
+    if best is not None and best[0] != "ridge":
+        numbers += f"; the best of the simpler predictions is {best[0]} with {best[1]:.4g}"
     if error == of_ridge:
         return f"{subject} no better than ridge: {numbers}."
     return f"{subject} {'better' if error < of_ridge else 'worse'} than ridge: {numbers}."
+
+
+def best_baseline(report: dict[str, Any]) -> tuple[str, float] | None:
+    """The baseline with the smallest test MAE, and that error; None where none has any."""
+    errors = {
+        name: score["test_mae"]
+        for name, score in report["baselines"].items()
+        if score is not None and score.get("test_mae") is not None
+    }
+    return min(errors.items(), key=lambda item: item[1]) if errors else None
 
 
 def _better(report: dict[str, Any], ridge: dict[str, float | None] | None) -> bool | None:

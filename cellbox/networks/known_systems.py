@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from cellbox.errors import refuse
 from cellbox.networks.network import Network, natural_order, network_of_edges
-from cellbox.storage.csv_tables import closest
+from cellbox.storage.problems import closest
 
 
 class SystemDescription(NamedTuple):

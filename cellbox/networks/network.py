@@ -17,16 +17,14 @@ from jaxtyping import Bool, Float
 
 from cellbox.errors import refuse
 from cellbox.storage.csv_tables import (
-    Problems,
     Record,
-    note_spellings,
-    note_unknown,
     number,
     number_text,
     read_table,
     table_text,
 )
 from cellbox.storage.files import atomic_write
+from cellbox.storage.problems import Problems, note_spellings, note_unknown
 
 ACTIVATION_WORDS = ("+", "activation", "activates", "activating", "positive")
 REPRESSION_WORDS = (

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from cellbox.errors import refuse
 from cellbox.networks.network import Network
-from cellbox.storage.csv_tables import Problems, closest
+from cellbox.storage.problems import Problems, closest
 
 Motif = Literal["cyclic", "acyclic", "bifurcating"]
 MOTIFS: tuple[Motif, ...] = ("cyclic", "acyclic", "bifurcating")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from search.cli.arguments import add_json, add_seed, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder
-from search.cli.output import Output, say_interrupted
+from search.cli.output import Output, say_interrupted, say_warnings, warnings_as_json
 from search.cli.settings_flags import add_settings, settings_from
 from search.cli.text_tables import shown_seconds, text_table
 
@@ -65,6 +65,7 @@ def _add_compare(parser: ArgumentParser) -> None:
 
 
 def _run_compare(arguments: Namespace) -> int:
+    from cellbox.data.plausibility import data_warnings
     from cellbox.evaluation.held_out_predictions import Entrant
     from search.comparison.running import compare
     from search.console.interrupts import Interrupted, stopped_by_signals
@@ -78,6 +79,9 @@ def _run_compare(arguments: Namespace) -> int:
         total_dose=arguments.total_dose,
     )
     data = read_folder(arguments)
+    warnings = data_warnings(data)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     schemes = SCHEMES if arguments.scheme == "all" else (arguments.scheme,)
     out = arguments.out or f"studies/compare-{data.name}"
     try:
@@ -93,8 +97,9 @@ def _run_compare(arguments: Namespace) -> int:
     except Interrupted as stopped:
         return say_interrupted(stopped, output)
     _say(comparison, output)
+    say_warnings(warnings, output)
     output.say(f"\nEvery split is kept in {out}")
-    output.write_json(comparison.as_dict())
+    output.write_json({**comparison.as_dict(), "data_warnings": warnings_as_json(warnings)})
     return 0
 
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 from cellbox.errors import InputError, Problem
 from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
-from search.cli.experiment import add_experiment, add_networks, add_random_networks, simulated
-from search.cli.output import Output
+from search.cli.data_units import add_units, given_units, units_of
+from search.cli.experiment import (
+    add_experiment,
+    add_networks,
+    add_random_networks,
+    add_realism,
+    simulated,
+)
+from search.cli.output import Output, say_warnings, warnings_as_json
 from search.cli.text_tables import shown, shown_list, text_pairs
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ def _add_simulate(parser: ArgumentParser) -> None:
     add_networks(which)
     add_random_networks(parser.add_argument_group("random networks"))
     add_experiment(parser.add_argument_group("the experiment"))
+    add_realism(parser.add_argument_group("as in real experiments"))
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier simulation in that folder"
@@ -55,7 +63,7 @@ def _add_lint(parser: ArgumentParser) -> None:
 
 
 def add_cellbox_form(parser: Arguments) -> None:
-    """Declare what concerns data of the 2020 CellBox alone."""
+    """Declare how files of data are to be taken."""
     parser.add_argument(
         "--structural-zeros",
         action="store_true",
@@ -69,6 +77,7 @@ def add_cellbox_form(parser: Arguments) -> None:
         help="when the steady state was measured, in units of a node's decay time; slow networks "
         "need more to come to rest (pert.csv data only, which tell none; default: 10)",
     )
+    add_units(parser)
 
 
 def read_folder(arguments: Namespace) -> Dataset:
@@ -76,32 +85,59 @@ def read_folder(arguments: Namespace) -> Dataset:
     from cellbox.data.readers import read_data
 
     return read_data(
-        arguments.data, structural_zeros=arguments.structural_zeros, time=arguments.time
+        arguments.data,
+        structural_zeros=arguments.structural_zeros,
+        time=arguments.time,
+        units=units_of(arguments),
     )
 
 
 def refuse_cellbox_form(arguments: Namespace) -> None:
     """Refuse the flags of `add_cellbox_form` beside a simulated experiment."""
-    given = {"--structural-zeros": arguments.structural_zeros, "--time": arguments.time is not None}
-    found = "expected data of the 2020 CellBox, found a simulated experiment"
+    given = {
+        "--structural-zeros": arguments.structural_zeros,
+        "--time": arguments.time is not None,
+        **given_units(arguments),
+    }
+    found = "expected data files, found a simulated experiment"
     problems = [Problem(flag, found, "Leave it out") for flag, there in given.items() if there]
     if problems:
         raise InputError(problems)
 
 
 def _run_lint(arguments: Namespace) -> int:
+    from cellbox.data.plausibility import data_warnings
+
     output = Output(arguments.json)
     data = read_folder(arguments)
     described = _facts(data)
-    output.say(f"{arguments.data} can be used.\n")
+    warnings = data_warnings(data)
+    output.say(f"{arguments.data} {_headline(len(warnings))}\n")
     output.say(_readable_facts(described))
+    say_warnings(warnings, output)
     said = [*described["not_determined"], *described["fixes"]]
     if said:
         output.say("\n" + "\n".join(said))
         output.say(f"More, edge by edge: cellbox design check {arguments.data}")
-    output.say(f"\nNext: cellbox fit {arguments.data}")
-    output.write_json({"status": "ok", "folder": arguments.data, **described})
+    if not warnings:
+        output.say(f"\nNext: cellbox fit {arguments.data}")
+    status = "doubtful" if warnings else "ok"
+    output.write_json(
+        {
+            "status": status,
+            "folder": arguments.data,
+            **described,
+            "data_warnings": warnings_as_json(warnings),
+        }
+    )
     return 0
+
+
+def _headline(n_warnings: int) -> str:
+    if not n_warnings:
+        return "can be used."
+    things = "1 thing speaks" if n_warnings == 1 else f"{n_warnings} things speak"
+    return f"can be read, but {things} against using it as it is."
 
 
 def _facts(data: Dataset) -> dict[str, Any]:
@@ -187,7 +223,8 @@ SIMULATE = Command(
     epilog="examples:\n"
     "  cellbox simulate LI --out my_experiment\n"
     "  cellbox simulate --network my_edges.csv --conditions 40 --noise 0.05 --out my_experiment\n"
-    "  cellbox simulate --random 12 --motif bifurcating --seed 3 --out my_experiment",
+    "  cellbox simulate --random 12 --motif bifurcating --seed 3 --out my_experiment\n"
+    "  cellbox simulate GSD --amplitude-spread 0.5 --at 1,2,5,20 --missing 0.1 --out my_experiment",
 )
 LINT = Command(
     "lint",
@@ -198,6 +235,11 @@ LINT = Command(
     "row; or, where there is none, what the data hold. Two forms are known:\n"
     "  measurements.csv (condition, time, node, value, maybe replicate) with\n"
     "  perturbations.csv (condition, node, value); positive pushes a node down;\n"
-    "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.",
-    epilog="example:\n  cellbox lint my_experiment",
+    "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.\n"
+    "Values are log ratios, doses near 1, times in decay times: where the numbers look\n"
+    "otherwise (percent, nM, minutes), lint says so, and the flags below make them so.",
+    epilog="examples:\n"
+    "  cellbox lint my_experiment\n"
+    "  cellbox lint my_experiment --transform log2-ratio --control DMSO --time-unit 30min\n"
+    "  cellbox lint my_experiment --dose-transform hill --ec50 AKT=100 --ec50 MEK=20",
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_seed, real_number, whole_number
+from cellbox.errors import refuse
+from search.cli.arguments import add_options, add_seed, real_number, times, whole_number
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer as Arguments
 
     from cellbox.data.dataset import Dataset
+    from cellbox.networks.network import Network
 
 # What the options of `add_experiment` are called among the arguments, but for noise and seed.
 EXPERIMENT_OPTIONS = (
@@ -74,6 +76,47 @@ def add_experiment(group: Arguments) -> None:
     add_seed(group, "the design, the noise and a random network")
 
 
+def add_realism(group: Arguments) -> None:
+    """Declare what a simulation has of real experiments: amplitudes, times, flaws, kinetics."""
+    positive, share = real_number(0, open_ends=True), real_number(0, 1, open_ends=False)
+    add_options(
+        group,
+        ("--amplitudes", str, "FILE", "amplitude of each node: a CSV with the columns node and "
+         "amplitude"),
+        ("--amplitude-spread", real_number(0, open_ends=False), "SD", "standard deviation of the "
+         "natural logarithm of amplitudes (0)"),
+        ("--at", times, "T,T,...", "times of measurement instead of --times and --horizon, such as "
+         "1,2,5,20"),
+        ("--missing", share, "X", "share of values that are not measured (0)"),
+        ("--outliers", share, "X", "share of values that are far off (0)"),
+        ("--outlier-size", positive, "X", "how far, in root mean squares of all values (5)"),
+        ("--hidden", whole_number(0), "N", "nodes that are neither perturbed nor measured (0)"),
+    )  # fmt: skip
+    group.add_argument(
+        "--kinetics",
+        choices=("eq1", "hill"),
+        help="eq1: the model's own equation; hill: genes with Hill kinetics, which no network of "
+        "the model describes exactly (default: eq1)",
+    )
+
+
+def _realism(arguments: Namespace) -> dict[str, Any]:
+    """What the flags of `add_realism` ask of a simulation."""
+    from cellbox.data.flaws import Flaws
+
+    asked = {
+        "missing": arguments.missing,
+        "outliers": arguments.outliers,
+        "outlier_size": arguments.outlier_size,
+        "hidden": arguments.hidden,
+    }
+    flaws = Flaws(**{name: value for name, value in asked.items() if value is not None})
+    if arguments.at is not None and (arguments.times or arguments.horizon) is not None:
+        found = "expected --at alone, found --times or --horizon beside it"
+        raise refuse("--at", found, "Leave them out: --at says when to measure")
+    return {"flaws": flaws, "times": arguments.at, "kinetics": arguments.kinetics}
+
+
 def simulated(arguments: Namespace) -> Dataset:
     """The experiment on the network that was asked for."""
     from pathlib import Path
@@ -81,6 +124,7 @@ def simulated(arguments: Namespace) -> Dataset:
     import numpy as np
 
     from cellbox.data.simulation import simulate, simulate_system
+    from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.known_systems import system
     from cellbox.networks.network import read_network
     from cellbox.networks.random_networks import random_network
@@ -96,14 +140,21 @@ def simulated(arguments: Namespace) -> Dataset:
         "noise": arguments.noise,
         "n_replicates": arguments.replicates,
         "design": arguments.design,
+        **_realism(arguments),
     }
     given = {name: value for name, value in asked.items() if value is not None}
     amplitude, seed = arguments.amplitude, arguments.seed
+
+    def amplified(network: Network) -> Network:
+        file, spread = arguments.amplitudes, arguments.amplitude_spread or 0.0
+        return with_amplitudes(network, file=file, spread=spread, seed=seed)
+
     if arguments.system is not None:
         known = system(arguments.system)
         if amplitude is not None:
             alike = np.full(known.network.n_nodes, amplitude)
             known = replace(known, network=replace(known.network, amplitudes=alike))
+        known = replace(known, network=amplified(known.network))
         return simulate_system(known, seed=seed, **given)
     amplitude = 1.0 if amplitude is None else amplitude
     if arguments.network is not None:
@@ -119,4 +170,4 @@ def simulated(arguments: Namespace) -> Dataset:
             n_nodes, density=density, amplitude=amplitude, motif=arguments.motif, seed=seed
         )
         name = f"random{n_nodes}"
-    return simulate(network, **{"n_conditions": 20, **given}, seed=seed, name=name)
+    return simulate(amplified(network), **{"n_conditions": 20, **given}, seed=seed, name=name)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import InputError, Problem, refuse
+from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.storage.files import whole_folder
 from search.cli.arguments import add_choice_group, add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
 from search.cli.fit_report import say_report
-from search.cli.output import Output, ProgressLine, check_folder_target
+from search.cli.output import (
+    Output,
+    ProgressLine,
+    check_folder_target,
+    warnings_as_json,
+)
 from search.cli.settings_flags import add_settings, settings_from
 
 if TYPE_CHECKING:
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
     from cellbox.models.model import FittedModel
     from cellbox.settings import Settings
 
+# What spoke against the data that a model was made of, beside the model.
+_WARNINGS = "data_warnings.json"
 _INSTALL = 'pip install "cellbox[plots]"'
 _NO_PICTURES = f"no pictures, since matplotlib is not installed: {_INSTALL}"
 
@@ -79,6 +89,7 @@ def _add_fit(parser: ArgumentParser) -> None:
 
 
 def _run_fit(arguments: Namespace) -> int:
+    from cellbox.data.plausibility import data_warnings
     from cellbox.evaluation.report import evaluate, evaluate_baselines
     from cellbox.evaluation.verdict import beside_baselines
     from cellbox.identifiability.check import check_result
@@ -92,13 +103,18 @@ def _run_fit(arguments: Namespace) -> int:
     split, how = _split(arguments, data)
     folder = Path(arguments.out or f"models/{data.name}-seed{arguments.seed}")
     check_folder_target(folder, _model_files(), "an earlier model")
+    warnings = data_warnings(data)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     model = _fitted(arguments, data, settings, split)
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
     design = check_result(model.network, data, split.training)
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
-    notes = _save(model, data, split, design, folder, pictures if has_matplotlib else None)
-    say_report(model, data, split, report, design, output, how)
+    notes = _save(
+        model, data, split, design, warnings, folder, pictures if has_matplotlib else None
+    )
+    say_report(model, data, split, report, design, output, how, warnings=warnings)
     ensemble = model if isinstance(model, Ensemble) else None
     if ensemble is not None:
         output.say(f"\n{ensemble_text(ensemble)}")
@@ -111,6 +127,7 @@ def _run_fit(arguments: Namespace) -> int:
         {
             **_described(model, data, split, report),
             "identifiability": design.to_dict(),
+            "data_warnings": warnings_as_json(warnings),
             "ensemble": None if ensemble is None else described_ensemble(ensemble),
             "model": str(folder),
             "pictures": str(pictures) if has_matplotlib else None,
@@ -202,7 +219,7 @@ def _model_files() -> set[str]:
     from cellbox.models.model_files import NETWORK_FILES, PICTURES
 
     model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES)
-    return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES}
+    return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES, _WARNINGS}
 
 
 def _save(
@@ -210,6 +227,7 @@ def _save(
     data: Dataset,
     split: Split,
     design: DesignReport,
+    warnings: Sequence[DataWarning],
     folder: Path,
     pictures: Path | None,
 ) -> list[str]:
@@ -221,6 +239,9 @@ def _save(
     with whole_folder(folder) as new:
         model.save(new)
         write_design_report(design, new)
+        if warnings:
+            content = json.dumps(warnings_as_json(warnings), indent=2, ensure_ascii=False)
+            (new / _WARNINGS).write_text(content + "\n", encoding="utf-8")
         try:
             write_network_files(model, new)
         except InputError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from search.cli.output import Output
+from search.cli.output import Output, say_warnings
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split
+    from cellbox.errors import DataWarning
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.models.model import FittedModel
 
@@ -37,6 +39,8 @@ def say_report(
     design: DesignReport,
     output: Output,
     how_split: str,
+    *,
+    warnings: Sequence[DataWarning] = (),
 ) -> None:
     """Print how the training went, what the model predicts and what the data tell of it."""
     from cellbox.evaluation.verdict import verdict
@@ -57,8 +61,13 @@ def say_report(
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], f"all {data.n_nodes} nodes"))
     output.say()
-    for sentence in (*verdict(report), *caveat_sentences(report)):
+    for sentence in (*verdict(report), *caveat_sentences(report, warnings)):
         output.say(sentence)
+    if not model.network.weights.any():
+        output.say(
+            "The learned network has no edge: the data ask for none, and it predicts little."
+        )
+    say_warnings(warnings, output)
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
@@ -80,8 +89,11 @@ def prediction_table(report: dict[str, Any], title: str) -> str:
     return text_table((title, *(name for name, _ in columns)), rows, indent=0)
 
 
-def caveat_sentences(report: dict[str, Any]) -> list[str]:
-    """What has to be said of conditions that rounding decides, in a wrong basin or not at rest."""
+def caveat_sentences(report: dict[str, Any], warnings: Sequence[DataWarning] = ()) -> list[str]:
+    """What has to be said of conditions that rounding decides, in a wrong basin or not at rest.
+
+    warnings: of the data; where rows respond that nothing perturbs, a later time is no remedy.
+    """
     sentences = []
     sensitive, wrong = report["rounding_sensitive_share"], report["wrong_basin_share"]
     # Studies of earlier versions do not know it.
@@ -101,8 +113,12 @@ def caveat_sentences(report: dict[str, Any]) -> list[str]:
         sentences.append(
             f"In {shown(100 * unsteady)} % of the held-out conditions the model has not come to "
             "rest at the time of measurement: what it predicts there is no steady state, and would "
-            "be another at another time. Data that tell no time can be read as of a later one: "
-            "--time, or time under [data] in a sweep."
+            "be another at another time."
+        )
+    if unsteady and not any(warning.kind == "unperturbed_rows_respond" for warning in warnings):
+        sentences.append(
+            "Data that tell no time can be read as of a later one: --time, or time under [data] in "
+            "a sweep."
         )
     return sentences
 

@@ -8,11 +8,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cellbox.errors import refuse
+from cellbox.errors import DataWarning, refuse
 from cellbox.storage.files import atomic_write
 from search.cli.command import EXIT_INTERRUPTED
 from search.cli.text_tables import shown, shown_seconds
@@ -59,6 +60,19 @@ def say_interrupted(stopped: Interrupted, output: Output) -> int:
     said = str(stopped)
     output.say(f"\n{said[0].upper()}{said[1:]}.\nTo go on, run the same command again.")
     return EXIT_INTERRUPTED
+
+
+def say_warnings(warnings: Sequence[DataWarning], output: Output) -> None:
+    """Print what speaks against taking the data as they are, if anything does."""
+    if warnings:
+        output.say("\nWhat the numbers can hardly mean:")
+    for warning in warnings:
+        output.say(f"  warning: {warning}")
+
+
+def warnings_as_json(warnings: Sequence[DataWarning]) -> list[dict[str, str]]:
+    """Warnings as --json has them."""
+    return [asdict(warning) for warning in warnings]
 
 
 def plain(value: Any) -> Any:

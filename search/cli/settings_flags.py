@@ -172,7 +172,7 @@ def _place(path: Path, text: str, name: str) -> str:
 
 
 def _unknown(name: str, place: str, known_names: tuple[str, ...]) -> Problem:
-    from cellbox.storage.csv_tables import closest
+    from cellbox.storage.problems import closest
 
     return Problem(
         place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
-from search.cli.output import Output
+from search.cli.output import Output, say_warnings
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 from search.study.result import SweepResult, TrialResult, ranked
 from search.study.ties import as_people_say, searched, tie_sentences
@@ -46,8 +46,9 @@ def say_best(result: SweepResult, output: Output) -> None:
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))
     output.say()
-    for sentence in (*verdict(report), *caveat_sentences(report)):
+    for sentence in (*verdict(report), *caveat_sentences(report, result.data_warnings)):
         output.say(sentence)
+    say_warnings(result.data_warnings, output)
     if report["pearson"] is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))

@@ -50,7 +50,7 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
     content.setdefault("name", name_from(path.stem))
     data = content.get("data")
     if isinstance(data, dict):
-        for key in ("folder", "network"):
+        for key in ("folder", "network", "amplitudes"):
             if isinstance(data.get(key), str):
                 data[key] = str(path.parent / data[key])
     return content

@@ -32,7 +32,7 @@ def _source_exists(spec: Spec) -> Iterator[Problem]:
         except InputError as error:
             for problem in error.problems:
                 yield Problem("data.system", problem.found, problem.fix)
-    for key in ("network", "folder"):
+    for key in ("network", "folder", "amplitudes"):
         path = getattr(spec.data, key)
         if path is not None and not Path(path).exists():
             yield Problem(f"data.{key}", f"nothing is at {path}", "Check the path")

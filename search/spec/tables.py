@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cellbox.data.units import Units
+from cellbox.errors import InputError
 from search.spec.space import Space
 
 
@@ -17,21 +19,33 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class DosesTable(_Table):
+    """How doses become u: `cellbox.Units.dose_transform` and its EC50, one or one for each node."""
+
+    transform: Literal["scale", "log", "hill", "log10-hill"]
+    ec50: float | dict[str, float]
+
+
 class DataTable(_Table):
     """Where the data come from: a known system, a network file, or measured files.
 
     system: one of the ten, simulated at its own budget, or with parts of it changed below.
     network: an edge list file to simulate instead; amplitude is the α of all its nodes.
+    amplitudes: a file with the α of each node to simulate, with the columns node and amplitude;
+        amplitude_spread: the standard deviation of log α, drawn from the study's seed.
     folder: measured data in any form `cellbox lint` reads.
     conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
     design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
+    transform, control, time_unit, doses: what their numbers mean; see `cellbox.Units`.
     """
 
     system: str | None = None
     network: str | None = None
     folder: str | None = None
     amplitude: float | None = Field(default=None, gt=0)
+    amplitudes: str | None = None
+    amplitude_spread: float = Field(default=0.0, ge=0)
     conditions: int | None = Field(default=None, ge=1)
     perturbed_nodes: int | None = Field(default=None, ge=1)
     time_points: int | None = Field(default=None, ge=1)
@@ -44,8 +58,19 @@ class DataTable(_Table):
     validation: float = Field(default=0.2, gt=0, lt=1)
     structural_zeros: bool = False
     time: float | None = Field(default=None, gt=0)
+    transform: Literal["log2-ratio", "difference", "log2", "log2-percent"] | None = None
+    control: tuple[str, ...] = ()
+    time_unit: str | None = None
+    doses: DosesTable | None = None
 
-    @field_validator("network", "folder")
+    @field_validator("control", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return (given,)
+        return tuple(given) if isinstance(given, list) else given
+
+    @field_validator("network", "folder", "amplitudes")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         # A study can then be continued, and its trials re-run, from any working directory.
@@ -67,14 +92,34 @@ class DataTable(_Table):
             raise ValueError(f"{', '.join(sorted(misplaced))} cannot be chosen for {kind}")
         if self.amplitude is not None and self.network is None:
             raise ValueError("amplitude goes with network only: a system has its own")
+        try:
+            self.units()
+        except InputError as error:
+            # As pydantic takes it, which adds what to do.
+            raise ValueError(
+                "; ".join(f"{one.where}: {one.found}" for one in error.problems)
+            ) from None
         return self
+
+    def units(self) -> Units:
+        """What the numbers of files mean. Raises InputError for what does not go together."""
+        return Units(
+            transform=self.transform,
+            control=self.control,
+            time_unit=self.time_unit,
+            dose_transform=None if self.doses is None else self.doses.transform,
+            ec50=None if self.doses is None else self.doses.ec50,
+        )
 
 
 _OF_SIMULATIONS = {
     "conditions", "perturbed_nodes", "time_points", "horizon", "noise", "held_out", "amplitude",
-    "design",
+    "amplitudes", "amplitude_spread", "design",
 }  # fmt: skip
-_OF_FILES = {"split_by", "test", "validation", "structural_zeros", "time"}
+_OF_FILES = {
+    "split_by", "test", "validation", "structural_zeros", "time", "transform", "control",
+    "time_unit", "doses",
+}  # fmt: skip
 
 
 class PricesTable(_Table):

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.data.dataset import Dataset, Split, validation_rows
+from cellbox.errors import DataWarning
 from search.study.budget import Budget
 
 
@@ -28,6 +29,7 @@ class StudyData:
     own: the budget that a trial has unless it searches another.
     rounding_sensitive: the pool's rows whose response rounding decides; None where not known. They
         are trained on like the others.
+    warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     """
 
     perturbations: Float[np.ndarray, "n_pool_rows n_nodes"]
@@ -40,6 +42,7 @@ class StudyData:
     split: Split
     own: Budget
     rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
+    warnings: tuple[DataWarning, ...] = ()
 
     @property
     def several_times(self) -> bool:

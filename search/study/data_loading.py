@@ -11,14 +11,16 @@ from jaxtyping import Float, Int
 
 from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
 from cellbox.errors import InputError, Problem
+from cellbox.networks.amplitudes import with_amplitudes
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
-from search.spec.tables import DataTable, Spec
+from search.spec.tables import Spec
 from search.study.budget import Budget
 from search.study.data import StudyData
 
@@ -63,7 +65,8 @@ class _Source:
     name: str
 
 
-def _source(data: DataTable) -> _Source:
+def _source(spec: Spec) -> _Source:
+    data = spec.data
     if data.system is not None:
         known = system(data.system)
         network, name = known.network, known.name
@@ -75,6 +78,9 @@ def _source(data: DataTable) -> _Source:
         name = "network"
         own = (max(20, 2 * len(network.nodes)), 2, 5)
         horizon, noise, held_out = 20.0, 0.01, 5
+    network = with_amplitudes(
+        network, file=data.amplitudes, spread=data.amplitude_spread, seed=spec.seed
+    )
     return _Source(
         network=network,
         own=Budget(
@@ -91,7 +97,7 @@ def _source(data: DataTable) -> _Source:
 
 
 def _simulated(spec: Spec) -> StudyData:
-    source = _source(spec.data)
+    source = _source(spec)
     axes = spec.space.budget
     assert source.own.perturbed_nodes is not None
     n_conditions = max(_levels(axes.conditions, source.own.conditions))
@@ -122,6 +128,7 @@ def _simulated(spec: Spec) -> StudyData:
             rows = n_rows + np.arange(n_conditions)
             pool_rows[repeat, n_perturbed] = tuple(rows[:, None])
             n_rows += n_conditions
+    evaluation = _held_out(spec, source)
     return StudyData(
         perturbations=np.concatenate(blocks),
         measurements=np.concatenate(measured),
@@ -129,10 +136,11 @@ def _simulated(spec: Spec) -> StudyData:
         times=times,
         pool_rows=pool_rows,
         pool_times=pool_times,
-        evaluation=_held_out(spec, source),
+        evaluation=evaluation,
         split=_parts(source.held_out, source.held_out),
         own=source.own,
         rounding_sensitive=np.concatenate(sensitive),
+        warnings=data_warnings(evaluation),
     )
 
 
@@ -179,7 +187,10 @@ def _time_grid(
 def _from_files(spec: Spec) -> StudyData:
     assert spec.data.folder is not None
     data = read_data(
-        spec.data.folder, structural_zeros=spec.data.structural_zeros, time=spec.data.time
+        spec.data.folder,
+        structural_zeros=spec.data.structural_zeros,
+        time=spec.data.time,
+        units=spec.data.units(),
     )
     split = data.split or split_rows(
         data,
@@ -218,6 +229,7 @@ def _from_files(spec: Spec) -> StudyData:
         split=_parts(len(split.validation), len(split.test)),
         own=own,
         rounding_sensitive=training.rounding_sensitive,
+        warnings=data_warnings(data),
     )
 
 

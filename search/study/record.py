@@ -8,10 +8,11 @@ not yet settled where a trial is to be trained again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellbox.errors import DataWarning
 from cellbox.models.training_record import Training
 from search.study.budget import Budget
 from search.study.checked_json import (
@@ -148,6 +149,7 @@ class StudyRecord:
     own_budget: the budget of a trial that searches none. truth: whether the true network is known.
     penalty: the error that a diverged trial counts with (log ratio).
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
+    warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     """
 
     format: int
@@ -160,6 +162,7 @@ class StudyRecord:
     truth: bool
     penalty: float
     baselines: dict[str, Any]
+    warnings: tuple[DataWarning, ...] = ()
 
 
 def trial_as_json(record: TrialRecord) -> dict[str, Any]:
@@ -257,12 +260,17 @@ def _read_budget(table: CheckedTable) -> Budget:
 
 def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     """A study's record as its file holds it."""
-    return {
+    content = {
         **vars(record),
         "nodes": list(record.nodes),
         "objectives": list(record.objectives),
         "own_budget": record.own_budget.as_dict(),
+        "warnings": [asdict(warning) for warning in record.warnings],
     }
+    if not record.warnings:
+        # As earlier versions wrote it, so that they still read it.
+        del content["warnings"]
+    return content
 
 
 def read_study(file: Path) -> StudyRecord:
@@ -279,4 +287,14 @@ def read_study(file: Path) -> StudyRecord:
         truth=table.take("truth", TRUTH),
         penalty=table.take("penalty", NUMBER),
         baselines=table.take("baselines", TABLE),
+        # Studies of earlier versions do not know it.
+        warnings=(
+            tuple(map(_read_warning, table.tables("warnings")))
+            if "warnings" in table.content
+            else ()
+        ),
     )
+
+
+def _read_warning(table: CheckedTable) -> DataWarning:
+    return DataWarning(*(table.take(key, TEXT) for key in ("kind", "found", "fix")))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import InputError, refuse
+from cellbox.errors import DataWarning, InputError, refuse
 from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
@@ -275,6 +275,11 @@ class SweepResult:
         return self.best.identifiability
 
     @property
+    def data_warnings(self) -> tuple[DataWarning, ...]:
+        """What speaks against taking the study's data as they are."""
+        return self.folder.study.warnings
+
+    @property
     def objectives(self) -> list[str]:
         """What was minimised."""
         return list(self.folder.study.objectives)
@@ -331,4 +336,5 @@ class SweepResult:
             "best": None if self.counts.best is None else self.best.as_dict(),
             "tied": [] if self.counts.best is None else [trial.number for trial in self.tied],
             "front": [trial.as_dict() for trial in self.front],
+            "data_warnings": [asdict(warning) for warning in self.data_warnings],
         }

@@ -44,6 +44,7 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
         truth=whole.truth is not None,
         penalty=terms.penalty,
         baselines=evaluate_baselines(whole, split),
+        warnings=data.warnings,
     )
     folder.write_study(study)
     return study

@@ -97,6 +97,8 @@ def _prepared_loop(
     display.say("preparing the data while the workers start")
     settings = settings_from_dict(spec.training)
     data = load_study_data(spec)
+    for warning in data.warnings:
+        display.say(f"warning: {warning}")
     check_times(settings.solver, data.times)
     plans = begin_plans(folder, workers, spec, settings, data)
     check_gradient(settings.solver, data.evaluation.times, data.evaluation.n_nodes)

@@ -61,6 +61,8 @@ def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) ->
         # The tag by which MLflow knows a table that `log_table` wrote, which appends.
         "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
     }
+    if study.warnings:
+        tags["cellbox.data_warnings"] = _listed([warning.kind for warning in study.warnings])
     if best is not None:
         tags["cellbox.best_trial"] = str(best.number)
     if found is not None:
@@ -120,6 +122,9 @@ def _describe(
     ]
     if best.baselines is not None:
         lines += ["", *verdict(best.report)]
+    if study.warnings:
+        lines += ["", "What the numbers can hardly mean:", ""]
+        lines += [f"- {warning}" for warning in study.warnings]
     if found is not None:
         lines += ["", "What its training data determine (`identifiability.json`):", ""]
         lines += [f"- {sentence}" for sentence in found["sentences"]]

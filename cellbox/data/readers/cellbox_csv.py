@@ -1,5 +1,8 @@
 """The files of the 2020 CellBox: perturbations, expressions and node names, without headers.
 
+A header, an index column or an empty last column, as pandas and spreadsheets add them, are left out
+and said.
+
 Yuan et al., CellBox, Cell Systems 2021. **The sign of perturbations is converted**: those files
 belong to tanh(W x + u), this package to tanh(W x − u), so u = −pert.
 """
@@ -16,7 +19,17 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.data.dataset import Dataset
-from cellbox.storage.csv_tables import Problems, note_unknown, read_matrix, read_rows
+from cellbox.data.readers.excel_names import excel_warnings
+from cellbox.data.same_numbers import ROUNDING
+from cellbox.storage.delimited import Row, read_rows
+from cellbox.storage.matrices import (
+    MatrixText,
+    is_number_header,
+    matrix_text,
+    read_matrix,
+    without_number_header,
+)
+from cellbox.storage.problems import Problems, note_unknown
 
 logger = logging.getLogger("cellbox")
 
@@ -52,7 +65,7 @@ def read_cellbox_csv(
         as far as they are among the nodes.
 
     Rows are named "row 1", "row 2", … . Activity nodes are those that some but not all rows
-    perturb and that differ from zero in exactly the rows that perturb them.
+    perturb and that differ from zero (but for rounding) in exactly the rows that perturb them.
 
     Raises InputError with every problem of the three files.
 
@@ -86,6 +99,7 @@ def read_cellbox_csv(
         activity_nodes=activity,
         allowed_edges=cellbox_2020_edges(names, activity, phenotypes) if structural_zeros else None,
         name=paths[1].resolve().parent.name,
+        reading_warnings=excel_warnings(names),
     )
 
 
@@ -102,8 +116,14 @@ def _read_tables(
 ) -> tuple[list[str], Float[np.ndarray, "rows nodes"], Float[np.ndarray, "expr_rows expr_nodes"]]:
     """Node names, perturbations and expressions; of one shape unless problems were noted."""
     names = _read_names(node_path, problems)
-    pert = read_matrix(pert_path, problems, columns=names, may_be_missing=False)
-    expr = read_matrix(expr_path, problems, columns=names, may_be_missing=True)
+    texts = [matrix_text(path, problems, names) for path in (pert_path, expr_path)]
+    if len(names) > 1 and _ODD_HEADERS.get(names[0]) and _widths(texts) == {len(names) - 1}:
+        logger.info("%s: left out the header %r", node_path, names[0])
+        names = names[1:]
+        texts = [matrix_text(path, problems, names) for path in (pert_path, expr_path)]
+    pert_text, expr_text = _without_number_headers(texts[0], texts[1], len(names))
+    pert = read_matrix(pert_text, problems, columns=names, may_be_missing=False)
+    expr = read_matrix(expr_text, problems, columns=names, may_be_missing=True)
     if names and pert.size and expr.size:
         if not pert.shape == expr.shape == (len(expr), len(names)):
             _note_shapes({pert_path: pert, expr_path: expr}, node_path, len(names), problems)
@@ -113,9 +133,33 @@ def _read_tables(
     return names, pert, expr
 
 
+def _widths(texts: Sequence[MatrixText]) -> set[int]:
+    return {len(row.cells) for text in texts for row in text.rows[:1]}
+
+
+def _without_number_headers(
+    pert: MatrixText, expr: MatrixText, n_names: int
+) -> tuple[MatrixText, MatrixText]:
+    """Both tables without a first row 0, 1, 2, ... that is a header and no condition.
+
+    It is one where both tables have it, or where one of them has a row too many with it.
+    """
+    headed = [is_number_header(text, n_names) for text in (pert, expr)]
+    n_rows = [len(text.rows) - has for text, has in zip((pert, expr), headed, strict=True)]
+    if n_names < 2 or n_rows[0] != n_rows[1]:
+        return pert, expr
+    return without_number_header(pert, n_names), without_number_header(expr, n_names)
+
+
+# What stands above a column of names and is no name of a node; and what may be one, or what R and
+# pandas write there.
+_HEADERS = {"node", "nodes", "gene", "genes", "protein", "proteins", "name", "names", "symbol"}
+_ODD_HEADERS = dict.fromkeys(("0", "x", "X", "id", "ID", "index", "V1"), True)
+
+
 def _read_names(path: Path, problems: Problems) -> list[str]:
     """The node names, one a line; none if the file cannot be used."""
-    rows = read_rows(path, problems)
+    rows = _name_rows(read_rows(path, problems, among=";\t"), path)
     first_row: dict[str, int] = {}
     for row in rows:
         where = f"{path}, row {row.number}"
@@ -130,6 +174,30 @@ def _read_names(path: Path, problems: Problems) -> list[str]:
             )
             problems.add(where, found, "Give each column its own name")
     return [row.cells[0] for row in rows]
+
+
+def _name_rows(rows: list[Row], path: Path) -> list[Row]:
+    """The rows of names without an empty last column, a header, and a column that counts them."""
+    if rows and all(len(row.cells) == 2 and not row.cells[1] for row in rows):
+        logger.info("%s: left out an empty last column", path)
+        rows = [Row(row.number, row.cells[:1]) for row in rows]
+    if len(rows) > 1 and rows[0].cells[-1].casefold() in _HEADERS:
+        logger.info("%s: left out the header %r", path, rows[0].cells[-1])
+        rows = rows[1:]
+    pairs = [row.cells for row in rows if len(row.cells) == 2]
+    if rows and len(pairs) == len(rows):
+        headless = 1 if not _is_count(pairs, 0) and _is_count(pairs, 1) else 0
+        if _is_count(pairs, headless):
+            header = " and the header" if headless else ""
+            logger.info("%s: left out a first column that numbers the rows%s", path, header)
+            rows = [Row(row.number, row.cells[1:]) for row in rows[headless:]]
+    return rows
+
+
+def _is_count(pairs: Sequence[tuple[str, ...]], first: int) -> bool:
+    """Whether the first cells, from a row on, count from 0 or from 1."""
+    found = [pair[0] for pair in pairs[first:]]
+    return bool(found) and found in ([str(k + one) for k in range(len(found))] for one in (0, 1))
 
 
 def _note_shapes(
@@ -154,7 +222,10 @@ def _activity_nodes(
     """Nodes whose value is non-zero where they are perturbed, and zero everywhere else."""
     perturbed = pert != 0
     measured = ~np.isnan(expr)
-    follows = (((expr != 0) == perturbed) | ~measured).all(axis=0) & measured.any(axis=0)
+    # What is left of zero after rounding is zero.
+    size = np.abs(np.where(measured, expr, 0.0))
+    responds = size > ROUNDING * size.max(axis=0, initial=0.0)
+    follows = ((responds == perturbed) | ~measured).all(axis=0) & measured.any(axis=0)
     # Where every row perturbs a node, nothing shows what it does when left alone.
     return follows & perturbed.any(axis=0) & ~perturbed.all(axis=0)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.data.readers.tidy import _read_perturbations
-from cellbox.storage.csv_tables import Problems, note_unknown, number, read_table
-
-_COLUMNS = ("condition", "node", "value")
+from cellbox.data.readers.long_tables import read_dose_table
+from cellbox.storage.csv_tables import number
+from cellbox.storage.delimited import clean_name
+from cellbox.storage.problems import Problems, note_unknown
 
 
 def read_doses(
@@ -28,15 +28,13 @@ def read_doses(
     """
     path = Path(path)
     problems = Problems()
-    doses, places = _read_perturbations(path, (), problems)
-    for node, where in places.items():
+    doses = read_dose_table(path, problems)
+    for node, where in doses.nodes.items():
         if node not in nodes:
             note_unknown(node, nodes, where, "node", problems)
     problems.raise_any()
-    records = read_table(path, Problems(), required=_COLUMNS)
-    conditions = tuple(dict.fromkeys(record["condition"] for record in records))
-    u = [[doses.get((condition, node), 0.0) for node in nodes] for condition in conditions]
-    return conditions, np.array(u).reshape(len(conditions), len(nodes))
+    conditions = tuple(doses.conditions)
+    return conditions, doses.array(conditions, nodes)
 
 
 def parse_doses(
@@ -55,7 +53,7 @@ def parse_doses(
         u = np.zeros(len(nodes))
         seen: set[str] = set()
         for part in text.split(","):
-            node, equals, dose = (piece.strip() for piece in part.rpartition("="))
+            node, equals, dose = (clean_name(piece) for piece in part.rpartition("="))
             if not equals or not node:
                 found = f"expected node=dose, found {part.strip()!r}"
                 problems.add(f"{where} {text!r}", found, 'Write it as in "g1=0.5,g3=0.2"')

@@ -8,8 +8,9 @@ from pathlib import Path
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.cellbox_csv import STEADY_STATE_TIME, read_cellbox_csv
 from cellbox.data.readers.tidy import read_tidy
+from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
-from cellbox.storage.csv_tables import Problems
+from cellbox.storage.problems import Problems
 
 CELLBOX_FILES = ("pert.csv", "expr.csv")
 NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")
@@ -21,6 +22,7 @@ def read_data(
     *,
     structural_zeros: bool = False,
     time: float | None = None,
+    units: Units = MODEL_UNITS,
 ) -> Dataset:
     """Read a folder of data, in the CellBox or in the tidy form, whichever it holds.
 
@@ -28,6 +30,7 @@ def read_data(
     Tidy form: measurements.csv and perturbations.csv, see `read_tidy`.
     structural_zeros, time: for the CellBox form, which tells no time (by default 10); a tidy folder
         tells its own times, and its allowed edges in allowed_edges.csv.
+    units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
 
     Raises InputError if the folder holds neither form, or with every problem of its files.
 
@@ -39,13 +42,15 @@ def read_data(
     folder = Path(folder)
     node_file = _cellbox_node_file(folder)
     if node_file is not None:
-        return read_cellbox_csv(
+        _refuse_unit_of_no_time(folder, time, units)
+        data = read_cellbox_csv(
             folder / "pert.csv",
             folder / "expr.csv",
             node_file,
             time=STEADY_STATE_TIME if time is None else time,
             structural_zeros=structural_zeros,
         )
+        return in_model_units(data, units)
     problems = Problems()
     if structural_zeros:
         problems.add(
@@ -60,7 +65,18 @@ def read_data(
             "Leave the time out: measurements.csv tells it",
         )
     problems.raise_any()
-    return read_tidy(folder)
+    return read_tidy(folder, units=units)
+
+
+def _refuse_unit_of_no_time(folder: Path, time: float | None, units: Units) -> None:
+    """Refuse a unit of time where nobody tells a time in it."""
+    if units.time_unit is not None and time is None:
+        raise refuse(
+            str(folder),
+            f"expected a time in files for the unit {units.time_unit}, found the CellBox form, "
+            "which has none",
+            "Give the time of measurement in that unit as well, or leave the unit out",
+        )
 
 
 def _cellbox_node_file(folder: Path) -> Path | None:

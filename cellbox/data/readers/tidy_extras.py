@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cellbox.data.dataset import Split
+from cellbox.data.dataset import Split, number_conditions
 from cellbox.errors import InputError
+from cellbox.networks.amplitudes import read_amplitudes
 from cellbox.networks.network import Network, read_network
-from cellbox.storage.csv_tables import Problems, note_unknown, number, read_table
+from cellbox.storage.csv_tables import read_table
+from cellbox.storage.problems import Problems, note_unknown
 
 PARTS = ("training", "validation", "test")
 UNUSED = "unused"
@@ -56,7 +58,7 @@ def read_extras(
         found = "expected the network that these amplitudes belong to, found no network.csv"
         problems.add(str(amplitude_path), found, "Add network.csv, or remove the amplitudes")
     if amplitude_path:
-        amplitudes = _read_amplitudes(amplitude_path, nodes, problems)
+        amplitudes = read_amplitudes(amplitude_path, nodes, problems)
         truth = replace(truth, amplitudes=amplitudes) if truth else None
     split_path, activity_path = present("split.csv"), present("activity_nodes.csv")
     edge_path = present("allowed_edges.csv")
@@ -85,32 +87,6 @@ def _read_truth(path: Path, nodes: tuple[str, ...], problems: Problems) -> Netwo
     except InputError as error:
         problems.extend(error.problems)
         return None
-
-
-def _read_amplitudes(
-    path: Path, nodes: Sequence[str], problems: Problems
-) -> Float[np.ndarray, " n_nodes"]:
-    """α of each node; every node has to have one."""
-    amplitudes = np.ones(len(nodes))
-    places: dict[str, str] = {}
-    records = read_table(path, problems, required=("node", "amplitude"))
-    for record in records:
-        node, where = record["node"], f"{record.where}, column 'amplitude'"
-        value = number(record["amplitude"], where, problems)
-        if node not in nodes:
-            note_unknown(node, nodes, f"{record.where}, column 'node'", "node", problems)
-        elif places.setdefault(node, record.where) != record.where:
-            found = f"expected each node once, found {node!r} again ({places[node]})"
-            problems.add(record.where, found, "Keep one of the rows")
-        elif value is not None and value <= 0:
-            problems.add(where, f"expected a positive amplitude, found {value:g}", "Correct it")
-        elif value is not None:
-            amplitudes[nodes.index(node)] = value
-    missing = [node for node in nodes if node not in places]
-    if records and missing:
-        found = f"expected an amplitude for each node, found none for {', '.join(missing)}"
-        problems.add(str(path), found, "Add the missing nodes")
-    return amplitudes
 
 
 def _read_activity(path: Path, nodes: Sequence[str], problems: Problems) -> tuple[str, ...]:
@@ -208,13 +184,14 @@ def _note_bad_parts(
     if empty:
         found = f"expected conditions in each part, found none for {' and '.join(empty)}"
         problems.add(str(path), found, "Give each part at least one condition")
-    first: dict[tuple[float, ...], str] = {}
+    first: dict[int, str] = {}
+    number_of_row = number_conditions(perturbations)
     for condition, part in part_of.items():
         perturbation = perturbations[rows_of[condition][0]]
         # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.
         if part == UNUSED or not perturbation.any():
             continue
-        other = first.setdefault(tuple(perturbation), condition)
+        other = first.setdefault(int(number_of_row[rows_of[condition][0]]), condition)
         if part != part_of[other]:
             problems.add(
                 f"{places[condition]}, column 'part'",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cellbox.data.flaws import Flaws
 from cellbox.data.simulation import equal_times, simulate, simulate_system
 from cellbox.errors import InputError
 from cellbox.networks.known_systems import system
@@ -118,3 +119,56 @@ def test_a_network_too_stiff_to_solve_exactly_is_refused_by_name():
     stiff = Network(("a", "b"), np.array([[-1e9, 1e9], [1e9, -1e9]]), np.array([1e3, 1e3]))
     with pytest.raises(InputError, match="simulation of wild"):
         simulate(stiff, n_conditions=1, n_times=1, n_held_out=1, name="wild")
+
+
+def test_times_may_be_unequal_and_have_to_ascend():
+    data = simulate(LOOP, n_conditions=3, times=[0.5, 1, 8], n_held_out=1)
+    np.testing.assert_array_equal(data.times, [0.5, 1, 8])
+    expected = scipy_response(LOOP, data.perturbations[0], data.times)
+    np.testing.assert_allclose(data.noise_free[0], expected, atol=1e-8)
+    with pytest.raises(InputError, match="ascending times above 0"):
+        simulate(LOOP, n_conditions=3, times=[1.0, 1.0])
+
+
+def test_gaps_and_wild_values_come_on_top_of_the_same_draw(data):
+    flaws = Flaws(missing=0.1, outliers=0.05, outlier_size=8)
+    flawed = simulate(LOOP, n_conditions=40, n_times=5, noise=0.01, seed=0, flaws=flaws)
+    gaps = np.isnan(flawed.measurements)
+    assert gaps.mean() == pytest.approx(0.1, abs=0.03)
+    off = np.abs(flawed.measurements - data.measurements)[~gaps]
+    assert (off > 0).mean() == pytest.approx(0.05, abs=0.02)
+    assert off[off > 0].min() > 3 * np.sqrt(np.mean(data.noise_free**2))
+    np.testing.assert_array_equal(flawed.noise_free, data.noise_free)
+
+
+def test_hidden_nodes_act_and_are_neither_perturbed_nor_named():
+    chain = system("LI").network
+    data = simulate(chain, n_conditions=10, n_times=2, flaws=Flaws(hidden=2), seed=3)
+    assert data.n_nodes == data.truth.n_nodes == 5
+    np.testing.assert_array_equal((data.perturbations != 0).sum(axis=1), 2)
+    place = [chain.nodes.index(node) for node in data.nodes]
+    whole = np.zeros(7)
+    whole[place] = data.perturbations[0]
+    expected = scipy_response(chain, whole, data.times)[:, place]
+    np.testing.assert_allclose(data.noise_free[0], expected, atol=1e-8)
+    with pytest.raises(InputError, match="Leave at least two"):
+        simulate(LOOP, n_conditions=3, flaws=Flaws(hidden=2))
+
+
+def test_hill_kinetics_rest_at_zero_and_answer_with_the_signs_of_the_network():
+    chain = Network(("a", "b", "c"), np.array([[0, 0, 0], [1.0, 0, 0], [0, -1, 0]]), np.ones(3))
+    data = simulate(chain, n_conditions=12, n_perturbed=1, noise=0.0, kinetics="hill", n_times=2)
+    assert data.rounding_sensitive is None
+    down = data.perturbations[:, 0] > 0
+    rest = data.noise_free[down, -1]
+    # A level that is made at exp(-u) of its rate comes to exp(-u).
+    np.testing.assert_allclose(rest[:, 0], -data.perturbations[down, 0] / np.log(2), atol=1e-4)
+    assert (rest[:, 1] < 0).all()
+    assert (rest[:, 2] > 0).all()
+    np.testing.assert_allclose(data.noise_free[data.perturbations[:, 2] > 0][..., :2], 0, atol=1e-9)
+
+
+def test_impossible_flaws_are_refused_at_once():
+    with pytest.raises(InputError) as refused:
+        Flaws(missing=1.0, outliers=-0.1, outlier_size=0.0, hidden=-1)
+    assert len(refused.value.problems) == 4

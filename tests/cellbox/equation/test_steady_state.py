@@ -183,6 +183,13 @@ def test_several_time_points_are_refused(check):
     check_times(SolverSettings(), np.array([4.0, 8.0, 12.0]))
 
 
+def test_times_in_seconds_are_refused_with_their_unit_and_a_way_out():
+    with pytest.raises(InputError, match=r"at most 384 apart.*found 18000.*--time-unit"):
+        check_times(SolverSettings(), np.array([18_000.0, 36_000.0]))
+    check_times(SolverSettings(solver="kvaerno5"), np.array([18_000.0]))
+    check_times(SolverSettings(max_steps=10_000), np.array([18_000.0]))
+
+
 @pytest.mark.parametrize("solver", ["kvaerno3", "kvaerno5"])
 def test_implicit_solvers_are_refused_since_their_steps_cannot_be_replayed(solver):
     with pytest.raises(InputError, match=f"another adjoint beside {solver}"):

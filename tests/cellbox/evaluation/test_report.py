@@ -159,6 +159,18 @@ def test_the_verdict_says_plainly_which_is_better(mae, ridge, better, words):
     assert words in verdict(report)[0]
 
 
+def test_the_verdict_names_a_simpler_prediction_that_is_better_than_ridge():
+    compared = {**baselines(0.2), "persistence": scores(0.05)}
+    compared.pop("all_nodes")
+    report = beside_baselines({**scores(0.1), "all_nodes": None}, {**compared, "all_nodes": None})
+    [said] = verdict(report)
+    assert "no better than persistence, the best of the simpler predictions" in said
+    assert "MAE 0.1 against 0.05 (ridge 0.2)" in said
+    assert "better than ridge" not in said
+    report = beside_baselines({**scores(0.01), "all_nodes": None}, {**compared, "all_nodes": None})
+    assert "better than ridge: MAE 0.01 against 0.2; the best" in verdict(report)[0]
+
+
 def test_all_nodes_get_their_own_baselines_and_sentence():
     of_all = baselines(0.3)
     report = {**scores(0.1), "all_nodes": scores(0.4)}

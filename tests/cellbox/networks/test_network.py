@@ -220,6 +220,11 @@ def test_known_nodes_give_the_order_and_the_nodes_that_have_no_edges(edge_list):
 HEADER = "source,target,weight\n"
 
 
+def test_a_table_with_tabs_and_a_column_more_is_read(edge_list):
+    network = read_network(edge_list("source\ttarget\tsign\tcolour\na\tb\t-1\tred\n"))
+    assert network.weights[1, 0] == -1
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -229,10 +234,9 @@ HEADER = "source,target,weight\n"
         ("a,b,1\n", ["row 1", "source, target", "'a', 'b', '1'", "no source", "first row"]),
         ("source,target\na,b\n", ["row 1", "sign or weight", "none"]),
         ("source,target,sign,weight\na,b,1,1\n", ["row 1", "found both"]),
-        ("source,target,sign,colour\na,b,1,red\n", ["row 1", "'colour'", "Remove or rename"]),
+        ("source,target,weigth\na,b,1\n", ["row 1", "'weigth'", "mean 'weight'"]),
         ("source,source,target,sign\na,a,b,1\n", ["row 1", "source more than once"]),
-        ("source;target;sign\na;b;1\n", ["row 1", "semicolons", "commas"]),
-        ("source\ttarget\tsign\na\tb\t1\n", ["row 1", "tabs", "commas"]),
+        ("source target sign\na b 1\n", ["row 1", "spaces", "commas"]),
         (HEADER + "a,b\n", ["row 2", "expected 3 cells", "found 2"]),
         (HEADER + "a,b,strong\n", ["row 2, column 'weight'", "'strong'", "decimal point"]),
         (HEADER + "a,b,\n", ["row 2, column 'weight'", "an empty cell", "Give a number"]),

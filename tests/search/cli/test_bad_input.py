@@ -24,7 +24,7 @@ BAD_DATA = {
     ),
     "nan dose": (
         *(tidy_folder, {"perturbations": "condition,node,value\nc0,g1,nan\n"}),
-        ["perturbations.csv, row 2", "'nan'", "Give a number"],
+        ["perturbations.csv, row 2", "NaN", "Give a number"],
     ),
     "duplicate": (matrix_folder, {"nodes": "g1\ng1\n"}, ["node_Index.csv, row 2", "'g1' again"]),
     "words": (
@@ -33,13 +33,13 @@ BAD_DATA = {
     ),
     "empty": (matrix_folder, {"expr": ""}, ["expr.csv", "an empty file", "Fill the file"]),
     "empty tidy": (tidy_folder, {"measurements": ""}, ["measurements.csv", "an empty file"]),
-    "semicolons": (
-        *(matrix_folder, {"pert": "0;-1\n-1;0\n"}),
-        ["pert.csv, row 1", "semicolons", "Save the file with commas"],
+    "spaces": (
+        *(matrix_folder, {"pert": "0 -1\n-1 0\n"}),
+        ["pert.csv, row 1", "spaces", "Save the file with commas"],
     ),
-    "tabs": (
-        *(tidy_folder, {"measurements": "condition\ttime\tnode\tvalue\na\t1\tg1\t0.5\n"}),
-        ["measurements.csv, row 1", "tabs", "Save the file with commas"],
+    "controls assumed": (
+        *(tidy_folder, {"perturbations": "condition,node,value\nc0,g1,1\n"}),
+        ["perturbations.csv", "perturbation of each measured condition", "'c1'"],
     ),
     "columns": (
         *(tidy_folder, {"measurements": "condition,node,value\na,g1,0.5\n"}),

@@ -33,7 +33,12 @@ def damaged(experiment, tmp_path, table, *nodes):
     for file in experiment.iterdir():
         lines = file.read_text().splitlines(keepends=True)
         if file.name == table:
+            # A condition that nothing is left of is a control, and listed as one.
+            names = dict.fromkeys(line.split(",")[0] for line in lines[1:])
             lines = [line for line in lines if not set(nodes) & set(line.strip().split(","))]
+            left = {line.split(",")[0] for line in lines}
+            if table == "perturbations.csv":
+                lines += [f"{name},,\n" for name in names if name not in left]
         (target / file.name).write_text("".join(lines))
     return target
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -230,7 +231,59 @@ def test_lint_reads_the_2020_form_and_says_that_signs_were_converted(skmel133, t
     assert "signs converted" in capsys.readouterr().err
 
 
+def nanomolar(experiment, parent):
+    """The experiment with doses in nM instead of near 1."""
+    folder = parent / "nanomolar"
+    shutil.copytree(experiment, folder)
+    file = folder / "perturbations.csv"
+    header, *rows = file.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    scaled = [",".join([*cell[:2], str(500 * float(cell[2]))]) for cell in cells]
+    file.write_text("\n".join([header, *scaled]) + "\n")
+    return folder
+
+
+def test_lint_says_what_the_numbers_can_hardly_mean_and_units_mend_it(experiment, tmp_path, capsys):
+    folder, file = nanomolar(experiment, tmp_path), tmp_path / "lint.json"
+    assert main(["lint", str(folder), "--json", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "can be read, but 1 thing speaks against using it as it is" in said
+    assert "warning: Doses saturate" in said
+    report = read_json(file)
+    assert report["status"] == "doubtful"
+    assert [warning["kind"] for warning in report["data_warnings"]] == ["doses_saturate"]
+    mended = ["lint", str(folder), "--dose-transform", "scale", "--ec50", "500"]
+    assert main([*mended, "--json", str(file)]) == 0
+    assert (read_json(file)["status"], read_json(file)["data_warnings"]) == ("ok", [])
+    said = refused(capsys, "lint", folder, "--dose-transform", "hill", "--ec50", "G1=x")
+    assert "expected NODE=number" in said
+
+
+def test_simulate_makes_what_real_experiments_have(tmp_path):
+    out = str(tmp_path / "data")
+    flags = ["--amplitude-spread", "0.5", "--at", "1,2,8", "--missing", "0.1", "--hidden", "1"]
+    assert main(["simulate", "CY", "--conditions", "6", *flags, "--out", out]) == 0
+    data = read_data(out)
+    assert data.times.tolist() == [1, 2, 8]
+    assert data.n_nodes == 5
+    assert len(set(data.truth.amplitudes)) == 5
+    assert 0 < np.isnan(data.measurements).mean() < 0.25
+
+
 # fit
+
+
+def test_fit_goes_on_in_spite_of_warnings_and_repeats_them(experiment, tmp_path, capsys):
+    folder, report = nanomolar(experiment, tmp_path), tmp_path / "fit.json"
+    out = tmp_path / "model"
+    assert main(["fit", str(folder), *QUICK, "--out", str(out), "--json", str(report)]) == 0
+    captured = capsys.readouterr()
+    assert "warning: Doses saturate" in captured.err
+    assert "warning: Doses saturate" in captured.out
+    for file in (report, out / "data_warnings.json"):
+        content = read_json(file)
+        warnings = content["data_warnings"] if file == report else content
+        assert [warning["kind"] for warning in warnings] == ["doses_saturate"]
 
 
 def test_the_time_of_a_steady_state_can_be_told(tmp_path):
@@ -248,6 +301,7 @@ def test_fit_reports_under_stable_names(fitted):
     assert report["status"] == "completed"
     assert report["better_than_ridge"] in (True, False)
     assert report["all_nodes"] is None
+    assert report["data_warnings"] == []
     assert report["settings"]["steps"] == 50
 
 

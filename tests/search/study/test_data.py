@@ -168,6 +168,33 @@ def test_a_fingerprint_tells_measured_data_apart(folder, measured, tmp_path):
     assert same.fingerprint() == measured.fingerprint() != changed.fingerprint()
 
 
+def test_what_speaks_against_files_is_kept_with_a_study(folder, measured, tmp_path):
+    assert measured.warnings == ()
+    shutil.copytree(folder, tmp_path / "data")
+    file = tmp_path / "data" / "measurements.csv"
+    header, *rows = file.read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    in_minutes = [",".join([cell[0], str(30 * float(cell[1])), *cell[2:]]) for cell in cells]
+    file.write_text("\n".join([header, *in_minutes]) + "\n")
+    place = {"folder": str(tmp_path / "data")}
+    [warning] = load_study_data(study_spec(place)).warnings
+    assert warning.kind == "times_are_no_decay_times"
+    mended = load_study_data(study_spec({**place, "time_unit": "30min"}))
+    assert mended.warnings == ()
+    np.testing.assert_allclose(mended.times, measured.times)
+
+
+def test_amplitudes_of_a_simulation_are_spread_or_read_from_a_file(tmp_path):
+    file = tmp_path / "amplitudes.csv"
+    nodes = [f"g{k + 1}" for k in range(6)]
+    file.write_text("node,amplitude\n" + "".join(f"{node},0.5\n" for node in nodes))
+    data = {"system": "CY", "conditions": 3, "time_points": 1, "held_out": 1}
+    of_file = load_study_data(study_spec({**data, "amplitudes": str(file)}))
+    assert (of_file.evaluation.truth.amplitudes == 0.5).all()
+    spread = load_study_data(study_spec({**data, "amplitude_spread": 0.5}))
+    assert len(set(spread.evaluation.truth.amplitudes)) == 6
+
+
 def test_a_split_by_combination_keeps_all_doses_together(folder):
     spec = study_spec({"folder": str(folder), "split_by": "combination"}, {}, objective={})
     data = load_study_data(spec)

@@ -2,10 +2,11 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
-from cellbox.errors import InputError
+from cellbox.errors import DataWarning, InputError
 from search.study.budget import Budget
 from search.study.record import read_study, read_trial, study_as_json, trial_as_json
 from tests.imports import loaded_after
@@ -182,3 +183,11 @@ def test_a_file_that_is_gone_is_refused(tmp_path):
 def test_records_are_read_without_jax_whose_device_is_settled_later():
     loaded = loaded_after("import search.study.folder")
     assert not loaded & {"jax", "pydantic"}
+
+
+def test_what_speaks_against_a_studys_data_is_read_back(tmp_path):
+    folder = fake_study(tmp_path / "study", n_trials=0)
+    assert folder.study.warnings == ()
+    warned = replace(folder.study, warnings=(DataWarning("wild_values", "1 value", "Mend it"),))
+    folder.write_study(warned)
+    assert folder.study == warned

@@ -127,11 +127,10 @@ def test_an_unknown_phenotype_is_refused_with_the_nearest_node(files):
         ({"expr": '1,"0,5",1\n1,2,0\n1,2,3\n'}, ["row 1, column 2", "'0,5'", "decimal point"]),
         ({"expr": "1,2,3\n1,2\n1,2,3\n"}, ["expr.csv, row 2", "expected 3 cells", "found 2"]),
         ({"expr": ",,\n,,\n,,\n"}, ["expr.csv", "found none in the whole file"]),
-        ({"expr": "Pax6,Sp8,aDrug\n" + EXPR}, ["expr.csv, row 1", "header", "Remove"]),
-        ({"expr": EXPR.replace(",", ";")}, ["expr.csv, row 1", "semicolons", "commas"]),
-        ({"expr": "1\t2\t3\n"}, ["expr.csv, row 1", "tabs", "commas"]),
+        ({"expr": "Sp8,Pax6,aDrug\n" + EXPR}, ["expr.csv, row 1", "header", "Remove", "order"]),
         ({"expr": "1 2 3\n"}, ["expr.csv, row 1", "spaces", "commas"]),
-        ({"expr": "0,1;0,2;0,3\n"}, ["expr.csv, row 1", "semicolons", "decimal marks"]),
+        ({"expr": "0,1;1.5;0,3\n"}, ["expr.csv, row 1, column 1", "'0,1'", "decimal point"]),
+        ({"expr": "1,1e39,1\n1,2,0\n1,2,3\n"}, ["row 1, column 2 (Sp8)", "beyond what can be"]),
         ({"pert": ""}, ["pert.csv", "an empty file", "Fill"]),
         ({"nodes": ""}, ["node_Index.csv", "an empty file"]),
         ({"nodes": None}, ["node_Index.csv", "found none of that name", "Check the path"]),
@@ -143,8 +142,58 @@ def test_bad_files_are_refused_with_file_place_and_fix(files, changed, words):
     assert all(word in message for word in words), message
 
 
+HEADER = "Pax6,Sp8,aDrug\n"
+
+
+def indexed(table: str, header: str = "") -> str:
+    """A table as pandas writes it with its index."""
+    rows = [f"{number},{row}" for number, row in enumerate(table.splitlines())]
+    return "\n".join([f",{header}"] * bool(header) + rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"expr": HEADER + EXPR}, ["expr.csv: left out the header in row 1"]),
+        ({"pert": indexed(PERT, "Pax6,Sp8,aDrug")}, ["header in row 1", "that numbers"]),
+        ({"pert": indexed(PERT, "0,1,2"), "expr": indexed(EXPR)}, ["expr.csv: left out a first"]),
+        ({"pert": "0,1,2\n" + PERT}, ["pert.csv: left out the header 0, 1, ..., 2"]),
+        ({"pert": "0,1,2\n" + PERT, "expr": "0,1,2\n" + EXPR}, ["expr.csv: left out the header"]),
+        ({"expr": EXPR.replace("\n", ",\n")}, ["expr.csv: left out an empty last column"]),
+        ({"nodes": "node\n" + NODES}, ["node_Index.csv: left out the header 'node'"]),
+        ({"nodes": "x\n" + NODES}, ["node_Index.csv: left out the header 'x'"]),
+        ({"nodes": indexed(NODES, "0")}, ["node_Index.csv: left out a first column"]),
+        ({"nodes": NODES.replace("\n", ",\n")}, ["node_Index.csv: left out an empty last"]),
+        ({"expr": EXPR.replace(",", ";")}, ["expr.csv: read with semicolons"]),
+        (
+            {"expr": EXPR.replace(",", "\t").replace(".", ",")},
+            ["expr.csv: read with tabs between columns and decimal commas"],
+        ),
+        ({"nodes": "\ufeffPax6\nSp\u200b8\naDrug\n"}, ["as 'Sp8' (ZERO WIDTH SPACE removed)"]),
+    ],
+)
+def test_what_pandas_and_spreadsheets_add_is_left_out_and_said(files, caplog, changed, said):
+    with caplog.at_level(logging.INFO, logger="cellbox"):
+        data = read_data(files(**changed))
+    assert data.nodes == ("Pax6", "Sp8", "aDrug")
+    np.testing.assert_array_equal(data.perturbations[:, 2], [0.5, 0, 1.5])
+    np.testing.assert_array_equal(data.measurements[:, 0, 0], [0.1, 0.3, np.nan])
+    assert all(words in caplog.text for words in said), caplog.text
+
+
+def test_a_first_condition_that_counts_is_data_where_the_other_table_has_as_many_rows(files):
+    data = read_data(files(expr="0,1,2\n0.3,,0\nNA,NaN,-0.9\n"))
+    assert data.n_rows == 3
+    np.testing.assert_array_equal(data.measurements[0, 0], [0, 1, 2])
+
+
+def test_activity_nodes_are_seen_in_spite_of_rounding(files):
+    rounded = "0.1,0.2,-0.4\n0.3,,1e-9\nNA,NaN,-0.9\n"
+    np.testing.assert_array_equal(read_data(files(expr=rounded)).activity_nodes, [0, 0, 1])
+
+
 def test_problems_of_all_three_files_come_at_once(files):
-    message = refusal(files(pert="0,0,y\n", expr="1;2;3\n", nodes="a\na\nb\n"))
+    message = refusal(files(pert="0,0,y\n", expr="1 2 3\n", nodes="a\na\nb\n"))
     assert all(f"{name}, row" in message for name in ("pert.csv", "expr.csv", "node_Index.csv"))
     assert len(message.splitlines()) == 3
 

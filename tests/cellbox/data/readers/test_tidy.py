@@ -24,6 +24,7 @@ control,,4,g1,0
 PERTURBATIONS = """condition,node,value
 low,g2,0.5
 low,g3,-0.25
+control,,
 """
 EDGES = "source,target,sign\ng1,g2,1\n"
 NAN = np.nan
@@ -74,9 +75,89 @@ def test_replicates_share_their_perturbation_whose_sign_is_kept(folder):
     assert data.n_conditions == 2
 
 
-def test_an_unperturbed_control_may_be_listed_without_a_node(folder):
-    data = read_tidy(folder(perturbations=PERTURBATIONS + "control,,\n"))
+def test_an_unperturbed_control_is_listed_without_a_node_or_with_a_dose_of_zero(folder):
+    assert not read_tidy(folder()).perturbations[2].any()
+    data = read_tidy(folder(perturbations=PERTURBATIONS.replace("control,,", "control,DMSO,0")))
     assert not data.perturbations[2].any()
+    assert "DMSO" not in data.nodes
+
+
+def test_measured_conditions_that_the_perturbations_do_not_list_are_counted_and_named(folder):
+    message = refusal(folder(MEASUREMENTS + "new,,4,g1,1\n", P + "low,g2,0.5\n"))
+    assert "found none of 2 of 3: 'control', 'new'" in message
+    assert "(control,,)" in message
+
+
+def test_doses_and_times_that_differ_by_rounding_are_the_same(folder):
+    single = float(np.float32(1 / 3))
+    data = read_tidy(
+        folder(
+            M + "a,0.3,g1,1\nb,0.30000000000000004,g1,2\nc,0.3,g1,3\n",
+            P + f"a,g1,{1 / 3}\nb,g1,{single}\nc,g1,0.3334\n",
+        )
+    )
+    assert data.times.tolist() == [0.3]
+    assert data.condition_of_row.tolist() == [0, 0, 1]
+
+
+def test_names_are_compared_without_invisible_characters_and_in_one_unicode_form(folder, caplog):
+    decomposed = "caf\u0065\u0301"
+    with caplog.at_level(logging.INFO, logger="cellbox"):
+        data = read_tidy(
+            folder(
+                M + f"a,4,g\u200b1,1\na,4,{decomposed},2\na,8,g1,3\n",
+                P + "a\u00ad,caf\u00e9,1\na,g\u00a01\u200b,0\n",
+            )
+        )
+    assert data.nodes == ("g1", "caf\u00e9")
+    assert "read 'g\\u200b1' as 'g1' (ZERO WIDTH SPACE removed)" in caplog.text
+    assert data.perturbations.tolist() == [[0, 1]]
+
+
+def test_columns_that_are_not_known_are_ignored_and_said(folder, caplog):
+    measured = ",condition,time,node,value,unit,sd\n0,a,4,g1,1,log2,0.1\n"
+    with caplog.at_level(logging.INFO, logger="cellbox"):
+        data = read_tidy(folder(measured, P + "a,g1,1\n"))
+    assert data.measurements.tolist() == [[[1.0]]]
+    assert "ignored the first column, which has no name" in caplog.text
+    assert "ignored the columns unit, sd" in caplog.text
+
+
+def test_semicolons_and_decimal_commas_are_read_and_said(folder, caplog):
+    with caplog.at_level(logging.INFO, logger="cellbox"):
+        data = read_tidy(
+            folder(
+                'condition;time;node;value\n"a, b";0,5;g1;-1,25\n',
+                "condition\tnode\tvalue\na, b\tg1\t0,5\n",
+            )
+        )
+    assert (data.times.tolist(), data.measurements.tolist()) == ([0.5], [[[-1.25]]])
+    assert data.perturbations.tolist() == [[0.5]]
+    assert "semicolons between columns and decimal commas" in caplog.text
+    assert "tabs between columns and decimal commas" in caplog.text
+
+
+def test_a_spreadsheets_date_is_refused_where_the_other_file_has_the_gene(folder):
+    message = refusal(folder(M + "a,4,2-Sep,1\na,4,43892,2\n", P + "a,SEPT2,1\na,MARCH3,1\n"))
+    assert "found '2-Sep', of which a spreadsheet made" in message
+    assert "Write SEPT2 here" in message
+    assert "Write MARCH3 here" in message
+
+
+def test_a_spreadsheets_dates_in_both_files_are_warned_about_with_the_likely_gene(folder):
+    data = read_tidy(folder(M + "a,4,2-Sep,1\na,4,2.31E+19,2\n", P + "a,2-Sep,1\n"))
+    [warning] = data.reading_warnings
+    assert "2-Sep (was it SEPT2, now SEPTIN2?)" in warning.found
+    assert "2.31E+19 (was it 231????E13?)" in warning.found
+
+
+def test_many_names_that_are_not_known_are_counted_with_a_few_suggestions(folder):
+    n = 1_000
+    measured = M + "".join(f"cell_{k:05},4,g1,1\n" for k in range(n))
+    message = refusal(folder(measured, P + "".join(f"cell-{k:05},g1,1\n" for k in range(n))))
+    assert "'cell-00000'. Did you mean 'cell_00000'" in message
+    assert f"and {n - 5} more of this kind" in message
+    assert len(message.splitlines()) == 7
 
 
 def test_a_node_that_is_perturbed_and_never_measured_is_warned_about(folder, caplog):
@@ -157,9 +238,10 @@ M, P = "condition,time,node,value\n", "condition,node,value\n"
         ("", ["measurements.csv", "an empty file"]),
         (M, ["measurements.csv", "rows below the header"]),
         ("condition,time,gene,value\n", ["row 1", "'gene'", "no node", "Name the columns"]),
-        (M.replace(",", ";"), ["row 1", "separated by semicolons", "commas"]),
-        (M.replace(",", "\t"), ["row 1", "separated by tabs", "commas"]),
-        (M.replace("\n", ",unit\n"), ["row 1", "found also 'unit'", "Remove or rename"]),
+        (M.replace(",", " "), ["row 1", "separated by spaces", "commas"]),
+        (M.replace("\n", ",replicat\n"), ["row 1", "'replicat'", "mean 'replicate'"]),
+        (M + "low,inf,g1,1\nlow,inf,g2,1\n", ["column 'time'", "in 2 rows", "steady", "write 10"]),
+        (M + "low,4,g1,1e39\n", ["row 2, column 'value' (node 'g1')", "beyond what can be"]),
         (M + "low,4,g1\n", ["row 2", "expected 4 cells", "found 3"]),
         (M + "low,soon,g1,1\n", ["row 2, column 'time'", "'soon'", "decimal point"]),
         (M + "low,NaN,g1,1\n", ["row 2, column 'time'", "'NaN'", "Give a number"]),
@@ -186,8 +268,8 @@ def test_bad_measurements_are_refused_with_place_and_fix(folder, measurements, w
     [
         (None, ["perturbations.csv", "found none of that name"]),
         ("", ["an empty file"]),
-        (P.replace(",", ";"), ["row 1", "semicolons"]),
-        (P + "low,g1,NaN\n", ["row 2, column 'value'", "'NaN'", "Give a number"]),
+        (P.replace(",", " "), ["row 1", "spaces"]),
+        (P + "low,g1,NaN\n", ["row 2, column 'value' (node 'g1')", "NaN", "Give a number"]),
         (P + "low,g1,\n", ["row 2, column 'value'", "an empty cell"]),
         (P + "low,g1,-inf\n", ["row 2, column 'value'", "'-inf'"]),
         (P + "Low,g1,1\n", ["row 2, column 'condition'", "'Low'", "Did you mean 'low'"]),
@@ -270,7 +352,7 @@ def test_what_belongs_to_the_2020_form_is_refused_for_a_tidy_folder(folder):
     assert "measurements.csv tells it" in str(raised.value)
 
 
-FINITE = st.floats(allow_nan=False, allow_infinity=False, width=64)
+FINITE = st.floats(-1e18, 1e18, width=64)
 
 
 @st.composite

@@ -1,0 +1,302 @@
+"""Whether data can mean what Eq. 1 takes them for: log ratios, doses near 1, times in decay times.
+
+Text that is well formed may still hold percent, nanomolar or minutes, and a network that is learned
+from those is wrong without looking so. Every check here names what it saw, and what helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.data.control_responses import control_warnings
+from cellbox.data.dataset import Dataset
+from cellbox.errors import DataWarning
+
+# Fewer values than this have no shape that could be judged.
+_FEWEST_VALUES = 20
+# tanh(3) = 0.995: larger doses are all the same to Eq. 1.
+_SATURATING_DOSE = 3.0
+_NAMED = 6
+# Of decay times: by the first everything rests, unless it oscillates; longer courses are rare.
+_RESTING_TIME, _LONG_TIME, _LONG_STEADY_TIME = 20.0, 50.0, 200.0
+_SHORT_TIME = 0.05
+# A cell is wild where it is so many times farther from its node's median than nine in ten others
+# are, than those of the most mobile nodes are, and than perturbed nodes move.
+_WILD = 3.5
+# The share of cells that are looked for as single mistakes; more of them are no mistakes.
+_MOST_WILD = 0.1
+
+
+def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
+    """Everything that speaks against taking the data as Eq. 1 needs them; empty if nothing does.
+
+    Also what their files said (`Dataset.reading_warnings`).
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> cellbox.data_warnings(data)
+        ()
+    """
+    found = [warning for check in _CHECKS for warning in check(data)]
+    if not any(warning.kind == "not_log_ratios" for warning in found):
+        # What 0 means is known: no change.
+        found += [warning for check in _CHECKS_OF_RATIOS for warning in check(data)]
+    return (*data.reading_warnings, *found)
+
+
+def measured_values(data: Dataset) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """The measurements, NaN for activity nodes: those follow from the dose."""
+    return np.where(data.activity_nodes, np.nan, data.measurements)
+
+
+def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
+    measured = measured_values(data)
+    values = measured[np.isfinite(measured)]
+    if len(values) < _FEWEST_VALUES:
+        return
+    lowest, middle, highest = values.min(), float(np.median(values)), values.max()
+    like = _scale_of(lowest, middle, highest)
+    if like is None or _controls_are_near_zero(data, measured, middle):
+        return
+    what, transform = like
+    yield DataWarning(
+        "not_log_ratios",
+        f"Values look like {what} and not like log ratios: none of {len(values):,} is negative, "
+        f"and they reach from {lowest:.4g} to {highest:.4g}, with {middle:.4g} in the middle",
+        f"Transform them: {transform}",
+    )
+
+
+_BY_CONTROL = "--transform log2-ratio --control NAME, with the conditions that are unperturbed"
+
+
+def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] | None:
+    """What values that are never negative look like, and how they become log ratios."""
+    if lowest < 0:
+        return None
+    if 60 <= middle <= 160 and lowest >= 1 and highest < 2_000 and lowest < middle / 1.1:
+        return "percent of control", f"--transform log2-percent, or {_BY_CONTROL}"
+    if 0.6 <= middle <= 1.6 and lowest > 0.01 and highest < 50 and highest > 1.05 > 0.95 > lowest:
+        return "fold changes around 1", "--transform log2, since 1 is no change"
+    if lowest >= 3 and highest <= 25:
+        by_control = _BY_CONTROL.replace("log2-ratio", "difference")
+        return "logarithms of intensities", by_control
+    if highest > 20 or (middle > 3 and highest > 5):
+        return "intensities or counts", _BY_CONTROL
+    if middle > 0.05 * highest and highest <= 1.5:
+        return "levels between 0 and 1", _BY_CONTROL
+    return None
+
+
+def _controls_are_near_zero(
+    data: Dataset, measured: Float[np.ndarray, "n_rows n_times n_nodes"], middle: float
+) -> bool:
+    """Whether unperturbed rows show that no change is 0 here."""
+    controls = measured[~(data.perturbations != 0).any(axis=1)]
+    controls = controls[np.isfinite(controls)]
+    return len(controls) > 0 and float(np.median(np.abs(controls))) < 0.2 * middle
+
+
+def _doses(data: Dataset) -> Iterator[DataWarning]:
+    doses = data.perturbations[data.perturbations != 0]
+    if not len(doses):
+        return
+    size = np.abs(doses)
+    negative = float((doses < 0).mean())
+    if negative >= 0.9 and np.median(size) >= 3 and size.max() <= 15:
+        yield DataWarning(
+            "doses_are_logarithms",
+            f"Doses look like logarithms of a concentration: {100 * negative:.0f} % of "
+            f"{len(doses):,} are negative, from {doses.min():.4g} to {doses.max():.4g}; Eq. 1 "
+            "takes them for strong activation, all alike since tanh saturates",
+            "Transform them: --dose-transform log10-hill --ec50 VALUE, with the concentration of "
+            "half the effect",
+        )
+    elif float((size > _SATURATING_DOSE).mean()) > 0.5:
+        yield DataWarning(
+            "doses_saturate",
+            f"Doses saturate: {int((size > _SATURATING_DOSE).sum()):,} of {len(doses):,} are above "
+            f"{_SATURATING_DOSE:g} (up to {size.max():.4g}), where tanh is flat and all doses do "
+            "the same; they look like concentrations (nM, µM)",
+            "Transform them: --dose-transform hill --ec50 VALUE (or NODE=VALUE for each drug), in "
+            "the unit of the doses; scale and log are the others",
+        )
+    elif size.max() < 0.01 and _typical(measured_values(data)) > 10 * size.max():
+        yield DataWarning(
+            "doses_vanish",
+            f"Doses are tiny: the largest of {len(doses):,} is {size.max():.3g}, and responses of "
+            f"{_typical(measured_values(data)):.2g} cannot come of them; they look like molar "
+            "concentrations",
+            "Transform them: --dose-transform hill --ec50 VALUE, in the unit of the doses",
+        )
+
+
+def _typical(values: np.ndarray) -> float:
+    """The root mean square of what is measured, 0 where nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
+
+
+def _times(data: Dataset) -> Iterator[DataWarning]:
+    first, last, several = data.times[0], data.times[-1], len(data.times) > 1
+    shown = ", ".join(f"{time:g}" for time in data.times[:_NAMED])
+    shown += ", ..." if len(data.times) > _NAMED else ""
+    fix = (
+        "Say how long a decay time is: --time-unit 30min where times are minutes and a node needs "
+        "about 30 of them to decay to a third"
+    )
+    if last > (_LONG_TIME if several else _LONG_STEADY_TIME):
+        yield DataWarning(
+            "times_are_no_decay_times",
+            f"Times up to {last:g} ({shown}) look like minutes, hours or seconds: Eq. 1 counts in "
+            "decay times, and most nodes rest after 10 of them",
+            fix,
+        )
+    elif several and first > _RESTING_TIME:
+        yield DataWarning(
+            "times_after_rest",
+            f"The first time, {first:g}, comes after everything rests (times {shown}): the course "
+            "is not seen, and all times tell the same",
+            fix,
+        )
+    elif last < _SHORT_TIME:
+        yield DataWarning(
+            "times_too_short",
+            f"Times end at {last:g} decay times, before anything moves: a node comes to "
+            f"{100 * (1 - np.exp(-last)):.2g} % of its response by then",
+            "Say how long a decay time is: --time-unit 0.1h where times are hours",
+        )
+
+
+def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
+    measured = measured_values(data)
+    flat = measured.reshape(-1, data.n_nodes)
+    known = np.isfinite(flat)
+    judged = known.sum(axis=0) >= 10
+    if known.sum() < _FEWEST_VALUES or not judged.any():
+        return
+    middle = np.zeros(data.n_nodes)
+    spread = np.zeros(data.n_nodes)
+    for node in np.flatnonzero(judged):
+        values = flat[known[:, node], node]
+        middle[node] = np.median(values)
+        spread[node] = np.quantile(np.abs(values - middle[node]), 0.9)
+    # A node that seldom responds is not wild where it does: it may move as far as the most mobile
+    # nodes do, or those that are perturbed themselves.
+    direct = np.broadcast_to((data.perturbations != 0)[:, None, :], measured.shape)
+    moved = np.abs(measured - middle)[direct & np.isfinite(measured) & judged]
+    farthest = max(np.quantile(spread[judged], 0.95), np.median(moved) if len(moved) else 0.0)
+    scale = np.maximum(np.maximum(spread, float(farthest)), 1e-12)
+    distance = np.abs(measured - middle) / scale
+    wild = np.isfinite(measured) & judged & (distance > _WILD)
+    if not wild.any() or wild.sum() > _MOST_WILD * known.sum():
+        return
+    places = np.argwhere(wild)
+    order = np.argsort(-distance[wild], kind="stable")
+    named = [
+        f"{data.nodes[node]} in {data.row_names[row]} at time {data.times[slot]:g} is "
+        f"{measured[row, slot, node]:.4g} (others {_range(measured[:, :, node], wild[:, :, node])})"
+        for row, slot, node in places[order[:_NAMED]]
+    ]
+    more = f", and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    cells = "1 value lies" if len(places) == 1 else f"{len(places):,} values lie"
+    yield DataWarning(
+        "wild_values",
+        f"{cells} far outside what their nodes show: {'; '.join(named)}{more}",
+        "Correct them, or leave the cells empty: one such value can spoil a whole network",
+    )
+
+
+def _range(values: np.ndarray, wild: np.ndarray) -> str:
+    others = values[np.isfinite(values) & ~wild]
+    return f"{others.min():.3g} to {others.max():.3g}" if len(others) else "none"
+
+
+def _constant_nodes(data: Dataset) -> Iterator[DataWarning]:
+    constant = [
+        f"{data.nodes[node]} (always {value:g})"
+        for node, value in _constants(measured_values(data)).items()
+    ]
+    if constant:
+        yield DataWarning(
+            "constant_nodes",
+            f"{_count(constant, 'node never changes', 'nodes never change')}: {_listed(constant)}",
+            "Leave such nodes out, or check how they were measured: nothing can be learned of them",
+        )
+
+
+def _constants(measured: Float[np.ndarray, "n_rows n_times n_nodes"]) -> dict[int, float]:
+    """The nodes whose values are all the same, and what they are."""
+    typical = _typical(measured)
+    found = {}
+    for node in range(measured.shape[2]):
+        values = measured[:, :, node]
+        values = values[np.isfinite(values)]
+        if len(values) > 2 and np.ptp(values) <= 1e-9 * max(typical, float(np.abs(values).max())):
+            found[node] = float(values[0])
+    return found
+
+
+def _noise(data: Dataset) -> Iterator[DataWarning]:
+    measured = measured_values(data)
+    noise = replicate_noise(data, measured)
+    perturbed = (data.perturbations != 0).any(axis=1)
+    if noise is None or not perturbed.any():
+        return
+    size = _typical(measured[perturbed])
+    # The square of what is measured is that of the response and that of the noise.
+    if size**2 < 2 * noise**2:
+        yield DataWarning(
+            "noise_exceeds_responses",
+            f"Noise exceeds the responses: replicates differ by {noise:.3g} (standard deviation), "
+            f"and values under perturbation are of size {size:.3g}, noise included",
+            "Measure more replicates or stronger perturbations: hardly any edge can be told",
+        )
+
+
+def replicate_noise(
+    data: Dataset, measured: Float[np.ndarray, "n_rows n_times n_nodes"]
+) -> float | None:
+    """The standard deviation between replicates of perturbed conditions; None without any."""
+    squares, free = 0.0, 0
+    condition = data.condition_of_row
+    perturbed = (data.perturbations != 0).any(axis=1)
+    counts = np.bincount(condition[perturbed], minlength=1)
+    for one in np.flatnonzero(counts > 1):
+        values = measured[condition == one]
+        known = np.isfinite(values).sum(axis=0)
+        mean = np.where(np.isfinite(values), values, 0).sum(axis=0) / np.maximum(known, 1)
+        squares += float(np.nansum((values - mean) ** 2))
+        free += int(np.maximum(known - 1, 0).sum())
+    return float(np.sqrt(squares / free)) if free >= 5 else None
+
+
+def _controls(data: Dataset) -> Iterator[DataWarning]:
+    measured = measured_values(data)
+    # A node that never changes is told by itself, and is no response.
+    measured[:, :, list(_constants(measured))] = np.nan
+    yield from control_warnings(data, measured, replicate_noise(data, measured))
+
+
+def _count(items: Sequence, one: str, many: str) -> str:
+    return f"1 {one}" if len(items) == 1 else f"{len(items):,} {many}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+_CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
+    _not_log_ratios,
+    _doses,
+    _times,
+    _wild_cells,
+    _constant_nodes,
+)
+_CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (_controls, _noise)

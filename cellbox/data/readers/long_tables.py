@@ -1,0 +1,314 @@
+"""The two tables of a tidy folder: measured values, and the doses of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cellbox.data.same_numbers import groups_of_close, merged
+from cellbox.errors import Problem
+from cellbox.storage.columns import Columns, read_columns
+from cellbox.storage.problems import Problems, note_unknown
+
+# One measured series: the condition and the replicate, "" where replicates have no name.
+Series = tuple[str, str]
+
+_STEADY_STATE = (
+    "A tidy table gives a steady state as a time by which everything has come to rest: write 10 "
+    "(decay times), or a later one where nodes are slow"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LongTable:
+    """Measured values. series, nodes: in the order of the file, with the place of the first one.
+
+    times: ascending, > 0. The value of entry k is of series `of_series[k]`, and so on.
+    at_zero: series, nodes and values of the entries at time 0.
+    """
+
+    series: dict[Series, str]
+    nodes: dict[str, str]
+    times: Float[np.ndarray, " n_times"]
+    of_series: Int[np.ndarray, " n_values"]
+    of_time: Int[np.ndarray, " n_values"]
+    of_node: Int[np.ndarray, " n_values"]
+    values: Float[np.ndarray, " n_values"]
+    at_zero: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @cached_property
+    def rows_of_condition(self) -> dict[str, list[int]]:
+        """The numbers of the series of each condition."""
+        rows: dict[str, list[int]] = {}
+        for index, (condition, _) in enumerate(self.series):
+            rows.setdefault(condition, []).append(index)
+        return rows
+
+    def array(
+        self, rows: Sequence[Series], times: Float[np.ndarray, " n_times"], nodes: Sequence[str]
+    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """The values on a grid of series, times and nodes; NaN where there is none."""
+        array = np.full((len(rows), len(times), len(nodes)), np.nan)
+        if not array.size or not len(self.values):
+            return array
+        row = _places(tuple(self.series), rows)[self.of_series]
+        column = _places(tuple(self.nodes), nodes)[self.of_node]
+        slot = _places(self.times.tolist(), times.tolist())[self.of_time]
+        # Names that are not on the grid have been noted as problems by then.
+        on_grid = (row >= 0) & (column >= 0) & (slot >= 0)
+        array[row[on_grid], slot[on_grid], column[on_grid]] = self.values[on_grid]
+        return array
+
+    def zero_array(self, nodes: Sequence[str]) -> Float[np.ndarray, "n_rows n_nodes"]:
+        """The values at time 0 of all series; NaN where there is none."""
+        array = np.full((len(self.series), len(nodes)), np.nan)
+        of_series, of_node, values = self.at_zero
+        array[of_series, _places(tuple(self.nodes), nodes)[of_node]] = values
+        return array
+
+
+def _places(items: Sequence, among: Sequence) -> Int[np.ndarray, " n_items"]:
+    """Where each item stands among others; -1 where it is none of them."""
+    position = {item: index for index, item in enumerate(among)}
+    return np.array([position.get(item, -1) for item in items], dtype=int)
+
+
+_EMPTY = np.empty(0, int)
+_NO_TABLE = LongTable(
+    {}, {}, np.empty(0), _EMPTY, _EMPTY, _EMPTY, np.empty(0), (_EMPTY, _EMPTY, np.empty(0))
+)
+
+
+def read_long_table(
+    path: Path, problems: Problems, *, like: LongTable | None = None, relative: bool = True
+) -> LongTable:
+    """All values of measurements.csv or noise_free.csv; its names even where values are bad.
+
+    relative: whether values are log ratios to time 0, and thus 0 there.
+    like: a table with whose times this one's are the same where they differ by rounding alone.
+    """
+    columns = read_columns(
+        path,
+        problems,
+        names=("condition", "node"),
+        values={"time": False, "value": True},
+        optional=("replicate",),
+        endless={"time": _STEADY_STATE},
+    )
+    if columns is None:
+        return _NO_TABLE
+    named = columns.chosen(_named(columns, ("condition", "node"), problems))
+    series, of_series = _series(named)
+    of_node, nodes = _in_order(named, "node")
+    given = named.values["time"]
+    sound = named.sound & _times_are_sound(named, relative, problems)
+    known = np.empty(0) if like is None else like.times
+    time = merged(np.concatenate([known, np.where(sound, given, 1.0)]))[len(known) :]
+    # A table that is to have the times of another may differ from it by rounding.
+    time = _snapped(time, known)
+    _note_repeated(named, sound, (of_series, time, of_node), tuple(series), problems)
+    kept = sound & (given > 0)
+    values = named.values["value"][kept]
+    if named.n_rows and not problems and not np.isfinite(values).any():
+        found = "expected measurements, found none after time 0"
+        problems.add(str(path), found, "Give at least one measured value")
+    times, of_time = np.unique(time[kept], return_inverse=True)
+    start = sound & (given == 0)
+    at_zero = (of_series[start], of_node[start], named.values["value"][start])
+    places = (of_series[kept], of_time.reshape(-1), of_node[kept])
+    return LongTable(series, nodes, times, *places, values, at_zero)
+
+
+def _snapped(
+    times: Float[np.ndarray, " n"], known: Float[np.ndarray, " n_known"]
+) -> Float[np.ndarray, " n"]:
+    """Times that are one of the known ones but for rounding made equal to it."""
+    if not len(known):
+        return times
+    nearest = known[np.abs(times[:, None] - known[None, :]).argmin(axis=1)]
+    pairs = np.sort(np.stack([times, nearest], axis=1), axis=1)
+    same = np.array([groups_of_close(pair)[-1] == 0 for pair in pairs], bool)
+    return np.where(same, nearest, times)
+
+
+def _named(
+    columns: Columns, names: Sequence[str], problems: Problems
+) -> Bool[np.ndarray, " n_rows"]:
+    """Which rows have a name in each of these columns; a problem for each that has not."""
+    good = np.ones(columns.n_rows, bool)
+    for column in names:
+        of_column = columns.names[column]
+        if "" not in of_column.names:
+            continue
+        empty = of_column.codes == of_column.names.index("")
+
+        def describe(row: int, column: str = column) -> Problem:
+            found = f"expected the name of a {column}, found an empty cell"
+            return Problem(columns.where(row, column), found, f"Name the {column}")
+
+        problems.add_all(np.flatnonzero(empty).tolist(), describe, kind=f"no {column}")
+        good &= ~empty
+    return good
+
+
+def _series(columns: Columns) -> tuple[dict[Series, str], Int[np.ndarray, " n_rows"]]:
+    """The series in the order of the file, each with its place, and which of them rows are of."""
+    condition, replicate = columns.names["condition"], columns.names["replicate"]
+    key = condition.codes.astype(np.int64) * len(replicate.names or "1") + replicate.codes
+    first, of_row = _first_rows(key)
+    series = {(condition[row], replicate[row]): columns.where(row) for row in first}
+    return series, of_row
+
+
+def _in_order(columns: Columns, name: str) -> tuple[Int[np.ndarray, " n_rows"], dict[str, str]]:
+    """Which of a column's names each row has, and the names with their first place."""
+    names = columns.names[name]
+    first, of_row = _first_rows(names.codes)
+    return of_row, {names[row]: columns.where(row, name) for row in first}
+
+
+def _first_rows(keys: Int[np.ndarray, " n_rows"]) -> tuple[list[int], Int[np.ndarray, " n_rows"]]:
+    """The first row of each key, ascending, and which of them each row has the key of."""
+    _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=int)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.sort(first).tolist(), rank[of_row.reshape(-1)]
+
+
+def _times_are_sound(
+    columns: Columns, relative: bool, problems: Problems
+) -> Bool[np.ndarray, " n_rows"]:
+    """Which times are positive, or are 0 with the response that is 0 there by definition."""
+    time, value = columns.values["time"], columns.values["value"]
+    negative = columns.sound & (time < 0)
+    moved = relative & columns.sound & (time == 0) & (value != 0) & ~np.isnan(value)
+
+    def before(row: int) -> Problem:
+        found = f"expected a time from 0 on, found {time[row]:g}"
+        fix = "Count times from the perturbation; leave out what was measured before it"
+        return Problem(columns.where(row, "time"), found, fix)
+
+    def not_zero(row: int) -> Problem:
+        found = f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
+        fix = "Give values as log ratios to time 0, or remove the rows of time 0"
+        return Problem(columns.where(row, "value"), found, fix)
+
+    problems.add_all(np.flatnonzero(negative).tolist(), before, kind="negative time")
+    problems.add_all(np.flatnonzero(moved).tolist(), not_zero, kind="not zero at time 0")
+    return ~(negative | moved)
+
+
+def _note_repeated(
+    columns: Columns,
+    sound: Bool[np.ndarray, " n_rows"],
+    keys: tuple[np.ndarray, np.ndarray, np.ndarray],
+    series: Sequence[Series],
+    problems: Problems,
+) -> None:
+    """Note values of a series, time and node that has one already."""
+    of_series, time, of_node = keys
+    rows = np.flatnonzero(sound)
+    distinct, of_time = np.unique(time[rows], return_inverse=True)
+    n_nodes = int(of_node.max(initial=0)) + 1
+    key = (of_series[rows] * len(distinct) + of_time.reshape(-1)) * n_nodes + of_node[rows]
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    first_of = rows[first[inverse.reshape(-1)]]
+    again = rows != first_of
+    earlier = dict(zip(rows[again].tolist(), first_of[again].tolist(), strict=True))
+
+    def describe(row: int) -> Problem:
+        condition, replicate = series[of_series[row]]
+        named = f", replicate {replicate!r}" if replicate else ""
+        return Problem(
+            columns.where(row),
+            f"expected one value for each condition, time and node, found condition {condition!r}"
+            f"{named}, time {time[row]:g}, node {columns.names['node'][row]!r} again "
+            f"({columns.where(earlier[row])})",
+            "Tell repeated measurements apart in a column named replicate, or remove one",
+        )
+
+    problems.add_all(list(earlier), describe, kind="repeated value")
+
+
+@dataclass(frozen=True, eq=False)
+class DoseTable:
+    """Doses. conditions: all that are listed; nodes: those with a dose, with their first place."""
+
+    conditions: dict[str, str]
+    nodes: dict[str, str]
+    entries: dict[tuple[str, str], float]
+
+    def array(
+        self, rows: Sequence[str], nodes: Sequence[str]
+    ) -> Float[np.ndarray, "n_rows n_nodes"]:
+        """u with a row for each condition named and a column for each node."""
+        place = {node: index for index, node in enumerate(nodes)}
+        rows_of: dict[str, list[int]] = {}
+        for index, condition in enumerate(rows):
+            rows_of.setdefault(condition, []).append(index)
+        u = np.zeros((len(rows), len(nodes)))
+        for (condition, node), dose in self.entries.items():
+            if node in place:
+                u[rows_of.get(condition, []), place[node]] = dose
+        return u
+
+
+def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str] = ()) -> DoseTable:
+    """The doses of perturbations.csv. A dose of 0 is none, and names no node.
+
+    conditions: those that were measured, if it is known: others are problems.
+    """
+    columns = read_columns(path, problems, names=("condition", "node"), values={"value": True})
+    if columns is None:
+        return DoseTable({}, {}, {})
+    columns = columns.chosen(_named(columns, ("condition",), problems))
+    _, listed = _in_order(columns, "condition")
+    known = set(conditions)
+    strangers = [name for name in listed if name not in known] if conditions else []
+    for name in strangers:
+        note_unknown(name, conditions, listed[name], "condition", problems)
+    node, value = columns.names["node"], columns.values["value"]
+    nameless = np.array([not name for name in node.names], bool)[node.codes]
+    _note_bad_doses(columns, nameless, problems)
+    dosed = columns.sound & ~nameless & (value != 0) & ~np.isnan(value)
+    nodes: dict[str, str] = {}
+    entries: dict[tuple[str, str], float] = {}
+    places: dict[tuple[str, str], str] = {}
+    for row in np.flatnonzero(~nameless).tolist():
+        key = (columns.names["condition"][row], node[row])
+        if places.setdefault(key, columns.where(row)) != columns.where(row):
+            found = (
+                f"expected each node once in a condition, found {key[1]!r} in condition "
+                f"{key[0]!r} again ({places[key]})"
+            )
+            problems.add(columns.where(row), found, "Keep one of the rows")
+        elif dosed[row]:
+            nodes.setdefault(key[1], columns.where(row, "node"))
+            entries[key] = float(value[row])
+    return DoseTable(listed, nodes, entries)
+
+
+def _note_bad_doses(
+    columns: Columns, nameless: Bool[np.ndarray, " n_rows"], problems: Problems
+) -> None:
+    """Note nodes without a dose, and doses without a node."""
+    value = columns.values["value"]
+    missing = columns.sound & ~nameless & np.isnan(value)
+    homeless = columns.sound & nameless & (value != 0) & ~np.isnan(value)
+
+    def no_dose(row: int) -> Problem:
+        found = "expected a number, found an empty cell, NA or NaN"
+        return Problem(columns.cell(row), found, "Give a number here")
+
+    def no_node(row: int) -> Problem:
+        found = f"expected no dose where no node is named, found {value[row]:g}"
+        fix = "Name the node, or leave the value empty for an unperturbed control"
+        return Problem(columns.where(row, "value"), found, fix)
+
+    problems.add_all(np.flatnonzero(missing).tolist(), no_dose, kind="no dose")
+    problems.add_all(np.flatnonzero(homeless).tolist(), no_node, kind="dose without a node")

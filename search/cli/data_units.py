@@ -1,0 +1,95 @@
+"""Flags that say what the numbers of data files mean."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING
+
+from cellbox.errors import refuse
+
+if TYPE_CHECKING:
+    from argparse import _ActionsContainer as Arguments
+
+    from cellbox.data.units import Units
+
+_TRANSFORMS = ("log2-ratio", "difference", "log2", "log2-percent")
+_DOSE_TRANSFORMS = ("scale", "log", "hill", "log10-hill")
+# Flags and the attributes that argparse makes of them.
+_FLAGS = {
+    "--transform": "transform",
+    "--control": "control",
+    "--time-unit": "time_unit",
+    "--dose-transform": "dose_transform",
+    "--ec50": "ec50",
+}
+
+
+def add_units(parser: Arguments | ArgumentParser) -> None:
+    """Declare how values, times and doses of files become those of the model."""
+    parser.add_argument(
+        "--transform",
+        choices=_TRANSFORMS,
+        help="make log ratios of values: log2-ratio of intensities or counts over --control; "
+        "difference of logarithms from --control; log2 of ratios; log2-percent of percent of "
+        "control (default: values are log ratios)",
+    )
+    parser.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an unperturbed condition to compare with; again for more ('row 3' in pert.csv data; "
+        "'time 0' for each series' own start)",
+    )
+    parser.add_argument(
+        "--time-unit",
+        metavar="LENGTH",
+        help="how long a node's decay time is, in the unit of the files' times, such as 30min "
+        "where they are minutes (default: times are decay times)",
+    )
+    parser.add_argument(
+        "--dose-transform",
+        choices=_DOSE_TRANSFORMS,
+        help="make u of doses d with --ec50 K: scale d/K, log log2(1 + d/K), hill d/(d + K), "
+        "log10-hill where doses are log10 concentrations (default: doses are u)",
+    )
+    parser.add_argument(
+        "--ec50",
+        action="append",
+        default=[],
+        type=_ec50,
+        metavar="[NODE=]K",
+        help="concentration of half the effect, in the unit of the doses: of one node, or of all",
+    )
+
+
+def _ec50(text: str) -> tuple[str | None, float]:
+    """A type for argparse: a number, or one for a node."""
+    node, equals, number = text.rpartition("=")
+    try:
+        return (node.strip() if equals else None), float(number)
+    except ValueError:
+        raise ArgumentTypeError(f"expected NODE=number or a number, found {text!r}") from None
+
+
+def given_units(arguments: Namespace) -> dict[str, bool]:
+    """Which of the flags of `add_units` were given."""
+    return {flag: bool(getattr(arguments, name)) for flag, name in _FLAGS.items()}
+
+
+def units_of(arguments: Namespace) -> Units:
+    """What the flags of `add_units` say. Raises InputError for what does not go together."""
+    from cellbox.data.units import Units
+
+    of_all = [level for node, level in arguments.ec50 if node is None]
+    of_nodes = {node: level for node, level in arguments.ec50 if node is not None}
+    if (of_all and of_nodes) or max(1, len(of_nodes)) < len(arguments.ec50):
+        found = "expected one number for all nodes, or one for each, found several"
+        raise refuse("--ec50", found, "Keep one of them")
+    return Units(
+        transform=arguments.transform,
+        control=tuple(arguments.control),
+        time_unit=arguments.time_unit,
+        dose_transform=arguments.dose_transform,
+        ec50=of_all[0] if of_all else of_nodes or None,
+    )

@@ -1,0 +1,200 @@
+"""What is said of numbers that Eq. 1 can hardly mean, and that sound data are left in peace."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellbox.data.dataset import Dataset
+from cellbox.data.plausibility import data_warnings
+
+N_ROWS, N_NODES = 24, 5
+
+
+def course(times=(2.0, 5.0, 10.0, 20.0), noise=0.01, seed=0) -> Dataset:
+    """Responses of both signs that come and stay, as those of Eq. 1 do, in a few conditions."""
+    random = np.random.default_rng(seed)
+    u = np.zeros((N_ROWS, N_NODES))
+    for row in range(N_ROWS - 2):
+        u[row, random.choice(N_NODES, 2, replace=False)] = random.uniform(0.1, 1, 2)
+    effect = np.eye(N_NODES) + random.normal(0, 0.5, (N_NODES, N_NODES))
+    rest = -np.tanh(u @ effect.T)
+    moments = np.array(times)
+    exact = rest[:, None, :] * (1 - np.exp(-moments))[None, :, None]
+    return Dataset(
+        nodes=tuple(f"g{k + 1}" for k in range(N_NODES)),
+        times=moments,
+        perturbations=u,
+        measurements=exact + noise * random.standard_normal(exact.shape),
+        row_names=tuple(f"c{row + 1}" for row in range(N_ROWS)),
+        activity_nodes=np.zeros(N_NODES, bool),
+    )
+
+
+def kinds(data: Dataset) -> list[str]:
+    return [warning.kind for warning in data_warnings(data)]
+
+
+def only(data: Dataset) -> str:
+    [warning] = data_warnings(data)
+    return str(warning)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05, 0.2])
+@pytest.mark.parametrize("times", [(2.0, 5.0, 10.0, 20.0), (10.0,)])
+def test_sound_data_are_left_in_peace(noise, times):
+    for seed in range(5):
+        assert kinds(course(times, noise, seed)) == []
+
+
+def test_rows_without_perturbation_that_respond_are_counted_and_named():
+    data = course(times=(10.0,))
+    u = data.perturbations.copy()
+    u[:8] = 0
+    strong = data.measurements + 0.5
+    said = only(replace(data, perturbations=u, measurements=strong))
+    assert "of 24 rows have no perturbation" in said
+    assert "root mean squares" in said
+    assert "c2 (" in said
+    assert "target is no node" in said
+
+
+def test_a_control_that_drifts_is_named_with_its_size_against_noise():
+    data = course()
+    drifting = data.measurements.copy()
+    drifting[-1] += 0.3
+    said = only(replace(data, measurements=drifting))
+    assert "1 of 24 rows" in said
+    assert "c24 (0.3" in said
+    assert "times the noise" in said
+
+
+def test_controls_as_noisy_as_responses_are_no_response():
+    data = course(times=(10.0,), noise=0.0)
+    random = np.random.default_rng(1)
+    noisy = random.normal(0, 1, data.measurements.shape)
+    assert kinds(replace(data, measurements=noisy)) == ["controls_vary"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "transform"),
+    [
+        (lambda x: 100 * 2**x, "percent of control", "log2-percent"),
+        (lambda x: 2**x, "fold changes around 1", "--transform log2,"),
+        (lambda x: 8_000 * 2**x, "intensities or counts", "log2-ratio --control NAME"),
+        (lambda x: 11 + x, "logarithms of intensities", "difference --control NAME"),
+        (lambda x: 0.4 * 2**x, "levels between 0 and 1", "log2-ratio --control NAME"),
+    ],
+)
+def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):
+    data = course()
+    perturbed = np.arange(N_ROWS - 2)
+    data = replace(data.rows(perturbed), measurements=change(data.measurements[perturbed]))
+    warning = only(data)
+    assert f"look like {said}" in warning
+    assert transform in warning
+
+
+def test_responses_of_one_sign_beside_controls_at_zero_are_log_ratios():
+    data = course(noise=0.0)
+    assert kinds(replace(data, measurements=np.abs(data.measurements))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda u: 500 * u, "doses_saturate"),
+        (lambda u: np.where(u > 0, -6 + np.log10(np.maximum(u, 0.1)), 0), "doses_are_logarithms"),
+        (lambda u: 1e-6 * u, "doses_vanish"),
+    ],
+)
+def test_doses_that_eq_1_cannot_tell_apart_are_said(change, kind):
+    data = course()
+    said = data_warnings(replace(data, perturbations=change(data.perturbations)))
+    assert [warning.kind for warning in said] == [kind]
+    assert "--dose-transform" in said[0].fix
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind"),
+    [(12, "times_are_no_decay_times"), (3_600, "times_are_no_decay_times"),
+     (1e-3, "times_too_short")],
+)  # fmt: skip
+def test_times_that_are_no_decay_times_are_said(factor, kind):
+    data = course()
+    said = data_warnings(replace(data, times=factor * data.times))
+    assert [warning.kind for warning in said] == [kind]
+    assert "--time-unit" in said[0].fix
+
+
+def test_a_course_that_begins_after_rest_is_said():
+    assert kinds(replace(course(), times=np.array([25.0, 30.0, 35.0, 40.0]))) == [
+        "times_after_rest"
+    ]
+
+
+def test_a_wild_value_is_named():
+    data = course()
+    wild = data.measurements.copy()
+    wild[2, 1, 3] = 99
+    said = only(replace(data, measurements=wild))
+    assert "1 value lies" in said
+    assert "g4 in c3 at time 5 is 99" in said
+
+
+def test_genes_that_few_knock_outs_move_are_not_wild():
+    """Nearly all values rest, but the gene that is knocked out and one or two that it regulates."""
+    n_nodes = 40
+    random = np.random.default_rng(0)
+    values = random.normal(0, 0.05, (n_nodes, n_nodes))
+    np.fill_diagonal(values, -5.0)
+    for row in range(0, n_nodes, 2):
+        values[row, (row + 7) % n_nodes] = 3.0 * random.choice([-1, 1])
+    data = Dataset(
+        nodes=tuple(f"g{k}" for k in range(n_nodes)),
+        times=np.array([10.0]),
+        perturbations=np.eye(n_nodes),
+        measurements=values[:, None, :],
+        row_names=tuple(f"c{k}" for k in range(n_nodes)),
+        activity_nodes=np.zeros(n_nodes, bool),
+    )
+    assert kinds(data) == []
+
+
+def test_wild_values_are_named_among_missing_ones_and_however_many():
+    data = course()
+    wild = data.measurements.copy()
+    wild[::5, 2, 1] = np.nan
+    wild[1::5, 0, 2] = -30
+    assert "5 values lie" in only(replace(data, measurements=wild))
+
+
+def test_a_node_that_never_changes_is_named():
+    data = course()
+    still = data.measurements.copy()
+    still[:, :, 4] = 0.25
+    assert "1 node never changes: g5 (always 0.25)" in only(replace(data, measurements=still))
+
+
+def test_noise_that_exceeds_responses_is_told_by_replicates():
+    data = course(noise=0.0)
+    twice = data.rows(np.repeat(np.arange(N_ROWS - 2), 2))
+    noise = 2 * np.random.default_rng(0).standard_normal(twice.measurements.shape)
+    assert kinds(replace(twice, measurements=twice.measurements + noise)) == [
+        "noise_exceeds_responses"
+    ]
+
+
+def test_activity_nodes_follow_from_doses_and_are_not_judged():
+    data = course()
+    activity = np.array([False, False, False, False, True])
+    values = data.measurements.copy()
+    values[:, :, 4] = 50.0
+    assert kinds(replace(data, measurements=values, activity_nodes=activity)) == []
+
+
+def test_what_the_files_said_comes_first():
+    from cellbox.errors import DataWarning
+
+    warning = DataWarning("spreadsheet_names", "2-Sep", "Mend it")
+    assert data_warnings(replace(course(), reading_warnings=(warning,))) == (warning,)

@@ -228,6 +228,7 @@ def _training_of(members: Sequence[FittedModel], n_diverged: int) -> Training:
         seconds=max(record.seconds for record in records),
         selection_error=None,
         noise=None,
+        refined=all(record.refined for record in records),
     )
 
 

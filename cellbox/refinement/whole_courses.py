@@ -98,7 +98,7 @@ class Penalty(eqx.Module):
     def __call__(self, parameters: Parameters) -> Float[Array, ""]:
         """What these parameters cost."""
         apart = jax.tree.map(jnp.subtract, parameters, self.expected)
-        return _dot(self.strength, jax.tree.map(jnp.square, apart))
+        return dot(self.strength, jax.tree.map(jnp.square, apart))
 
     def pull(self, parameters: Parameters) -> Parameters:
         """Half the gradient."""
@@ -145,7 +145,14 @@ def sum_of_squares(
     parameters: Parameters, series: Series, gain: Float[Array, ""]
 ) -> Float[Array, ""]:
     """Of measured minus predicted values, in squared log ratio; not finite if it overflows."""
-    return (_residuals(parameters, series, gain) ** 2).sum()
+    return (residuals(parameters, series, gain) ** 2).sum()
+
+
+def squares_of_rows(
+    parameters: Parameters, series: Series
+) -> Float[np.ndarray, " n_rows_and_padding"]:
+    """The sum of squares of each row's whole course, those that only pad behind them."""
+    return np.asarray((_misfit(parameters, series) ** 2).sum(axis=(0, 1)))
 
 
 @jax.jit
@@ -162,7 +169,7 @@ def gauss_newton_step(
 
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
     """
-    residuals, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
+    misfit, derivative = jax.linearize(lambda at: residuals(at, series, gain), parameters)
     transposed = jax.linear_transpose(derivative, parameters)
     blocks = row_blocks(parameters, series, gain)
     blocks = RowBlocks(blocks.curvature / variance)
@@ -177,7 +184,7 @@ def gauss_newton_step(
         (through,) = transposed(derivative(over_free(step)))
         return over_free(jax.tree.map(lambda a, b, c: a / variance + b * c, through, added, step))
 
-    (gradient,) = transposed(residuals)
+    (gradient,) = transposed(misfit)
     downhill = jax.tree.map(
         lambda of_data, of_penalty: -of_data / variance - of_penalty,
         gradient,
@@ -243,7 +250,12 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
     return RowBlocks(total)
 
 
-def _residuals(
+@jax.jit
+def _misfit(parameters: Parameters, series: Series) -> Float[Array, "n_times n_nodes n_conditions"]:
+    return residuals(parameters, series, jnp.zeros(()))
+
+
+def residuals(
     parameters: Parameters, series: Series, gain: Float[Array, ""]
 ) -> Float[Array, "n_times n_nodes n_conditions"]:
     """Predicted minus measured values, 0 where nothing was measured."""
@@ -284,5 +296,6 @@ def _in_rows(parameters: Parameters) -> Float[Array, "n_nodes row"]:
     return jnp.concatenate([parameters.weights, parameters.log_amplitudes[:, None]], axis=1)
 
 
-def _dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+def dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+    """The scalar product."""
     return (one.weights * other.weights).sum() + (one.log_amplitudes * other.log_amplitudes).sum()

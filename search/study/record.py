@@ -183,6 +183,7 @@ def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
         "selection_error": training.selection_error,
         "refinement": training.refinement,
         "noise": training.noise,
+        "refined": training.refined,
         "history": training.history,
         "metrics": repeat.metrics,
     }
@@ -246,6 +247,8 @@ def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) ->
             selection_error=table.take("selection_error", NUMBER.or_null()),
             refinement=table.take("refinement", TEXT),
             noise=table.take("noise", NUMBER.or_null()),
+            # Absent in earlier records, of which no more is claimed than is known.
+            refined=table.content.get("refined") is True,
         ),
         metrics=table.take("metrics", TABLE),
     )

@@ -142,7 +142,8 @@ class DesignReport:
         if self.by_blocks:
             yield (
                 "Errors are by row blocks, since the network is large: each row of W as if the "
-                "states of all nodes were known, which makes them somewhat too small."
+                "states of all nodes were known. That is exact where nothing acts on anything, "
+                "and makes them somewhat too small elsewhere."
             )
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.calibration [--systems LI CY ...] [--noise 0.01 0.001] [--seeds 5]
                                            [--first-seed 100] [--members 2] [--json FILE]
     python -m tests.benchmarks.calibration --random 7 20 60 [--amplitudes equal unequal]
-                                           [--ratio 3] [--known-edges] ...
+                                           [--ratio 3] [--known-edges] [--blocks] ...
 
 Each experiment is a known system at the budget of the paper's runs with a balanced design, and
 fresh conditions, noise and starts. A well calibrated interval holds the truth in about 90 %.
@@ -12,6 +12,7 @@ fresh conditions, noise and starts. A well calibrated interval holds the truth i
 ratio · nodes conditions and 5 times, refined from a regression without descent.
 --amplitudes: their α, all 1 (from 100 nodes on 0.5), or from 0.1 to 2, even in the logarithm.
 --known-edges: refinement is told the edges, which is quicker than to search them.
+--blocks: by what factor errors by row blocks are too small at the true network, up to 40 nodes.
 """
 
 from __future__ import annotations
@@ -56,15 +57,11 @@ def holds(system_name: str, noise: float, seed: int, members: int, steps: int) -
     }
 
 
-def holds_random(
-    n_nodes: int, amplitudes: str, noise: float, seed: int, ratio: float, known_edges: bool
-) -> dict[str, Any]:
-    """As `holds`, of a random network."""
+def random_experiment(
+    n_nodes: int, amplitudes: str, noise: float, seed: int, ratio: float
+) -> tuple[Any, Any]:
+    """A random network, and data of it."""
     import cellbox
-    from cellbox.refinement.edge_intervals import edge_intervals
-    from cellbox.refinement.multiple_shooting import MultipleShooting
-    from cellbox.refinement.refine import refine
-    from cellbox.refinement.regression_start import regression_start
 
     network = cellbox.random_network(
         n_nodes,
@@ -79,6 +76,19 @@ def holds_random(
     data = cellbox.simulate(
         network, n_conditions=round(ratio * n_nodes), noise=noise, design="balanced", seed=seed
     )
+    return network, data
+
+
+def holds_random(
+    n_nodes: int, amplitudes: str, noise: float, seed: int, ratio: float, known_edges: bool
+) -> dict[str, Any]:
+    """As `holds`, of a random network."""
+    from cellbox.refinement.edge_intervals import edge_intervals
+    from cellbox.refinement.multiple_shooting import MultipleShooting
+    from cellbox.refinement.refine import refine
+    from cellbox.refinement.regression_start import regression_start
+
+    network, data = random_experiment(n_nodes, amplitudes, noise, seed, ratio)
     problem = MultipleShooting.of(data, data.split.training)
     edge, began = network.weights != 0, time.perf_counter()
     if known_edges:
@@ -103,9 +113,36 @@ def holds_random(
     }
 
 
+def block_row(n_nodes: int, amplitudes: str, seed: int, ratio: float) -> dict[str, Any]:
+    """Errors from the information of all parameters, in units of those by row blocks."""
+    from unittest.mock import patch
+
+    from cellbox.identifiability import least_errors
+    from cellbox.identifiability.check import check_design
+
+    network, data = random_experiment(n_nodes, amplitudes, 0.01, seed, ratio)
+    together, by_blocks = (
+        np.array([edge.least_error for edge in report.edges])
+        for report in (
+            check_design(data, guess=network, noise=0.01),
+            patch.object(least_errors, "MOST_PARAMETERS", 0)(check_design)(
+                data, guess=network, noise=0.01
+            ),
+        )
+    )
+    low, middle, high = np.quantile(together / by_blocks, [0.05, 0.5, 0.95])
+    named = {"nodes": n_nodes, "amplitudes": amplitudes, "seed": seed}
+    return {**named, "5 %": low, "median": middle, "95 %": high}
+
+
 def random_rows(chosen: Any) -> Iterator[dict[str, Any]]:
     """One row for each network, and one for each kind of amplitudes at the end."""
     for amplitudes in chosen.amplitudes:
+        if chosen.blocks:
+            for n_nodes in chosen.random:
+                for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+                    yield block_row(n_nodes, amplitudes, seed, chosen.ratio)
+            continue
         every: dict[str, list[np.ndarray]] = {"edges": [], "zeros": []}
         for n_nodes in chosen.random:
             for noise in chosen.noise:
@@ -160,6 +197,7 @@ def main() -> None:
     parser.add_argument("--amplitudes", nargs="+", default=["equal", "unequal"])
     parser.add_argument("--ratio", type=float, default=3.0, help="conditions for each node (3)")
     parser.add_argument("--known-edges", action="store_true")
+    parser.add_argument("--blocks", action="store_true")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.systems, chosen.noise, chosen.seeds, chosen.steps = ["CY"], [0.01], 1, 200
@@ -167,6 +205,8 @@ def main() -> None:
     for row in random_rows(chosen) if chosen.random else rows(chosen):
         measured.append(row)
         print(table([row]), flush=True)
+    if chosen.blocks:
+        return
     low, high = EXPECTED
     within = {kind: low <= measured[-1][kind] <= high for kind in ("edges", "zeros")}
     print(f"within {low:.0%} to {high:.0%}: {within}")

@@ -38,7 +38,7 @@ from cellbox.refinement.whole_courses import (
 )
 
 # Draws of noise, and their seed: the same data and network have the same intervals.
-N_DRAWS, _SEED = 12, 0
+N_DRAWS, _SEED = 8, 0
 
 # Conjugate gradients end at this share of the first residual, or after so many products.
 _TOLERANCE, _MOST_PRODUCTS = 1e-2, 100

@@ -152,7 +152,8 @@ def squares_of_rows(
     parameters: Parameters, series: Series
 ) -> Float[np.ndarray, " n_rows_and_padding"]:
     """The sum of squares of each row's whole course, those that only pad behind them."""
-    return np.asarray((_misfit(parameters, series) ** 2).sum(axis=(0, 1)))
+    misfit = jax.jit(residuals)(parameters, series, jnp.zeros(()))
+    return np.asarray((misfit**2).sum(axis=(0, 1)))
 
 
 @jax.jit
@@ -248,11 +249,6 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
     groups = (series.perturbations, series.measurements, series.measured)
     total, _ = jax.lax.scan(of_group, zero, groups)
     return RowBlocks(total)
-
-
-@jax.jit
-def _misfit(parameters: Parameters, series: Series) -> Float[Array, "n_times n_nodes n_conditions"]:
-    return residuals(parameters, series, jnp.zeros(()))
 
 
 def residuals(

@@ -2,14 +2,14 @@
 
 Nodes are judged by the design alone (`cellbox.identifiability.design_findings`). Edges and
 amplitudes are judged one by one at a guess of the network, by the least standard error that their
-Fisher information leaves (`cellbox.identifiability.fisher`); that is as good as the guess, and
-holds for unbiased estimators.
+Fisher information leaves (`cellbox.identifiability.least_errors`); that is as good as the guess,
+and holds for unbiased estimators. A network that was not found by least squares is no such
+estimate, and nothing is said of its own errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,16 +23,16 @@ from cellbox.identifiability.design_findings import (
 )
 from cellbox.identifiability.design_report import (
     DETERMINED_BELOW,
+    NOT_REFINED,
+    OF_WEIGHT,
+    OF_WEIGHT_GIVEN_AMPLITUDE,
     SCALE_CONFOUNDED,
     AmplitudeJudgement,
     DesignReport,
     EdgeJudgement,
 )
-from cellbox.identifiability.fisher import standard_errors, states_and_information
+from cellbox.identifiability.least_errors import LeastErrors, least_errors
 from cellbox.networks.network import Network, in_order_of
-
-#: Networks with more entries of W and amplitudes are judged by the design alone.
-MOST_PARAMETERS = 2_000
 
 GUESSED_AMPLITUDE = 0.5
 
@@ -44,6 +44,7 @@ def check_design(
     noise: float | None = None,
     rows: Int[np.ndarray, " n_training_rows"] | None = None,
     guess_name: str = "the guess that was given",
+    refined: bool | None = None,
 ) -> DesignReport:
     """Tell what these data can determine: which nodes are not covered, and how sure each edge is.
 
@@ -51,7 +52,8 @@ def check_design(
     standard deviation of a measured value (log ratio); by default 1.4826 times the median
     |residual| of the guess, which takes for noise what the guess does not explain. rows: the rows
     that train, by default those of the split that came with the data, or else all. guess_name:
-    what the guess is called in sentences.
+    what the guess is called in sentences. refined: of a network that was learned from these data,
+    whether least squares found it; of another it is not said that its edges are determined.
 
     Raises InputError for a guess of other nodes, and for a noise that is not positive.
 
@@ -74,7 +76,9 @@ def check_design(
     rows = training_rows(data) if rows is None else rows
     rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2))]
     found = node_findings(data, rows)
-    errors = _errors(data, rows, guess, noise)
+    confounded = {finding.node for finding in found if "never_perturbed" in finding.kinds}
+    given = np.array([node in confounded for node in data.nodes])
+    errors = least_errors(data, rows, guess, noise, given)
     allowed = data.possible_edges
     return DesignReport(
         data=data.name,
@@ -82,19 +86,29 @@ def check_design(
         guess=guess,
         guess_name=guess_name,
         nodes=found,
-        edges=tuple(_judge_edges(guess, allowed, errors, found)),
-        amplitudes=tuple(_judge_amplitudes(guess, errors, found)),
+        edges=tuple(_judge_edges(guess, allowed, errors, found, refined)),
+        amplitudes=tuple(_judge_amplitudes(guess, errors, found, refined)),
         noise=errors.noise,
         noise_from=errors.noise_from,
+        by_blocks=errors.by_blocks,
+        refined=refined,
         not_judged=errors.reason,
     )
 
 
 def check_result(
-    network: Network, data: Dataset, rows: Int[np.ndarray, " n_training_rows"]
+    network: Network,
+    data: Dataset,
+    rows: Int[np.ndarray, " n_training_rows"],
+    *,
+    refined: bool,
 ) -> DesignReport:
-    """`check_design` at a network that was learned from these rows; noise from its residuals."""
-    return check_design(data, guess=network, rows=rows, guess_name="the learned network")
+    """`check_design` at a network that was learned from these rows; noise from its residuals.
+
+    refined: whether least squares found it (`cellbox.models.training_record.Training.refined`).
+    """
+    name = "the learned network"
+    return check_design(data, guess=network, rows=rows, guess_name=name, refined=refined)
 
 
 def check_plan(
@@ -133,88 +147,40 @@ def check_plan(
     return check_design(planned, guess=guess, noise=noise)
 
 
-@dataclass(frozen=True, eq=False)
-class _Errors:
-    """Standard errors at a guess, infinite where the data do not tell; NaN if not computed."""
-
-    of_weights: Float[np.ndarray, "n_nodes n_nodes"]
-    of_amplitudes: Float[np.ndarray, " n_nodes"]
-    noise: float | None
-    noise_from: str | None
-    reason: str | None
-
-
-def _errors(
-    data: Dataset, rows: Int[np.ndarray, " n_rows"], guess: Network, noise: float | None
-) -> _Errors:
-    """The standard errors of W and α that these rows leave at a guess."""
-    n = data.n_nodes
-    blank = _Errors(np.full((n, n), np.nan), np.full(n, np.nan), noise, "as given", None)
-    if noise is None:
-        blank = replace(blank, noise_from=None)
-    # What rounding decides is no matter of small changes of W, which is all that is looked at.
-    rows = rows[data.judged[rows]]
-    reason = _no_errors(data, rows, guess)
-    if reason is not None:
-        return replace(blank, reason=reason)
-    values = data.measurements[rows]
-    states, matrix = states_and_information(
-        guess, data.perturbations[rows], data.times, ~np.isnan(values)
-    )
-    if not np.isfinite(matrix).all():
-        return replace(
-            blank,
-            reason="Edges have no standard errors: the equations could not be solved at this "
-            "network for all conditions.",
-        )
-    if noise is None:
-        noise = float(1.4826 * np.nanmedian(np.abs(states - values)))
-        blank = replace(blank, noise=noise, noise_from="1.4826 times the median |residual|")
-    if noise == 0:
-        reason = "Edges have no standard errors: half of the residuals are 0. Give the noise."
-        return replace(blank, reason=reason)
-    chosen = np.append(data.possible_edges.ravel(), np.ones(n, bool))
-    errors = np.full(len(chosen), np.nan)
-    errors[chosen] = standard_errors(matrix[np.ix_(chosen, chosen)] / noise**2)
-    return replace(blank, of_weights=errors[: n * n].reshape(n, n), of_amplitudes=errors[n * n :])
-
-
-def _no_errors(data: Dataset, rows: Int[np.ndarray, " n_rows"], guess: Network) -> str | None:
-    """Why there can be no standard errors, or None where there can."""
-    n_parameters = data.n_nodes * (data.n_nodes + 1)
-    if n_parameters > MOST_PARAMETERS:
-        return (
-            f"Edges have no standard errors: with {n_parameters:,} entries of W and amplitudes "
-            f"(more than {MOST_PARAMETERS:,}), rows of W are judged by the design alone."
-        )
-    if not (np.isfinite(guess.weights).all() and np.isfinite(guess.amplitudes).all()):
-        return "Edges have no standard errors: the network holds numbers that are not finite."
-    if not len(rows):
-        return "Edges have no standard errors: no training row has a measured value to count on."
-    return None
-
-
 def _judge_edges(
     guess: Network,
     allowed: Bool[np.ndarray, "n_nodes n_nodes"],
-    errors: _Errors,
+    errors: LeastErrors,
     found: Sequence[NodeFinding],
+    refined: bool | None,
 ) -> Iterator[EdgeJudgement]:
     into = {finding.node: _why(finding) for finding in found}
     unseen = {finding.node for finding in found if "never_measured" in finding.kinds}
     for place in zip(*np.nonzero(allowed), strict=True):
         target, source = (guess.nodes[node] for node in place)
         why = into.get(target, "source never measured" if source in unseen else "")
-        judged = _judged(float(errors.of_weights[place]), why)
-        yield EdgeJudgement(source, target, _finite(guess.weights[place]), *judged)
+        of = OF_WEIGHT_GIVEN_AMPLITUDE if why == SCALE_CONFOUNDED else OF_WEIGHT
+        error, determined, why = _judged(float(errors.of_weights[place]), why, refined)
+        yield EdgeJudgement(
+            source,
+            target,
+            _finite(guess.weights[place]),
+            error,
+            "" if error is None else of,
+            determined,
+            why,
+        )
 
 
 def _judge_amplitudes(
-    guess: Network, errors: _Errors, found: Sequence[NodeFinding]
+    guess: Network, errors: LeastErrors, found: Sequence[NodeFinding], refined: bool | None
 ) -> Iterator[AmplitudeJudgement]:
-    why = {finding.node: _why(finding) for finding in found}
+    reasons = {finding.node: _why(finding) for finding in found}
     for node, value, error in zip(guess.nodes, guess.amplitudes, errors.of_amplitudes, strict=True):
-        yield AmplitudeJudgement(node, _finite(value), *_judged(float(error), why.get(node, "")))
+        least, determined, why = _judged(float(error), reasons.get(node, ""), refined)
+        # With the row's scale open, so is the amplitude: a number for it would say otherwise.
+        least = None if why == SCALE_CONFOUNDED else least
+        yield AmplitudeJudgement(node, _finite(value), least, determined, why)
 
 
 def _why(finding: NodeFinding) -> str:
@@ -227,16 +193,18 @@ def _why(finding: NodeFinding) -> str:
     return words[finding.kinds[0]]
 
 
-def _judged(error: float, why: str) -> tuple[float | None, bool | None, str]:
-    """Standard error, whether it is determined, and why not. A node's reason comes first."""
+def _judged(error: float, why: str, refined: bool | None) -> tuple[float | None, bool | None, str]:
+    """Least standard error, whether it is determined, and why not. A node's reason comes first."""
     known = _finite(error)
     if why:
         return known, False, why
     if np.isnan(error):
         return None, None, "not judged"
-    if error < DETERMINED_BELOW:
-        return known, True, ""
-    return known, False, "not told by the data" if known is None else "uncertain"
+    if error >= DETERMINED_BELOW:
+        return known, False, "not told by the data" if known is None else "uncertain"
+    if refined is False:
+        return known, None, NOT_REFINED
+    return known, True, ""
 
 
 def _finite(value: float) -> float | None:

@@ -28,6 +28,11 @@ DETERMINED_BELOW = 0.5
 
 REPORT_FILES = ("identifiability.json", "identifiability.csv")
 SCALE_CONFOUNDED = "scale confounded"
+NOT_REFINED = "not refined"
+
+#: What a least error is of: of a weight with everything else unknown, or, where its row's scale is
+#: confounded with the amplitude, of the weight if that amplitude were known.
+OF_WEIGHT, OF_WEIGHT_GIVEN_AMPLITUDE = "weight", "weight given amplitude"
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,20 @@ class EdgeJudgement:
 
     weight: W[target, source] of the network that it is judged at, dimensionless; None where that
         is no finite number, as after a training that diverged.
-    standard_error: the least that an unbiased estimator of the weight can have; None where the
-        data do not tell it at all, or where it was not computed.
+    least_error: the least standard error that an unbiased estimate can have, which that of a
+        network by least squares is near and others may be far from; None where the data do not tell
+        it at all, or where it was not computed.
+    error_of: what that is the error of, `OF_WEIGHT` or `OF_WEIGHT_GIVEN_AMPLITUDE`; empty without.
     determined: whether that is below `DETERMINED_BELOW` and both nodes are covered; None where it
-        was not judged.
+        was not judged, and for a learned network that least squares did not find.
     why: the reason where it is not determined ("scale confounded"), else empty.
     """
 
     source: str
     target: str
     weight: float | None
-    standard_error: float | None
+    least_error: float | None
+    error_of: str
     determined: bool | None
     why: str
 
@@ -57,7 +65,7 @@ class AmplitudeJudgement:
 
     node: str
     amplitude: float | None
-    standard_error: float | None
+    least_error: float | None
     determined: bool | None
     why: str
 
@@ -71,6 +79,8 @@ class DesignReport:
     nodes: those whose row of W and amplitude are not determined, with reasons, in order.
     edges: every entry of W that may be an edge, row by row. amplitudes: of every node.
     noise: standard deviation of a measured value (log ratio); noise_from: how it is known.
+    by_blocks: whether each row of W was judged by itself, as if all states were known.
+    refined: of a learned network, whether least squares found it; None for a guess.
     not_judged: why there are no standard errors, in a sentence; None where there are.
     """
 
@@ -83,7 +93,14 @@ class DesignReport:
     amplitudes: tuple[AmplitudeJudgement, ...]
     noise: float | None
     noise_from: str | None
+    by_blocks: bool
+    refined: bool | None
     not_judged: str | None
+
+    @property
+    def n_edges_determinable(self) -> int:
+        """How many edges an unbiased estimate could tell, whether or not the network is one."""
+        return sum(edge.determined is True or edge.why == NOT_REFINED for edge in self.edges)
 
     @property
     def confounded_nodes(self) -> tuple[str, ...]:
@@ -102,17 +119,32 @@ class DesignReport:
         if confounded:
             yield (
                 f"The weights of {confounded:,} of {len(self.edges):,} possible edges are known "
-                "at most up to a factor for each target (scale confounded)."
+                "at most up to a factor for each target (scale confounded); errors beside them are "
+                "of the edge if that factor were known."
             )
         if self.not_judged is not None:
             yield self.not_judged
             return
-        yield (
-            f"At {self.guess_name}, with noise {self.noise:.3g} ({self.noise_from}): "
-            f"{_count(self.edges):,} of {len(self.edges):,} possible edges and "
-            f"{_count(self.amplitudes)} of {len(self.amplitudes)} amplitudes are determined "
-            f"(standard error below {DETERMINED_BELOW})."
-        )
+        where = f"At {self.guess_name}, with noise {self.noise:.3g} ({self.noise_from}): "
+        if self.refined is False:
+            yield (
+                f"{where}{self.n_edges_determinable:,} of {len(self.edges):,} possible edges could "
+                f"be told by an unbiased estimate (least error below {DETERMINED_BELOW}). This "
+                "network is none, since it was not refined by least squares: its own errors are "
+                "not known, and may be many times larger."
+            )
+        else:
+            yield (
+                f"{where}{_count(self.edges):,} of {len(self.edges):,} possible edges and "
+                f"{_count(self.amplitudes)} of {len(self.amplitudes)} amplitudes are determined "
+                f"(least standard error of an unbiased estimate below {DETERMINED_BELOW})."
+            )
+        if self.by_blocks:
+            yield (
+                "Errors are by row blocks, since the network is large: each row of W as if the "
+                "states of all nodes were known. That is exact where nothing acts on anything, "
+                "and makes them somewhat too small elsewhere."
+            )
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())
@@ -132,6 +164,7 @@ class DesignReport:
         """
         named = dict(by_kind(self.nodes))
         judged = self.not_judged is None
+        claimed = judged and self.refined is not False
         report = {
             "data": self.data,
             "training_rows": self.n_rows,
@@ -144,10 +177,13 @@ class DesignReport:
             "noise": self.noise,
             "noise_from": self.noise_from,
             "determined_below": DETERMINED_BELOW,
+            "by_blocks": self.by_blocks,
+            "refined": self.refined,
             "not_judged": self.not_judged,
             "n_edges": len(self.edges),
-            "n_edges_determined": _count(self.edges) if judged else None,
-            "n_amplitudes_determined": _count(self.amplitudes) if judged else None,
+            "n_edges_determined": _count(self.edges) if claimed else None,
+            "n_edges_determinable": self.n_edges_determinable if judged else None,
+            "n_amplitudes_determined": _count(self.amplitudes) if claimed else None,
             "amplitudes": [asdict(amplitude) for amplitude in self.amplitudes],
             "sentences": self.sentences(),
         }

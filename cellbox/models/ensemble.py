@@ -63,8 +63,8 @@ class Ensemble(FittedModel):
     selected: which edges each member selects: those that its refinement left in, or, where
         nothing was refined, |W| above `SELECTED_ABOVE` of its largest.
     intervals: 90 % intervals of W from the least squares of all edges
-        (`cellbox.refinement.edge_intervals`), or None where the data do not allow them and in
-        networks of more than 40 nodes.
+        (`cellbox.refinement.edge_intervals`), or None where the data do not allow them, and in
+        networks of more than 40 nodes where no member was refined.
     bootstrap: whether each member learned from a draw of conditions of its own.
     """
 
@@ -92,6 +92,11 @@ class Ensemble(FittedModel):
     @property
     def intervals_from(self) -> str:
         """Where the intervals of `edges` come from, as a sentence."""
+        if self.intervals is not None and self.intervals.n_draws:
+            return (
+                "90 % intervals from the least squares of all edges, their widths from "
+                f"{self.intervals.n_draws} draws of simulated noise."
+            )
         if self.intervals is not None:
             return "90 % intervals from the least squares of all edges."
         if len(self.members) < 2:
@@ -135,7 +140,11 @@ class Ensemble(FittedModel):
             "allowed_edges": self.allowed_edges,
         }
         if self.intervals is not None:
-            arrays |= {"low": self.intervals.low, "high": self.intervals.high}
+            arrays |= {
+                "low": self.intervals.low,
+                "high": self.intervals.high,
+                "n_draws": np.array(self.intervals.n_draws),
+            }
         with atomic_write(folder / ARRAYS, "wb") as binary:
             np.savez(binary, **arrays)
         with atomic_write(folder / DESCRIPTION) as text:
@@ -228,6 +237,7 @@ def _training_of(members: Sequence[FittedModel], n_diverged: int) -> Training:
         seconds=max(record.seconds for record in records),
         selection_error=None,
         noise=None,
+        refined=all(record.refined for record in records),
     )
 
 
@@ -291,13 +301,17 @@ def _rebuilt(description: dict, arrays: dict[str, np.ndarray], settings: Setting
             description["members"], arrays["weights"], arrays["amplitudes"], strict=True
         )
     ]
+    # Ensembles of earlier versions have intervals without draws alone.
+    n_draws = int(arrays.get("n_draws", 0))
     has_intervals = "low" in arrays
     return ensemble_of(
         members,
         n_diverged=int(description["diverged"]),
         selected=arrays["selected"],
         allowed_edges=arrays["allowed_edges"],
-        intervals=EdgeIntervals(arrays["low"], arrays["high"]) if has_intervals else None,
+        intervals=(
+            EdgeIntervals(arrays["low"], arrays["high"], n_draws=n_draws) if has_intervals else None
+        ),
         bootstrap=bool(description["bootstrap"]),
         seed=int(description["seed"]),
     )

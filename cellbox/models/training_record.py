@@ -18,7 +18,8 @@ class Training:
         validation error where data are too few for it; None where descent diverged and
         refinement found nothing better.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
-        measurements as it estimated it, None where it did not.
+        measurements as it estimated it, None where it did not. refined: whether the network is what
+        least squares found, rather than what descent left.
     """
 
     status: str
@@ -31,3 +32,4 @@ class Training:
     selection_error: float | None = None
     refinement: str = ""
     noise: float | None = None
+    refined: bool = False

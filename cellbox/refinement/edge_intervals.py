@@ -10,6 +10,11 @@ may be, without selection and without prior
 and with the noise estimated an entry of W lies within Student's t standard errors of the estimate
 (Bates & Watts 1988, chapter 2). That holds as far as the response is linear in W over the interval.
 
+Large networks have intervals of the same meaning. There the curvature of all edges is too large to
+be inverted, and the least squares of all edges to be searched: it is one step away from the network
+that begins, and standard errors are those of simulated noise
+(`cellbox.refinement.simulated_errors`).
+
 A condition that lies on a ridge between two steady states may be followed to the wrong one, from
 where no small change of W leads back. Its residuals are no noise, so it is left out.
 """
@@ -17,18 +22,23 @@ where no small change of W leads back. Its residuals are no noise, so it is left
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
+from cellbox.refinement.inverse_diagonal import inverse_diagonal
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, least_squares
+from cellbox.refinement.refine import is_large
+from cellbox.refinement.simulated_errors import N_DRAWS, one_step
+from cellbox.refinement.whole_courses import Series, squares_of_rows, sum_of_squares
 
 # The share of intervals that hold the true value.
 LEVEL = 0.9
-
-# Directions that the data determine so much less than the best one count as not determined.
-_UNDETERMINED = 1e-12
 
 # A row whose mean square is this many times that of most rows is not explained: 5 standard
 # deviations, were it a single value.
@@ -41,11 +51,13 @@ class EdgeIntervals:
     """Where entries of W lie, W[target, source]; infinite where the data do not tell.
 
     Entries that may not differ from zero are zero. n_left_out: rows that could not be explained.
+    n_draws: of simulated noise that the widths come from; 0 where a curvature was inverted.
     """
 
     low: Float[np.ndarray, "n_nodes n_nodes"]
     high: Float[np.ndarray, "n_nodes n_nodes"]
     n_left_out: int = 0
+    n_draws: int = 0
 
 
 def edge_intervals(
@@ -57,30 +69,92 @@ def edge_intervals(
 ) -> EdgeIntervals | None:
     """Intervals of every entry of W that may differ from zero, from the least squares near `start`.
 
-    start: a network that explains the data roughly. allowed_edges: which entries of W may differ
-    from zero; all by default. level: the share of intervals that are to hold the true value.
+    start: a network that explains the data, in large networks one that was refined. allowed_edges:
+    which entries of W may differ from zero; all by default. level: the share of intervals that are
+    to hold the true value.
 
     None where there are not more measured values than parameters, or no network can be solved.
     """
-    n_weights = problem.n_nodes**2
-    allowed = possible_edges(problem.n_nodes, allowed_edges).ravel()
-    free = np.concatenate([allowed, np.ones(problem.n_nodes, bool)])
-    if problem.n_values <= free.sum():
+    allowed = possible_edges(problem.n_nodes, allowed_edges)
+    if problem.n_values <= allowed.sum() + problem.n_nodes:
         return None
+    estimated = _simulated if is_large(problem.n_nodes) else _inverted
+    found = estimated(problem, start, allowed)
+    if found is None:
+        return None
+    within = student_quantile(level, found.freedom) * np.where(allowed, found.errors, 0.0)
+    estimate = np.where(allowed, found.weights, 0.0)
+    return EdgeIntervals(
+        estimate - within, estimate + within, n_left_out=found.n_left_out, n_draws=found.n_draws
+    )
+
+
+class _Estimate(NamedTuple):
+    """The least squares of all edges: W, standard errors, and their degrees of freedom."""
+
+    weights: Float[np.ndarray, "n_nodes n_nodes"]
+    errors: Float[np.ndarray, "n_nodes n_nodes"]
+    freedom: float
+    n_left_out: int
+    n_draws: int = 0
+
+
+def _inverted(
+    problem: MultipleShooting, start: Network, allowed: Bool[np.ndarray, "n_nodes n_nodes"]
+) -> _Estimate | None:
+    """By searching the least squares, and inverting its curvature."""
+    n_weights, shape = allowed.size, allowed.shape
+    free = np.append(allowed.ravel(), np.ones(problem.n_nodes, bool))
     fitted, point = _explained(problem, start, free)
     total, spare = fitted.sum_of_squares(point), fitted.n_values - int(free.sum())
     if not np.isfinite(total) or spare < 1:
         return None
     errors = np.zeros(len(free))
-    errors[free] = np.sqrt(total / spare * _variances(fitted.linearise(point, free).curvature))
-    within = student_quantile(level, spare) * errors[:n_weights]
-    estimate = np.where(allowed, point.parameters[:n_weights], 0.0)
-    shape = (problem.n_nodes, problem.n_nodes)
-    return EdgeIntervals(
-        (estimate - within).reshape(shape),
-        (estimate + within).reshape(shape),
-        n_left_out=len(problem.perturbations) - len(fitted.perturbations),
+    errors[free] = np.sqrt(
+        total / spare * inverse_diagonal(fitted.linearise(point, free).curvature)
     )
+    return _Estimate(
+        point.parameters[:n_weights].reshape(shape),
+        errors[:n_weights].reshape(shape),
+        spare,
+        len(problem.perturbations) - len(fitted.perturbations),
+    )
+
+
+def _simulated(
+    problem: MultipleShooting, start: Network, allowed: Bool[np.ndarray, "n_nodes n_nodes"]
+) -> _Estimate | None:
+    """By one step, and by the steps that simulated noise leads to."""
+    with precision_context("float64"), np.errstate(all="ignore"):
+        parameters = Parameters(
+            jnp.asarray(np.where(allowed, start.weights, 0.0)),
+            jnp.log(jnp.asarray(start.amplitudes)),
+        )
+        explained = _explained_courses(problem, parameters)
+        fitted = _rows(problem, explained)
+        total = float(sum_of_squares(parameters, Series.of(fitted), jnp.zeros(())))
+        spare = fitted.n_values - int(allowed.sum()) - problem.n_nodes
+        if not np.isfinite(total) or spare < 1:
+            return None
+        found = one_step(parameters, fitted, allowed, total / fitted.n_values)
+    noise = max(total - found.explained, 0.0) / spare
+    return _Estimate(
+        start.weights + found.weights,
+        np.sqrt(noise * found.variances),
+        min(found.freedom, spare),
+        int((~explained).sum()),
+        N_DRAWS,
+    )
+
+
+def _explained_courses(
+    problem: MultipleShooting, parameters: Parameters
+) -> Bool[np.ndarray, " n_rows"]:
+    """The rows that whole courses of a network explain as well as most."""
+    squares = squares_of_rows(parameters, Series.of(problem))[: len(problem.perturbations)]
+    misfit = squares / np.maximum(1, problem.measured.sum(axis=(1, 2)))
+    # Not a number: a row that cannot be solved.
+    return misfit <= _UNEXPLAINED * np.nanmedian(misfit)
 
 
 def _explained(
@@ -115,24 +189,9 @@ def _rows(
     return MultipleShooting(problem.perturbations[rows], problem.measurements[rows], problem.times)
 
 
-def student_quantile(level: float, n_spare: int) -> float:
+def student_quantile(level: float, n_spare: float) -> float:
     """Half the width of the central interval that holds this share of Student's t distribution."""
     # Here, since the package promises an import that loads nothing heavy.
     from scipy.special import stdtrit
 
     return float(stdtrit(n_spare, (1 + level) / 2))
-
-
-def _variances(
-    curvature: Float[np.ndarray, "n_free n_free"],
-) -> Float[np.ndarray, " n_free"]:
-    """Diagonal of the inverse; infinite where a parameter is part of an undetermined direction."""
-    scale = np.sqrt(np.diag(curvature))
-    known = scale > 0
-    scale = np.where(known, scale, 1.0)
-    values, directions = np.linalg.eigh(curvature / np.outer(scale, scale))
-    determined = values > _UNDETERMINED * values[-1]
-    parts = directions**2
-    variances = parts[:, determined] @ (1 / values[determined]) / scale**2
-    lost = parts[:, ~determined].sum(axis=1) > _UNDETERMINED
-    return np.where(known & ~lost, variances, np.inf)

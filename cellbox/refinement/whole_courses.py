@@ -101,7 +101,7 @@ class Penalty(eqx.Module):
     def __call__(self, parameters: Parameters) -> Float[Array, ""]:
         """What these parameters cost."""
         apart = jax.tree.map(jnp.subtract, parameters, self.expected)
-        return _dot(self.strength, jax.tree.map(jnp.square, apart))
+        return dot(self.strength, jax.tree.map(jnp.square, apart))
 
     def pull(self, parameters: Parameters) -> Parameters:
         """Half the gradient."""
@@ -148,7 +148,15 @@ def sum_of_squares(
     parameters: Parameters, series: Series, gain: Float[Array, ""]
 ) -> Float[Array, ""]:
     """Of measured minus predicted values, in squared log ratio; not finite if it overflows."""
-    return (_residuals(parameters, series, gain) ** 2).sum()
+    return (residuals(parameters, series, gain) ** 2).sum()
+
+
+def squares_of_rows(
+    parameters: Parameters, series: Series
+) -> Float[np.ndarray, " n_rows_and_padding"]:
+    """The sum of squares of each row's whole course, those that only pad behind them."""
+    misfit = jax.jit(residuals)(parameters, series, jnp.zeros(()))
+    return np.asarray((misfit**2).sum(axis=(0, 1)))
 
 
 @jax.jit
@@ -171,7 +179,7 @@ def gauss_newton_step(
     share of the first residual that the equations may be left with (an inexact Newton method,
     Dembo, Eisenstat & Steihaug 1982, does not need them solved well).
     """
-    residuals, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
+    misfit, derivative = jax.linearize(lambda at: residuals(at, series, gain), parameters)
     transposed = jax.linear_transpose(derivative, parameters)
     blocks = RowBlocks(blocks.curvature / variance)
     added = jax.tree.map(
@@ -185,7 +193,7 @@ def gauss_newton_step(
         (through,) = transposed(derivative(over_free(step)))
         return over_free(jax.tree.map(lambda a, b, c: a / variance + b * c, through, added, step))
 
-    (gradient,) = transposed(residuals)
+    (gradient,) = transposed(misfit)
     downhill = jax.tree.map(
         lambda of_data, of_penalty: -of_data / variance - of_penalty,
         gradient,
@@ -253,7 +261,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
     return RowBlocks(total)
 
 
-def _residuals(
+def residuals(
     parameters: Parameters, series: Series, gain: Float[Array, ""]
 ) -> Float[Array, "n_times n_nodes n_conditions"]:
     """Predicted minus measured values, 0 where nothing was measured."""
@@ -287,5 +295,6 @@ def _in_rows(parameters: Parameters) -> Float[Array, "n_nodes row"]:
     return jnp.concatenate([parameters.weights, parameters.log_amplitudes[:, None]], axis=1)
 
 
-def _dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+def dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+    """The scalar product."""
     return (one.weights * other.weights).sum() + (one.log_amplitudes * other.log_amplitudes).sum()

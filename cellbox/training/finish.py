@@ -129,6 +129,7 @@ class Finisher:
             selection_error=_finite(ending.selection_error),
             refinement=ending.refinement,
             noise=ending.noise,
+            refined=ending.refined,
         )
         times = self._validation.times
         model = FittedModel(ending.network, settings, times, int(seed), training)

@@ -19,7 +19,7 @@ from search.cli.experiment import (
     simulated,
 )
 from search.cli.output import Output
-from search.cli.text_tables import text_table
+from search.cli.text_tables import shown_error, text_table
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset
@@ -35,7 +35,8 @@ Tell from a design, before anything is trained, what the data cannot determine:
 - edges and amplitudes one by one, by the least standard error that unbiased estimators
   can have (Fisher information of W and the amplitudes together, Gaussian noise), at a
   guess of the network. They are determined below a standard error of 0.5. Networks with
-  more than 2,000 entries of W and amplitudes are judged by the design alone.
+  more than 2,000 entries of W and amplitudes are judged row by row of W, as if the states
+  of all nodes were known, which makes errors somewhat too small.
 The noise of data is what --noise says, or else what the guess leaves unexplained (1.4826
 times the median |residual|). Data with a split are judged by their training rows."""
 
@@ -147,21 +148,30 @@ def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
 
 
 def _least_certain(report: DesignReport) -> list[EdgeJudgement]:
-    """The edges with the largest standard errors, those without any first."""
+    """The edges with the largest least errors, those without any first."""
     if report.not_judged is not None:
         return []
 
     def error(edge: EdgeJudgement) -> float:
-        return float("inf") if edge.standard_error is None else edge.standard_error
+        return float("inf") if edge.least_error is None else edge.least_error
 
     return sorted(report.edges, key=error, reverse=True)[:_EDGES_SHOWN]
 
 
 def judgement_table(edges: Sequence[EdgeJudgement]) -> str:
-    """Edges with their standard errors, and why they are not determined."""
+    """Edges with their least errors, and why they are not determined."""
     return text_table(
-        ("source", "target", "weight", "standard error", ""),
-        [(e.source, e.target, e.weight, e.standard_error, e.why or "determined") for e in edges],
+        ("source", "target", "weight", "least error", ""),
+        [
+            (
+                e.source,
+                e.target,
+                e.weight,
+                shown_error(e.least_error, e.error_of),
+                e.why or "determined",
+            )
+            for e in edges
+        ],
     )
 
 

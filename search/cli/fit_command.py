@@ -108,7 +108,7 @@ def _run_fit(arguments: Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     model = _fitted(arguments, data, settings, split)
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
-    design = check_result(model.network, data, split.training)
+    design = check_result(model.network, data, split.training, refined=model.training.refined)
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
     notes = _save(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.cli.output import Output, say_warnings
-from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
+from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split
@@ -129,6 +129,7 @@ def edges_table(
     """The strongest edges of the learned network: how sure each is, and the true weight if known.
 
     Whether an edge is sure is left out where no edge was judged and no node was found wanting.
+    Its least error is what an unbiased estimate could come to by these data.
     """
     from cellbox.networks.export import edge_table
     from cellbox.networks.network import in_order_of
@@ -141,11 +142,16 @@ def edges_table(
     ]
     judged = {(edge.source, edge.target): edge for edge in design.edges}
     if design.not_judged is None or design.nodes:
-        header = (*header, "standard error", "determined")
+        header = (*header, "least error", "determined")
         of_rows = [judged[row[0], row[2]] for row in rows]
+        # Of a network that is no unbiased estimate the least error of one says nothing.
+        errors = [
+            shown_error(edge.least_error, edge.error_of) if design.refined else None
+            for edge in of_rows
+        ]
         rows = [
-            (*row, edge.standard_error, edge.why or "yes")
-            for row, edge in zip(rows, of_rows, strict=True)
+            (*row, error, edge.why or "yes")
+            for row, edge, error in zip(rows, of_rows, errors, strict=True)
         ]
     if data.truth is not None:
         truth = in_order_of(data.truth, model.network.nodes)

@@ -6,7 +6,14 @@ from typing import Any
 
 from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
 from search.cli.output import Output, say_warnings
-from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
+from search.cli.text_tables import (
+    NOTHING,
+    shown,
+    shown_error,
+    shown_seconds,
+    text_pairs,
+    text_table,
+)
 from search.study.result import SweepResult, TrialResult, ranked
 from search.study.ties import as_people_say, searched, tie_sentences
 
@@ -113,11 +120,22 @@ def _edges(trial: TrialResult) -> str:
     ]
     found = trial.identifiability
     if found is not None and (found["not_judged"] is None or found["nodes"]):
-        header = (*header, "standard error", "determined")
+        header = (*header, "least error", "determined")
         judged = {(edge["source"], edge["target"]): edge for edge in found["edges"]}
         of_rows = [judged.get((row[0], row[2])) for row in rows]
         rows = [
-            (*row, *(("", "") if edge is None else (edge["standard_error"], edge["why"] or "yes")))
+            (*row, *(("", "") if edge is None else _judged(edge, found.get("refined"))))
             for row, edge in zip(rows, of_rows, strict=True)
         ]
     return text_table(header, rows)
+
+
+def _judged(edge: dict[str, Any], refined: bool | None) -> tuple[Any, str]:
+    """The least error of an edge and whether it is determined, as its study's file has them.
+
+    refined: whether the network is near an unbiased estimate; None in files of earlier versions,
+    which did not say it. Of another network the least error says nothing.
+    """
+    if not refined:
+        return NOTHING, edge["why"] or NOTHING
+    return shown_error(edge["least_error"], edge["error_of"]), edge["why"] or "yes"

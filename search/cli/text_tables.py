@@ -25,6 +25,13 @@ def shown(value: Any) -> str:
     return f"{value:.4g}"
 
 
+def shown_error(error: float | None, of: str) -> float | str | None:
+    """A least error for a table; where it is not that of a weight alone, with what it is of."""
+    if error is None or of in ("", "weight"):
+        return error
+    return f"{shown(error)} ({of})"
+
+
 def shown_seconds(seconds: float) -> str:
     """A duration for people: "4.2 s", "3 min 20 s", "1 h 05 min"."""
     if seconds < 59.95:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
+from cellbox.models.model import load_model
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
 
@@ -28,4 +29,6 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
     if network is None or repeat is None or not target.is_dir():
         return
     seen = data.trained_on(*data.indices(record.budget, repeat))
-    write_design_report(check_result(network, seen, np.arange(seen.n_rows)), target)
+    refined = load_model(target).training.refined
+    report = check_result(network, seen, np.arange(seen.n_rows), refined=refined)
+    write_design_report(report, target)

@@ -178,7 +178,7 @@ def trial_as_json(record: TrialRecord) -> dict[str, Any]:
 # Of a repeat's training, without how long it took: that is the trial's, its repeats train at once.
 _TRAINING_KEYS = (
     *("status", "message", "steps", "validation_mae", "selection_error", "refinement"),
-    *("noise", "history"),
+    *("noise", "refined", "history"),
 )
 
 
@@ -245,6 +245,8 @@ def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) ->
             selection_error=table.take("selection_error", NUMBER.or_null()),
             refinement=table.take("refinement", TEXT),
             noise=table.take("noise", NUMBER.or_null()),
+            # Absent in earlier records, of which no more is claimed than is known.
+            refined=table.content.get("refined") is True,
         ),
         metrics=table.take("metrics", TABLE),
     )

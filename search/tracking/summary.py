@@ -87,6 +87,7 @@ def _numbers(
             metrics[f"best_{name}"] = trial_metrics(best).get(name)
     if found is not None:
         metrics["confounded_nodes"] = len(found["confounded_nodes"])
+        # None of a network that was not refined, of which nothing is said to be determined.
         metrics["determined_edges"] = found["n_edges_determined"]
     for name, scores in study.baselines.items():
         metrics[f"{name}_test_mae"] = (scores or {}).get("test_mae")

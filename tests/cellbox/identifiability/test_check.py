@@ -12,9 +12,11 @@ from cellbox.data.readers import read_data
 from cellbox.data.simulation import simulate, simulate_system
 from cellbox.equation.forward_sensitivity import sensitivities
 from cellbox.errors import InputError
-from cellbox.identifiability.check import MOST_PARAMETERS, check_design, check_plan
+from cellbox.identifiability import least_errors
+from cellbox.identifiability.check import check_design, check_plan, check_result
 from cellbox.identifiability.design_findings import node_findings
 from cellbox.identifiability.design_report import DETERMINED_BELOW, write_design_report
+from cellbox.identifiability.least_errors import MOST_PARAMETERS
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
@@ -149,7 +151,7 @@ def test_melanoma_data_leave_the_scale_of_every_row_open_that_is_no_drugs(skmel1
         assert len(measured) == 87
         assert len(report.sentences()) < 10
         assert "87 of 99 nodes are never perturbed" in str(report)
-        assert "judged by the design alone" in report.not_judged
+        assert "by row blocks" in str(report)
         into = {edge.target for edge in report.edges if edge.why == "scale confounded"}
         assert into == set(measured)
         assert len(report.to_dict()["nodes"]) == 87
@@ -164,8 +166,8 @@ def test_standard_errors_are_those_of_the_inverse_information(data):
     _, jacobian = sensitivities(NETWORK, data.perturbations[rows], data.times)
     flat = jacobian.reshape(-1, 30)
     errors = np.sqrt(np.diag(np.linalg.inv(flat.T @ flat))) * 0.01
-    assert [edge.standard_error for edge in report.edges] == pytest.approx(errors[:25], rel=1e-3)
-    assert [a.standard_error for a in report.amplitudes] == pytest.approx(errors[25:], rel=1e-3)
+    assert [edge.least_error for edge in report.edges] == pytest.approx(errors[:25], rel=1e-3)
+    assert [a.least_error for a in report.amplitudes] == pytest.approx(errors[25:], rel=1e-3)
     assert report.edges[1].source == "g2"
     assert report.edges[1].target == "g1"
 
@@ -174,7 +176,7 @@ def test_edges_are_determined_where_their_error_is_below_the_limit(data):
     for noise in (0.01, 1.0):
         report = check_design(data, guess=NETWORK, noise=noise)
         for edge in (*report.edges, *report.amplitudes):
-            assert edge.determined == (edge.standard_error < DETERMINED_BELOW)
+            assert edge.determined == (edge.least_error < DETERMINED_BELOW)
             assert (edge.why == "") == edge.determined
 
 
@@ -184,6 +186,32 @@ def test_edges_into_a_node_that_is_never_perturbed_are_scale_confounded(data):
         assert (edge.why == "scale confounded") == (edge.target == "g3")
     assert all(edge.determined is False for edge in report.edges if edge.target == "g3")
     assert report.amplitudes[2].why == "scale confounded"
+    assert report.amplitudes[2].least_error is None
+
+
+def test_an_error_beside_a_confounded_scale_is_of_the_edge_with_its_amplitude_known(data):
+    alone = left_alone(data, "g3")
+    report = check_design(alone, guess=NETWORK, noise=0.01)
+    rows = data.split.training
+    _, jacobian = sensitivities(NETWORK, alone.perturbations[rows], data.times)
+    flat = np.delete(jacobian.reshape(-1, 30), 25 + 2, axis=1)
+    errors = np.sqrt(np.diag(np.linalg.inv(flat.T @ flat))) * 0.01
+    into = [edge for edge in report.edges if edge.target == "g3"]
+    assert [edge.least_error for edge in into] == pytest.approx(errors[10:15], rel=1e-3)
+    assert {edge.error_of for edge in into} == {"weight given amplitude"}
+    assert {edge.error_of for edge in report.edges if edge.target != "g3"} == {"weight"}
+
+
+def test_of_a_learned_network_that_was_not_refined_nothing_is_claimed(data):
+    rows = data.split.training
+    refined, rough = (check_result(NETWORK, data, rows, refined=said) for said in (True, False))
+    assert {edge.determined for edge in refined.edges} == {True}
+    assert {edge.determined for edge in rough.edges} == {None}
+    assert {edge.why for edge in rough.edges} == {"not refined"}
+    assert rough.to_dict()["n_edges_determined"] is None
+    assert rough.to_dict()["n_edges_determinable"] == refined.to_dict()["n_edges_determined"] == 25
+    assert "its own errors are not known" in str(rough)
+    assert "are determined" not in str(rough)
 
 
 def test_what_one_unmeasured_node_leaves_open_does_not_hide_the_rest(data):
@@ -206,12 +234,32 @@ def test_noise_is_estimated_from_the_residuals_of_the_guess(data):
     assert "median |residual|" in str(report)
 
 
-def test_large_networks_are_judged_by_the_design_alone():
+@pytest.mark.parametrize("guess", [None, NETWORK])
+def test_row_blocks_judge_as_the_whole_information_does_and_are_exact_without_edges(
+    data, guess, monkeypatch
+):
+    alone = left_alone(data, "g3")
+    together = check_design(alone, guess=guess, noise=0.01)
+    monkeypatch.setattr(least_errors, "MOST_PARAMETERS", 0)
+    by_blocks = check_design(alone, guess=guess, noise=0.01)
+    assert by_blocks.by_blocks
+    assert not together.by_blocks
+    within = 0.01 if guess is None else 0.7
+    for kind in ("edges", "amplitudes"):
+        errors = [
+            [one.least_error for one in getattr(report, kind) if one.least_error is not None]
+            for report in (by_blocks, together)
+        ]
+        assert errors[0] == pytest.approx(errors[1], rel=within)
+
+
+def test_large_networks_are_judged_by_row_blocks_and_the_report_says_so():
     n = 45
     assert n * (n + 1) > MOST_PARAMETERS
     report = check_plan(np.eye(n), [1.0, 2.0], noise=0.01)
-    assert report.not_judged
-    assert {edge.determined for edge in report.edges} == {None}
+    assert report.not_judged is None
+    assert report.by_blocks
+    assert "Errors are by row blocks" in str(report)
     # One value fewer than the 46 unknowns of a row and its amplitude.
     report = check_plan(np.eye(n), [1.0], noise=0.01)
     assert {edge.determined for edge in report.edges} == {False}
@@ -254,5 +302,5 @@ def test_the_report_is_written_as_json_and_its_edges_as_a_table(data, tmp_path):
     with as_csv.open() as handle:
         rows = list(csv.DictReader(handle))
     assert len(rows) == 25
-    assert float(rows[0]["standard_error"]) == report.edges[0].standard_error
+    assert float(rows[0]["least_error"]) == report.edges[0].least_error
     assert list(report.to_frame().columns) == list(rows[0])

@@ -113,7 +113,7 @@ def test_melanoma_data_name_the_87_nodes_that_are_no_drugs(skmel133, tmp_path, c
     assert len(report["confounded_nodes"]) == len(report["nodes"]) == 87
     said = capsys.readouterr().out
     assert "87 of 99 nodes are never perturbed" in said
-    assert len(said.splitlines()) < 15
+    assert len(said.splitlines()) < 25
 
 
 def test_what_cannot_be_checked_is_refused(experiment, tmp_path, capsys):

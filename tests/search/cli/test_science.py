@@ -369,14 +369,14 @@ def test_fit_tells_edge_by_edge_what_its_data_determine(fitted):
     assert [edge["weight"] for edge in told["edges"]] == pytest.approx(
         np.ravel(model.network.weights).tolist()
     )
-    assert all(edge["standard_error"] is not None for edge in told["edges"])
+    assert all(edge["least_error"] is not None for edge in told["edges"])
     assert told["guess"] == "the learned network"
     assert "median |residual|" in told["noise_from"]
     assert read_json(fitted / "model" / "identifiability.json") == told
     with (fitted / "model" / "identifiability.csv").open() as handle:
         rows = list(csv.DictReader(handle))
-    errors = [float(row["standard_error"]) for row in rows]
-    assert errors == [edge["standard_error"] for edge in told["edges"]]
+    errors = [float(row["least_error"]) for row in rows]
+    assert errors == [edge["least_error"] for edge in told["edges"]]
 
 
 @pytest.mark.slow

@@ -1,0 +1,157 @@
+"""The least standard errors that data leave to W and α at a guess of the network.
+
+Up to `MOST_PARAMETERS` they come from the Fisher information of all entries of W and amplitudes
+together (`cellbox.identifiability.fisher`). Beyond, that matrix is too large, and each row of W
+with its amplitude is judged by its row block (`cellbox.refinement.whole_courses`), as if the states
+of all nodes were known: exact where nothing acts on anything, and too small by what errors of the
+sources add where something does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cellbox.data.dataset import Dataset
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.network_responses import responses
+from cellbox.equation.solver_settings import precision_context
+from cellbox.identifiability.fisher import standard_errors, states_and_information
+from cellbox.networks.network import Network
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.whole_courses import Series, row_blocks
+
+#: Networks with more entries of W and amplitudes are judged row by row.
+MOST_PARAMETERS = 2_000
+
+_UNSOLVED = (
+    "Edges have no standard errors: the equations could not be solved at this network for all "
+    "conditions."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LeastErrors:
+    """Standard errors at a guess, infinite where the data do not tell; NaN if not computed.
+
+    of_weights: of entries whose amplitude is given (`given`) as if that were known, else with the
+    amplitude free. noise: of a measured value; noise_from: how it is known. by_blocks: whether each
+    row was judged by itself. reason: why there are none, in a sentence; None where there are.
+    """
+
+    of_weights: Float[np.ndarray, "n_nodes n_nodes"]
+    of_amplitudes: Float[np.ndarray, " n_nodes"]
+    noise: float | None
+    noise_from: str | None
+    by_blocks: bool = False
+    reason: str | None = None
+
+
+def least_errors(
+    data: Dataset,
+    rows: Int[np.ndarray, " n_rows"],
+    guess: Network,
+    noise: float | None,
+    given: Bool[np.ndarray, " n_nodes"],
+) -> LeastErrors:
+    """The standard errors of W and α that these rows leave at a guess.
+
+    noise: standard deviation of a measured value; by default from the residuals of the guess.
+    given: nodes whose rows of W are judged with their amplitudes known.
+    """
+    n = data.n_nodes
+    found = LeastErrors(
+        np.full((n, n), np.nan), np.full(n, np.nan), noise, "as given" if noise else None
+    )
+    # What rounding decides is no matter of small changes of W, which is all that is looked at.
+    rows = rows[data.judged[rows]]
+    if not (np.isfinite(guess.weights).all() and np.isfinite(guess.amplitudes).all()):
+        why = "Edges have no standard errors: the network holds numbers that are not finite."
+        return replace(found, reason=why)
+    if not len(rows):
+        why = "Edges have no standard errors: no training row has a measured value to count on."
+        return replace(found, reason=why)
+    by_blocks = n * (n + 1) > MOST_PARAMETERS
+    errors_of = _by_blocks if by_blocks else _together
+    states, of_weights, of_amplitudes = errors_of(data, rows, guess, given)
+    if not np.isfinite(states).all():
+        return replace(found, reason=_UNSOLVED)
+    if noise is None:
+        noise = float(1.4826 * np.nanmedian(np.abs(states - data.measurements[rows])))
+        found = replace(found, noise=noise, noise_from="1.4826 times the median |residual|")
+    if noise == 0:
+        why = "Edges have no standard errors: half of the residuals are 0. Give the noise."
+        return replace(found, reason=why)
+    return replace(
+        found,
+        of_weights=noise * of_weights,
+        of_amplitudes=noise * of_amplitudes,
+        by_blocks=by_blocks,
+    )
+
+
+# Of both ways: the states, and standard errors of W and α for noise of standard deviation 1.
+_Found = tuple[
+    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Float[np.ndarray, "n_nodes n_nodes"],
+    Float[np.ndarray, " n_nodes"],
+]
+
+
+def _together(
+    data: Dataset,
+    rows: Int[np.ndarray, " n_rows"],
+    guess: Network,
+    given: Bool[np.ndarray, " n_nodes"],
+) -> _Found:
+    """From the information of all parameters."""
+    n = data.n_nodes
+    states, matrix = states_and_information(
+        guess, data.perturbations[rows], data.times, ~np.isnan(data.measurements[rows])
+    )
+    if not np.isfinite(matrix).all():
+        states = np.full(states.shape, np.nan)
+        return states, np.full((n, n), np.nan), np.full(n, np.nan)
+
+    def errors(of_amplitudes: Bool[np.ndarray, " n_nodes"]) -> Float[np.ndarray, " n_parameters"]:
+        chosen = np.append(data.possible_edges.ravel(), of_amplitudes)
+        found = np.full(len(chosen), np.nan)
+        found[chosen] = standard_errors(matrix[np.ix_(chosen, chosen)])
+        return found
+
+    free = errors(np.ones(n, bool))
+    of_weights = free[: n * n].reshape(n, n)
+    if given.any():
+        of_weights[given] = errors(~given)[: n * n].reshape(n, n)[given]
+    return states, of_weights, free[n * n :]
+
+
+def _by_blocks(
+    data: Dataset,
+    rows: Int[np.ndarray, " n_rows"],
+    guess: Network,
+    given: Bool[np.ndarray, " n_nodes"],
+) -> _Found:
+    """From each row of W and its amplitude by itself."""
+    n = data.n_nodes
+    of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)
+    states = responses(guess, data.perturbations[rows], data.times)
+    with precision_context("float64"):
+        parameters = Parameters(jnp.asarray(guess.weights), jnp.log(jnp.asarray(guess.amplitudes)))
+        series = Series.of(MultipleShooting.of(data, rows))
+        blocks = np.asarray(jax.jit(row_blocks)(parameters, series, jnp.zeros(())).curvature)
+    if not np.isfinite(blocks).all():
+        return np.full(states.shape, np.nan), of_weights, of_amplitudes
+    for node, allowed in enumerate(data.possible_edges):
+        sources = np.flatnonzero(allowed)
+        free = standard_errors(blocks[node][np.ix_(*[np.append(sources, n)] * 2)])
+        # Blocks are about log α.
+        of_amplitudes[node] = guess.amplitudes[node] * free[-1]
+        of_weights[node, sources] = (
+            standard_errors(blocks[node][np.ix_(sources, sources)]) if given[node] else free[:-1]
+        )
+    return states, of_weights, of_amplitudes

@@ -1,0 +1,68 @@
+"""Intervals of large networks say what those of small ones do, without a large matrix."""
+
+import numpy as np
+import pytest
+
+from cellbox.data.simulation import simulate
+from cellbox.networks.random_networks import random_network
+from cellbox.refinement import edge_intervals
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.simulated_errors import moderated
+
+NETWORK = random_network(8, density=0.25, amplitude=0.7, seed=3)
+
+
+@pytest.fixture(scope="module")
+def problem() -> MultipleShooting:
+    data = simulate(NETWORK, n_conditions=24, n_times=3, horizon=6.0, design="balanced", seed=1)
+    return MultipleShooting.of(data, data.split.training)
+
+
+@pytest.fixture(scope="module")
+def both(problem) -> list[edge_intervals.EdgeIntervals]:
+    """From an inverted curvature, and from simulated noise."""
+    found = [edge_intervals.edge_intervals(problem, NETWORK)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(edge_intervals, "is_large", lambda n_nodes: True)
+        return [*found, edge_intervals.edge_intervals(problem, NETWORK)]
+
+
+def test_both_ways_have_the_same_centres_and_about_the_same_widths(both):
+    inverted, simulated = both
+    widths = [found.high - found.low for found in both]
+    apart = (inverted.high + inverted.low - simulated.high - simulated.low) / 2
+    assert np.abs(apart).max() < 0.3 * np.median(widths[0])
+    ratios = np.log(widths[1] / widths[0])
+    assert abs(np.median(ratios)) < 0.15
+    assert np.abs(ratios).max() < 1.0
+    assert simulated.n_draws > 0 == inverted.n_draws
+
+
+def test_simulated_noise_is_the_same_every_time(both, problem, monkeypatch):
+    monkeypatch.setattr(edge_intervals, "is_large", lambda n_nodes: True)
+    again = edge_intervals.edge_intervals(problem, NETWORK)
+    assert (again.low == both[1].low).all()
+
+
+def test_what_a_large_network_cannot_tell_is_infinite(problem, monkeypatch):
+    monkeypatch.setattr(edge_intervals, "is_large", lambda n_nodes: True)
+    measurements = problem.measurements.copy()
+    measurements[:, :, 2] = np.nan
+    unmeasured = MultipleShooting(problem.perturbations, measurements, problem.times)
+    found = edge_intervals.edge_intervals(unmeasured, NETWORK)
+    assert np.isinf(found.high[2]).all()
+    assert np.isfinite(np.delete(found.high, 2, axis=0)).all()
+
+
+def test_rows_that_agree_share_their_factor_and_others_keep_their_own():
+    random, n_draws = np.random.default_rng(0), 8
+    factors = np.array([[0.5], [4.0]])
+    told = np.ones((2, 400), bool)
+    drawn = factors * random.chisquare(n_draws, (2, 400)) / n_draws
+    found, freedom = moderated(drawn, np.ones((2, 400)), told, n_draws)
+    assert freedom > 100
+    assert found == pytest.approx(np.broadcast_to(factors, found.shape), rel=0.2)
+    own = np.exp(random.normal(size=(2, 400)))
+    found, freedom = moderated(own * drawn, np.ones((2, 400)), told, n_draws)
+    assert n_draws < freedom < n_draws + 5
+    assert np.corrcoef(np.log(found[0]), np.log(own[0]))[0, 1] > 0.8

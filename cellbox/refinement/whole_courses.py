@@ -21,6 +21,7 @@ biases but whose valleys are wide; with a gain of 0 it is whole courses.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -149,6 +150,14 @@ def sum_of_squares(
 
 
 @jax.jit
+def residuals(
+    parameters: Parameters, series: Series
+) -> Float[Array, "n_times n_nodes n_conditions"]:
+    """Predicted minus measured values along whole courses, 0 where nothing was measured."""
+    return _residuals(parameters, series, jnp.zeros(()))
+
+
+@partial(jax.jit, static_argnames=("tolerance", "most_products"))
 def gauss_newton_step(
     parameters: Parameters,
     series: Series,
@@ -157,12 +166,17 @@ def gauss_newton_step(
     penalty: Penalty,
     variance: Float[Array, ""],
     damping: Float[Array, ""],
+    *,
+    tolerance: float = _TOLERANCE,
+    most_products: int = _MOST_PRODUCTS,
 ) -> Parameters:
     """The step that lowers sum of squares / variance + penalty, over α and the free weights.
 
+    tolerance, most_products: conjugate gradients end at this share of the first residual, or after
+        so many products.
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
     """
-    residuals, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
+    apart, derivative = jax.linearize(lambda at: _residuals(at, series, gain), parameters)
     transposed = jax.linear_transpose(derivative, parameters)
     blocks = row_blocks(parameters, series, gain)
     blocks = RowBlocks(blocks.curvature / variance)
@@ -177,7 +191,7 @@ def gauss_newton_step(
         (through,) = transposed(derivative(over_free(step)))
         return over_free(jax.tree.map(lambda a, b, c: a / variance + b * c, through, added, step))
 
-    (gradient,) = transposed(residuals)
+    (gradient,) = transposed(apart)
     downhill = jax.tree.map(
         lambda of_data, of_penalty: -of_data / variance - of_penalty,
         gradient,
@@ -187,8 +201,8 @@ def gauss_newton_step(
         curvature,
         over_free(downhill),
         M=blocks.solver(free, added),
-        tol=_TOLERANCE,
-        maxiter=_MOST_PRODUCTS,
+        tol=tolerance,
+        maxiter=most_products,
     )
     return step
 

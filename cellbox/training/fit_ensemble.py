@@ -123,7 +123,7 @@ def draw_conditions(
 def _selected(member: FinishedTraining) -> Bool[np.ndarray, "n_nodes n_nodes"]:
     """The edges that a member selects; see `Ensemble.selected`."""
     weights = member.model.network.weights
-    if member.refined and member.model.settings.refinement == "select_edges":
+    if member.edges_selected:
         return weights != 0
     return np.abs(weights) > SELECTED_ABOVE * np.abs(weights).max()
 

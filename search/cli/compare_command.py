@@ -178,8 +178,9 @@ COMPARE = Command(
     _run_compare,
     description="Hold conditions out in several ways, predict them with an ensemble of CellBox\n"
     "networks, with ridge regression, the additive rule (the sum of single responses) and\n"
-    "the mean, and say which is better, with intervals. All learn from the same rows. Nothing of a split's held-out rows chooses\n"
-    "settings: find those before, for example with cellbox sweep.",
+    "the mean, and say which is better, with intervals. All learn from the same rows.\n"
+    "Nothing of a split's held-out rows chooses settings: find those before, for example\n"
+    "with cellbox sweep.",
     epilog="examples:\n"
     "  cellbox compare my_drug_data --scheme random --seeds 5\n"
     "  cellbox compare my_drug_data --structural-zeros --total-dose --settings mine.toml",

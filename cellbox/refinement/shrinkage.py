@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -90,39 +91,84 @@ def shrink(
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
     scored: Bool[np.ndarray, " n_nodes"] | None = None,
     may_be_sparse: bool = True,
+    like: Shrunken | None = None,
 ) -> Shrunken | None:
     """Learn a network from fewer data than it has weights.
 
     allowed_edges: which entries of W may differ from zero; all by default. scored: the nodes whose
-    errors choose; all by default. may_be_sparse: whether few edges are an option.
+    errors choose; all by default. may_be_sparse: whether few edges are an option. like: what was
+    learned from much the same data, whose prior and strength are taken instead of chosen.
 
     None where there is nothing to cross-validate (a single condition), or no fit can be solved.
     The same data give the same network. Memory is that of a few gradients.
     """
-    n_conditions = len(np.unique(problem.perturbations, axis=0))
-    if n_conditions < 2:
+    if len(np.unique(problem.perturbations, axis=0)) < 2:
         return None
     allowed = possible_edges(problem.n_nodes, allowed_edges)
     judged = np.ones(problem.n_nodes, bool) if scored is None else scored
     with precision_context("float32"), np.errstate(all="ignore"):
-        choice = _Choice(problem, allowed, judged)
-        best = choice.best(may_be_sparse)
-        coarse = choice.whole(best)
-    if not np.isfinite(best.error):
+        coarse = (
+            _chosen(problem, allowed, judged, may_be_sparse)
+            if like is None
+            else _followed(problem, allowed, like)
+        )
+    if not np.isfinite(coarse.error):
         return None
     with precision_context("float64"), np.errstate(all="ignore"):
-        fit = PenalisedFit(problem, allowed, best.prior, None)
-        found, noise = fit.finely(coarse, best.strength)
-    steps = choice.n_steps + fit.n_steps
+        fit = PenalisedFit(problem, allowed, coarse.prior, None)
+        found, noise = fit.finely(coarse.parameters, coarse.strength)
+    if not np.isfinite(noise):
+        return None
+    network = Network(nodes, np.asarray(found.weights), np.exp(np.asarray(found.log_amplitudes)))
     return Shrunken(
-        Network(nodes, np.asarray(found.weights), np.exp(np.asarray(found.log_amplitudes))),
-        noise,
-        best.error,
-        best.strength,
-        best.prior,
-        n_conditions,
-        steps,
+        network=network,
+        noise=noise,
+        error=coarse.error,
+        strength=coarse.strength,
+        prior=coarse.prior,
+        n_conditions=coarse.n_conditions,
+        n_steps=coarse.n_steps + fit.n_steps,
     )
+
+
+class _Coarse(NamedTuple):
+    """A fit to all rows in coarse steps, and what chose it; see `Shrunken`."""
+
+    parameters: Parameters
+    prior: Prior
+    strength: float
+    error: float
+    n_conditions: int
+    n_steps: int
+
+
+def _chosen(
+    problem: MultipleShooting,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    scored: Bool[np.ndarray, " n_nodes"],
+    may_be_sparse: bool,
+) -> _Coarse:
+    """The fit with the prior and strength that predict conditions left out best."""
+    choice = _Choice(problem, allowed, scored)
+    best = choice.best(may_be_sparse)
+    fit = PenalisedFit(problem, allowed, best.prior, None)
+    parameters = fit.descend(best.fits[0], best.strength, _FIRST_STEPS)
+    n_conditions = len(np.unique(problem.perturbations, axis=0))
+    n_steps = choice.n_steps + fit.n_steps
+    return _Coarse(parameters, best.prior, best.strength, best.error, n_conditions, n_steps)
+
+
+def _followed(
+    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], like: Shrunken
+) -> _Coarse:
+    """The fit with the prior and strength that were chosen before."""
+    plain = PenalisedFit(problem, allowed, replace(like.prior, sparse=False, robust=False), None)
+    first = _STRENGTHS[-1] * plain.scale if like.prior.sparse else like.strength
+    start = plain.descend(plain.start, first, _FIRST_STEPS)
+    fit = PenalisedFit(problem, allowed, like.prior, None)
+    parameters = fit.descend(start, like.strength, _FIRST_STEPS)
+    n_steps = plain.n_steps + fit.n_steps
+    return _Coarse(parameters, like.prior, like.strength, like.error, like.n_conditions, n_steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,13 +223,6 @@ class _Choice:
             prior = replace(best.prior, sparse=True)
             best = self._better(best, prior, _SPARSE_STRENGTHS, path[-1].fits)
         return self._better(best, replace(best.prior, robust=True), [best.share], best.fits)
-
-    def whole(self, best: _Candidate) -> Parameters:
-        """The fit of the best candidate to all rows, in coarse steps."""
-        fit = self._fit(best.prior, None)
-        found = fit.descend(best.fits[0], best.strength, _FIRST_STEPS)
-        self.n_steps += fit.n_steps
-        return found
 
     def _better(
         self,

@@ -84,11 +84,17 @@ class Finisher:
     """Finishes trainings on the same data.
 
     training: the series that they learned from. validation: the validation conditions alone.
+    like: what finishes trainings on much the same data; where data are few, how strongly weights
+    are drawn to zero is then chosen there.
     """
 
     @classmethod
     def of(
-        cls, data: Dataset, split: Split, rows: Int[np.ndarray, " n_rows"] | None = None
+        cls,
+        data: Dataset,
+        split: Split,
+        rows: Int[np.ndarray, " n_rows"] | None = None,
+        like: Finisher | None = None,
     ) -> Finisher:
         """What finishes trainings on the training rows of a split.
 
@@ -96,11 +102,14 @@ class Finisher:
         """
         training = split.training if rows is None else split.training[rows]
         validation = data.rows(validation_rows(data, split))
-        return cls(MultipleShooting.of(data, training), validation)
+        return cls(MultipleShooting.of(data, training), validation, like)
 
-    def __init__(self, training: MultipleShooting, validation: Dataset):
+    def __init__(
+        self, training: MultipleShooting, validation: Dataset, like: Finisher | None = None
+    ):
         self._training = training
         self._validation = validation
+        self._like = like
         self._obstacle = obstacle(training, validation.allowed_edges)
         # By whether edges are selected: it is the same for all trainings.
         self._from_regression: dict[bool, Refined | None] = {}
@@ -206,6 +215,7 @@ class Finisher:
                 allowed_edges=self._validation.allowed_edges,
                 scored=self._validation.measured_nodes,
                 may_be_sparse=may_be_sparse,
+                like=None if self._like is None else self._like._shrunk(settings),
             )
         return self._shrunken[may_be_sparse]
 

@@ -91,6 +91,14 @@ def test_the_same_data_give_the_same_network(data, problem, found):
     np.testing.assert_array_equal(again.network.weights, found.network.weights)
 
 
+def test_what_was_chosen_before_is_taken_over(data, problem, found):
+    followed = shrink(problem, data.nodes, allowed_edges=data.allowed_edges, like=found)
+    assert (followed.prior, followed.strength) == (found.prior, found.strength)
+    assert followed.n_steps < found.n_steps / 4
+    apart = np.abs(followed.network.weights - found.network.weights)
+    assert apart.max() < 0.1 * np.abs(found.network.weights).max()
+
+
 def test_one_condition_cannot_be_cross_validated(data):
     one = MultipleShooting.of(data, np.array([3, 3]))
     assert shrink(one, data.nodes) is None

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -52,35 +53,51 @@ _SPARSE_STRENGTHS = (3.0, 1.0, 0.3)
 # Steps of a first fit, and of one that goes on from the strength before.
 _FIRST_STEPS, _STEPS = 6, 3
 
+# What predicts nearly as well as the best: an error up to so many times its.
+_NEARLY = 1.03
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A prior and its strength λ (squared log ratio).
+
+    error: mean absolute error in conditions that were left out in turn (log ratio).
+    """
+
+    prior: Prior
+    strength: float
+    error: float
+
 
 @dataclass(frozen=True, eq=False)
 class Shrunken:
     """A network whose weights were drawn to zero.
 
-    noise: root mean square of its residuals (log ratio). error: mean absolute error in conditions
-    that were left out in turn. strength: λ, in squared log ratio.
+    noise: root mean square of its residuals (log ratio). choice: how they were drawn.
+    choices: that, or what it was taken from, the best first; then others that predict nearly as
+    well, so that an ensemble may know better than each.
     """
 
     network: Network
     noise: float
-    error: float
-    strength: float
-    prior: Prior
+    choice: Choice
+    choices: tuple[Choice, ...]
     n_conditions: int
     n_steps: int
 
     @property
     def sentence(self) -> str:
         """What was done, for people."""
+        prior = self.choice.prior
         how = [
-            "the smaller the more" if self.prior.sparse else "all alike",
-            *(["those of perturbed nodes less"] if self.prior.freedom < 1 else []),
-            *(["with large residuals counted less"] if self.prior.robust else []),
+            "the smaller the more" if prior.sparse else "all alike",
+            *(["those of perturbed nodes less"] if prior.freedom < 1 else []),
+            *(["with large residuals counted less"] if prior.robust else []),
         ]
         return (
             f"More unknowns than data: weights drawn to zero ({', '.join(how)}), strength "
-            f"{self.strength:.2g} chosen by cross-validation over {self.n_conditions} conditions "
-            f"(mean absolute error {self.error:.3g})."
+            f"{self.choice.strength:.2g} chosen by cross-validation over {self.n_conditions} "
+            f"conditions (mean absolute error {self.choice.error:.3g})."
         )
 
 
@@ -91,18 +108,19 @@ def shrink(
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
     scored: Bool[np.ndarray, " n_nodes"] | None = None,
     may_be_sparse: bool = True,
-    like: Shrunken | None = None,
+    like: Choice | None = None,
 ) -> Shrunken | None:
     """Learn a network from fewer data than it has weights.
 
     allowed_edges: which entries of W may differ from zero; all by default. scored: the nodes whose
-    errors choose; all by default. may_be_sparse: whether few edges are an option. like: what was
-    learned from much the same data, whose prior and strength are taken instead of chosen.
+    errors choose; all by default. may_be_sparse: whether few edges are an option. like: a choice
+    for much the same data, which is taken over instead of made.
 
     None where there is nothing to cross-validate (a single condition), or no fit can be solved.
     The same data give the same network. Memory is that of a few gradients.
     """
-    if len(np.unique(problem.perturbations, axis=0)) < 2:
+    n_conditions = len(np.unique(problem.perturbations, axis=0))
+    if n_conditions < 2:
         return None
     allowed = possible_edges(problem.n_nodes, allowed_edges)
     judged = np.ones(problem.n_nodes, bool) if scored is None else scored
@@ -112,21 +130,21 @@ def shrink(
             if like is None
             else _followed(problem, allowed, like)
         )
-    if not np.isfinite(coarse.error):
+    choice = coarse.choices[0]
+    if not np.isfinite(choice.error):
         return None
     with precision_context("float64"), np.errstate(all="ignore"):
-        fit = PenalisedFit(problem, allowed, coarse.prior, None)
-        found, noise = fit.finely(coarse.parameters, coarse.strength)
+        fit = PenalisedFit(problem, allowed, choice.prior, None)
+        found, noise = fit.finely(coarse.parameters, choice.strength)
     if not np.isfinite(noise):
         return None
     network = Network(nodes, np.asarray(found.weights), np.exp(np.asarray(found.log_amplitudes)))
     return Shrunken(
         network=network,
         noise=noise,
-        error=coarse.error,
-        strength=coarse.strength,
-        prior=coarse.prior,
-        n_conditions=coarse.n_conditions,
+        choice=choice,
+        choices=coarse.choices,
+        n_conditions=n_conditions,
         n_steps=coarse.n_steps + fit.n_steps,
     )
 
@@ -135,10 +153,7 @@ class _Coarse(NamedTuple):
     """A fit to all rows in coarse steps, and what chose it; see `Shrunken`."""
 
     parameters: Parameters
-    prior: Prior
-    strength: float
-    error: float
-    n_conditions: int
+    choices: tuple[Choice, ...]
     n_steps: int
 
 
@@ -153,13 +168,11 @@ def _chosen(
     best = choice.best(may_be_sparse)
     fit = PenalisedFit(problem, allowed, best.prior, None)
     parameters = fit.descend(best.fits[0], best.strength, _FIRST_STEPS)
-    n_conditions = len(np.unique(problem.perturbations, axis=0))
-    n_steps = choice.n_steps + fit.n_steps
-    return _Coarse(parameters, best.prior, best.strength, best.error, n_conditions, n_steps)
+    return _Coarse(parameters, choice.choices(best), choice.n_steps + fit.n_steps)
 
 
 def _followed(
-    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], like: Shrunken
+    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], like: Choice
 ) -> _Coarse:
     """The fit with the prior and strength that were chosen before."""
     plain = PenalisedFit(problem, allowed, replace(like.prior, sparse=False, robust=False), None)
@@ -167,8 +180,7 @@ def _followed(
     start = plain.descend(plain.start, first, _FIRST_STEPS)
     fit = PenalisedFit(problem, allowed, like.prior, None)
     parameters = fit.descend(start, like.strength, _FIRST_STEPS)
-    n_steps = plain.n_steps + fit.n_steps
-    return _Coarse(parameters, like.prior, like.strength, like.error, like.n_conditions, n_steps)
+    return _Coarse(parameters, (like,), plain.n_steps + fit.n_steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +216,7 @@ class _Choice:
         self._counted = problem.measured & scored
         perturbed = (problem.perturbations != 0).any(axis=0)
         self._has_levers = bool(perturbed.any() and not perturbed.all())
+        self._tried: list[_Candidate] = []
         self.n_steps = 0
 
     def best(self, may_be_sparse: bool) -> _Candidate:
@@ -223,6 +236,26 @@ class _Choice:
             prior = replace(best.prior, sparse=True)
             best = self._better(best, prior, _SPARSE_STRENGTHS, path[-1].fits)
         return self._better(best, replace(best.prior, robust=True), [best.share], best.fits)
+
+    def choices(self, best: _Candidate) -> tuple[Choice, ...]:
+        """The best, then others that predict nearly as well, of unlike amplitudes first.
+
+        They are as robust as the best, which was not asked of each.
+        """
+        plain = [each for each in self._tried if not each.prior.robust]
+        least = min(each.error for each in plain)
+        near = sorted((each for each in plain if each.error <= _NEARLY * least), key=_error)
+        found = [_choice(best, best.prior.robust)]
+        by_headroom: dict[float | None, list[Choice]] = {}
+        for each in near:
+            choice = _choice(each, best.prior.robust)
+            if (choice.prior, choice.strength) != (found[0].prior, found[0].strength):
+                by_headroom.setdefault(each.prior.headroom, []).append(choice)
+        # Those of the best one's amplitudes come last in each round.
+        own = by_headroom.pop(best.prior.headroom, [])
+        for round_of in zip_longest(*by_headroom.values(), own):
+            found += [choice for choice in round_of if choice is not None]
+        return tuple(found)
 
     def _better(
         self,
@@ -254,6 +287,7 @@ class _Choice:
             errors = self._errors(fits, points)
             candidates.append(_Candidate(prior, share, strength, errors, points))
         self.n_steps += sum(fit.n_steps for fit in fits)
+        self._tried += candidates
         return candidates
 
     def _fit(self, prior: Prior, left_out: Int[np.ndarray, " n_rows"] | None) -> PenalisedFit:
@@ -270,6 +304,10 @@ class _Choice:
         counted = self._counted.sum(axis=(1, 2))
         total = np.where(self._counted, apart, 0.0).sum(axis=(1, 2))
         return total[counted > 0] / counted[counted > 0]
+
+
+def _choice(candidate: _Candidate, robust: bool) -> Choice:
+    return Choice(replace(candidate.prior, robust=robust), candidate.strength, candidate.error)
 
 
 def _error(candidate: _Candidate) -> float:

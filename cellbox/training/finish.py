@@ -84,8 +84,8 @@ class Finisher:
     """Finishes trainings on the same data.
 
     training: the series that they learned from. validation: the validation conditions alone.
-    like: what finishes trainings on much the same data; where data are few, how strongly weights
-    are drawn to zero is then chosen there.
+    like: what finishes trainings on much the same data; where data are few, how weights are drawn
+    to zero is then chosen there. place: its best choice (0), or one that predicts nearly as well.
     """
 
     @classmethod
@@ -95,6 +95,7 @@ class Finisher:
         split: Split,
         rows: Int[np.ndarray, " n_rows"] | None = None,
         like: Finisher | None = None,
+        place: int = 0,
     ) -> Finisher:
         """What finishes trainings on the training rows of a split.
 
@@ -102,18 +103,27 @@ class Finisher:
         """
         training = split.training if rows is None else split.training[rows]
         validation = data.rows(validation_rows(data, split))
-        return cls(MultipleShooting.of(data, training), validation, like)
+        return cls(MultipleShooting.of(data, training), validation, like, place)
 
     def __init__(
-        self, training: MultipleShooting, validation: Dataset, like: Finisher | None = None
+        self,
+        training: MultipleShooting,
+        validation: Dataset,
+        like: Finisher | None = None,
+        place: int = 0,
     ):
         self._training = training
         self._validation = validation
-        self._like = like
+        self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
         # By whether edges are selected: it is the same for all trainings.
         self._from_regression: dict[bool, Refined | None] = {}
         self._shrunken: dict[bool, Shrunken | None] = {}
+
+    @property
+    def data_are_few(self) -> bool:
+        """Whether there are too few data for least squares."""
+        return self._obstacle is not None
 
     def finish(
         self,
@@ -209,13 +219,15 @@ class Finisher:
     def _shrunk(self, settings: Settings) -> Shrunken | None:
         may_be_sparse = settings.refinement == "select_edges"
         if may_be_sparse not in self._shrunken:
+            before = None if self._like is None else self._like._shrunk(settings)
+            choices = before.choices if before is not None else (None,)
             self._shrunken[may_be_sparse] = shrink(
                 self._training,
                 self._validation.nodes,
                 allowed_edges=self._validation.allowed_edges,
                 scored=self._validation.measured_nodes,
                 may_be_sparse=may_be_sparse,
-                like=None if self._like is None else self._like._shrunk(settings),
+                like=choices[self._place % len(choices)],
             )
         return self._shrunken[may_be_sparse]
 

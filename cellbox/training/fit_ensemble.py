@@ -70,7 +70,6 @@ def fit_ensemble(
     check_split(data, split)
     keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
-    # Members that learn from the same rows have a regression on them in common.
     whole = Finisher.of(data, split)
     draws = [
         _Draw(data, split, seed, number, whole, bootstrap=bootstrap) for number in range(members)
@@ -98,7 +97,7 @@ def fit_ensemble(
 class _Draw:
     """What is random about a member: the seed of its start, and the rows that it learns from.
 
-    whole: what finishes all members alike, where they learn from all rows. bootstrap: whether each
+    whole: what finishes trainings on all rows. bootstrap: whether each
     draws rows of its own.
     """
 
@@ -116,10 +115,12 @@ class _Draw:
         self.seed = int(random.integers(LARGEST_SEED))
         # Positions among the training rows, which are the rows of the pool.
         self.rows: Int[np.ndarray, " n_rows"] = np.arange(len(split.training))
-        self.finisher = whole
         if bootstrap:
             self.rows = draw_conditions(data.condition_of_row[split.training], random)
-            self.finisher = Finisher.of(data, split, self.rows, like=whole)
+        # Members that learn from the same rows have a regression on them in common, except where
+        # weights are drawn to zero, each member's in another way.
+        shared = not bootstrap and (number == 0 or not whole.data_are_few)
+        self.finisher = whole if shared else Finisher.of(data, split, self.rows, whole, number)
 
 
 def draw_conditions(

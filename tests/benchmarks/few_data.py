@@ -1,6 +1,7 @@
 """More unknowns than data: weights drawn to zero, beside ridge, the mean and the additive rule.
 
     python -m tests.benchmarks.few_data FOLDER [--scheme random ...] [--seeds 10] [--total-dose]
+                                        [--members 4]
     python -m tests.benchmarks.few_data --random 45x20x1 45x12x5 --seeds 3 [--descent]
 
 The first holds conditions of real data out as `cellbox compare` does, and learns from the others
@@ -34,33 +35,41 @@ from cellbox.evaluation.report import evaluate, evaluate_baselines
 from cellbox.models.model import FittedModel
 from cellbox.models.training_record import Training
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.shrinkage import shrink
+from cellbox.refinement.shrinkage import Choice, shrink
 from cellbox.scores.baselines import baselines
 from cellbox.storage.compilation import keep_compiled_programs
 
+ONE = "one CellBox network"
 
-def learned(data: Dataset, rows: Int[np.ndarray, " n_rows"]) -> FittedModel:
-    """What is learned from these rows; says how, and how long it took."""
-    started, processor = time.perf_counter(), time.process_time()
-    found = shrink(
-        MultipleShooting.of(data, rows),
-        data.nodes,
-        allowed_edges=data.allowed_edges,
-        scored=data.measured_nodes,
-    )
-    assert found is not None
-    print(
-        f"  {found.sentence} Amplitude {found.prior.headroom}, noise {found.noise:.3f}, "
-        f"{found.n_steps} steps, {time.perf_counter() - started:.0f} s, "
-        f"{time.process_time() - processor:.0f} s of processor",
-        flush=True,
-    )
-    training = Training("completed", found.sentence, 0, None, {}, 0.0, 0.0)
-    return FittedModel(found.network, cellbox.Settings(), data.times, 0, training)
+
+def learned(data: Dataset, rows: Int[np.ndarray, " n_rows"], members: int = 1) -> list[FittedModel]:
+    """What members learn from these rows; says how, and how long it took."""
+    models: list[FittedModel] = []
+    choices: tuple[Choice, ...] = ()
+    for member in range(members):
+        started, processor = time.perf_counter(), time.process_time()
+        found = shrink(
+            MultipleShooting.of(data, rows),
+            data.nodes,
+            allowed_edges=data.allowed_edges,
+            scored=data.measured_nodes,
+            like=choices[member % len(choices)] if choices else None,
+        )
+        assert found is not None
+        choices = choices or found.choices
+        print(
+            f"  {found.sentence} Amplitude {found.choice.prior.headroom}, noise "
+            f"{found.noise:.3f}, {found.n_steps} steps, {time.perf_counter() - started:.0f} s, "
+            f"{time.process_time() - processor:.0f} s of processor",
+            flush=True,
+        )
+        training = Training("completed", found.sentence, 0, None, {}, 0.0, 0.0)
+        models.append(FittedModel(found.network, cellbox.Settings(), data.times, 0, training))
+    return models
 
 
 def predictions(
-    data: Dataset, split: HeldOut, total_dose: bool
+    data: Dataset, split: HeldOut, total_dose: bool, members: int
 ) -> dict[str, Float[np.ndarray, "n_test_rows n_times n_nodes"]]:
     """Of the held-out rows, by each model."""
     simple = baselines(data, split.split)
@@ -68,21 +77,25 @@ def predictions(
     learned_from = with_total_dose(data) if total_dose else data
     if total_dose:
         found[RIDGE_WITH_DOSE] = baselines(learned_from, split.split)[RIDGE]
-    model = learned(learned_from, split.training)
-    found[ENSEMBLE] = model.predict(learned_from.perturbations[split.test], data.times)
+    asked = learned_from.perturbations[split.test]
+    by_member = [
+        model.predict(asked, data.times) for model in learned(learned_from, split.training, members)
+    ]
+    found[ENSEMBLE] = np.mean(by_member, axis=0)
+    found[ONE] = by_member[0]
     return {
         name: values[..., : data.n_nodes] for name, values in found.items() if values is not None
     }
 
 
-def real(folder: str, schemes: Sequence[str], seeds: int, total_dose: bool) -> None:
+def real(folder: str, schemes: Sequence[str], seeds: int, total_dose: bool, members: int) -> None:
     """Every split of some schemes, and what they show together."""
     data = cellbox.read_data(folder, structural_zeros=True)
     for scheme in schemes:
         splits = held_out(data, scheme, seeds=seeds)
         predicted = []
         for split in splits:
-            predicted.append(predictions(data, split, total_dose))
+            predicted.append(predictions(data, split, total_dose, members))
             scores = report_scheme(data, [split], predicted[-1:]).measured_nodes.scores
             shown = (
                 f"{name} r {score.pearson:.4f} MAE {score.mae:.4f}"
@@ -117,7 +130,7 @@ def random(sizes: Sequence[str], seeds: int, descent: bool) -> None:
                 seed=seed,
             )
             assert data.split is not None
-            models = {"weights drawn to zero": learned(data, data.split.training)}
+            models = {"weights drawn to zero": learned(data, data.split.training)[0]}
             if descent:
                 alone = cellbox.Settings(steps=1500, peak_rate=0.02, refinement="none")
                 models["descent"] = cellbox.fit(data, alone)
@@ -142,12 +155,13 @@ def main() -> None:
     parser.add_argument("--scheme", nargs="+", choices=SCHEMES, default=["random"])
     parser.add_argument("--seeds", type=int, default=10, help="random splits, or networks")
     parser.add_argument("--total-dose", action="store_true")
+    parser.add_argument("--members", type=int, default=4, help="networks of real data (default: 4)")
     parser.add_argument("--random", nargs="+", default=[], metavar="NODESxCONDITIONSxTIMES")
     parser.add_argument("--descent", action="store_true")
     chosen = parser.parse_args()
     keep_compiled_programs()
     if chosen.folder:
-        real(chosen.folder, chosen.scheme, chosen.seeds, chosen.total_dose)
+        real(chosen.folder, chosen.scheme, chosen.seeds, chosen.total_dose, chosen.members)
     random(chosen.random, chosen.seeds, chosen.descent)
 
 

@@ -70,7 +70,7 @@ def test_held_out_conditions_are_predicted_far_better_than_by_the_mean(data, fou
     ]
     assert apart.mean() < 0.5 * of_mean.mean()
     # What cross-validation promised, with a third fewer conditions to learn from.
-    assert found.error == pytest.approx(apart.mean(), rel=0.6)
+    assert found.choice.error == pytest.approx(apart.mean(), rel=0.6)
 
 
 def test_forbidden_edges_are_not_there_and_inputs_keep_their_amplitude(data, found):
@@ -80,7 +80,7 @@ def test_forbidden_edges_are_not_there_and_inputs_keep_their_amplitude(data, fou
 
 def test_what_was_done_is_said(found):
     assert "chosen by cross-validation over 10 conditions" in found.sentence
-    assert found.strength > 0
+    assert found.choice.strength > 0
     assert found.noise > 0
 
 
@@ -92,11 +92,19 @@ def test_the_same_data_give_the_same_network(data, problem, found):
 
 
 def test_what_was_chosen_before_is_taken_over(data, problem, found):
-    followed = shrink(problem, data.nodes, allowed_edges=data.allowed_edges, like=found)
-    assert (followed.prior, followed.strength) == (found.prior, found.strength)
+    followed = shrink(problem, data.nodes, allowed_edges=data.allowed_edges, like=found.choice)
+    assert followed.choice == found.choice == found.choices[0]
     assert followed.n_steps < found.n_steps / 4
     apart = np.abs(followed.network.weights - found.network.weights)
     assert apart.max() < 0.1 * np.abs(found.network.weights).max()
+
+
+def test_other_choices_predict_nearly_as_well_and_none_is_there_twice(found):
+    assert len(found.choices) > 1
+    assert len(set(found.choices)) == len(found.choices)
+    assert {choice.prior.robust for choice in found.choices} == {found.choice.prior.robust}
+    least = min(choice.error for choice in found.choices)
+    assert all(choice.error < 1.05 * least for choice in found.choices)
 
 
 def test_one_condition_cannot_be_cross_validated(data):

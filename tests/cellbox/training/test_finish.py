@@ -11,7 +11,7 @@ from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.penalised_fit import Prior
 from cellbox.refinement.refine import refine
-from cellbox.refinement.shrinkage import Shrunken
+from cellbox.refinement.shrinkage import Choice, Shrunken
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
 from cellbox.training.finish import Finisher, is_worse
@@ -189,7 +189,9 @@ def few_data(case, monkeypatch, *, off=0.0):
     def fake(problem, nodes, **options):
         calls.append(options["may_be_sparse"])
         network = Network(nodes, validation.truth.weights + off, validation.truth.amplitudes)
-        return Shrunken(network, 0.01, 0.02, 0.5, Prior(), len(problem.perturbations), 9)
+        choice = options["like"] or Choice(Prior(), 0.5, 0.02)
+        others = (choice, Choice(Prior(headroom=1.3), 0.7, 0.021))
+        return Shrunken(network, 0.01, choice, others, len(problem.perturbations), 9)
 
     monkeypatch.setattr(finishing, "shrink", fake)
     few = MultipleShooting(training.perturbations[:2], training.measurements[:2, :1], np.ones(1))
@@ -207,6 +209,15 @@ def test_where_data_are_too_few_weights_are_drawn_to_zero_once_for_all_trainings
     plain = finished(finisher, harvest, Settings(refinement="none"))
     assert "too few" in plain.model.training.refinement
     assert calls == [True]
+
+
+def test_another_finisher_takes_over_a_choice_that_predicts_nearly_as_well(case, monkeypatch):
+    few, harvest, validation, calls = few_data(case, monkeypatch)
+    whole = Finisher(few, validation)
+    assert whole.data_are_few
+    ended = finished(Finisher(few, validation, whole, place=1), harvest, Settings())
+    assert "strength 0.7" in ended.model.training.refinement
+    assert calls == [True, True]
 
 
 def test_descent_is_kept_where_it_predicts_better_than_weights_drawn_to_zero(case, monkeypatch):

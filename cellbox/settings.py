@@ -30,7 +30,8 @@ class Settings:
         integrate the whole horizon. Data with one time point have no intervals.
     refinement: what follows gradient descent: "select_edges", least squares with only the edges
         that the data ask for; "all_edges", least squares; or "none" (see
-        `cellbox.refinement.refine`).
+        `cellbox.refinement.refine`). Where data are too few for that, the first two draw weights
+        to zero instead (see `cellbox.refinement.shrinkage`).
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;

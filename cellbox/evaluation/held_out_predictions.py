@@ -18,7 +18,7 @@ from cellbox.scores.baselines import baselines
 from cellbox.settings import Settings
 from cellbox.training.fit_ensemble import OnEnsembleProgress, fit_ensemble
 
-ENSEMBLE, MEAN, RIDGE = "CellBox", "mean", "ridge"
+ENSEMBLE, MEAN, RIDGE, ADDITIVE = "CellBox", "mean", "ridge", "additive"
 RIDGE_WITH_DOSE = "ridge with total dose"
 
 
@@ -48,13 +48,14 @@ def predict_held_out(
     """Predictions (log ratio) of the held-out rows by each model, by its name.
 
     Where the network has the total dose, ridge is fitted with it as well as without, so that
-    what the extra input brings is not taken for what the network brings.
+    what the extra input brings is not taken for what the network brings. The additive rule
+    predicts NaN where a single response was not measured.
 
     Raises InputError where `fit_ensemble` does.
     """
     split = held_out.split
     simple = baselines(data, split)
-    predictions = {name: simple[name] for name in (MEAN, RIDGE)}
+    predictions = {name: simple[name] for name in (MEAN, RIDGE, ADDITIVE)}
     learned_from = data
     if entrant.total_dose:
         learned_from = with_total_dose(data)

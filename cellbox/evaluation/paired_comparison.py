@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float, Int, Num
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.split_schemes import HeldOut
-from cellbox.evaluation.held_out_predictions import ENSEMBLE
+from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE
+from cellbox.scores.additive import predictable
 from cellbox.scores.metrics import mean_absolute_error, pearson_correlation
 
 Predicted = Mapping[str, Float[np.ndarray, "n_test_rows n_times n_nodes"]]
@@ -30,7 +31,8 @@ class ModelScore:
     """How one model predicts a scheme's held-out values.
 
     pearson, mae: over all values of all splits together (log ratio). pearson_by_split: r of each
-    split, in order; None where not defined. The others summarise those.
+    split, in order; None where not defined. The others summarise those. All are None where the
+    model predicts a part of the values alone, which could not be set beside the others.
     """
 
     pearson: float | None
@@ -47,8 +49,16 @@ class Difference:
 
     Positive where CellBox has the larger r, and negative where it has the smaller error. None
     where a prediction is missing.
+    rows, of_rows: how many of the held-out rows are compared: all but those that the additive rule
+    cannot predict. cellbox_pearson, cellbox_mae, other_pearson, other_mae: of the two over these.
     """
 
+    rows: int
+    of_rows: int
+    cellbox_pearson: float | None
+    cellbox_mae: float | None
+    other_pearson: float | None
+    other_mae: float | None
     pearson: float | None
     pearson_low: float | None
     pearson_high: float | None
@@ -122,7 +132,14 @@ def _report_nodes(
         n_nodes=int(nodes.sum()),
         scores={name: _score(values, measured) for name, values in by_model.items()},
         differences={
-            name: _difference(cellbox, np.concatenate(values), together, conditions, seed)
+            name: _difference(
+                cellbox,
+                np.concatenate(values),
+                together,
+                conditions,
+                seed,
+                may_be_partial=name == ADDITIVE,
+            )
             for name, values in by_model.items()
             if name != ENSEMBLE
         },
@@ -163,12 +180,35 @@ def _difference(
     measured: Float[np.ndarray, "n_rows n_times n_nodes"],
     conditions: Int[np.ndarray, " n_rows"],
     seed: int,
+    *,
+    may_be_partial: bool,
 ) -> Difference:
-    """First minus second, with an interval."""
+    """First minus second, with an interval, over the rows that the second predicts.
+
+    may_be_partial: whether it may leave rows out; else a missing prediction is a failure.
+    """
+    of_rows = len(measured)
+    if may_be_partial:
+        told = predictable(second, measured)
+        first, second, measured = first[told], second[told], measured[told]
+        conditions = conditions[told]
     known = np.isfinite(measured)
-    if not (np.isfinite(first[known]).all() and np.isfinite(second[known]).all()):
-        return Difference(None, None, None, None, None, None)
-    sums = [_sums(each, measured, conditions) for each in (first, second)]
+    numbers: tuple[float, ...] = (np.nan,) * 6
+    if known.any() and np.isfinite(first[known]).all() and np.isfinite(second[known]).all():
+        sums = [_sums(each, measured, conditions) for each in (first, second)]
+        numbers = _with_intervals(sums, seed)
+    of_both = [
+        number
+        for each in (first, second)
+        for number in (_pearson(each, measured), mean_absolute_error(each, measured))
+    ]
+    return Difference(
+        len(measured), of_rows, *map(_finite, of_both), *(_finite(float(each)) for each in numbers)
+    )
+
+
+def _with_intervals(sums: Sequence[np.ndarray], seed: int) -> tuple[float, ...]:
+    """Of r and of the error: the difference, and the ends of its interval."""
     ones = np.ones((1, len(sums[0])))
     pearson, mae = (values.item() for values in _apart(ones, *sums))
     # How often each condition is drawn, in each bootstrap.
@@ -176,8 +216,7 @@ def _difference(
     n_conditions = len(sums[0])
     counts = random.multinomial(n_conditions, np.full(n_conditions, 1 / n_conditions), BOOTSTRAPS)
     drawn_pearson, drawn_mae = _apart(counts, *sums)
-    numbers = (pearson, *_middle(drawn_pearson), mae, *_middle(drawn_mae))
-    return Difference(*(_finite(float(number)) for number in numbers))
+    return (pearson, *_middle(drawn_pearson), mae, *_middle(drawn_mae))
 
 
 def _middle(drawn: Float[np.ndarray, " n_draws"]) -> tuple[float, float]:
@@ -222,8 +261,12 @@ def _apart(
 
 def _sentence(report: NodesReport, other: str) -> str:
     """Whether CellBox predicts better than another model over these nodes."""
-    cellbox, theirs = report.scores[ENSEMBLE], report.scores[other]
     apart = report.differences[other]
+    if not apart.rows:
+        return (
+            f"The {other} rule applies to none of the {apart.of_rows} held-out series: the single "
+            "responses of what they perturb were not measured."
+        )
     if apart.pearson_low is None or apart.pearson_high is None:
         return f"CellBox and {other} cannot be compared: a prediction is missing or constant."
     if apart.mae_low is None or apart.mae_high is None:
@@ -231,10 +274,14 @@ def _sentence(report: NodesReport, other: str) -> str:
     by_r = _WORDS[_verdict(apart.pearson_low, apart.pearson_high)].format(other=other)
     by_error = _WORDS[_verdict(-apart.mae_high, -apart.mae_low)].format(other=other)
     verdict = by_r if by_r == by_error else f"{by_r} by r, and {by_error} by MAE"
+    part = ""
+    if apart.rows < apart.of_rows:
+        part = f", over the {apart.rows} of {apart.of_rows} held-out series that it applies to"
     return (
-        f"CellBox predicts {verdict}: pooled r {cellbox.pearson:.3f} against {theirs.pearson:.3f} "
+        f"CellBox predicts {verdict}{part}: "
+        f"pooled r {apart.cellbox_pearson:.3f} against {apart.other_pearson:.3f} "
         f"(difference {apart.pearson:+.4f}, 95 % {apart.pearson_low:+.4f} to "
-        f"{apart.pearson_high:+.4f}), MAE {cellbox.mae:.4f} against {theirs.mae:.4f} "
+        f"{apart.pearson_high:+.4f}), MAE {apart.cellbox_mae:.4f} against {apart.other_mae:.4f} "
         f"(difference {apart.mae:+.4f}, 95 % {apart.mae_low:+.4f} to {apart.mae_high:+.4f})."
     )
 

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.model import FittedModel
 from cellbox.networks.network import in_order_of
-from cellbox.scores.baselines import score_baselines
+from cellbox.scores.additive import predictable
+from cellbox.scores.baselines import baselines, score_baselines
 from cellbox.scores.metrics import (
     PredictionScore,
     Recovery,
@@ -64,10 +65,12 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
 
 
 def evaluate_baselines(data: Dataset, split: Split) -> dict[str, Any]:
-    """Scores of the baselines on the same test rows: "mean", "ridge" and "persistence".
+    """Scores of the baselines on the same test rows: mean, ridge, additive and persistence.
 
-    A baseline that does not apply is None. As in `evaluate`, activity nodes are left out; where
-    there are any, "all_nodes" has the same three with them, and else it is None.
+    A baseline that does not apply is None. The additive rule also has "conditions_predicted" of so
+    many "conditions"; unless that is all of them, it has no scores, since those of a part of the
+    conditions could not be set beside the others. As in `evaluate`, activity nodes are left out;
+    where there are any, "all_nodes" has the same with them, and else it is None.
     """
     every = _every_node(data)
     return {
@@ -125,11 +128,26 @@ def _unsteady_share(
 
 def _baseline_scores(
     data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
-) -> dict[str, dict[str, float | None] | None]:
-    return {
+) -> dict[str, Any]:
+    scores: dict[str, Any] = {
         name: None if score is None else _plain(score)
         for name, score in score_baselines(data, split, nodes).items()
     }
+    scores["additive"] |= _additive_conditions(data, split, nodes)
+    return scores
+
+
+def _additive_conditions(
+    data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
+) -> dict[str, int]:
+    """How many of the test conditions the additive rule can predict, and how many there are."""
+    predicted = baselines(data, split)["additive"]
+    assert predicted is not None
+    told = predictable(predicted[..., nodes], data.measurements[split.test][..., nodes])
+    conditions = data.condition_of_row[split.test]
+    every = np.unique(conditions)
+    missed = np.unique(conditions[~told])
+    return {"conditions_predicted": len(every) - len(missed), "conditions": len(every)}
 
 
 def _plain(score: PredictionScore) -> dict[str, float | None]:

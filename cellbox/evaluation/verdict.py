@@ -1,22 +1,35 @@
-"""Whether a model predicts better than ridge: in its report, and in a sentence for people."""
+"""Whether a model predicts better than each baseline: in its report, and in words for people."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from cellbox.scores.baselines import BASELINES
+
+# As people say it; what is not listed is called by its name.
+_IN_WORDS = {
+    "mean": "the mean",
+    "additive": "the additive rule",
+    "persistence": "persistence (which is told earlier measurements of the same condition)",
+}
 
 
 def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[str, Any]:
-    """A report with its baselines, and whether the model predicts better than ridge.
+    """A report with its baselines, and whether the model predicts better than each of them.
 
-    The part "all_nodes", where there is one, gets its own baselines and its own answer. No
-    answer (None) where ridge does not apply or nothing was measured to compare with; a model
-    without a finite error is not better.
+    "better_than" answers by the baseline's name, "better_than_ridge" for ridge alone. The part
+    "all_nodes", where there is one, gets its own baselines and its own answers. No answer (None)
+    where a baseline does not apply or nothing was measured to compare with; a model without a
+    finite error is not better.
     """
     headline = {name: score for name, score in baselines.items() if name != "all_nodes"}
+    answers = better_than(report, headline)
     result = {
         **report,
         "baselines": headline,
-        "better_than_ridge": _better(report, headline["ridge"]),
+        "better_than_ridge": answers["ridge"],
+        "better_than": answers,
     }
     of_all = baselines.get("all_nodes")
     if report.get("all_nodes") is not None and of_all is not None:
@@ -24,14 +37,23 @@ def beside_baselines(report: dict[str, Any], baselines: dict[str, Any]) -> dict[
     return result
 
 
-def verdict(report: dict[str, Any]) -> list[str]:
-    """In plain sentences, whether the model of a `beside_baselines` report beats ridge.
+def better_than(report: Mapping[str, Any], baselines: Mapping[str, Any]) -> dict[str, bool | None]:
+    """Whether the error of a report is the smaller one, by the baseline's name.
 
-    Where another baseline is better than ridge, it is named, and the model compared with it.
+    None where there is nothing to compare.
+    """
+    return {name: _better(report, score) for name, score in baselines.items()}
 
-    The second sentence is about all nodes, where activity nodes were left out of the first.
+
+def verdict(report: Mapping[str, Any]) -> list[str]:
+    """In plain sentences, whether the model of a `beside_baselines` report beats the baselines.
+
+    First beside the best of them, then beside those that it does not beat; then why the additive
+    rule is not among them, where it is not. Where activity nodes were left out of that, a last
+    sentence is about all nodes.
     """
     sentences = [_sentence(report, "CellBox predicts held-out conditions")]
+    sentences += _why_not_additive(report["baselines"])
     of_all = report.get("all_nodes")
     if of_all is not None and "baselines" in of_all:
         sentences.append(
@@ -40,43 +62,68 @@ def verdict(report: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _sentence(report: dict[str, Any], subject: str) -> str:
-    ridge = report["baselines"]["ridge"]
-    if report["better_than_ridge"] is None:
-        return "No comparison with ridge: no held-out value was measured."
-    error, of_ridge = report["test_mae"], ridge["test_mae"]
+def _sentence(report: Mapping[str, Any], subject: str) -> str:
+    errors = _errors(report["baselines"])
+    if not errors:
+        return "No comparison with baselines: no held-out value was measured."
+    (best, least), *others = errors
+    error = report["test_mae"]
     if error is None:
         return (
-            f"{subject} worse than ridge: its equations could not be solved for all of them "
-            f"(MAE of ridge {of_ridge:.4g})."
+            f"{subject} worse than every baseline: its equations could not be solved for all of "
+            f"them (MAE of {_words(best)} {least:.4g})."
         )
-    best = best_baseline(report)
-    if best is not None and best[0] != "ridge" and best[1] <= error < of_ridge:
-        # Better than ridge it is, and that would mislead.
-        return (
-            f"{subject} no better than {best[0]}, the best of the simpler predictions: MAE "
-            f"{error:.4g} against {best[1]:.4g} (ridge {of_ridge:.4g})."
-        )
-    numbers = f"MAE {error:.4g} against {of_ridge:.4g}"
-    if best is not None and best[0] != "ridge":
-        numbers += f"; the best of the simpler predictions is {best[0]} with {best[1]:.4g}"
-    if error == of_ridge:
-        return f"{subject} no better than ridge: {numbers}."
-    return f"{subject} {'better' if error < of_ridge else 'worse'} than ridge: {numbers}."
+    beaten = [(name, value) for name, value in errors if error < value]
+    if len(beaten) == len(errors):
+        also = f", and than {_listed(others)}" if others else ""
+        return f"{subject} better than {_words(best)}: MAE {error:.4g} against {least:.4g}{also}."
+    equal = error == least
+    found = f"{'no better' if equal else 'worse'} than {_words(best)}"
+    rest = [(name, value) for name, value in others if error >= value]
+    parts = [
+        f"{subject} {found}: MAE {error:.4g} against {least:.4g}",
+        *([f"not better than {_listed(rest)} either"] if rest else []),
+        *([f"but better than {_listed(beaten)}"] if beaten else []),
+    ]
+    return ", ".join(parts) + "."
 
 
-def best_baseline(report: dict[str, Any]) -> tuple[str, float] | None:
-    """The baseline with the smallest test MAE, and that error; None where none has any."""
-    errors = {
-        name: score["test_mae"]
-        for name, score in report["baselines"].items()
-        if score is not None and score.get("test_mae") is not None
-    }
-    return min(errors.items(), key=lambda item: item[1]) if errors else None
+def _errors(baselines: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Baselines that apply, by their names, with their errors, the smallest first."""
+    known = [
+        (name, score["test_mae"])
+        for name, score in baselines.items()
+        if name in BASELINES and score is not None and score.get("test_mae") is not None
+    ]
+    return sorted(known, key=lambda pair: pair[1])
 
 
-def _better(report: dict[str, Any], ridge: dict[str, float | None] | None) -> bool | None:
+def _why_not_additive(baselines: Mapping[str, Any]) -> list[str]:
+    """Why the additive rule is not among the baselines, where it is known."""
+    score = baselines.get("additive")
+    if not score or score["test_mae"] is not None or not score["conditions"]:
+        return []
+    predicted, conditions = score["conditions_predicted"], score["conditions"]
+    if predicted == conditions:
+        return []
+    return [
+        f"The additive rule does not apply: it could predict {predicted:g} of {conditions:g} "
+        "held-out conditions, those of which all single responses were measured."
+    ]
+
+
+def _words(name: str) -> str:
+    return _IN_WORDS.get(name, name)
+
+
+def _listed(errors: list[tuple[str, float]]) -> str:
+    """Baselines with their errors, as people list things."""
+    shown = [f"{_words(name)} ({error:.4g})" for name, error in errors]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _better(report: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> bool | None:
     """Whether the model's error is the smaller one; None where there is nothing to compare."""
-    if ridge is None or ridge["test_mae"] is None:
+    if baseline is None or baseline["test_mae"] is None:
         return None
-    return report["test_mae"] is not None and bool(report["test_mae"] < ridge["test_mae"])
+    return report["test_mae"] is not None and bool(report["test_mae"] < baseline["test_mae"])

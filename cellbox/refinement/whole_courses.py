@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -155,11 +156,11 @@ def squares_of_rows(
     parameters: Parameters, series: Series
 ) -> Float[np.ndarray, " n_rows_and_padding"]:
     """The sum of squares of each row's whole course, those that only pad behind them."""
-    misfit = jax.jit(residuals)(parameters, series, jnp.zeros(()))
+    misfit = residuals(parameters, series, jnp.zeros(()))
     return np.asarray((misfit**2).sum(axis=(0, 1)))
 
 
-@jax.jit
+@partial(jax.jit, static_argnames=("most_products",))
 def gauss_newton_step(
     parameters: Parameters,
     series: Series,
@@ -171,13 +172,15 @@ def gauss_newton_step(
     *,
     blocks: RowBlocks,
     accuracy: float | Float[Array, ""] = 1e-3,
+    most_products: int = _MOST_PRODUCTS,
 ) -> Parameters:
     """The step that lowers sum of squares / variance + penalty, over α and the free weights.
 
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
     blocks: the row blocks here or nearby, which make the equations easy to solve. accuracy: the
     share of the first residual that the equations may be left with (an inexact Newton method,
-    Dembo, Eisenstat & Steihaug 1982, does not need them solved well).
+    Dembo, Eisenstat & Steihaug 1982, does not need them solved well). most_products: of conjugate
+    gradients at the latest.
     """
     misfit, derivative = jax.linearize(lambda at: residuals(at, series, gain), parameters)
     transposed = jax.linear_transpose(derivative, parameters)
@@ -204,7 +207,7 @@ def gauss_newton_step(
         over_free(downhill),
         M=blocks.solver(free, added),
         tol=accuracy,
-        maxiter=_MOST_PRODUCTS,
+        maxiter=most_products,
     )
     return step
 
@@ -261,6 +264,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
     return RowBlocks(total)
 
 
+@jax.jit
 def residuals(
     parameters: Parameters, series: Series, gain: Float[Array, ""]
 ) -> Float[Array, "n_times n_nodes n_conditions"]:

@@ -10,6 +10,10 @@ all training data may end in the wrong one). So the two are compared on the vali
 which refinement has not seen, condition by condition. Descent was stopped where it does best on
 them, so that a small lead says nothing: a refined network is given up only where it is worse beyond
 noise (see `is_worse`).
+
+Where there are fewer data than least squares need, the other network is one whose weights were
+drawn to zero (`cellbox.refinement.shrinkage`), by the same rule; unless all validation conditions
+were trained on, as where none is kept back: then they would praise what fits them best.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import explain, is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
+from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.settings import Settings
 from cellbox.training.pack import Harvest
 
@@ -40,11 +45,13 @@ class FinishedTraining:
     """A training that has ended, refinement included.
 
     model: what it learned, with how it went. refined: whether its network is what refinement
-    found, rather than what descent left.
+    found, rather than what descent left. edges_selected: whether that left edges out, so that
+    every entry of W that is not zero is an edge.
     """
 
     model: FittedModel
     refined: bool
+    edges_selected: bool = False
 
     @property
     def diverged(self) -> bool:
@@ -70,17 +77,25 @@ class _Ending(NamedTuple):
     refinement: str
     noise: float | None
     refined: bool = False
+    edges_selected: bool = False
 
 
 class Finisher:
     """Finishes trainings on the same data.
 
     training: the series that they learned from. validation: the validation conditions alone.
+    like: what finishes trainings on much the same data; where data are few, how weights are drawn
+    to zero is then chosen there. place: its best choice (0), or one that predicts nearly as well.
     """
 
     @classmethod
     def of(
-        cls, data: Dataset, split: Split, rows: Int[np.ndarray, " n_rows"] | None = None
+        cls,
+        data: Dataset,
+        split: Split,
+        rows: Int[np.ndarray, " n_rows"] | None = None,
+        like: Finisher | None = None,
+        place: int = 0,
     ) -> Finisher:
         """What finishes trainings on the training rows of a split.
 
@@ -88,14 +103,27 @@ class Finisher:
         """
         training = split.training if rows is None else split.training[rows]
         validation = data.rows(validation_rows(data, split))
-        return cls(MultipleShooting.of(data, training), validation)
+        return cls(MultipleShooting.of(data, training), validation, like, place)
 
-    def __init__(self, training: MultipleShooting, validation: Dataset):
+    def __init__(
+        self,
+        training: MultipleShooting,
+        validation: Dataset,
+        like: Finisher | None = None,
+        place: int = 0,
+    ):
         self._training = training
         self._validation = validation
+        self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
         # By whether edges are selected: it is the same for all trainings.
         self._from_regression: dict[bool, Refined | None] = {}
+        self._shrunken: dict[bool, Shrunken | None] = {}
+
+    @property
+    def data_are_few(self) -> bool:
+        """Whether there are too few data for least squares."""
+        return self._obstacle is not None
 
     def finish(
         self,
@@ -133,14 +161,15 @@ class Finisher:
         )
         times = self._validation.times
         model = FittedModel(ending.network, settings, times, int(seed), training)
-        return FinishedTraining(model, ending.refined)
+        return FinishedTraining(model, ending.refined, ending.edges_selected)
 
     def _ending(self, harvest: Harvest, settings: Settings) -> _Ending:
         network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
         error, diverged = harvest.validation_mae, harvest.status.diverged
         if self._obstacle is not None:
             told = f"Not refined: {self._obstacle}."
-            return _Ending(network, error, np.inf if diverged else error, told, None)
+            descended = _Ending(network, error, np.inf if diverged else error, told, None)
+            return self._of_few_data(descended, settings)
         before = self._explained(network, diverged)
         as_it_was = _Ending(network, error, before.error, "", before.noise)
         if settings.refinement == "none":
@@ -163,7 +192,45 @@ class Finisher:
             f"edges, noise {found.noise:.3g}."
         )
         error = float(best.errors.mean())
-        return _Ending(found.network, error, found.penalised_noise, told, found.noise, refined=True)
+        return _Ending(
+            found.network,
+            error,
+            found.penalised_noise,
+            told,
+            found.noise,
+            refined=True,
+            edges_selected=settings.refinement == "select_edges",
+        )
+
+    def _of_few_data(self, descended: _Ending, settings: Settings) -> _Ending:
+        """What descent left, or a network whose weights were drawn to zero."""
+        found = None if settings.refinement == "none" else self._shrunk(settings)
+        if found is None:
+            return descended
+        after = self._errors(found.network, settings)
+        before = self._errors(descended.network, settings)
+        error = float(after.mean())
+        kept_back = not _all_in(self._validation.perturbations, self._training.perturbations)
+        if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
+            told = f"validation error {error:.3g} instead of {before.mean():.3g}"
+            return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
+        # The validation error, since descent of another trial may have nothing else to show.
+        return _Ending(found.network, error, error, found.sentence, found.noise, refined=True)
+
+    def _shrunk(self, settings: Settings) -> Shrunken | None:
+        may_be_sparse = settings.refinement == "select_edges"
+        if may_be_sparse not in self._shrunken:
+            before = None if self._like is None else self._like._shrunk(settings)
+            choices = before.choices if before is not None else (None,)
+            self._shrunken[may_be_sparse] = shrink(
+                self._training,
+                self._validation.nodes,
+                allowed_edges=self._validation.allowed_edges,
+                scored=self._validation.measured_nodes,
+                may_be_sparse=may_be_sparse,
+                like=choices[self._place % len(choices)],
+            )
+        return self._shrunken[may_be_sparse]
 
     def _explained(self, network: Network, diverged: bool) -> _Explained:
         """How a network as descent left it explains the training data."""
@@ -241,6 +308,13 @@ def _status(harvest: Harvest, ending: _Ending) -> str:
     if harvest.status.diverged:
         return "completed" if ending.refined else "diverged"
     return harvest.status.name.lower()
+
+
+def _all_in(
+    asked: Float[np.ndarray, "n_rows n_nodes"], known: Float[np.ndarray, "n_others n_nodes"]
+) -> bool:
+    """Whether all of these conditions are among those."""
+    return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
 
 
 def _finite(value: float) -> float | None:

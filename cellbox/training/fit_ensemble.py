@@ -71,9 +71,10 @@ def fit_ensemble(
     check_split(data, split)
     keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
-    # Members that learn from the same rows have a regression on them in common.
-    common = None if bootstrap else Finisher.of(data, split)
-    draws = [_Draw(data, split, seed, number, common) for number in range(members)]
+    whole = Finisher.of(data, split)
+    draws = [
+        _Draw(data, split, seed, number, whole, bootstrap=bootstrap) for number in range(members)
+    ]
     trained = _trained(data, split, settings, draws, on_progress)
     kept = [member for member in trained if not member.diverged]
     if not kept:
@@ -97,19 +98,30 @@ def fit_ensemble(
 class _Draw:
     """What is random about a member: the seed of its start, and the rows that it learns from.
 
-    common: what finishes all members alike, where they learn from all rows; None to draw rows.
+    whole: what finishes trainings on all rows. bootstrap: whether each
+    draws rows of its own.
     """
 
     def __init__(
-        self, data: Dataset, split: Split, seed: int, number: int, common: Finisher | None
+        self,
+        data: Dataset,
+        split: Split,
+        seed: int,
+        number: int,
+        whole: Finisher,
+        *,
+        bootstrap: bool,
     ):
         random = np.random.default_rng([seed, number])
         self.seed = int(random.integers(LARGEST_SEED))
         # Positions among the training rows, which are the rows of the pool.
         self.rows: Int[np.ndarray, " n_rows"] = np.arange(len(split.training))
-        if common is None:
+        if bootstrap:
             self.rows = draw_conditions(data.condition_of_row[split.training], random)
-        self.finisher = common or Finisher.of(data, split, self.rows)
+        # Members that learn from the same rows have a regression on them in common, except where
+        # weights are drawn to zero, each member's in another way.
+        shared = not bootstrap and (number == 0 or not whole.data_are_few)
+        self.finisher = whole if shared else Finisher.of(data, split, self.rows, whole, number)
 
 
 def draw_conditions(
@@ -124,7 +136,7 @@ def draw_conditions(
 def _selected(member: FinishedTraining) -> Bool[np.ndarray, "n_nodes n_nodes"]:
     """The edges that a member selects; see `Ensemble.selected`."""
     weights = member.model.network.weights
-    if member.refined and member.model.settings.refinement == "select_edges":
+    if member.edges_selected:
         return weights != 0
     return np.abs(weights) > SELECTED_ABOVE * np.abs(weights).max()
 

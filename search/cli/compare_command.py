@@ -152,12 +152,16 @@ def _title(scheme: SchemeReport) -> str:
 
 def _table(nodes: NodesReport, which: str) -> str:
     """The scores of all models over some nodes; by split only where there are several."""
+    from cellbox.evaluation.held_out_predictions import ADDITIVE
+
     several = len(next(iter(nodes.scores.values())).pearson_by_split) > 1
     header = (f"{nodes.n_nodes} {which} nodes", "pooled r", "pooled MAE")
     if several:
         header += ("mean r", "median r", "lowest r", "highest r", "mean MAE")  # type: ignore[assignment]
     rows = []
     for name, score in nodes.scores.items():
+        if name == ADDITIVE and score.mae is None:
+            continue  # It predicts a part of the values; a sentence says of which.
         row: tuple = (name, _r(score.pearson), score.mae)
         if several:
             of_splits = [value for value in score.pearson_by_split if value is not None]
@@ -174,13 +178,14 @@ def _r(value: float | None) -> float | None:
 
 COMPARE = Command(
     "compare",
-    "compare CellBox with the mean and ridge on conditions held out in turn",
+    "compare CellBox with the mean, ridge and the additive rule on conditions held out in turn",
     _add_compare,
     _run_compare,
     description="Hold conditions out in several ways, predict them with an ensemble of CellBox\n"
-    "networks, with ridge regression and with the mean, and say which is better, with\n"
-    "intervals. All learn from the same rows. Nothing of a split's held-out rows chooses\n"
-    "settings: find those before, for example with cellbox sweep.",
+    "networks, with ridge regression, the additive rule (the sum of single responses) and\n"
+    "the mean, and say which is better, with intervals. All learn from the same rows.\n"
+    "Nothing of a split's held-out rows chooses settings: find those before, for example\n"
+    "with cellbox sweep.",
     epilog="examples:\n"
     "  cellbox compare my_drug_data --scheme random --seeds 5\n"
     "  cellbox compare my_drug_data --structural-zeros --total-dose --settings mine.toml",

@@ -282,7 +282,8 @@ FIT = Command(
     _run_fit,
     description="Learn who acts on whom and how strongly, from how nodes responded to\n"
     "perturbations. Some conditions are held out: the model is judged by how well it\n"
-    "predicts those, beside simpler predictions (the mean; ridge, a linear model).",
+    "predicts those, beside simpler predictions (the mean; ridge, a linear\n"
+    "model; the sum of single responses).",
     epilog="examples:\n"
     "  cellbox fit my_experiment\n"
     "  cellbox fit --system LI --l1 1e-4 --seed 1 --out models/sparse\n"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from search.reproduction.summary import BASELINES, PAPER
+from cellbox.scores.baselines import BASELINES
+from search.reproduction.summary import PAPER
 
 Row = Mapping[str, Any]
 
@@ -66,8 +67,9 @@ def explanation(rows: Sequence[Row]) -> list[str]:
         f"Design {first['design']}, recipe {first['recipe']}, {seeds} (of design, noise and "
         f"start){over}.",
         "Errors are mean absolute errors of log ratios over whole time courses of unseen test "
-        "conditions; those of the baselines (training mean, ridge, and persistence, which is told "
-        "earlier measurements) are against the noise-free truth as well.",
+        "conditions; those of the baselines (training mean, ridge, the additive rule where all "
+        "single responses were measured, and persistence, which is told earlier measurements) are "
+        "against the noise-free truth as well.",
         "Ratios are over those of a random ranking of the edges; signs is the share of true edges "
         "whose sign is right; an r of α does not exist where all true amplitudes are equal, as "
         "here, and their mean error stands for it.",

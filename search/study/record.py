@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import DataWarning
+from cellbox.evaluation.verdict import better_than
 from cellbox.models.training_record import Training
 from search.study.budget import Budget
 from search.study.checked_json import (
@@ -129,6 +130,11 @@ class TrialRecord:
     def budget_parameters(self) -> dict[str, int | None]:
         """The budget by the names that its parts have among parameters."""
         return {f"budget.{axis}": value for axis, value in self.budget.as_dict().items()}
+
+    @property
+    def better_than(self) -> dict[str, bool | None] | None:
+        """Whether it predicts better than each baseline, by name; None where it was pruned."""
+        return None if self.baselines is None else better_than(self.metrics, self.baselines)
 
     @property
     def report(self) -> dict[str, Any]:

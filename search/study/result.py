@@ -218,6 +218,7 @@ class TrialResult:
             **{name: record.metrics.get(name) for name in _FIT_METRICS},
             "baselines": record.baselines,
             "better_than_ridge": record.better_than_ridge,
+            "better_than": record.better_than,
             "model": None if model is None else str(model),
             "identifiability": self.identifiability,
             "seconds": record.seconds,

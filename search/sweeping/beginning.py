@@ -19,7 +19,7 @@ from search.tracking.credentials import without_credentials_inside
 
 # Rises when trials are trained in another way, so that no study mixes the two. Large networks came
 # to be refined when small ones already were.
-_FORMAT, _FORMAT_OF_LARGE = 2, 3
+_FORMAT, _FORMAT_OF_LARGE = 2, 4
 
 
 def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms) -> StudyRecord:

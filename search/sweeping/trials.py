@@ -166,6 +166,8 @@ def finished_record(
     best = int(np.argmin(errors[chosen_by]))
     metrics = _mean_of([record.metrics for record in records]) | means
     compared = beside_baselines(metrics, _mean_of([one.baselines for one in repeats]))
+    # It follows from the rest, see `TrialRecord.better_than`.
+    del compared["better_than"]
     record = _record(
         trial,
         status="diverged" if diverged else "completed",

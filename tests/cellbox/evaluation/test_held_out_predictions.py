@@ -10,6 +10,7 @@ from cellbox.data.readers import read_data
 from cellbox.data.simulation import simulate
 from cellbox.data.split_schemes import held_out
 from cellbox.evaluation.held_out_predictions import (
+    ADDITIVE,
     ENSEMBLE,
     MEAN,
     RIDGE,
@@ -42,7 +43,7 @@ def split(data):
 def test_ridge_learns_from_every_row_that_is_not_held_out(data, split):
     predicted = predict_held_out(data, split, QUICK)
     np.testing.assert_array_equal(predicted[RIDGE], baselines(data, split.split)["ridge"])
-    assert set(predicted) == {ENSEMBLE, MEAN, RIDGE}
+    assert set(predicted) == {ENSEMBLE, MEAN, RIDGE, ADDITIVE}
     assert {values.shape for values in predicted.values()} == {(len(split.test), 2, 3)}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.split_schemes import held_out
-from cellbox.evaluation.held_out_predictions import ENSEMBLE, MEAN, RIDGE
+from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE, MEAN, RIDGE
 from cellbox.evaluation.paired_comparison import report_scheme
 from cellbox.scores.metrics import pearson_correlation
 
@@ -109,3 +109,25 @@ def test_values_that_were_not_measured_do_not_count(data):
     measured = [np.isfinite(holes[split.test][..., :5]).sum() for split in splits]
     assert found.n_values == sum(measured)
     assert found.measured_nodes.differences[RIDGE].pearson is not None
+
+
+def test_the_additive_rule_is_compared_over_the_rows_that_it_predicts(data):
+    splits, _, _ = report(data, 0.1, 0.2)
+    predictions = predicted(data, splits, **{ENSEMBLE: 0.1, ADDITIVE: 0.3})
+    for each in predictions:
+        each[ADDITIVE][0] = np.nan
+    found = report_scheme(data, splits, predictions)
+    apart = found.measured_nodes.differences[ADDITIVE]
+    assert apart.rows == apart.of_rows - len(splits)
+    (sentence,) = found.sentences()
+    assert f"over the {apart.rows} of {apart.of_rows} held-out series" in sentence
+    assert apart.cellbox_mae < apart.other_mae
+
+
+def test_an_additive_rule_without_any_single_response_says_so(data):
+    splits, _, _ = report(data, 0.1, 0.2)
+    predictions = predicted(data, splits, **{ENSEMBLE: 0.1, ADDITIVE: 0.3})
+    for each in predictions:
+        each[ADDITIVE][:] = np.nan
+    (sentence,) = report_scheme(data, splits, predictions).sentences()
+    assert "applies to none of the" in sentence

@@ -42,7 +42,7 @@ def scores(mae):
 
 
 def baselines(ridge, of_all=None):
-    named = {"mean": scores(1.0), "ridge": scores(ridge), "persistence": None}
+    named = {"mean": scores(1.0), "ridge": scores(ridge), "additive": None, "persistence": None}
     return {**named, "all_nodes": of_all}
 
 
@@ -54,8 +54,8 @@ def test_activity_nodes_count_only_under_all_nodes():
     assert report["test_mae"] == pytest.approx(errors[..., :2].mean())
     assert report["all_nodes"]["test_mae"] == pytest.approx(errors.mean())
     of_baselines = evaluate_baselines(data, SPLIT)
-    assert set(of_baselines) == {"mean", "ridge", "persistence", "all_nodes"}
-    assert set(of_baselines["all_nodes"]) == {"mean", "ridge", "persistence"}
+    assert set(of_baselines) == {"mean", "ridge", "additive", "persistence", "all_nodes"}
+    assert set(of_baselines["all_nodes"]) == {"mean", "ridge", "additive", "persistence"}
     assert of_baselines["ridge"] != of_baselines["all_nodes"]["ridge"]
 
 
@@ -63,8 +63,8 @@ def test_without_activity_nodes_there_is_no_second_set_of_numbers():
     data = dataset(activity=(False, False, False))
     report = beside_baselines(evaluate(model(), data, SPLIT), evaluate_baselines(data, SPLIT))
     assert report["all_nodes"] is None
-    assert set(report["baselines"]) == {"mean", "ridge", "persistence"}
-    assert len(verdict(report)) == 1
+    assert set(report["baselines"]) == {"mean", "ridge", "additive", "persistence"}
+    assert not any("all nodes" in sentence for sentence in verdict(report))
 
 
 def test_recovery_is_none_without_a_truth_and_there_with_one():
@@ -147,28 +147,39 @@ def test_an_error_that_is_not_finite_becomes_none_and_is_no_success():
 @pytest.mark.parametrize(
     ("mae", "ridge", "better", "words"),
     [
-        (0.1, 0.2, True, "better than ridge: MAE 0.1 against 0.2."),
-        (0.101, 0.0963, False, "worse than ridge: MAE 0.101 against 0.0963."),
+        (0.1, 0.2, True, "better than ridge: MAE 0.1 against 0.2, and than the mean (1)."),
+        (0.101, 0.0963, False, "worse than ridge: MAE 0.101 against 0.0963, but better than the"),
         (0.2, 0.2, False, "no better than ridge"),
-        (None, None, None, "No comparison with ridge"),
+        (None, None, None, "No comparison with baselines"),
     ],
 )
 def test_the_verdict_says_plainly_which_is_better(mae, ridge, better, words):
-    report = beside_baselines({**scores(mae), "all_nodes": None}, baselines(ridge))
+    named = baselines(ridge) if ridge else {**baselines(None), "mean": scores(None)}
+    report = beside_baselines({**scores(mae), "all_nodes": None}, named)
     assert report["better_than_ridge"] is better
     assert words in verdict(report)[0]
 
 
-def test_the_verdict_names_a_simpler_prediction_that_is_better_than_ridge():
-    compared = {**baselines(0.2), "persistence": scores(0.05)}
-    compared.pop("all_nodes")
-    report = beside_baselines({**scores(0.1), "all_nodes": None}, {**compared, "all_nodes": None})
-    [said] = verdict(report)
-    assert "no better than persistence, the best of the simpler predictions" in said
-    assert "MAE 0.1 against 0.05 (ridge 0.2)" in said
-    assert "better than ridge" not in said
-    report = beside_baselines({**scores(0.01), "all_nodes": None}, {**compared, "all_nodes": None})
-    assert "better than ridge: MAE 0.01 against 0.2; the best" in verdict(report)[0]
+def test_the_verdict_names_the_best_baseline_and_every_one_that_is_not_beaten():
+    named = {"mean": scores(0.4), "ridge": scores(0.2), "additive": scores(0.1)}
+    report = beside_baselines({**scores(0.3), "all_nodes": None}, {**named, "persistence": None})
+    assert report["better_than"] == {
+        **{"mean": True, "ridge": False, "additive": False, "persistence": None}
+    }
+    (sentence,) = verdict(report)
+    assert "worse than the additive rule: MAE 0.3 against 0.1" in sentence
+    assert "not better than ridge (0.2) either, but better than the mean (0.4)." in sentence
+
+
+def test_where_the_additive_rule_does_not_apply_the_verdict_says_how_far_it_would():
+    data = replace(dataset(), perturbations=np.eye(3)[[0, 0, 1, 1, 0, 0, 2, 1]])
+    split = Split(np.arange(4), np.arange(4, 6), np.arange(6, 8))
+    additive = evaluate_baselines(data, split)["additive"]
+    assert additive["test_mae"] is None
+    assert (additive["conditions_predicted"], additive["conditions"]) == (1, 2)
+    report = beside_baselines(evaluate(model(), data, split), evaluate_baselines(data, split))
+    assert report["better_than"]["additive"] is None
+    assert "could predict 1 of 2 held-out conditions" in verdict(report)[1]
 
 
 def test_all_nodes_get_their_own_baselines_and_sentence():

@@ -168,7 +168,7 @@ def test_scores_leave_activity_nodes_out_unless_asked():
     split = thirds(data.n_rows)
     headline = score_baselines(data, split)
     everything = score_baselines(data, split, np.ones(4, bool))
-    assert set(headline) == {"mean", "ridge", "persistence"}
+    assert set(headline) == {"mean", "ridge", "additive", "persistence"}
     assert headline["mean"].test_mae < 0.2 * everything["mean"].test_mae
     assert headline["ridge"].test_mae < headline["mean"].test_mae
     assert headline["ridge"].test_mae_noise_free is not None

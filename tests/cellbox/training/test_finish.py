@@ -7,8 +7,11 @@ import pytest
 
 from cellbox.data.simulation import simulate_system
 from cellbox.networks.known_systems import system
+from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.penalised_fit import Prior
 from cellbox.refinement.refine import refine
+from cellbox.refinement.shrinkage import Choice, Shrunken
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
 from cellbox.training.finish import Finisher, is_worse
@@ -176,6 +179,63 @@ def test_where_data_are_too_few_the_validation_error_chooses(case):
     ended = finished(Finisher(few, validation), harvest, Settings())
     assert ended.model.training.selection_error == harvest.validation_mae
     assert "5 measured values are too few" in ended.model.training.refinement
+
+
+def few_data(case, monkeypatch, *, off=0.0):
+    """A finisher of two conditions, whose shrunken network is that far from the true one."""
+    harvest, training, validation = case
+    calls = []
+
+    def fake(problem, nodes, **options):
+        calls.append(options["may_be_sparse"])
+        network = Network(nodes, validation.truth.weights + off, validation.truth.amplitudes)
+        choice = options["like"] or Choice(Prior(), 0.5, 0.02)
+        others = (choice, Choice(Prior(headroom=1.3), 0.7, 0.021))
+        return Shrunken(network, 0.01, choice, others, len(problem.perturbations), 9)
+
+    monkeypatch.setattr(finishing, "shrink", fake)
+    few = MultipleShooting(training.perturbations[:2], training.measurements[:2, :1], np.ones(1))
+    return few, harvest, validation, calls
+
+
+def test_where_data_are_too_few_weights_are_drawn_to_zero_once_for_all_trainings(case, monkeypatch):
+    few, harvest, validation, calls = few_data(case, monkeypatch)
+    finisher = Finisher(few, validation)
+    ended = [finished(finisher, harvest, Settings()) for _ in range(2)][-1]
+    record = ended.model.training
+    assert "chosen by cross-validation over 2 conditions" in record.refinement
+    assert record.selection_error == record.validation_mae < harvest.validation_mae
+    assert (ended.refined, ended.edges_selected, calls) == (True, False, [True])
+    plain = finished(finisher, harvest, Settings(refinement="none"))
+    assert "too few" in plain.model.training.refinement
+    assert calls == [True]
+
+
+def test_another_finisher_takes_over_a_choice_that_predicts_nearly_as_well(case, monkeypatch):
+    few, harvest, validation, calls = few_data(case, monkeypatch)
+    whole = Finisher(few, validation)
+    assert whole.data_are_few
+    ended = finished(Finisher(few, validation, whole, place=1), harvest, Settings())
+    assert "strength 0.7" in ended.model.training.refinement
+    assert calls == [True, True]
+
+
+def test_descent_is_kept_where_it_predicts_better_than_weights_drawn_to_zero(case, monkeypatch):
+    few, harvest, validation, _ = few_data(case, monkeypatch, off=1.0)
+    ended = finished(Finisher(few, validation), harvest, Settings())
+    assert "It was not kept: validation error" in ended.model.training.refinement
+    assert ended.model.network.weights.tolist() == harvest.weights.tolist()
+    assert ended.model.training.validation_mae == harvest.validation_mae
+
+
+def test_validation_conditions_that_were_trained_on_do_not_speak_for_descent(case, monkeypatch):
+    few, harvest, validation, _ = few_data(case, monkeypatch, off=1.0)
+    same = replace(
+        validation,
+        perturbations=np.resize(few.perturbations, validation.perturbations.shape),
+    )
+    ended = finished(Finisher(few, same), harvest, Settings())
+    assert ended.refined
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_the_time_of_a_steady_state_can_be_told(tmp_path):
 def test_fit_reports_under_stable_names(fitted):
     report = read_json(fitted / "result.json")
     assert set(report) >= FIT_KEYS
-    assert set(report["baselines"]) == {"mean", "ridge", "persistence"}
+    assert set(report["baselines"]) == {"mean", "ridge", "additive", "persistence"}
     for score in report["baselines"].values():
         assert set(score) == {"test_mae", "test_mae_noise_free", "test_pearson"}
     assert report["status"] == "completed"

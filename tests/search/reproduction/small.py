@@ -1,9 +1,10 @@
 """Reproductions so small that a task takes seconds, and records of tasks that never ran."""
 
 from cellbox.equation.solver_settings import SolverSettings
+from cellbox.scores.baselines import BASELINES
 from cellbox.settings import Settings
 from search.reproduction.recipe import Recipe
-from search.reproduction.summary import BASELINES, BOUNDS, METRICS, TaskResult
+from search.reproduction.summary import BOUNDS, METRICS, TaskResult
 from search.reproduction.task import Task
 
 # The direct adjoint is the quickest to compile.

@@ -73,10 +73,10 @@ def test_a_result_reports_what_the_interface_says(whole):
         "status validation_mae test_mae test_mae_noise_free test_pearson pearson "
         "rounding_sensitive_share wrong_basin_share unsteady_share "
         "pearson_off_diagonal pearson_alpha auprc_ratio early_precision_ratio sign_accuracy "
-        "baselines better_than_ridge model identifiability seconds compile_seconds"
+        "baselines better_than_ridge better_than model identifiability seconds compile_seconds"
     )
     assert {"number", "settings", "seed", "shape", *fit.split()} <= set(report["best"])
-    assert set(report["best"]["baselines"]) == {"mean", "ridge", "persistence"}
+    assert set(report["best"]["baselines"]) == {"mean", "ridge", "additive", "persistence"}
     for name in ("mean", "ridge", "persistence"):
         scores = report["best"]["baselines"][name]
         assert set(scores) == {"test_mae", "test_mae_noise_free", "test_pearson"}

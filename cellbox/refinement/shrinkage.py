@@ -1,0 +1,325 @@
+"""More unknowns than data: weights are drawn to zero, as strongly as cross-validation says.
+
+Where there are fewer measured values than weights, many networks explain them all, and most
+predict badly. The network taken here minimises
+
+    Σ residual² + Σ λ_ij W_ij² + 10 λ Σ (log α_i − expected_i)²,
+
+which is the most probable one if entries of W come from a normal distribution around 0 (ridge
+regression of a nonlinear model, Hoerl & Kennard 1970). What is not known beforehand is chosen by
+what predicts best when some of the conditions are left out of the fit in turn (Stone 1974):
+
+- the strength λ, on a path from strong to weak in which each fit begins where the last one ended;
+- what amplitudes are expected: a little above a node's largest response, far above it (so that
+  responses hardly saturate), or the same for all nodes;
+- whether the weights of perturbed nodes, whose effects the experiment set out to measure, are
+  drawn to zero as strongly as the others or a tenth of that;
+- whether small weights are drawn to zero more strongly than large ones, λ_ij = λ δ² / (W_ij² + δ²)
+  with W_ij where it stands, which leaves few edges (adaptive ridge, Frommlet & Nuel 2016);
+- whether large residuals count by their size rather than their square, by weights
+  (1 + residual² / scale²)^(−1/2) from the step before (iteratively reweighted least squares; the
+  pseudo-Huber loss of Charbonnier et al. 1997).
+
+Every fit is Gauss-Newton through whole courses (`cellbox.refinement.whole_courses`), in coarse
+steps and single precision until all is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.solver_settings import precision_context
+from cellbox.networks.network import Network, possible_edges
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.penalised_fit import PenalisedFit, Prior
+
+# Into how many parts conditions are divided, each of which is left out once.
+_PARTS = 3
+
+# Strengths, as multiples of how sharply a weight is determined by the data on average: first far
+# apart, from strong to weak, then between the best of these and its neighbours. The penalty for few
+# edges, which large weights escape, has strengths of its own.
+_STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)
+_BETWEEN = 10**0.5
+_SPARSE_STRENGTHS = (3.0, 1.0, 0.3)
+
+# Steps of a first fit, and of one that goes on from the strength before.
+_FIRST_STEPS, _STEPS = 6, 3
+
+# What predicts nearly as well as the best: an error up to so many times its.
+_NEARLY = 1.03
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A prior and its strength λ (squared log ratio).
+
+    error: mean absolute error in conditions that were left out in turn (log ratio).
+    """
+
+    prior: Prior
+    strength: float
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunken:
+    """A network whose weights were drawn to zero.
+
+    noise: root mean square of its residuals (log ratio). choice: how they were drawn.
+    choices: that, or what it was taken from, the best first; then others that predict nearly as
+    well, so that an ensemble may know better than each.
+    """
+
+    network: Network
+    noise: float
+    choice: Choice
+    choices: tuple[Choice, ...]
+    n_conditions: int
+    n_steps: int
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        prior = self.choice.prior
+        how = [
+            "the smaller the more" if prior.sparse else "all alike",
+            *(["those of perturbed nodes less"] if prior.freedom < 1 else []),
+            *(["with large residuals counted less"] if prior.robust else []),
+        ]
+        return (
+            f"More unknowns than data: weights drawn to zero ({', '.join(how)}), strength "
+            f"{self.choice.strength:.2g} chosen by cross-validation over {self.n_conditions} "
+            f"conditions (mean absolute error {self.choice.error:.3g})."
+        )
+
+
+def shrink(
+    problem: MultipleShooting,
+    nodes: tuple[str, ...],
+    *,
+    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    scored: Bool[np.ndarray, " n_nodes"] | None = None,
+    may_be_sparse: bool = True,
+    like: Choice | None = None,
+) -> Shrunken | None:
+    """Learn a network from fewer data than it has weights.
+
+    allowed_edges: which entries of W may differ from zero; all by default. scored: the nodes whose
+    errors choose; all by default. may_be_sparse: whether few edges are an option. like: a choice
+    for much the same data, which is taken over instead of made.
+
+    None where there is nothing to cross-validate (a single condition), or no fit can be solved.
+    The same data give the same network. Memory is that of a few gradients.
+    """
+    n_conditions = len(np.unique(problem.perturbations, axis=0))
+    if n_conditions < 2:
+        return None
+    allowed = possible_edges(problem.n_nodes, allowed_edges)
+    judged = np.ones(problem.n_nodes, bool) if scored is None else scored
+    with precision_context("float32"), np.errstate(all="ignore"):
+        coarse = (
+            _chosen(problem, allowed, judged, may_be_sparse)
+            if like is None
+            else _followed(problem, allowed, like)
+        )
+    choice = coarse.choices[0]
+    if not np.isfinite(choice.error):
+        return None
+    with precision_context("float64"), np.errstate(all="ignore"):
+        fit = PenalisedFit(problem, allowed, choice.prior, None)
+        found, noise = fit.finely(coarse.parameters, choice.strength)
+    if not np.isfinite(noise):
+        return None
+    network = Network(nodes, np.asarray(found.weights), np.exp(np.asarray(found.log_amplitudes)))
+    return Shrunken(
+        network=network,
+        noise=noise,
+        choice=choice,
+        choices=coarse.choices,
+        n_conditions=n_conditions,
+        n_steps=coarse.n_steps + fit.n_steps,
+    )
+
+
+class _Coarse(NamedTuple):
+    """A fit to all rows in coarse steps, and what chose it; see `Shrunken`."""
+
+    parameters: Parameters
+    choices: tuple[Choice, ...]
+    n_steps: int
+
+
+def _chosen(
+    problem: MultipleShooting,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    scored: Bool[np.ndarray, " n_nodes"],
+    may_be_sparse: bool,
+) -> _Coarse:
+    """The fit with the prior and strength that predict conditions left out best."""
+    choice = _Choice(problem, allowed, scored)
+    best = choice.best(may_be_sparse)
+    fit = PenalisedFit(problem, allowed, best.prior, None)
+    parameters = fit.descend(best.fits[0], best.strength, _FIRST_STEPS)
+    return _Coarse(parameters, choice.choices(best), choice.n_steps + fit.n_steps)
+
+
+def _followed(
+    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], like: Choice
+) -> _Coarse:
+    """The fit with the prior and strength that were chosen before."""
+    plain = PenalisedFit(problem, allowed, replace(like.prior, sparse=False, robust=False), None)
+    first = _STRENGTHS[-1] * plain.scale if like.prior.sparse else like.strength
+    start = plain.descend(plain.start, first, _FIRST_STEPS)
+    fit = PenalisedFit(problem, allowed, like.prior, None)
+    parameters = fit.descend(start, like.strength, _FIRST_STEPS)
+    return _Coarse(parameters, (like,), plain.n_steps + fit.n_steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A prior and a strength, the cross-validated errors, and the fit without each part.
+
+    share: the strength as a multiple of how sharply a weight is determined. errors: of each row.
+    """
+
+    prior: Prior
+    share: float
+    strength: float
+    errors: Float[np.ndarray, " n_scored_rows"]
+    fits: tuple[Parameters, ...]
+
+    @property
+    def error(self) -> float:
+        """The mean absolute error."""
+        return float(self.errors.mean())
+
+
+class _Choice:
+    """The search for the prior and the strength that predict conditions left out best."""
+
+    def __init__(
+        self,
+        problem: MultipleShooting,
+        allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+        scored: Bool[np.ndarray, " n_nodes"],
+    ):
+        self._problem, self._allowed = problem, allowed
+        self._parts = left_out_together(problem.perturbations)
+        self._counted = problem.measured & scored
+        perturbed = (problem.perturbations != 0).any(axis=0)
+        self._has_levers = bool(perturbed.any() and not perturbed.all())
+        self._tried: list[_Candidate] = []
+        self.n_steps = 0
+
+    def best(self, may_be_sparse: bool) -> _Candidate:
+        """One property of the prior after the other, each at the best strength so far."""
+        first = Prior(freedom=0.1 if self._has_levers else 1.0)
+        path = self._path(first, _STRENGTHS)
+        best = min(path, key=_error)
+        for headroom in (1.3, None):
+            prior = replace(first, headroom=headroom)
+            best = self._better(best, prior, _STRENGTHS[1:-1])
+        if self._has_levers:
+            best = self._better(best, replace(best.prior, freedom=1.0), [best.share])
+        for share in (best.share * _BETWEEN, best.share / _BETWEEN):
+            best = self._better(best, best.prior, [share], best.fits)
+        if may_be_sparse:
+            # From a network with many edges: from none, few would ever come to be.
+            prior = replace(best.prior, sparse=True)
+            best = self._better(best, prior, _SPARSE_STRENGTHS, path[-1].fits)
+        return self._better(best, replace(best.prior, robust=True), [best.share], best.fits)
+
+    def choices(self, best: _Candidate) -> tuple[Choice, ...]:
+        """The best, then others that predict nearly as well, of unlike amplitudes first.
+
+        They are as robust as the best, which was not asked of each.
+        """
+        plain = [each for each in self._tried if not each.prior.robust]
+        least = min(each.error for each in plain)
+        near = sorted((each for each in plain if each.error <= _NEARLY * least), key=_error)
+        found = [_choice(best, best.prior.robust)]
+        by_headroom: dict[float | None, list[Choice]] = {}
+        for each in near:
+            choice = _choice(each, best.prior.robust)
+            if (choice.prior, choice.strength) != (found[0].prior, found[0].strength):
+                by_headroom.setdefault(each.prior.headroom, []).append(choice)
+        # Those of the best one's amplitudes come last in each round.
+        own = by_headroom.pop(best.prior.headroom, [])
+        for round_of in zip_longest(*by_headroom.values(), own):
+            found += [choice for choice in round_of if choice is not None]
+        return tuple(found)
+
+    def _better(
+        self,
+        best: _Candidate,
+        prior: Prior,
+        shares: Sequence[float],
+        starts: tuple[Parameters, ...] | None = None,
+    ) -> _Candidate:
+        """The best, or another prior where that predicts better."""
+        return min(best, *self._path(prior, shares, starts), key=_error)
+
+    def _path(
+        self,
+        prior: Prior,
+        shares: Sequence[float],
+        starts: tuple[Parameters, ...] | None = None,
+    ) -> list[_Candidate]:
+        """A candidate for each strength, each beginning where the one before ended."""
+        fits = [self._fit(prior, part) for part in self._parts]
+        points = starts or tuple(fit.start for fit in fits)
+        steps = _FIRST_STEPS if starts is None else _STEPS
+        candidates = []
+        for share in shares:
+            strength = share * fits[0].scale
+            points = tuple(
+                fit.descend(point, strength, steps) for fit, point in zip(fits, points, strict=True)
+            )
+            steps = _STEPS
+            errors = self._errors(fits, points)
+            candidates.append(_Candidate(prior, share, strength, errors, points))
+        self.n_steps += sum(fit.n_steps for fit in fits)
+        self._tried += candidates
+        return candidates
+
+    def _fit(self, prior: Prior, left_out: Int[np.ndarray, " n_rows"] | None) -> PenalisedFit:
+        return PenalisedFit(self._problem, self._allowed, prior, left_out)
+
+    def _errors(
+        self, fits: Sequence[PenalisedFit], points: Sequence[Parameters]
+    ) -> Float[np.ndarray, " n_scored_rows"]:
+        """Mean absolute error of each row, predicted by the fit that left it out."""
+        apart = np.empty(self._counted.shape)
+        for part, fit, point in zip(self._parts, fits, points, strict=True):
+            apart[part] = np.abs(fit.residuals(point))[part]
+        apart = np.where(np.isfinite(apart), apart, np.inf)
+        counted = self._counted.sum(axis=(1, 2))
+        total = np.where(self._counted, apart, 0.0).sum(axis=(1, 2))
+        return total[counted > 0] / counted[counted > 0]
+
+
+def _choice(candidate: _Candidate, robust: bool) -> Choice:
+    return Choice(replace(candidate.prior, robust=robust), candidate.strength, candidate.error)
+
+
+def _error(candidate: _Candidate) -> float:
+    return candidate.error
+
+
+def left_out_together(
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+) -> list[Int[np.ndarray, " n_rows_left_out"]]:
+    """The rows of a third of the conditions at a time; every condition, with all its rows, once."""
+    _, condition = np.unique(perturbations, axis=0, return_inverse=True)
+    condition = condition.reshape(-1)
+    order = np.random.default_rng(0).permutation(int(condition.max()) + 1)
+    parts = np.array_split(order, min(_PARTS, len(order)))
+    return [np.flatnonzero(np.isin(condition, part)) for part in parts]

@@ -184,12 +184,14 @@ def trial_as_json(record: TrialRecord) -> dict[str, Any]:
 # Of a repeat's training, without how long it took: that is the trial's, its repeats train at once.
 _TRAINING_KEYS = (
     *("status", "message", "steps", "validation_mae", "selection_error", "refinement"),
-    *("noise", "refined", "history"),
+    *("noise", "history"),
 )
 
 
 def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
     training = {name: getattr(repeat.training, name) for name in _TRAINING_KEYS}
+    # Only where it is so, since records of earlier versions know no such key.
+    training |= {"refined": True} if repeat.training.refined else {}
     return {"seed": repeat.seed, **training, "metrics": repeat.metrics}
 
 
@@ -251,7 +253,6 @@ def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) ->
             selection_error=table.take("selection_error", NUMBER.or_null()),
             refinement=table.take("refinement", TEXT),
             noise=table.take("noise", NUMBER.or_null()),
-            # Absent in earlier records, of which no more is claimed than is known.
             refined=table.content.get("refined") is True,
         ),
         metrics=table.take("metrics", TABLE),

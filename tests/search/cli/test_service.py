@@ -89,7 +89,7 @@ def test_best_prints_the_trial_its_baselines_and_its_model(study, tmp_path, caps
     for word in ("ridge", "Strongest edges", str(study.best.model_path), "cellbox ui"):
         assert word in shown
     assert "What its training data determine:" in shown
-    assert "standard error" in shown
+    assert "least error" in shown
     report = read_json(target)
     assert report["number"] == study.best.number
     assert report["model"] == str(study.best.model_path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellbox.models.training_record import Training
+from search.spec.tables import FEWEST_IN_FLIGHT
 from search.study.budget import Budget
 from search.study.checked_json import (
     LIST,
@@ -147,6 +148,7 @@ class StudyRecord:
         same name. data: fingerprint of its data. created: seconds since 1970.
     own_budget: the budget of a trial that searches none. truth: whether the true network is known.
     penalty: the error that a diverged trial counts with (log ratio).
+    in_flight: trials under way at the beginning; each proposal follows from it.
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
     """
 
@@ -159,6 +161,7 @@ class StudyRecord:
     own_budget: Budget
     truth: bool
     penalty: float
+    in_flight: int
     baselines: dict[str, Any]
 
 
@@ -278,5 +281,9 @@ def read_study(file: Path) -> StudyRecord:
         own_budget=_read_budget(table.table("own_budget")),
         truth=table.take("truth", TRUTH),
         penalty=table.take("penalty", NUMBER),
+        # Studies from before this was noted had as many.
+        in_flight=table.take("in_flight", WHOLE)
+        if "in_flight" in table.content
+        else FEWEST_IN_FLIGHT,
         baselines=table.take("baselines", TABLE),
     )

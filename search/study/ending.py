@@ -10,23 +10,22 @@ from search.spec.tables import DataTable, Spec
 from search.study.folder import StudyFolder
 from search.study.result import best_numbers
 
-_FILE = "ended.json"
 
-
-def note_end(folder: StudyFolder, spec: Spec, n_trials: int) -> None:
+def note_end(folder: StudyFolder, spec: Spec, n_trials: int, stopped: str | None) -> None:
     """Note that a study has all its trials, and the models of the best.
 
     n_trials: how many these are; fewer than the spec asks for where the space has no more, or where
-        they found the same again and again.
+        they found the same again and again. stopped: then, a sentence that says so.
     """
     folder.write_json(
-        _FILE,
+        folder.ENDED,
         {
             "asked": spec.trials,
             "trials": n_trials,
             "stop_when_tied": spec.sampler.stop_when_tied,
             "data": _fingerprint(spec.data),
             "study": _digest([folder.path / "study.json"]),
+            "stopped": stopped,
             "tracking": None,
         },
     )
@@ -34,7 +33,7 @@ def note_end(folder: StudyFolder, spec: Spec, n_trials: int) -> None:
 
 def note_tracked(folder: StudyFolder, spec: Spec) -> None:
     """Note that MLflow has all of a study that has ended."""
-    folder.write_json(_FILE, {**folder.read_json(_FILE), "tracking": _tracking(spec)})
+    folder.write_json(folder.ENDED, {**folder.read_json(folder.ENDED), "tracking": _tracking(spec)})
 
 
 def ended(folder: StudyFolder, spec: Spec) -> bool:
@@ -43,9 +42,9 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     Of measured data the files are compared, byte by byte. What has changed in the folder or in the
     data since is for a sweep that goes on to judge, and to refuse.
     """
-    if not folder.has(_FILE):
+    if not folder.has(folder.ENDED):
         return False
-    end = folder.read_json(_FILE)
+    end = folder.read_json(folder.ENDED)
     same = (
         end["stop_when_tied"] == spec.sampler.stop_when_tied
         and end["data"] == _fingerprint(spec.data)
@@ -66,7 +65,7 @@ def tracked(folder: StudyFolder, spec: Spec) -> bool:
         return True
     own = spec.tracking.uri is None
     there = not own or folder.has("mlflow.db")
-    return there and folder.read_json(_FILE)["tracking"] == _tracking(spec)
+    return there and folder.read_json(folder.ENDED)["tracking"] == _tracking(spec)
 
 
 def _fingerprint(data: DataTable) -> str | None:

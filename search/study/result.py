@@ -13,11 +13,10 @@ from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
 from cellbox.storage.files import whole_folder
-from search.study.access import spec_of
 from search.study.folder import StudyFolder
 from search.study.plots import plot_optimisation
 from search.study.record import TrialRecord
-from search.study.ties import stop_sentence, tied_with
+from search.study.ties import tied_with
 
 if TYPE_CHECKING:
     import pandas
@@ -293,7 +292,7 @@ class SweepResult:
     @property
     def stopped(self) -> str | None:
         """Why no more trials were proposed; None where the study did not stop before its end."""
-        return stop_sentence(spec_of(self.folder), self.records)
+        return self.folder.stopped
 
     @property
     def front(self) -> list[TrialResult]:

@@ -50,8 +50,10 @@ class TieWatch:
 
     def add(self, record: TrialRecord) -> bool:
         """Take note of the next trial; whether it was the one that made it enough."""
+        if self.enough:
+            return False
         self._seen += 1
-        if not self._limit or self.enough or not record.completed:
+        if not self._limit or not record.completed:
             return False
         point = json.dumps(record.parameters, sort_keys=True)
         if self._best is not None and _alike(record, self._best):
@@ -69,15 +71,6 @@ class TieWatch:
             "with different settings, so no more were proposed, and those under way were trained "
             "to their end. stop_when_tied = 0 in [sampler] goes on."
         )
-
-
-def stop_sentence(spec: Spec, records: Iterable[TrialRecord]) -> str | None:
-    """Why a study proposes no more trials; None where it did not stop before its end.
-
-    records: all its trials, in the order of their numbers.
-    """
-    watch = TieWatch(spec)
-    return next((watch.sentence for record in records if watch.add(record)), None)
 
 
 def _first_objective(record: TrialRecord) -> float:

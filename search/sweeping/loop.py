@@ -78,6 +78,11 @@ class SweepLoop:
         # What is under way when the sweep stops is trained to its end, in every run.
         return self._proposer.asked if self._ties.enough else self._terms.n_trials
 
+    @property
+    def stopped(self) -> str | None:
+        """Why no more trials are proposed; None where the study goes on to its end."""
+        return self._ties.sentence if self._ties.enough else None
+
     def run(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         """Start or go on, until the study has all its trials."""
         for number in range(self._told, self._proposer.asked):

@@ -97,7 +97,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display) -> None:
             open_things.callback(tracking.close)
         with _kept(keeper, tracking, folder, workers, display):
             loop.run(tracking, keeper)
-        note_end(folder, spec, loop.n_trials)
+        note_end(folder, spec, loop.n_trials, loop.stopped)
         if tracking is not None and tracking.complete:
             note_tracked(folder, spec)
 

@@ -1,6 +1,6 @@
 """Trials that found the same optimum."""
 
-from search.study.ties import TieWatch, stop_sentence, tie_sentences, tied_with
+from search.study.ties import TieWatch, tie_sentences, tied_with
 from tests.search.fake_study import make_pruned, make_record
 from tests.search.tiny import TWO_OBJECTIVES, spec
 
@@ -54,13 +54,10 @@ def tied_trials(count, error=0.01, first=0):
 
 
 def test_after_enough_identical_optima_a_study_stops_and_says_why():
-    stopping = spec(sampler={"stop_when_tied": 3})
-    watch = TieWatch(stopping)
+    watch = TieWatch(spec(sampler={"stop_when_tied": 3}))
     assert [watch.add(one) for one in tied_trials(4)] == [False, False, True, False]
     assert watch.enough
-    assert "3 of the first 3 trials found the same optimum" in stop_sentence(
-        stopping, tied_trials(4)
-    )
+    assert "3 of the first 3 trials found the same optimum" in watch.sentence
 
 
 def test_a_better_optimum_begins_the_count_anew():
@@ -80,4 +77,5 @@ def test_a_study_of_two_objectives_or_with_0_never_stops_for_ties():
         spec(sampler={"stop_when_tied": 0}),
         spec(sampler={"stop_when_tied": 2}, **TWO_OBJECTIVES),
     ):
-        assert stop_sentence(going_on, tied_trials(30)) is None
+        watch = TieWatch(going_on)
+        assert not any(watch.add(one) for one in tied_trials(30))

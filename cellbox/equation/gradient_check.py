@@ -26,7 +26,8 @@ from jaxtyping import Array, Bool, Float
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.lane_layouts import LARGEST_LANES_LAST
 from cellbox.equation.shooting import shoot
-from cellbox.equation.solver_settings import SOLVERS, Precision, SolverSettings, precision_context
+from cellbox.equation.solver_settings import Precision, SolverSettings, precision_context
+from cellbox.equation.solvers import SOLVERS
 from cellbox.equation.steady_state import check_times
 from cellbox.equation.step_replay import accepted_steps
 from cellbox.errors import refuse

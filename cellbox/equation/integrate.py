@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float
 
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.replay_loops import FIRST_STEP, LONGEST_STEP
-from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SOLVERS, SolverSettings
+from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SolverSettings
+from cellbox.equation.solvers import SOLVERS
 from cellbox.equation.step_replay import follow
 
 

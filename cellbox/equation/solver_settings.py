@@ -1,4 +1,7 @@
-"""How Eq. 1 is integrated and differentiated: which solver, which steps, which adjoint."""
+"""How Eq. 1 is integrated and differentiated: which solver, which steps, which adjoint.
+
+Loads no JAX, so that a spec is checked in a moment.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import diffrax
-import jax
-import jax.numpy as jnp
+import numpy as np
 
 from cellbox.errors import InputError, Problem
 
-SOLVERS: dict[str, type[diffrax.AbstractSolver]] = {
-    "tsit5": diffrax.Tsit5,
-    "dopri5": diffrax.Dopri5,
-    "dopri8": diffrax.Dopri8,
-    "bosh3": diffrax.Bosh3,
-    "heun": diffrax.Heun,
-    "midpoint": diffrax.Midpoint,
-    "ralston": diffrax.Ralston,
-    "euler": diffrax.Euler,
-    "kvaerno3": diffrax.Kvaerno3,
-    "kvaerno5": diffrax.Kvaerno5,
-}
-IMPLICIT_SOLVERS = tuple(
-    name for name, kind in SOLVERS.items() if issubclass(kind, diffrax.AbstractImplicitSolver)
-)
+EXPLICIT_SOLVERS = (
+    "tsit5", "dopri5", "dopri8", "bosh3", "heun", "midpoint", "ralston", "euler",
+)  # fmt: skip
+IMPLICIT_SOLVERS = ("kvaerno3", "kvaerno5")
+SOLVER_NAMES = EXPLICIT_SOLVERS + IMPLICIT_SOLVERS
 ADJOINTS = ("auto", "step_replay", "steady_state", "recursive_checkpoint", "backsolve", "direct")
 _REPLAYING = ("step_replay", "steady_state")
 
@@ -43,7 +34,7 @@ class SolverSettings:
     The default is the step-replay gradient of this project's own batched loop with diffrax's
     tableaus, since it is as exact and takes a tenth of the time; diffrax's adjoints run when named.
 
-    solver: a name in `SOLVERS`; "kvaerno5" for stiff networks.
+    solver: a name in `SOLVER_NAMES`; "kvaerno5" for stiff networks.
     rtol, atol: tolerances of the adaptive steps; unused with a fixed `step`.
     step: a fixed step in the model's time unit, or None for adaptive steps. "euler" needs one;
         the implicit "kvaerno3" and "kvaerno5" take none.
@@ -91,9 +82,9 @@ class SolverSettings:
         return self.adjoint == "steady_state"
 
     @property
-    def dtype(self) -> jnp.dtype:
+    def dtype(self) -> np.dtype:
         """The floating type of everything computed with these settings."""
-        return jnp.dtype(self.precision)
+        return np.dtype(self.precision)
 
 
 def _problems(settings: SolverSettings) -> Iterator[Problem]:
@@ -101,7 +92,7 @@ def _problems(settings: SolverSettings) -> Iterator[Problem]:
         found = getattr(settings, setting)
         return Problem(f"solver setting {setting}", f"expected {expected}, found {found!r}", fix)
 
-    choices = {"solver": tuple(SOLVERS), "adjoint": ADJOINTS, "precision": PRECISIONS}
+    choices = {"solver": SOLVER_NAMES, "adjoint": ADJOINTS, "precision": PRECISIONS}
     for name, known in choices.items():
         if getattr(settings, name) not in known:
             yield problem(name, f"one of {', '.join(known)}", "Choose one of these")
@@ -135,5 +126,8 @@ EXACT = SolverSettings(
 @contextmanager
 def precision_context(precision: Precision) -> Iterator[None]:
     """Compute in this precision inside the block, whatever JAX's global setting is."""
+    # Imported late: who only reads or checks settings waits for no JAX.
+    import jax
+
     with jax.enable_x64(precision == "float64"):
         yield

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cellbox.equation.solver_settings import SOLVERS
+from cellbox.equation.solvers import SOLVERS
 
 
 @dataclass(frozen=True, eq=False)

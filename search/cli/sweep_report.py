@@ -49,6 +49,8 @@ def say_best(result: SweepResult, output: Output) -> None:
     tied = [trial.record for trial in result.tied]
     for sentence in tie_sentences(tied, result.counts.complete):
         output.say(f"\n{sentence}")
+    if result.stopped is not None:
+        output.say(result.stopped)
     output.say("\n" + prediction_table(report, "held-out conditions"))
     if report["all_nodes"] is not None:
         output.say("\n" + prediction_table(report["all_nodes"], "all nodes"))

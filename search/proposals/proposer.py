@@ -25,7 +25,10 @@ from search.spec.tables import Spec
 
 
 class Proposer:
-    """The one place that knows Optuna."""
+    """The one place that knows Optuna.
+
+    in_flight: trials under way when the study begins (`SamplerTable.first_in_flight`).
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Proposer:
         folder: Path,
         *,
         study_id: str,
+        in_flight: int,
         several_times: bool,
         report_every: int,
         total_steps: int,
@@ -50,13 +54,19 @@ class Proposer:
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        self._jury = Jury(spec, report_every, total_steps)
+        self._jury = Jury(spec, in_flight, report_every, total_steps)
+        self._in_flight = in_flight
         self._asked = len(self._study.get_trials(deepcopy=False))
 
     @property
     def asked(self) -> int:
         """How many trials have been proposed, in this or an earlier run."""
         return self._asked
+
+    @property
+    def needed(self) -> int:
+        """How many trials, the first ones, must be told before the next is proposed."""
+        return self._spec.sampler.seen_by(self._asked, self._in_flight)
 
     def told(self) -> list[int]:
         """Numbers of the trials that the sampler has been told, ascending."""

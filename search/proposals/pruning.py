@@ -65,8 +65,9 @@ def report_interval(pruner: PrunerTable, total_steps: int, validate_every: int) 
 class Jury:
     """Judges trials with Optuna's pruner on a copy of the history, seen as of their proposal."""
 
-    def __init__(self, spec: Spec, report_every: int, total_steps: int):
+    def __init__(self, spec: Spec, in_flight: int, report_every: int, total_steps: int):
         self._sampler = spec.sampler
+        self._in_flight = in_flight
         self._history = _HistoryUpTo()
         with quiet():
             self._pruner = make_pruner(spec.pruner, report_every, total_steps)
@@ -86,7 +87,7 @@ class Jury:
         """Whether a trial that reports `value` at `step` should end."""
         self._ensure(number)
         self._history.set_trial_intermediate_value(number, step, value)
-        self._history.look_from(number, self._sampler.seen_by(number))
+        self._history.look_from(number, self._sampler.seen_by(number, self._in_flight))
         with quiet():
             return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
 

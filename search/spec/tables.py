@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -169,7 +170,9 @@ class ObjectiveTable(_Table):
 
 _MINIMISED = (("selection_error",), ("validation_mae",), ("validation_mae", "cost"))
 
-_FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
+FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
+# Trials under way for each lane: a median pruner ends a third to a half of them early.
+_AHEAD = 1.5
 
 
 class SamplerTable(_Table):
@@ -177,27 +180,53 @@ class SamplerTable(_Table):
 
     startup_trials: random trials before the sampler learns (TPE, GP).
     in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
-        back, so that a sweep is the same however many workers run it. By default 16; for tpe,
-        random, grid and qmc half of the trials so far, from 16 up to 64. With GPUs or many cores
-        use at least as many as there are lanes in all workers together.
+        back, so that a sweep is the same whenever its trials end. By default as many as keep the
+        lanes of all workers busy, at least 16, settled when the study begins (`first_in_flight`);
+        for tpe, random, grid and qmc half of the trials so far where that is more, up to 64. gp,
+        nsga2 and cmaes have 16.
+    stop_when_tied: after how many trials with the same optimum no more are proposed, since
+        settings then make no difference; 0 for never. Studies of several objectives, or that
+        search a budget, never stop so.
     """
 
     name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
     startup_trials: int = Field(default=10, ge=1)
     in_flight: int | None = Field(default=None, ge=1)
+    stop_when_tied: int = Field(default=20, ge=0)
 
-    def seen_by(self, number: int) -> int:
-        """How many trials, the first ones, the sampler has been told when it proposes this one."""
+    def seen_by(self, number: int, first: int = FEWEST_IN_FLIGHT) -> int:
+        """How many trials, the first ones, the sampler has been told when it proposes this one.
+
+        first: trials under way when the study begins, unless a number was chosen.
+        """
+        first = self.in_flight or first
         half = (number + 1) // 2
-        in_flight = min(max(self.in_flight or _FEWEST_IN_FLIGHT, half), self.most_in_flight)
+        in_flight = max(first, min(half, self.most_in_flight))
         return max(0, number - in_flight + 1)
 
     @property
     def most_in_flight(self) -> int:
-        """The most trials that may be under way at once."""
+        """The most trials that may be under way at once, unless more lanes are to be kept busy."""
+        return self.in_flight or (_MOST_IN_FLIGHT if self._follows_lanes else FEWEST_IN_FLIGHT)
+
+    def first_in_flight(self, lanes: int, trials: int) -> int:
+        """How many trials are under way when a study begins.
+
+        lanes: trials that all workers can train side by side. trials: that the study will have.
+        Some more than the lanes are, since a trial that ends early frees its lane while the next
+        proposal still waits for those before it; but of a small study no more than half.
+        """
+        if self.in_flight is not None:
+            return self.in_flight
+        if not self._follows_lanes:
+            return FEWEST_IN_FLIGHT
+        ahead = min(math.ceil(_AHEAD * lanes), trials // 2)
+        return max(FEWEST_IN_FLIGHT, min(lanes, _MOST_IN_FLIGHT), ahead)
+
+    @property
+    def _follows_lanes(self) -> bool:
         # The others learn in generations, or from every trial: more at once would be wasted.
-        grows = self.name in ("tpe", "random", "grid", "qmc")
-        return self.in_flight or (_MOST_IN_FLIGHT if grows else _FEWEST_IN_FLIGHT)
+        return self.name in ("tpe", "random", "grid", "qmc")
 
 
 class PrunerTable(_Table):
@@ -294,4 +323,7 @@ class Spec(_Table):
 
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""
-        return self.model_dump(mode="json", exclude={"trials", "workers", "storage", "tracking"})
+        where = ("workers", "storage", "tracking")
+        content = self.model_dump(mode="json", exclude={"trials", *where})
+        del content["sampler"]["stop_when_tied"]
+        return content

@@ -3,6 +3,7 @@
     spec.json          what was asked for
     study.json         what follows from it: nodes, shape, penalty, baselines
     devices.json       how each kind of worker trains, as measured at the start
+    ended.json         what the study had when it had all its trials, and why it stopped
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
     trials/000012/     record.json and network.npz of each finished trial
@@ -55,6 +56,7 @@ class StudyFolder(ResumableFolder):
     RUN = "sweep"
     MARK = "spec.json"
     LOCK = "study.lock"
+    ENDED = "ended.json"
     OPTION = "--study"
 
     @classmethod
@@ -108,6 +110,11 @@ class StudyFolder(ResumableFolder):
     def study(self) -> StudyRecord:
         """What holds for the whole study. Raises InputError where study.json cannot be used."""
         return read_study(self.path / "study.json")
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no more trials were proposed; None where the study did not stop before its end."""
+        return self.read_json(self.ENDED).get("stopped") if self.has(self.ENDED) else None
 
     def write_study(self, record: StudyRecord) -> None:
         """Keep what holds for the whole study."""

@@ -22,6 +22,10 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
     best: numbers of the trials whose models are kept, the best first. Writes the files of
     `write_design_report` beside the trial's model; what is there already stays.
     """
+    for number in best[1:]:
+        # It may have been the best before.
+        for file in folder.identifiability_files(number):
+            file.unlink(missing_ok=True)
     if not best or folder.identifiability(best[0]) is not None:
         return
     record, target = folder.record(best[0]), folder.model(best[0])

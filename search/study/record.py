@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cellbox.errors import DataWarning
 from cellbox.evaluation.verdict import better_than
 from cellbox.models.training_record import Training
+from search.spec.tables import FEWEST_IN_FLIGHT
 from search.study.budget import Budget
 from search.study.checked_json import (
     LIST,
@@ -154,6 +155,7 @@ class StudyRecord:
         same name. data: fingerprint of its data. created: seconds since 1970.
     own_budget: the budget of a trial that searches none. truth: whether the true network is known.
     penalty: the error that a diverged trial counts with (log ratio).
+    in_flight: trials under way at the beginning; each proposal follows from it.
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     """
@@ -167,6 +169,7 @@ class StudyRecord:
     own_budget: Budget
     truth: bool
     penalty: float
+    in_flight: int
     baselines: dict[str, Any]
     warnings: tuple[DataWarning, ...] = ()
 
@@ -295,6 +298,10 @@ def read_study(file: Path) -> StudyRecord:
         own_budget=_read_budget(table.table("own_budget")),
         truth=table.take("truth", TRUTH),
         penalty=table.take("penalty", NUMBER),
+        # Studies from before this was noted had as many.
+        in_flight=table.take("in_flight", WHOLE)
+        if "in_flight" in table.content
+        else FEWEST_IN_FLIGHT,
         baselines=table.take("baselines", TABLE),
         # Studies of earlier versions do not know it.
         warnings=(

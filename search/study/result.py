@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,17 +99,42 @@ def front_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     return front
 
 
+class BestTrials:
+    """The best completed trials so far: of the front where there are several objectives."""
+
+    def __init__(self, most: int = N_BEST):
+        self._most = most
+        self._kept: list[TrialRecord] = []
+
+    def add(self, record: TrialRecord) -> bool:
+        """Take note of a finished trial; whether the best are others now."""
+        before = self.numbers
+        records = [*self._kept, record]
+        several = len(record.objectives) > 1
+        self._kept = front_of(records) if several else ranked(records)[: self._most]
+        return self.numbers != before
+
+    @property
+    def numbers(self) -> list[int]:
+        """Their numbers, the best first."""
+        return [record.number for record in self._kept[: self._most]]
+
+
 def best_numbers(folder: StudyFolder, most: int = N_BEST) -> list[int]:
-    """Numbers of the best completed trials: of the front where there are several objectives."""
-    if not folder.exists():
-        return []
-    records = ranked(folder.records())
-    several = any(len(record.objectives) > 1 for record in records)
-    return [record.number for record in (front_of(records) if several else records)[:most]]
+    """Numbers of the best completed trials of a study; none where there is no study."""
+    best = BestTrials(most)
+    for record in folder.records() if folder.exists() else ():
+        best.add(record)
+    return best.numbers
 
 
-def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
-    """Write the models and pictures of the best trials, and drop those no longer among them."""
+def save_best_models(
+    folder: StudyFolder, numbers: Sequence[int], stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Write the models and pictures of the best trials, and drop those no longer among them.
+
+    stop: asked before each; where it says so, the rest is left for another call.
+    """
     import shutil
 
     from cellbox.data.readers import read_tidy
@@ -131,6 +156,8 @@ def save_best_models(folder: StudyFolder, numbers: Sequence[int]) -> None:
         )
     for number in wanted.values():
         target = folder.model(number)
+        if stop():
+            return
         if target.is_dir():
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
@@ -264,6 +291,11 @@ class SweepResult:
         return [TrialResult(self.folder, record) for record in records]
 
     @property
+    def stopped(self) -> str | None:
+        """Why no more trials were proposed; None where the study did not stop before its end."""
+        return self.folder.stopped
+
+    @property
     def front(self) -> list[TrialResult]:
         """The Pareto front of several objectives, the smallest error first; else empty."""
         if len(self.objectives) < 2:
@@ -336,6 +368,7 @@ class SweepResult:
             "trials": self.counts.as_dict(),
             "best": None if self.counts.best is None else self.best.as_dict(),
             "tied": [] if self.counts.best is None else [trial.number for trial in self.tied],
+            "stopped": self.stopped,
             "front": [trial.as_dict() for trial in self.front],
             "data_warnings": [asdict(warning) for warning in self.data_warnings],
         }

@@ -6,9 +6,11 @@ trial is one of many, and its rate or schedule no better than theirs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from search.spec.tables import Spec
 from search.study.record import TrialRecord
 
 # Objectives no further apart than this share are one optimum, reached with other rounding.
@@ -27,6 +29,52 @@ def tie_sentences(tied: Sequence[TrialRecord], n_completed: int) -> list[str]:
     listed = ", ".join(map(as_people_say, searched(tied)))
     made = f" What differs among them made no difference: {listed}." if listed else ""
     return [f"{len(tied)} of {n_completed} completed trials found the same optimum.{made}"]
+
+
+class TieWatch:
+    """Whether so many trials have found the same optimum that more would bring nothing.
+
+    Sees the finished trials in the order of their numbers, so that every run of a study stops at
+    the same one.
+    """
+
+    def __init__(self, spec: Spec):
+        one = len(spec.objective.minimise) == 1 and spec.objective.error_target is None
+        budgets = spec.space.searched_budget_axes()
+        self._limit = spec.sampler.stop_when_tied if one and not budgets else 0
+        self._best: TrialRecord | None = None
+        # Their points: one that a finite space has proposed again says nothing new.
+        self._tied: set[str] = set()
+        self._seen = 0
+        self.enough = False
+
+    def add(self, record: TrialRecord) -> bool:
+        """Take note of the next trial; whether it was the one that made it enough."""
+        if self.enough:
+            return False
+        self._seen += 1
+        if not self._limit or not record.completed:
+            return False
+        point = json.dumps(record.parameters, sort_keys=True)
+        if self._best is not None and _alike(record, self._best):
+            self._tied.add(point)
+        elif self._best is None or _first_objective(record) < _first_objective(self._best):
+            self._best, self._tied = record, {point}
+        self.enough = len(self._tied) >= self._limit
+        return self.enough
+
+    @property
+    def sentence(self) -> str:
+        """Why no more trials are proposed, for people."""
+        return (
+            f"Stopped: {len(self._tied)} of the first {self._seen} trials found the same optimum "
+            "with different settings, so no more were proposed, and those under way were trained "
+            "to their end. stop_when_tied = 0 in [sampler] goes on."
+        )
+
+
+def _first_objective(record: TrialRecord) -> float:
+    return next(iter(record.objectives.values()))
 
 
 def searched(records: Iterable[TrialRecord]) -> list[str]:

@@ -22,8 +22,12 @@ from search.tracking.credentials import without_credentials_inside
 _FORMAT, _FORMAT_OF_LARGE = 2, 4
 
 
-def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms) -> StudyRecord:
+def begin_study(
+    folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms, *, lanes: int
+) -> StudyRecord:
     """Write what the study is, or check that it is still the same.
+
+    lanes: trainings that all workers can have side by side, which a new study follows.
 
     Raises InputError where its trials were trained in another way, or on other data.
     """
@@ -43,6 +47,9 @@ def begin_study(folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTe
         own_budget=data.own,
         truth=whole.truth is not None,
         penalty=terms.penalty,
+        in_flight=spec.sampler.first_in_flight(
+            max(1, lanes // spec.repeats_at_once), terms.n_trials
+        ),
         baselines=evaluate_baselines(whole, split),
         warnings=data.warnings,
     )

@@ -39,9 +39,13 @@ def take_workers(
     spec: Spec,
     data: StudyData,
     plans: Plans,
+    in_flight: int,
     display: Display,
 ) -> Executor:
-    """Workers that train as planned, which is kept for later runs and shown."""
+    """Workers that train as planned, which is kept for later runs and shown.
+
+    in_flight: trials under way when the study began.
+    """
     # What was asked for once holds once; what was measured is kept.
     measured = {kind: plan for kind, plan in plans.items() if plan.gradients_per_second}
     kept = _known(folder) | measured
@@ -49,7 +53,8 @@ def take_workers(
     for kind, plan in plans.items():
         display.say(f"{plan.sentence}{f' on {kind}' if len(plans) > 1 else ''}")
     executor = workers.take(data, plans)
-    lanes, most = sum(executor.lanes), spec.most_trainings_at_once
+    lanes = sum(executor.lanes)
+    most = max(in_flight * spec.repeats_at_once, spec.most_trainings_at_once)
     if lanes > most:
         display.say(
             f"the workers could train {lanes} models at once, and at most {most} are under "

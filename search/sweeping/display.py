@@ -17,7 +17,11 @@ __all__ = ["Display", "LiveDisplay", "PlainLines", "Silent", "SweepState", "make
 
 @dataclass(frozen=True)
 class SweepState:
-    """Where a sweep stands."""
+    """Where a sweep stands.
+
+    training_share: of the workers' time, with their devices at work. filled_share: of the lanes in
+        packs, while more trials were to come, with a training.
+    """
 
     total: int
     counts: TrialCounts
@@ -26,6 +30,7 @@ class SweepState:
     programs: int
     compile_seconds: float
     training_share: float | None
+    filled_share: float | None
     tracking: TrackingStatus | None
 
 
@@ -125,7 +130,8 @@ def _line(state: SweepState, rate: float | None, left: float | None) -> str:
     if state.programs:
         parts.append(f"{state.programs} programs compiled in {state.compile_seconds:.0f} s")
     if state.training_share is not None:
-        parts.append(f"devices train {state.training_share:.0%} of the time")
+        filled = "" if state.filled_share is None else f", packs {state.filled_share:.0%} full"
+        parts.append(f"devices train {state.training_share:.0%} of the time{filled}")
     if state.tracking is not None and state.tracking.error is not None:
         parts.append(f"MLflow: {state.tracking.waiting} trials wait: {state.tracking.error}")
     return "; ".join(parts)

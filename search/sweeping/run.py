@@ -1,35 +1,29 @@
-"""The sweep: the one place that brings sampler, workers, records and MLflow together."""
+"""The sweep: the one place that brings sampler, workers, records and MLflow together.
+
+What brings JAX is imported when the workers are on their way, which then import it as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellbox.equation.gradient_check import check_gradient
-from cellbox.equation.steady_state import check_times
 from cellbox.errors import InputError, Problem
-from cellbox.settings import settings_from_dict
-from cellbox.storage.compilation import keep_compiled_programs
-from search.console.interrupts import Interrupted, uninterrupted
-from search.proposals.proposer import Proposer
+from search.console.interrupts import Interrupted
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
-from search.study.data import StudyData
-from search.study.data_loading import load_study_data
+from search.study.ending import ended, note_end, note_tracked, tracked
 from search.study.folder import StudyFolder
-from search.study.identifiability import save_identifiability
-from search.study.result import SweepResult, best_numbers, save_best_models
-from search.sweeping.beginning import begin_study
-from search.sweeping.devices import begin_plans, take_workers
+from search.study.result import SweepResult, best_numbers
 from search.sweeping.display import Display, make_display
-from search.sweeping.loop import SweepLoop
-from search.sweeping.terms import terms_of
 from search.workers.start import StartingWorkers, started_workers
 
 if TYPE_CHECKING:
+    from search.sweeping.keeping import ModelKeeper
     from search.tracking.background import BackgroundTracking
 
 
@@ -74,83 +68,84 @@ def sweep(
         raise InputError(problems)
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     try:
-        with (
-            alone_with(folder, spec),
-            display or make_display() as shown,
-            _prepared_tracking(spec, folder) as tracking,
-            started_workers(spec.workers) as workers,
-        ):
-            keep_compiled_programs()
-            loop, data = _prepared_loop(spec, folder, workers, shown)
-            with _tracked(tracking, folder, shown, data):
-                loop.run(tracking)
+        with alone_with(folder, spec), display or make_display() as shown:
+            if not ended(folder, spec):
+                _run(spec, folder, shown)
+            elif not tracked(folder, spec):
+                _track(spec, folder, shown)
     except KeyboardInterrupt as interrupt:
         finished = len(folder.finished_numbers())
         raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt
     return SweepResult(folder)
 
 
-def _prepared_loop(
-    spec: Spec, folder: StudyFolder, workers: StartingWorkers, display: Display
-) -> tuple[SweepLoop, StudyData]:
-    """The loop of a study that has begun, and the data that its trials train on."""
-    display.say("preparing the data while the workers start")
-    settings = settings_from_dict(spec.training)
-    data = load_study_data(spec)
-    for warning in data.warnings:
-        display.say(f"warning: {warning}")
-    check_times(settings.solver, data.times)
-    plans = begin_plans(folder, workers, spec, settings, data)
-    check_gradient(settings.solver, data.evaluation.times, data.evaluation.n_nodes)
-    terms = terms_of(spec, settings, data)
-    study = begin_study(folder, spec, data, terms)
-    with uninterrupted():
-        proposer = Proposer(
-            spec,
-            folder.path,
-            study_id=study.id,
-            several_times=data.several_times,
-            report_every=terms.report_every,
-            total_steps=settings.total_steps,
+def _run(spec: Spec, folder: StudyFolder, display: Display) -> None:
+    """Start or go on, until the study has all that it will have."""
+    with ExitStack() as open_things:
+        display.say(
+            "starting Ray and its workers"
+            if spec.workers.executor == "ray"
+            else "preparing to train in this process"
         )
-    executor = take_workers(folder, workers, spec, data, plans(), display)
-    loop = SweepLoop(
-        spec, folder, data, terms, proposer=proposer, executor=executor, display=display
-    )
-    return loop, data
+        workers = open_things.enter_context(started_workers(spec.workers))
+        # Late, so that Ray forks no process that has JAX's threads, and workers import beside us.
+        from search.sweeping.preparation import prepare
+
+        loop, keeper = prepare(spec, folder, workers, display)
+        tracking = _tracking(spec, folder)
+        if tracking is not None:
+            open_things.callback(tracking.close)
+        with _kept(keeper, tracking, folder, workers, display):
+            loop.run(tracking, keeper)
+        note_end(folder, spec, loop.n_trials, loop.stopped)
+        if tracking is not None and tracking.complete:
+            note_tracked(folder, spec)
 
 
-@contextmanager
-def _prepared_tracking(spec: Spec, folder: StudyFolder) -> Iterator[BackgroundTracking | None]:
-    """What will write MLflow, already on its way: it takes seconds to import, as workers do."""
+def _track(spec: Spec, folder: StudyFolder, display: Display) -> None:
+    """Write to MLflow what it lacks of a study that has ended."""
+    display.say("the study has all its trials; writing what MLflow lacks")
+    tracking = _tracking(spec, folder)
+    assert tracking is not None
+    with closing(tracking):
+        unwritten = tracking.finish(best_numbers(folder))
+    if unwritten:
+        display.say(unwritten)
+    else:
+        note_tracked(folder, spec)
+
+
+def _tracking(spec: Spec, folder: StudyFolder) -> BackgroundTracking | None:
+    """What writes MLflow, from a process that imports it while the workers load their program."""
     if not spec.tracking.enabled:
-        yield None
-        return
+        return None
     from search.tracking.background import BackgroundTracking
 
     tracking = BackgroundTracking(folder, spec.tracking.uri)
-    tracking.prepare()
-    try:
-        yield tracking
-    finally:
-        tracking.close()
+    tracking.start()
+    return tracking
 
 
 @contextmanager
-def _tracked(
-    tracking: BackgroundTracking | None, folder: StudyFolder, display: Display, data: StudyData
+def _kept(
+    keeper: ModelKeeper,
+    tracking: BackgroundTracking | None,
+    folder: StudyFolder,
+    workers: StartingWorkers,
+    display: Display,
 ) -> Iterator[None]:
-    """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
-    if tracking is not None:
-        tracking.start()
+    """At the block's end, however it ends: models and pictures of the best, and MLflow's rest."""
     try:
         yield
     finally:
-        if tracking is not None:
-            display.say("writing the best models and MLflow's pages")
-        best = best_numbers(folder)
-        save_best_models(folder, best)
-        save_identifiability(folder, best, data)
-        unwritten = tracking.finish(best) if tracking is not None else None
+        display.say("writing what is left of the best models and MLflow's pages")
+        with ThreadPoolExecutor(1) as beside:
+            closed = beside.submit(workers.close)
+            best = best_numbers(folder)
+            if tracking is not None:
+                tracking.end_soon(best)
+            keeper.finish(best)
+            unwritten = tracking.finish(best) if tracking is not None else None
+            closed.result()
         if unwritten:
             display.say(unwritten)

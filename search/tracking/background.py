@@ -91,6 +91,15 @@ class BackgroundTracking:
         waiting = max(0, len(self._folder.finished_numbers()) - written)
         return TrackingStatus(written, waiting, self._state["error"])
 
+    def end_soon(self, best_numbers: Sequence[int]) -> None:
+        """Tell that all trials are in the study's folder, before `finish`; returns at once."""
+        self._tell({"ending": list(best_numbers)})
+
+    @property
+    def complete(self) -> bool:
+        """Whether MLflow has everything, summary and best models included."""
+        return bool(self._state["complete"])
+
     def finish(self, best_numbers: Sequence[int], timeout: float = 60.0) -> str | None:
         """Wait until MLflow has everything, summary and best models included.
 

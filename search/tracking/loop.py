@@ -50,11 +50,20 @@ class TrackingLoop:
         self._changed = threading.Condition()
         self._news = False
         self._best: list[int] | None = None
+        self._to_draw: list[int] | None = None
         self._given_up = False
+        self._rehearsed = False
 
     def notify(self) -> None:
         """Tell that new trials are in the study's folder."""
         with self._changed:
+            self._news = True
+            self._changed.notify_all()
+
+    def end_soon(self, best_numbers: Sequence[int]) -> None:
+        """Tell that all trials are there, so that figures can be drawn before `finish`."""
+        with self._changed:
+            self._to_draw = list(best_numbers)
             self._news = True
             self._changed.notify_all()
 
@@ -110,13 +119,17 @@ class TrackingLoop:
         """Write what is there, and the summary once it is asked for; whether there was anything."""
         with self._changed:
             self._news = False
-            best = self._best
+            best, to_draw = self._best, self._to_draw
         pending = self._writer.pending()
         for number in pending:
             if self._given_up:
                 return True
             self._writer.write_trial(number)
             self._progress(written=self._writer.written)
+        if not pending and to_draw is not None:
+            self._writer.draw(to_draw)
+        elif not pending and not self._rehearsed:
+            self._rehearsed = self._writer.rehearse()
         # Trials may have ended between listing and asking for the end.
         if best is not None and not pending:
             self._writer.finish(best, self._progress)

@@ -12,7 +12,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
-from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models
+from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models, save_pyfunc
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded
-from search.tracking.summary import Summary, summarise
+from search.tracking.summary import Summary, draw_figures, summarise
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts, trial_content
 
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
@@ -71,6 +71,8 @@ class MlflowWriter:
         self._written: set[int] = set()
         self._experiment_id = ""
         self._parent_id = ""
+        # What trials the figures show, and where these are.
+        self._drawn: tuple[tuple[object, ...], tempfile.TemporaryDirectory[str]] | None = None
 
     @property
     def written(self) -> int:
@@ -123,8 +125,9 @@ class MlflowWriter:
         best_numbers: trials whose models the study keeps, best first. on_progress: called after
         each part. Replaces what an earlier call wrote.
         """
+        figures = self.draw(best_numbers)
         with tempfile.TemporaryDirectory() as place:
-            summary = summarise(self._folder, best_numbers, Path(place))
+            summary = summarise(self._folder, best_numbers, Path(place), figures)
             self._client.log_artifacts(self._parent_id, place)
         self._write_summary(summary)
         on_progress()
@@ -136,6 +139,36 @@ class MlflowWriter:
             owners.append((self._parent_id, STUDY_MODEL, best_numbers[0]))
         log_models(self._client, self._experiment_id, self._folder, owners, on_progress)
         self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
+
+    def draw(self, best_numbers: Sequence[int]) -> Path:
+        """Draw the study's figures, unless they were drawn of the same trials; returns where.
+
+        best_numbers: as `finish` takes them, which need not have their models yet.
+        """
+        shown = (*self._folder.finished_numbers(), "best", *best_numbers)
+        if self._drawn is None or self._drawn[0] != shown:
+            place = tempfile.TemporaryDirectory()
+            draw_figures(self._folder, best_numbers, Path(place.name))
+            self._drawn = shown, place
+        return Path(self._drawn[1].name)
+
+    def rehearse(self) -> bool:
+        """Do once, for nothing, what `finish` will do: the first time takes seconds.
+
+        Fonts are found then, and MLflow lists the installed packages. Returns whether there was
+        what that needs, a model that the study keeps.
+        """
+        kept = sorted(self._folder.models.glob("trial-*/model.json"))
+        if not kept:
+            return False
+        self.draw([])
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                save_pyfunc(kept[0].parent, Path(place) / "model")
+            except FileNotFoundError:
+                # It is no longer among the best.
+                return False
+        return True
 
     def _experiment(self) -> Experiment:
         """The experiment named after the study, made if absent."""

@@ -56,7 +56,9 @@ def main() -> None:
 def _obey(orders: IO[str], loop: TrackingLoop) -> None:
     for line in orders:
         order = json.loads(line)
-        if "best" in order:
+        if "ending" in order:
+            loop.end_soon(order["ending"])
+        elif "best" in order:
             loop.finish(order["best"])
         else:
             loop.notify()

@@ -38,16 +38,26 @@ class Summary:
     finished: int
 
 
-def summarise(folder: StudyFolder, best_numbers: Sequence[int], target: Path) -> Summary:
-    """Write table, figures and the best trial's pictures into `target`; returns the numbers."""
+def draw_figures(folder: StudyFolder, best_numbers: Sequence[int], target: Path) -> None:
+    """Draw the study's figures into the folder `target`."""
+    study = folder.study
+    best = folder.record(best_numbers[0]) if best_numbers else None
+    write_figures(folder, study, trial_table(folder.records(), study.objectives), best, target)
+
+
+def summarise(
+    folder: StudyFolder, best_numbers: Sequence[int], target: Path, figures: Path
+) -> Summary:
+    """Write table, figures and the best trial's pictures into `target`; returns the numbers.
+
+    figures: where they were drawn.
+    """
     study = folder.study
     table = trial_table(folder.records(), study.objectives)
     write_table(table, target)
     best = folder.record(best_numbers[0]) if best_numbers else None
     found: dict[str, Any] | None = None
-    figures = target / "figures"
-    figures.mkdir()
-    write_figures(folder, study, table, best, figures)
+    shutil.copytree(figures, target / "figures")
     if best is not None:
         pictures = folder.pictures(best.number)
         if pictures.is_dir():

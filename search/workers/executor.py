@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cellbox.errors import InputError, Problem
-from search.workers.job import Event, Finished, Job, WorkerReport
+from search.workers.job import Descended, Event, Finished, Job, WorkerReport
 
 
 class WorkersLost(InputError):
@@ -20,11 +20,18 @@ class _Load:
     """What a worker has in its hands."""
 
     running: dict[tuple[int, int], Job] = field(default_factory=dict)
+    # Those of them that need no lane any more.
+    descended: set[tuple[int, int]] = field(default_factory=set)
     cancelled: list[tuple[int, int]] = field(default_factory=list)
     # What was running at each call that has not been answered.
     calls: deque[dict[tuple[int, int], Job]] = field(default_factory=deque)
     report: WorkerReport = field(default_factory=WorkerReport)
     losses: int = 0
+
+    @property
+    def n_descending(self) -> int:
+        """How many need a lane."""
+        return len(self.running) - len(self.descended)
 
 
 class WorkerDied(Exception):
@@ -94,6 +101,13 @@ class Executor(ABC):
         return sum(report.training_seconds for report in reports) / seconds if seconds > 0 else None
 
     @property
+    def lanes_advanced(self) -> tuple[int, int]:
+        """Lanes that packs were advanced with so far, and how many of them held a training."""
+        reports = [load.report for load in self._loads]
+        advanced = sum(report.lanes_advanced for report in reports)
+        return advanced, sum(report.lanes_filled for report in reports)
+
+    @property
     def n_running(self) -> int:
         """Jobs in the hands of workers: in a lane, or waiting for the next free one."""
         return sum(len(load.running) for load in self._loads)
@@ -108,6 +122,7 @@ class Executor(ABC):
         for load in self._loads:
             for key in [key for key in load.running if key[0] == trial]:
                 del load.running[key]
+                load.descended.discard(key)
                 load.cancelled.append(key)
 
     def poll(self) -> list[Event]:
@@ -126,21 +141,25 @@ class Executor(ABC):
         load = self._loads[worker]
         at_call = load.calls.popleft()
         load.report = report
-        events = []
+        events: list[Event] = []
         for event in report.events:
             key = event.trial, event.repeat
             # A job may have been cancelled, or even come back, while the worker was at work.
             if key not in load.running or at_call.get(key) is not load.running[key]:
                 continue
+            if isinstance(event, Descended):
+                load.descended.add(key)
+                continue
             events.append(event)
             if isinstance(event, Finished):
                 load.losses = 0
+                load.descended.discard(key)
                 del load.running[key]
         return events
 
     def _hand_out(self) -> None:
         # The emptiest worker first, so that the last jobs of a study spread over all.
-        for worker in sorted(range(self.n_workers), key=lambda w: len(self._loads[w].running)):
+        for worker in sorted(range(self.n_workers), key=lambda w: self._loads[w].n_descending):
             load = self._loads[worker]
             while len(load.calls) < self.calls_at_once:
                 n_jobs = min(self._fair_share(load, self.lanes[worker]), len(self._queue))
@@ -158,11 +177,11 @@ class Executor(ABC):
         Part of a pack costs as much as all of it, so a worker gets whole packs. A few more jobs
         wait with it, so that a lane is filled again in the moment it is free.
         """
-        waiting_and_running = len(self._queue) + self.n_running
-        fair = -(-waiting_and_running // self.n_workers)
+        descending = sum(load.n_descending for load in self._loads)
+        fair = -(-(len(self._queue) + descending) // self.n_workers)
         in_lanes = n_lanes * max(1, fair // n_lanes)
         most = in_lanes + (n_lanes // 4 if self.calls_at_once > 1 else 0)
-        return max(0, min(most, fair) - len(load.running))
+        return max(0, min(most, fair) - load.n_descending)
 
     def _recover(self, death: WorkerDied) -> None:
         load = self._loads[death.worker]

@@ -42,6 +42,14 @@ class Report:
     validation_mae: float
 
 
+@dataclass(frozen=True)
+class Descended:
+    """A training whose lane is free: what follows its descent is under way."""
+
+    trial: int
+    repeat: int
+
+
 @dataclass(frozen=True, eq=False)
 class Finished:
     """A training that ended.
@@ -63,6 +71,7 @@ class Finished:
 
 
 Event = Report | Finished
+WorkerEvent = Event | Descended
 
 
 @dataclass(frozen=True)
@@ -70,10 +79,13 @@ class WorkerReport:
     """What a worker answers to one call: what happened, and how its time went so far.
 
     seconds: since its first job; training_seconds: of these, with its device at work.
+    lanes_advanced: lanes of packs that were advanced; lanes_filled: of these, with a training.
     """
 
-    events: tuple[Event, ...] = ()
+    events: tuple[WorkerEvent, ...] = ()
     programs: int = 0
     compile_seconds: float = 0.0
     training_seconds: float = 0.0
     seconds: float = 0.0
+    lanes_advanced: int = 0
+    lanes_filled: int = 0

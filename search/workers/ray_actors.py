@@ -131,6 +131,8 @@ class RayCluster:
     def _start_ray(self, options: dict[str, Any]) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # By default Ray lets workers give way to every other process.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         address = self._workers.address or os.environ.get("RAY_ADDRESS")
         if address is None:

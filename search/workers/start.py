@@ -60,7 +60,7 @@ class StartingWorkers:
 
     def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
         """The executor, with the study's data. Raises InputError for missing devices."""
-        lanes = [plans[kind].lanes for kind in self._device_kinds()]
+        lanes = self.lanes(plans)
         if self._cluster is not None:
             from search.workers.ray_actors import RayExecutor
 
@@ -71,6 +71,10 @@ class StartingWorkers:
             self._executor = InlineExecutor(data, *lanes)
         return self._executor
 
+    def lanes(self, plans: Mapping[str, DevicePlan]) -> list[int]:
+        """Models that each worker trains side by side."""
+        return [plans[kind].lanes for kind in self._device_kinds()]
+
     def _device_kinds(self) -> list[str]:
         if self._kinds is None:
             from search.workers.plan import device_kind
@@ -79,11 +83,13 @@ class StartingWorkers:
         return self._kinds
 
     def close(self) -> None:
-        """End the workers."""
-        if self._executor is not None:
-            self._executor.close()
-        elif self._cluster is not None:
-            self._cluster.close()
+        """End the workers; they may have been ended before."""
+        executor, cluster = self._executor, self._cluster
+        self._executor = self._cluster = None
+        if executor is not None:
+            executor.close()
+        elif cluster is not None:
+            cluster.close()
 
 
 @contextmanager

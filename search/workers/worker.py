@@ -1,10 +1,17 @@
-"""A worker: packs on one device, fed by whoever owns the queue. Knows neither Ray nor Optuna."""
+"""A worker: packs on one device, fed by whoever owns the queue. Knows neither Ray nor Optuna.
+
+What follows a descent (least squares, and what the network is judged by) is done in a thread beside
+the packs, one training after another, so that it holds up none that still descends. Its numbers
+depend on nothing that runs beside it.
+"""
 
 from __future__ import annotations
 
 import platform
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import chain
@@ -20,10 +27,10 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
 from cellbox.training.lane import Pool, Shape, Status
-from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
+from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from search.study.data import StudyData
 from search.study.record import RepeatRecord
-from search.workers.job import Event, Finished, Job, Report, WorkerReport
+from search.workers.job import Descended, Finished, Job, Report, WorkerEvent, WorkerReport
 from search.workers.plan import usable_cores
 
 
@@ -64,27 +71,37 @@ class Worker:
         self._packs: dict[Shape, list[_Slots]] = {}
         self._finishers: dict[tuple[bytes, bytes], Finisher] = {}
         self._waiting: list[Job] = []
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="finishing")
+        # In the order in which their descents ended.
+        self._finishing: deque[Future[Finished]] = deque()
         self._first_job: float | None = None
         self._training_seconds = 0.0
         self._compile_seconds = 0.0
+        self._lanes_advanced = self._lanes_filled = 0
 
     def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
-        """Drop cancelled jobs, take new ones, and train everything for one validation interval."""
+        """Drop cancelled jobs, take new ones, and train everything for one validation interval.
+
+        Where nothing descends any more, waits for the next training to be finished.
+        """
         if self._first_job is None:
             self._first_job = time.perf_counter()
         self._drop(cancelled)
         self._waiting += jobs
-        events: list[Event] = []
+        events: list[WorkerEvent] = []
         self._fill_lanes()
         for slots in self._all_packs():
             if slots.running:
                 events += self._advance(slots)
+        events += self._finished(wait=not any(slots.running for slots in self._all_packs()))
         return WorkerReport(
             events=tuple(events),
             programs=len(self._packs),
             compile_seconds=self._compile_seconds,
             training_seconds=self._training_seconds,
             seconds=time.perf_counter() - self._first_job,
+            lanes_advanced=self._lanes_advanced,
+            lanes_filled=self._lanes_filled,
         )
 
     def _drop(self, cancelled: Sequence[tuple[int, int]]) -> None:
@@ -149,23 +166,41 @@ class Worker:
         slots.uncharged_compile_seconds = 0.0
         slots.running[slot] = running
 
-    def _advance(self, slots: _Slots) -> list[Event]:
+    def _advance(self, slots: _Slots) -> list[WorkerEvent]:
         started = time.perf_counter()
+        self._lanes_advanced += slots.pack.n_lanes
+        self._lanes_filled += len(slots.running)
         progress = slots.pack.advance()
         seconds = time.perf_counter() - started
         self._training_seconds += seconds
         # Lanes share the device, so each is charged its share of the time.
         share = seconds / len(slots.running)
-        events: list[Event] = []
+        events: list[WorkerEvent] = []
         for slot, running in list(slots.running.items()):
             running.seconds += share
             if progress.status[slot] == Status.RUNNING:
                 step, best = int(progress.step[slot]), float(progress.best_validation[slot])
                 events.append(Report(running.job.trial, running.job.repeat, step, best))
             else:
-                events.append(self._finish(slots.pack, slot, running))
+                self._finish_beside(slots.pack, slot, running)
+                events.append(Descended(running.job.trial, running.job.repeat))
                 del slots.running[slot]
         return events
+
+    def _finish_beside(self, pack: Pack, slot: int, running: _Running) -> None:
+        """Let a training that has ended be finished; its lane is free for another."""
+        ended = pack.harvest(slot), describe_shape(pack)
+        self._finishing.append(self._beside.submit(self._finish, running, *ended))
+
+    def _finished(self, *, wait: bool) -> Iterator[Finished]:
+        """Trainings that have been finished, in order; wait: at least one, if any is to come."""
+        while self._finishing and (wait or self._finishing[0].done()):
+            started = time.perf_counter()
+            finished = self._finishing.popleft().result()
+            # Only what nothing descended beside.
+            self._training_seconds += time.perf_counter() - started
+            yield finished
+            wait = False
 
     def _finisher(self, job: Job) -> Finisher:
         """What finishes trainings on the data of this job: one for each budget and repeat."""
@@ -176,13 +211,12 @@ class Worker:
             self._finishers[budget] = Finisher(training, self._data.validation)
         return self._finishers[budget]
 
-    def _finish(self, pack: Pack, slot: int, running: _Running) -> Finished:
+    def _finish(self, running: _Running, harvest: Harvest, shape: dict[str, Any]) -> Finished:
         job, data = running.job, self._data
-        started = time.perf_counter()
         model = (
             self._finisher(job)
             .finish(
-                pack.harvest(slot),
+                harvest,
                 job.settings,
                 seed=job.seed,
                 seconds=running.seconds,
@@ -190,7 +224,6 @@ class Worker:
             )
             .model
         )
-        self._training_seconds += time.perf_counter() - started
         metrics = evaluate(model, data.evaluation, data.split)
         return Finished(
             trial=job.trial,
@@ -199,7 +232,7 @@ class Worker:
             amplitudes=model.network.amplitudes,
             record=RepeatRecord(job.seed, model.training, metrics),
             baselines=evaluate_baselines(*data.training_set(job.rows, job.times)),
-            shape=describe_shape(pack),
+            shape=shape,
             started=running.started,
         )
 

@@ -127,6 +127,7 @@ def fake_study(path: Path, n_trials: int, *, objectives: int = 1, points: int = 
             own_budget=Budget(20, 2, 5),
             truth=True,
             penalty=1.0,
+            in_flight=16,
             baselines=_BASELINES,
         )
     )

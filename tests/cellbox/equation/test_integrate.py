@@ -11,10 +11,10 @@ from cellbox.equation.integrate import integrate, integrate_each
 from cellbox.equation.solver_settings import (
     ADJOINTS,
     IMPLICIT_SOLVERS,
-    SOLVERS,
     SolverSettings,
     precision_context,
 )
+from cellbox.equation.solvers import SOLVERS
 from cellbox.errors import InputError
 from tests.cellbox.small import LOOP, parameters_of, scipy_response
 

@@ -15,10 +15,10 @@ from cellbox.equation.integrate import integrate
 from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import (
     IMPLICIT_SOLVERS,
-    SOLVERS,
     SolverSettings,
     precision_context,
 )
+from cellbox.equation.solvers import SOLVERS
 from cellbox.equation.step_replay import accepted_steps, follow
 from cellbox.training.objective import Minibatch, loss, mean_absolute_error
 from tests.cellbox.small import LOOP, parameters_of

@@ -35,7 +35,13 @@ def advice(sampler, **changes):
 def open_proposer(spec, folder):
     folder.mkdir(exist_ok=True)
     return Proposer(
-        spec, folder, study_id="s", several_times=True, report_every=10, total_steps=100
+        spec,
+        folder,
+        study_id="s",
+        in_flight=16,
+        several_times=True,
+        report_every=10,
+        total_steps=100,
     )
 
 

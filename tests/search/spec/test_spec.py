@@ -296,3 +296,17 @@ def test_a_chosen_number_under_way_holds_for_every_trial():
     sampler = SamplerTable(in_flight=5)
     assert [sampler.seen_by(number) for number in (0, 4, 5, 500)] == [0, 0, 1, 496]
     assert sampler.most_in_flight == 5
+
+
+@pytest.mark.parametrize(
+    ("lanes", "trials", "first"), [(16, 64, 24), (32, 64, 32), (32, 200, 48), (4, 64, 16)]
+)
+def test_by_default_as_many_trials_are_under_way_as_fill_the_lanes(lanes, trials, first):
+    sampler = SamplerTable()
+    assert sampler.first_in_flight(lanes, trials) == first
+    assert [sampler.seen_by(number, first) for number in (0, first - 1, first)] == [0, 0, 1]
+
+
+def test_lanes_change_no_chosen_number_under_way_and_none_that_goes_by_generations():
+    assert SamplerTable(in_flight=5).first_in_flight(32, 64) == 5
+    assert SamplerTable(name="cmaes").first_in_flight(32, 64) == 16

@@ -1,7 +1,8 @@
 """Trials that found the same optimum."""
 
-from search.study.ties import tie_sentences, tied_with
+from search.study.ties import TieWatch, tie_sentences, tied_with
 from tests.search.fake_study import make_pruned, make_record
+from tests.search.tiny import TWO_OBJECTIVES, spec
 
 
 def record(number, error, **parameters):
@@ -46,3 +47,35 @@ def test_a_tie_names_what_made_no_difference_and_only_that():
 def test_a_tie_of_equal_settings_says_so():
     (sentence,) = tie_sentences([record(0, 0.01), record(1, 0.01)], 2)
     assert sentence.endswith("found the same optimum.")
+
+
+def tied_trials(count, error=0.01, first=0):
+    return [record(number, error, peak_rate=0.01 * (1 + number)) for number in range(first, count)]
+
+
+def test_after_enough_identical_optima_a_study_stops_and_says_why():
+    watch = TieWatch(spec(sampler={"stop_when_tied": 3}))
+    assert [watch.add(one) for one in tied_trials(4)] == [False, False, True, False]
+    assert watch.enough
+    assert "3 of the first 3 trials found the same optimum" in watch.sentence
+
+
+def test_a_better_optimum_begins_the_count_anew():
+    watch = TieWatch(spec(sampler={"stop_when_tied": 3}))
+    trials = [*tied_trials(2), *tied_trials(4, error=0.005, first=2)]
+    assert not any(watch.add(one) for one in trials)
+    assert watch.add(record(4, 0.005, peak_rate=0.5))
+
+
+def test_the_same_point_again_is_no_further_optimum():
+    watch = TieWatch(spec(sampler={"stop_when_tied": 2}))
+    assert not any(watch.add(record(number, 0.01, peak_rate=0.1)) for number in range(5))
+
+
+def test_a_study_of_two_objectives_or_with_0_never_stops_for_ties():
+    for going_on in (
+        spec(sampler={"stop_when_tied": 0}),
+        spec(sampler={"stop_when_tied": 2}, **TWO_OBJECTIVES),
+    ):
+        watch = TieWatch(going_on)
+        assert not any(watch.add(one) for one in tied_trials(30))

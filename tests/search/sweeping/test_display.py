@@ -23,6 +23,7 @@ def state(complete=0, *, total=10, best=None, error=None, **changes):
             "programs": 0,
             "compile_seconds": 0.0,
             "training_share": None,
+            "filled_share": None,
             "tracking": None if error is None else TrackingStatus(1, 2, error),
             **changes,
         }

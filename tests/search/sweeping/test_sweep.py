@@ -65,7 +65,7 @@ def test_a_sweep_leaves_records_models_and_a_summary(whole):
 def test_a_result_reports_what_the_interface_says(whole):
     report = json.loads(json.dumps(whole.as_dict(), allow_nan=False))
     assert set(report) == {
-        *("study", "seconds", "trials_per_minute", "trials", "best", "front", "tied")
+        *("study", "seconds", "trials_per_minute", "trials", "best", "front", "tied", "stopped")
     }
     assert report["front"] == []
     assert set(report["trials"]) == {"complete", "pruned", "diverged"}
@@ -125,6 +125,35 @@ def test_running_a_finished_sweep_again_changes_nothing(whole):
     again = run(whole.folder.path)
     assert essence(again.folder.path) == before
     assert {p: p.stat().st_mtime_ns for p in (whole.folder.path / "trials").rglob("*")} == times
+
+
+def test_a_finished_sweep_asked_for_again_starts_no_worker(whole, monkeypatch):
+    monkeypatch.setattr("search.sweeping.run.started_workers", None)
+    again = run(whole.folder.path)
+    assert again.best.number == whole.best.number
+
+
+def test_a_finished_study_whose_models_are_gone_gets_them_back(whole, tmp_path):
+    place = tmp_path / "study"
+    shutil.copytree(whole.folder.path, place)
+    shutil.rmtree(place / "models")
+    assert run(place).best.model_path.is_dir()
+
+
+def test_a_point_that_is_proposed_again_is_not_trained_again(tmp_path):
+    fixed = {"final_share": 0.1, "l1": 1e-5, "interval_share": 0.5, "refinement": "none"}
+    space = {"peak_rate": [0.05, 0.1], "schedule": "cosine", "weight_decay": 1e-5, **fixed}
+    result = run(tmp_path / "study", trials=5, space=space, sampler={"name": "random"})
+    first: dict[float, int] = {}
+    for record in result.records:
+        earlier = first.setdefault(record.parameters["peak_rate"], record.number)
+        networks = [result.folder.networks(number).weights for number in (earlier, record.number)]
+        assert np.array_equal(*networks)
+        copied = record.message.startswith(
+            f"Not trained again: the same settings as trial {earlier}"
+        )
+        assert copied == (record.number != earlier)
+    assert len(first) == 2
 
 
 def test_more_trials_go_on_with_a_study(tmp_path):

@@ -11,7 +11,7 @@ from search.spec.tables import WorkersTable
 from search.sweeping.trials import error_of
 from search.workers.executor import Executor, WorkerDied, WorkersLost
 from search.workers.inline import InlineExecutor
-from search.workers.job import Finished, WorkerReport
+from search.workers.job import Descended, Finished, WorkerReport
 from search.workers.worker import Worker
 from tests.search.executor_contract import (
     LANES,
@@ -230,3 +230,24 @@ def test_a_descent_that_diverged_counts_with_what_least_squares_made_of_it(data)
     assert "found a network all the same" in training.message
     assert training.selection_error < 0.1
     assert error_of(found[0, 0], 9.0, "selection_error") == training.selection_error
+
+
+class Descending(Scripted):
+    """A worker whose trainings have all descended when it answers first."""
+
+    def _receive(self):
+        worker = self._waiting.pop(0)
+        return worker, WorkerReport(
+            tuple(Descended(*key) for _, keys, _ in self.called for key in keys)
+        )
+
+
+def test_a_training_that_only_has_to_be_finished_holds_no_lane(data):
+    executor = Descending(1, deaths=0)
+    for trial in range(2 * LANES):
+        executor.submit(job(data, trial))
+    assert executor.poll() == []
+    executor.poll()
+    handed = [keys for _, keys, _ in executor.called]
+    assert [len(keys) for keys in handed] == [LANES, LANES]
+    assert executor.n_running == 2 * LANES

@@ -1,0 +1,93 @@
+"""What a study that has ended leaves, so that asking for it again starts no worker."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.spec.tables import DataTable, Spec
+from search.study.folder import StudyFolder
+from search.study.result import best_numbers
+
+
+def note_end(folder: StudyFolder, spec: Spec, n_trials: int, stopped: str | None) -> None:
+    """Note that a study has all its trials, and the models of the best.
+
+    n_trials: how many these are; fewer than the spec asks for where the space has no more, or where
+        they found the same again and again. stopped: then, a sentence that says so.
+    """
+    folder.write_json(
+        folder.ENDED,
+        {
+            "asked": spec.trials,
+            "trials": n_trials,
+            "stop_when_tied": spec.sampler.stop_when_tied,
+            "data": _fingerprint(spec.data),
+            "study": _digest([folder.path / "study.json"]),
+            "stopped": stopped,
+            "tracking": None,
+        },
+    )
+
+
+def note_tracked(folder: StudyFolder, spec: Spec) -> None:
+    """Note that MLflow has all of a study that has ended."""
+    folder.write_json(folder.ENDED, {**folder.read_json(folder.ENDED), "tracking": _tracking(spec)})
+
+
+def ended(folder: StudyFolder, spec: Spec) -> bool:
+    """Whether a sweep has nothing left to train, and the models of the best are there.
+
+    Of measured data the files are compared, byte by byte. What has changed in the folder or in the
+    data since is for a sweep that goes on to judge, and to refuse.
+    """
+    if not folder.has(folder.ENDED):
+        return False
+    end = folder.read_json(folder.ENDED)
+    same = (
+        end["stop_when_tied"] == spec.sampler.stop_when_tied
+        and end["data"] == _fingerprint(spec.data)
+        and end["study"] == _digest([folder.path / "study.json"])
+        and (spec.storage.url is not None or folder.has("optuna.journal"))
+    )
+    more_wanted = spec.trials > end["asked"] and end["trials"] == end["asked"]
+    if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
+        return False
+    best = best_numbers(folder)
+    there = all(folder.model(number).is_dir() for number in best)
+    return there and (not best or folder.identifiability(best[0]) is not None)
+
+
+def tracked(folder: StudyFolder, spec: Spec) -> bool:
+    """Whether MLflow has all of a study that has ended, where it is to have it."""
+    if not spec.tracking.enabled:
+        return True
+    own = spec.tracking.uri is None
+    there = not own or folder.has("mlflow.db")
+    return there and folder.read_json(folder.ENDED)["tracking"] == _tracking(spec)
+
+
+def _fingerprint(data: DataTable) -> str | None:
+    """Of the files that data are read from; None for a system that the program knows."""
+    place = data.folder or data.network
+    if place is None:
+        return None
+    path = Path(place)
+    return _digest(sorted(path.glob("*.csv")) if path.is_dir() else [path])
+
+
+def _digest(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in (file for file in files if file.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _tracking(spec: Spec) -> str:
+    """Where MLflow keeps its copy; of a server's address, which may hold a password, a digest."""
+    if spec.tracking.uri is None:
+        return "own"
+    return hashlib.sha256(spec.tracking.uri.encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""From a spec to a loop that can turn: data, workers and their plans, the study, its sampler."""
+
+from __future__ import annotations
+
+from cellbox.equation.gradient_check import check_gradient
+from cellbox.equation.steady_state import check_times
+from cellbox.settings import settings_from_dict
+from cellbox.storage.compilation import keep_compiled_programs
+from search.console.interrupts import uninterrupted
+from search.proposals.proposer import Proposer
+from search.spec.tables import Spec
+from search.study.data_loading import load_study_data
+from search.study.folder import StudyFolder
+from search.sweeping.beginning import begin_study
+from search.sweeping.devices import begin_plans, take_workers
+from search.sweeping.display import Display
+from search.sweeping.keeping import ModelKeeper
+from search.sweeping.loop import SweepLoop
+from search.sweeping.terms import terms_of
+from search.workers.start import StartingWorkers
+
+
+def prepare(
+    spec: Spec, folder: StudyFolder, workers: StartingWorkers, display: Display
+) -> tuple[SweepLoop, ModelKeeper]:
+    """The loop of a study that has begun, and what keeps its best models.
+
+    Raises InputError where the spec's data or devices cannot be used, or are not the study's.
+    """
+    display.say("preparing the data while the workers load what training needs")
+    keep_compiled_programs()
+    settings = settings_from_dict(spec.training)
+    data = load_study_data(spec)
+    for warning in data.warnings:
+        display.say(f"warning: {warning}")
+    check_times(settings.solver, data.times)
+    plans = begin_plans(folder, workers, spec, settings, data)
+    check_gradient(settings.solver, data.evaluation.times, data.evaluation.n_nodes)
+    terms = terms_of(spec, settings, data)
+    known = plans()
+    lanes = sum(workers.lanes(known))
+    study = begin_study(folder, spec, data, terms, lanes=lanes)
+    with uninterrupted():
+        proposer = Proposer(
+            spec,
+            folder.path,
+            study_id=study.id,
+            in_flight=study.in_flight,
+            several_times=data.several_times,
+            report_every=terms.report_every,
+            total_steps=settings.total_steps,
+        )
+    executor = take_workers(folder, workers, spec, data, known, study.in_flight, display)
+    loop = SweepLoop(
+        spec, folder, data, terms, proposer=proposer, executor=executor, display=display
+    )
+    # In this process training and drawing would only take turns.
+    beside = spec.workers.executor == "ray"
+    return loop, ModelKeeper(folder, data, beside=beside)

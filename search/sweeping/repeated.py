@@ -1,0 +1,60 @@
+"""Points that a finite space proposes again: their result is known, and they are not trained twice.
+
+Everything random in a training follows from the study's seed, so that it would give the same again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from search.spec.space import Value
+from search.study.record import TrialRecord
+from search.sweeping.trials import Plan
+
+
+class RepeatedPoints:
+    """Which trial was the first at each point, and which others wait for its result."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._waiting: dict[int, list[Plan]] = {}
+
+    def know(self, record: TrialRecord) -> None:
+        """Take note of a trial that an earlier run finished; to be called in order of numbers."""
+        self._first.setdefault(_key(record.settings, record.budget.as_dict()), record.number)
+
+    def first(self, plan: Plan) -> int:
+        """The first trial with the settings and budget of this one, which may be this one."""
+        key = _key(asdict(plan.settings), plan.budget.as_dict())
+        return self._first.setdefault(key, plan.number)
+
+    def wait_for(self, first: int, plan: Plan) -> None:
+        """Let a trial wait until the first at its point has ended."""
+        self._waiting.setdefault(first, []).append(plan)
+
+    def waiting_for(self, number: int) -> list[Plan]:
+        """The trials that waited for this one, which has ended."""
+        return self._waiting.pop(number, [])
+
+
+def repeated_record(first: TrialRecord, number: int, parameters: dict[str, Value]) -> TrialRecord:
+    """The record of a trial that has the settings and budget of an earlier one."""
+    now = time.time()
+    return replace(
+        first,
+        number=number,
+        parameters=parameters,
+        message=f"Not trained again: the same settings as trial {first.number}. {first.message}",
+        seconds=0.0,
+        compile_seconds=0.0,
+        started=now,
+        finished=now,
+    )
+
+
+def _key(settings: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
+    return json.dumps([settings, budget], sort_keys=True)

@@ -212,7 +212,7 @@ def _expected_amplitudes(
     measured = np.where(problem.measured, np.abs(problem.measurements), 0.0)
     largest = measured.max(axis=(0, 1))
     most = max(float(largest.max()), 1e-12)
-    is_input = ~allowed.any(axis=1)
+    is_input = np.asarray(~allowed.any(axis=1))
     if prior.headroom is None:
         expected = np.full(problem.n_nodes, 1.1 * most)
     else:

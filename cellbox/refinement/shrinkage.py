@@ -53,8 +53,9 @@ _SPARSE_STRENGTHS = (3.0, 1.0, 0.3)
 # Steps of a first fit, and of one that goes on from the strength before.
 _FIRST_STEPS, _STEPS = 6, 3
 
-# What predicts nearly as well as the best: an error up to so many times its.
-_NEARLY = 1.03
+# Errors that differ by less than this share say nothing: another prior has to be better by more,
+# and what is worse by less predicts nearly as well.
+_NOTHING = 0.02
 
 
 @dataclass(frozen=True)
@@ -235,16 +236,22 @@ class _Choice:
             # From a network with many edges: from none, few would ever come to be.
             prior = replace(best.prior, sparse=True)
             best = self._better(best, prior, _SPARSE_STRENGTHS, path[-1].fits)
-        return self._better(best, replace(best.prior, robust=True), [best.share], best.fits)
+        # Here a small gain is one, since the network is much the same.
+        robust = self._path(replace(best.prior, robust=True), [best.share], best.fits)
+        return min(best, *robust, key=_error)
 
     def choices(self, best: _Candidate) -> tuple[Choice, ...]:
         """The best, then others that predict nearly as well, of unlike amplitudes first.
 
-        They are as robust as the best, which was not asked of each.
+        They differ from it in amplitudes and strength alone.
         """
-        plain = [each for each in self._tried if not each.prior.robust]
-        least = min(each.error for each in plain)
-        near = sorted((each for each in plain if each.error <= _NEARLY * least), key=_error)
+        alike = [
+            each
+            for each in self._tried
+            if each.prior == replace(best.prior, robust=False, headroom=each.prior.headroom)
+        ]
+        least = min(each.error for each in alike)
+        near = sorted((one for one in alike if one.error <= (1 + _NOTHING) * least), key=_error)
         found = [_choice(best, best.prior.robust)]
         by_headroom: dict[float | None, list[Choice]] = {}
         for each in near:
@@ -264,8 +271,9 @@ class _Choice:
         shares: Sequence[float],
         starts: tuple[Parameters, ...] | None = None,
     ) -> _Candidate:
-        """The best, or another prior where that predicts better."""
-        return min(best, *self._path(prior, shares, starts), key=_error)
+        """The best, or another prior where that predicts clearly better."""
+        other = min(self._path(prior, shares, starts), key=_error)
+        return other if other.error < (1 - _NOTHING) * best.error else best
 
     def _path(
         self,

@@ -80,7 +80,11 @@ def say_report(
 def prediction_table(report: dict[str, Any], title: str) -> str:
     """A report's scores beside its baselines'; rows and columns without any number are left out."""
     columns = [("CellBox", report), *report["baselines"].items()]
-    columns = [(name, score) for name, score in columns if score is not None]
+    columns = [
+        (name, score)
+        for name, score in columns
+        if name == "CellBox" or (score and any(score[key] is not None for _, key in SCORES))
+    ]
     rows = [
         (label, *(score[key] for _, score in columns))
         for label, key in SCORES

@@ -32,7 +32,7 @@ def test_a_comparison_says_who_predicts_better(experiment, tmp_path, capsys):
     assert "0 of 2 splits finished, now random, 0" in said.err
     (scheme,) = read_json(tmp_path / "result.json")["schemes"]
     assert set(scheme["measured_nodes"]["scores"]) == {
-        *("CellBox", "mean", "ridge", "ridge with total dose")
+        *("CellBox", "mean", "ridge", "additive", "ridge with total dose")
     }
     assert len(list((tmp_path / "out" / "splits").iterdir())) == 2
     assert main(asked) == 0

@@ -48,7 +48,10 @@ def control_warnings(
         for row in rows[:_NAMED]
     ]
     more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    of = f"{len(rows):,} of {data.n_rows:,} rows have no perturbation and respond all the same"
+    have = (
+        "has no perturbation and responds" if len(rows) == 1 else "have no perturbation and respond"
+    )
+    of = f"{len(rows):,} of {data.n_rows:,} rows {have} all the same"
     beside = (
         f", with root mean squares of {np.median(sizes[rows]):.3g} beside {typical:.3g} in rows "
         "that are perturbed"

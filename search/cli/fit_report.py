@@ -120,9 +120,9 @@ def caveat_sentences(report: dict[str, Any], warnings: Sequence[DataWarning] = (
             "be another at another time."
         )
     if unsteady and not any(warning.kind == "unperturbed_rows_respond" for warning in warnings):
-        sentences.append(
-            "Data that tell no time can be read as of a later one: --time, or time under [data] in "
-            "a sweep."
+        sentences[-1] += (
+            " Data that tell no time can be read as of a later one: --time, or time under [data] "
+            "in a sweep."
         )
     return sentences
 

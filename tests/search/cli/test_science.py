@@ -255,6 +255,7 @@ def test_lint_says_what_the_numbers_can_hardly_mean_and_units_mend_it(experiment
     mended = ["lint", str(folder), "--dose-transform", "scale", "--ec50", "500"]
     assert main([*mended, "--json", str(file)]) == 0
     assert (read_json(file)["status"], read_json(file)["data_warnings"]) == ("ok", [])
+    capsys.readouterr()
     said = refused(capsys, "lint", folder, "--dose-transform", "hill", "--ec50", "G1=x")
     assert "expected NODE=number" in said
 

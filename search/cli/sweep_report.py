@@ -59,6 +59,8 @@ def say_best(result: SweepResult, output: Output) -> None:
     output.say("\nStrongest edges of the best network:\n" + _edges(best))
     output.say(f"\nmodel:   {report['model']}")
     output.say(f"browse:  cellbox ui {result.folder.path}")
+    if result.folder.report.is_file():
+        output.say(f"Report: {result.folder.report}")
 
 
 def _trial_table(result: SweepResult) -> str:

@@ -14,6 +14,7 @@ from cellbox.settings import settings_from_dict
 from cellbox.storage.compilation import keep_compiled_programs
 from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Proposer
+from search.report.folders import report_of_run
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
@@ -39,11 +40,13 @@ def sweep(
     study: str | Path | None = None,
     trials: int | None = None,
     display: Display | None = None,
+    report: bool = True,
 ) -> SweepResult:
     """Run a sweep, or go on with one that was started in the same folder.
 
     study: the study's folder; by default studies/<name>. trials: how many the study has in
-    all, instead of the spec's. display: what shows progress; by default the terminal.
+    all, instead of the spec's. display: what shows progress; by default the terminal. report:
+    whether to write report.html into the study's folder at the end.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
@@ -82,7 +85,7 @@ def sweep(
         ):
             keep_compiled_programs()
             loop, data = _prepared_loop(spec, folder, workers, shown)
-            with _tracked(tracking, folder, shown, data):
+            with _tracked(tracking, folder, shown, data, report):
                 loop.run(tracking)
     except KeyboardInterrupt as interrupt:
         finished = len(folder.finished_numbers())
@@ -138,19 +141,26 @@ def _prepared_tracking(spec: Spec, folder: StudyFolder) -> Iterator[BackgroundTr
 
 @contextmanager
 def _tracked(
-    tracking: BackgroundTracking | None, folder: StudyFolder, display: Display, data: StudyData
+    tracking: BackgroundTracking | None,
+    folder: StudyFolder,
+    display: Display,
+    data: StudyData,
+    report: bool,
 ) -> Iterator[None]:
-    """MLflow beside the block; at its end, however it ends, models and pictures of the best."""
+    """MLflow beside the block; at its end, however it ends, models of the best and the report."""
     if tracking is not None:
         tracking.start()
     try:
         yield
     finally:
         if tracking is not None:
-            display.say("writing the best models and MLflow's pages")
+            display.say("writing the best models, the report and MLflow's pages")
         best = best_numbers(folder)
         save_best_models(folder, best)
         save_identifiability(folder, best, data)
+        no_report = report_of_run(folder.path) if report else None
+        if no_report:
+            display.say(no_report)
         unwritten = tracking.finish(best) if tracking is not None else None
         if unwritten:
             display.say(unwritten)

@@ -15,6 +15,7 @@ from cellbox.storage.compilation import keep_compiled_programs
 from search.console.interrupts import Interrupted, uninterrupted
 from search.proposals.proposer import Proposer
 from search.report.folders import report_of_run
+from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    spec: Spec,
+    spec: Spec | str | Path,
     *,
     study: str | Path | None = None,
     trials: int | None = None,
@@ -44,9 +45,10 @@ def sweep(
 ) -> SweepResult:
     """Run a sweep, or go on with one that was started in the same folder.
 
-    study: the study's folder; by default studies/<name>. trials: how many the study has in
-    all, instead of the spec's. display: what shows progress; by default the terminal. report:
-    whether to write report.html into the study's folder at the end.
+    spec: what to search, or the path of its TOML file. study: the study's folder; by default
+    studies/<name>. trials: how many the study has in all, instead of the spec's. display: what
+    shows progress; by default the terminal. report: whether to write report.html into the study's
+    folder at the end.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
@@ -66,6 +68,8 @@ def sweep(
         >>> result.counts.finished, result.best.network.n_nodes
         (2, 6)
     """
+    if not isinstance(spec, Spec):
+        spec = read_spec(spec)
     problems = rule_problems(spec, "spec")
     if trials is not None:
         if trials < 1:

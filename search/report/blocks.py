@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from cellbox.storage.csv_tables import table_text
-from search.report.cells import csv_cell, shown_cell
+from search.report.cells import csv_cell, is_word, shown_cell
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class Table:
     def words(self) -> list[bool]:
         """Which columns hold words, which are aligned left."""
         return [
-            any(isinstance(row[column], str) and row[column] for row in self.rows)
-            for column in range(len(self.header))
+            any(is_word(row[column]) for row in self.rows) for column in range(len(self.header))
         ]
 
     @property
@@ -76,15 +75,16 @@ class Table:
 class Figure:
     """A picture, in words for who cannot see it, and the numbers that it was drawn from.
 
-    source: address of the image, a data: link. large: whether it needs the page's whole width.
+    source: address of the image, a data: link. file: name of the CSV with its numbers, None where
+        they stand elsewhere. large: whether it needs the page's whole width.
     """
 
     title: str
     alt: str
     source: str
-    file: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    file: str | None = None
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
     caption: str = ""
     large: bool = False
     kind: str = field(default="figure", init=False)

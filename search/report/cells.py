@@ -45,6 +45,11 @@ def csv_cell(value: Any) -> str:
     return str(value)
 
 
+def is_word(value: Any) -> bool:
+    """Whether this is text other than a number that was written out."""
+    return isinstance(value, str) and bool(value) and value.lstrip("-−")[:1].isalpha()
+
+
 def percent(share: float) -> str:
     """A share in percent."""
     return f"{100 * share:.0f} %"

@@ -60,6 +60,12 @@ def page_of(folder: Path) -> Page:
         from search.report.fits import fit_page
 
         return fit_page(folder)
+    if (folder / "reproduce.json").is_file():
+        raise refuse(
+            str(folder),
+            "expected the folder of a fit, a sweep or a comparison, found a reproduction",
+            f"Open {folder / 'index.html'}, which is its report",
+        )
     raise refuse(
         str(folder),
         "expected the folder of a fit, a sweep or a comparison, found none of them",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cellbox.storage.files import atomic_write
-from search.report.blocks import Page
+from search.report.blocks import Block, Page
 
 _TEMPLATE = "page.html"
 
@@ -19,6 +20,12 @@ _TEMPLATE = "page.html"
 def render(page: Page) -> str:
     """The page as HTML that needs no other file."""
     return _environment().get_template(_TEMPLATE).render(page=page)
+
+
+def render_blocks(blocks: Sequence[Block]) -> str:
+    """Blocks alone, for a notebook."""
+    show = _environment().get_template("blocks.html").module.show  # type: ignore[attr-defined]
+    return "".join(show(block) for block in blocks)
 
 
 def write_page(page: Page, path: Path) -> Path:

@@ -70,7 +70,7 @@ def graph_svg(
     return Markup(
         f'<svg class="network" viewBox="{-reach:.0f} {-half_height:.0f} {2 * reach:.0f} '
         f'{2 * half_height:.0f}" style="max-width: {1.35 * width:.0f}px; '
-        f'min-width: {min(width, 560)}px" role="group" aria-label="{escape(_told(edges, shown))}">'
+        f'min-width: {min(width, 460)}px" role="group" aria-label="{escape(_told(edges, shown))}">'
         f"<g>{''.join(reversed(lines))}</g><g>{''.join(marks)}</g></svg>"
     )
 

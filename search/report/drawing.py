@@ -15,6 +15,8 @@ from matplotlib.figure import Figure as Drawing
 # So wide that its texts are as large as the page's, on a phone as beside others on a desk.
 WIDTH, HEIGHT = 4.4, 3.2
 
+_MOST_MARKS = 1_000
+
 _LOOK: dict[Any, Any] = {
     # Texts stay texts, and a picture of the same numbers is the same file.
     "svg.fonttype": "none",
@@ -39,7 +41,11 @@ def drawn(paint: Callable[[Axes], Any], width: float = WIDTH, height: float = HE
     """The address of a picture with one panel, which `paint` fills."""
     with look():
         drawing = Drawing(figsize=(width, height), layout="constrained")
-        paint(drawing.subplots())
+        panel = drawing.subplots()
+        paint(panel)
+        for line in panel.lines:
+            # Thousands of marks would be megabytes of SVG.
+            line.set_rasterized(len(line.get_xydata()) > _MOST_MARKS)
         return image_link(drawing)
 
 

@@ -138,20 +138,14 @@ def _slice(completed: Sequence[TrialRecord], name: str, objective: str) -> Figur
         plot_setting(ax, as_people_say(name), choices, values)
         ax.set_ylabel(label(objective))
 
-    fewer = (
-        f" It applies to {len(own)} of {len(completed)} trials."
-        if len(own) < len(completed)
-        else ""
-    )
+    some = len(own) < len(completed)
+    fewer = f"It applies to {len(own)} of {len(completed)} trials. " if some else ""
     return Figure(
         as_people_say(name),
         f"Objective of {len(own)} completed trials against {as_people_say(name)}; the best is "
         f"orange, at {_value(choices[int(np.argmin(values))])}.",
         drawn(paint, height=2.7),
-        f"slice_{name}.csv",
-        ("trial", name, objective),
-        tuple((r.number, c, v) for r, c, v in zip(own, choices, values, strict=True)),
-        fewer.strip(),
+        caption=f"{fewer}The numbers are in trials.csv.",
     )
 
 

@@ -59,8 +59,10 @@ const cellbox = {
   // What every member answers, and their mean: [time][node]; members that have no answer are left out.
   answer(model, doses, times) {
     const of = model.members
-      .map((member) => this.solve(this.numbers(member.weights), this.numbers(member.amplitudes),
-                                  doses, times))
+      .map((member) => {
+        member.unpacked ??= [this.numbers(member.weights), this.numbers(member.amplitudes)];
+        return this.solve(...member.unpacked, doses, times);
+      })
       .filter((states) => states !== null);
     const summed = (pick, start) => times.map((_, t) => doses.map((_, i) =>
       of.reduce((value, states) => pick(value, states[t][i]), start)));

@@ -5,9 +5,11 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from cellbox.errors import InputError
+from cellbox.models.model import FittedModel
 from search.report.folders import REPORT, report_of_run, write_report
 from tests.search.report.small import NODES, Seen, save_fit, small_data, small_model
 
@@ -87,6 +89,17 @@ def test_how_it_was_made_has_split_versions_and_fingerprint(page, folder):
 def test_a_report_is_the_same_file_when_it_is_written_again(folder, tmp_path):
     first = (folder / REPORT).read_bytes()
     assert write_report(folder, tmp_path / "again.html").read_bytes() == first
+
+
+def test_a_model_without_edges_or_answers_has_a_page(tmp_path, monkeypatch):
+    data = small_data()
+    model = small_model(data)
+    model.network.weights[:] = 0
+    folder = save_fit(tmp_path / "empty", data, model)
+    nothing = lambda model, u, times: np.full((len(u), len(times), data.n_nodes), np.nan)  # noqa: E731
+    monkeypatch.setattr(FittedModel, "predict", nothing)
+    page = Seen(write_report(folder).read_text("utf-8"))
+    assert "The 0 strongest of 0 edges" in page.text
 
 
 def test_a_model_of_an_earlier_version_gets_what_can_be_said(tmp_path):

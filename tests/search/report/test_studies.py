@@ -39,10 +39,10 @@ def test_the_page_tells_verdict_search_and_what_the_data_determine(page, study):
 
 def test_each_setting_has_a_picture_and_the_trials_a_table(page):
     files = [link["download"] for link in page.all("a") if "download" in link]
-    for name in ("slice_peak_rate.csv", "slice_schedule.csv", "settings_of_trials.csv"):
-        assert name in files
-    assert "trials.csv" in files
-    assert "importances.csv" in files
+    assert {"trials.csv", "importances.csv", "settings_of_trials.csv"} <= set(files)
+    told = [image["alt"] for image in page.all("img")]
+    for name in ("peak rate", "schedule", "l1"):
+        assert any(f"completed trials against {name}; the best is" in alt for alt in told)
 
 
 def test_no_credentials_are_shown(page):

@@ -14,7 +14,9 @@ from cellbox.networks.network import Network, in_order_of
 from search.report.blocks import Table
 from search.report.cells import fixed_number, percent
 
-_ROWS_SHOWN = 20
+#: Edges that a page shows; its file has all of them.
+ROWS_SHOWN = 20
+
 # Half the width of a 90 % interval, in standard errors.
 _TO_90_PERCENT = 1.645
 
@@ -157,8 +159,11 @@ def selected_edges(
     return np.abs(weights) > SELECTED_ABOVE * max(float(np.abs(weights).max()), 1e-12)
 
 
-def edge_block(judged: JudgedNetwork, file: str = "edges.csv") -> Table:
-    """The edges as a table, the surest first; columns that hold nothing are left out."""
+def edge_block(judged: JudgedNetwork, told_by: Sequence[str] = ()) -> Table:
+    """The edges as a table, the surest first; columns that hold nothing are left out.
+
+    told_by: of the first edges, which conditions tell most of them.
+    """
     columns: list[tuple[str, Any]] = [
         ("source", lambda edge: edge.source),
         ("effect", lambda edge: edge.effect),
@@ -176,13 +181,18 @@ def edge_block(judged: JudgedNetwork, file: str = "edges.csv") -> Table:
         if any(value(edge) is not None for edge in judged.edges) or name in ("source", "target")
     ]
     rows = tuple(tuple(value(edge) for _, value in kept) for edge in judged.edges)
-    shown = min(_ROWS_SHOWN, len(rows))
+    header = tuple(name for name, _ in kept)
+    if any(told_by):
+        header = (*header, "most told by")
+        told = [*told_by, *[None] * (len(rows) - len(told_by))]
+        rows = tuple((*row, each) for row, each in zip(rows, told, strict=True))
+    shown = min(ROWS_SHOWN, len(rows))
     order = "surest" if judged.has_intervals else "strongest"
     return Table(
         f"The {shown} {order} of {len(rows):,} edges",
-        tuple(name for name, _ in kept),
+        header,
         rows[:shown],
-        file=file,
+        file="edges.csv",
         more_rows=rows[shown:],
     )
 

@@ -17,7 +17,8 @@ from cellbox.models.model_files import from_the_start
 from search.report.blocks import Block, Figures, Section, Table, Text, WhatIf
 from search.report.cells import shown_number
 from search.report.conditions import Condition, conditions_of, doses_in_words, typical
-from search.report.edges import JudgedNetwork
+from search.report.deciding import deciding_conditions
+from search.report.edges import ROWS_SHOWN, JudgedNetwork
 from search.report.network_content import network_section
 from search.report.prediction_figures import agreement_figure, course_figure, state_figure
 from search.report.what_if import EXAMPLE_DOSE, what_if_model
@@ -132,8 +133,12 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
     singles = _single_doses(findings)
     predicted = model.predict(data.perturbations[rows], data.times)
     of_singles = _in_parts(model, singles, data.times, len(rows))
+    training = findings.split.training
+    states = _in_parts(model, data.perturbations[training], data.times, len(rows))
+    shown = findings.judged.edges[:ROWS_SHOWN]
+    told_by = deciding_conditions(model.network, data, training, states, shown)
     sections = [
-        network_section(findings.judged, data, findings.perturbed, findings.report),
+        network_section(findings.judged, data, findings.perturbed, findings.report, told_by),
         _prediction_section(findings, predicted),
         Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ _DRUGS = (
     " A drug's square is the activity that the drug takes away: where it activates a target, the "
     "drug pushes that target down."
 )
+_TOLD_BY = (
+    "Most told by: the training conditions with the largest shares of the Fisher information of an "
+    "edge, where its source moves most and its target can still answer."
+)
 RECOVERIES = (
     ("Pearson r of all weights", "pearson"),
     ("the same without self-regulation", "pearson_off_diagonal"),
@@ -42,14 +46,22 @@ def network_section(
     data: Dataset,
     perturbed: Bool[np.ndarray, " n_nodes"],
     report: Mapping[str, Any],
+    told_by: Sequence[str] = (),
 ) -> Section:
-    """The section about the learned network. perturbed: nodes that training perturbs."""
+    """The section about the learned network.
+
+    perturbed: nodes that training perturbs. told_by: of the first edges, which conditions tell most
+    of them.
+    """
     blocks: list[Block] = [_graph(judged, data, perturbed)]
     if data.truth is not None:
         known = [(name, report[key]) for name, key in RECOVERIES if report.get(key) is not None]
         blocks.append(Text(("Against the true network, which is known here:",)))
         blocks.append(Facts(tuple(known)))
-    blocks += [edge_block(judged), Text((judged.intervals_from,)), _heat_map(judged.network, data)]
+    said = [judged.intervals_from]
+    if any(told_by):
+        said.append(_TOLD_BY)
+    blocks += [edge_block(judged, told_by), Text(tuple(said)), _heat_map(judged.network, data)]
     return Section("network", "The learned network", tuple(blocks))
 
 

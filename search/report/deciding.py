@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from search.report.cells import percent
+from search.report.conditions import doses_in_words
 from search.report.edges import JudgedEdge
 
 _NAMED = 2
@@ -27,7 +28,7 @@ def deciding_conditions(
     states: Float[np.ndarray, "n_rows n_times n_nodes"],
     edges: Sequence[JudgedEdge],
 ) -> list[str]:
-    """For each edge the conditions that tell most of it, with their shares; "" where none does.
+    """For each edge the perturbations that tell most of it, with their shares; "" where none does.
 
     rows: those that train. states: x of each, as the network predicts it at the data's times.
     """
@@ -37,7 +38,10 @@ def deciding_conditions(
     slopes = network.amplitudes * (1 - np.tanh(inputs) ** 2)
     measured = np.isfinite(data.measurements[rows])
     condition = data.condition_of_row[rows]
-    names = {int(number): data.row_names[row] for number, row in zip(condition, rows, strict=True)}
+    names = {
+        int(number): doses_in_words(data.nodes, data.perturbations[row])
+        for number, row in zip(condition, rows, strict=True)
+    }
     said = []
     for edge in edges:
         target, source = place[edge.target], place[edge.source]

@@ -25,5 +25,5 @@ def test_the_condition_in_which_the_source_moves_tells_of_the_edge():
     )
     edges = [JudgedEdge("a", "b", 1.0), JudgedEdge("c", "b", 1.0)]
     first, nothing = deciding_conditions(network, data, np.arange(4), states, edges)
-    assert first == "first (99 %), second (1 %)"
+    assert first == "a 0.1 (99 %), b 0.2 (1 %)"
     assert nothing == ""

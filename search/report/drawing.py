@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
@@ -45,7 +46,7 @@ def drawn(paint: Callable[[Axes], Any], width: float = WIDTH, height: float = HE
         paint(panel)
         for line in panel.lines:
             # Thousands of marks would be megabytes of SVG.
-            line.set_rasterized(len(line.get_xydata()) > _MOST_MARKS)
+            line.set_rasterized(np.size(line.get_xdata()) > _MOST_MARKS)
         return image_link(drawing)
 
 

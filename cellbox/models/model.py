@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from cellbox.equation.network_responses import responses
@@ -109,7 +109,9 @@ class FittedModel:
         figure: Any = plot_loss_history(self.training.history).figure
         return figure
 
-    def plot_responses(self, data: Dataset, rows: Sequence[int] | None = None) -> Figure:
+    def plot_responses(
+        self, data: Dataset, rows: Sequence[int] | Int[np.ndarray, " n_shown"] | None = None
+    ) -> Figure:
         """Measured points and predicted curves of some rows of the data, by default the first."""
         from cellbox.models.plots import plot_trajectories
 

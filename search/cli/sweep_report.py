@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
+from cellbox.scores.metric_names import RECOVERIES
+from search.cli.fit_report import caveat_sentences, prediction_table
 from search.cli.output import Output, say_warnings
 from search.cli.text_tables import shown, shown_seconds, text_pairs, text_table
 from search.study.result import SweepResult, TrialResult, ranked

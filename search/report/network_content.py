@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from cellbox.data.dataset import Dataset
 from cellbox.models.plots import plot_network
 from cellbox.networks.network import Network, in_order_of
+from cellbox.scores.metric_names import RECOVERIES
 from search.report.blocks import Block, Facts, Figure, Graph, Section, Text
 from search.report.drawing import image_link, look
 from search.report.edges import JudgedEdge, JudgedNetwork, edge_block
@@ -30,14 +31,6 @@ _DRUGS = (
 _TOLD_BY = (
     "Most told by: the training conditions with the largest shares of the Fisher information of an "
     "edge, where its source moves most and its target can still answer."
-)
-RECOVERIES = (
-    ("Pearson r of all weights", "pearson"),
-    ("the same without self-regulation", "pearson_off_diagonal"),
-    ("Pearson r of the amplitudes", "pearson_alpha"),
-    ("AUPRC over that of chance", "auprc_ratio"),
-    ("early precision over that of chance", "early_precision_ratio"),
-    ("share of true edges with the right sign", "sign_accuracy"),
 )
 
 

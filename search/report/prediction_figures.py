@@ -89,23 +89,18 @@ def course_figure(
             bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.1, handlelength=1.8, columnspacing=1.0,
         )  # fmt: skip
 
-    means = _with_spread(condition, data)
     replicates = (
         f"Points are means of {condition.n_replicates} replicates with their standard deviation. "
         if condition.n_replicates > 1
         else ""
     )
-    return Figure(
-        f"{condition.name}: {doses_in_words(data.nodes, condition.perturbation)}",
-        f"Time courses of {', '.join(data.nodes[node] for node in nodes)}: predicted as lines, "
-        f"measured as points, mean absolute error {shown_number(condition.error)}.",
-        drawn(paint, 4.4, 3.4),
-        f"condition_{number}.csv",
-        ("time", "node", "measured", "standard deviation", "predicted"),
-        means,
-        f"{replicates}Mean absolute error {shown_number(condition.error)}; ▼ marks what is pushed "
-        "down.",
-    )
+    error = shown_number(condition.error)
+    return _figure_of(
+        condition, data, number, drawn(paint, 4.4, 3.4),
+        alt=f"Time courses of {', '.join(data.nodes[node] for node in nodes)}: predicted as lines, "
+        f"measured as points, mean absolute error {error}.",
+        caption=f"{replicates}Mean absolute error {error}; ▼ marks what is pushed down.",
+    )  # fmt: skip
 
 
 def state_figure(condition: Condition, data: Dataset, number: int) -> Figure:
@@ -130,15 +125,26 @@ def state_figure(condition: Condition, data: Dataset, number: int) -> Figure:
             borderaxespad=0.1,
         )  # fmt: skip
 
+    error = f"mean absolute error over all measured nodes {shown_number(condition.error)}."
+    return _figure_of(
+        condition, data, number, drawn(paint, 4.4, 3.9),
+        alt=f"Measured and predicted responses of the {len(nodes)} strongest nodes; {error}",
+        caption=error.capitalize(),
+    )  # fmt: skip
+
+
+def _figure_of(
+    condition: Condition, data: Dataset, number: int, source: str, *, alt: str, caption: str
+) -> Figure:
+    """A picture of one condition, with everything that was measured and predicted of it."""
     return Figure(
         f"{condition.name}: {doses_in_words(data.nodes, condition.perturbation)}",
-        f"Measured and predicted responses of the {len(nodes)} nodes that respond most; mean "
-        f"absolute error over all nodes {shown_number(condition.error)}.",
-        drawn(paint, 4.4, 3.9),
+        alt,
+        source,
         f"condition_{number}.csv",
         ("time", "node", "measured", "standard deviation", "predicted"),
         _with_spread(condition, data),
-        f"Mean absolute error over all measured nodes {shown_number(condition.error)}.",
+        caption,
     )
 
 

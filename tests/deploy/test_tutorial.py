@@ -9,11 +9,11 @@ from tests.imports import ROOT
 
 NOTEBOOK = ROOT / "deploy" / "tutorial.ipynb"
 # So that what a reader trains in minutes takes seconds here; nothing else changes.
-QUICK = "cellbox.Settings(steps=100, refinement='none', adjoint='direct')"
+QUICK = "cellbox.Settings(steps=25, refinement='none')"
 SHORTER = {
     "cellbox.fit(data, seed=0)": f"cellbox.fit(data, {QUICK}, seed=0)",
     "members=5, seed=0": f"settings={QUICK}, members=2, seed=0",
-    '"trials": 8,': '"trials": 2, "training": {"steps": 50, "refinement": "none"},',
+    '"trials": 8,': '"trials": 2, "training": {"steps": 25, "refinement": "none"},',
 }
 PICTURES = 3
 

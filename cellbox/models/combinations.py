@@ -22,7 +22,7 @@ from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.models.pair_table import PairResponse, PairTable
-from cellbox.storage.csv_tables import Problems, note_unknown
+from cellbox.storage.problems import Problems, note_unknown
 
 #: How far beyond the pair's dose a single drug is followed for Loewe's standard.
 LARGEST_FACTOR = 4.0

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cellbox.errors import refuse
-from cellbox.storage.csv_tables import Problems, note_unknown, number
+from cellbox.storage.csv_tables import number
+from cellbox.storage.problems import Problems, note_unknown
 
 Doses = ArrayLike | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 

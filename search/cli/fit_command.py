@@ -117,7 +117,7 @@ def _run_fit(arguments: Namespace) -> int:
         model, data, split, design, warnings, folder, pictures if has_matplotlib else None,
         lambda new: save_evaluation(
             new, data, split, report, how_split=how, source=_source(arguments),
-            caveats=(*caveat_sentences(report), *map(str, warnings)),
+            caveats=(*caveat_sentences(report, warnings), *map(str, warnings)),
         ),
     )  # fmt: skip
     say_report(model, data, split, report, design, output, how, warnings=warnings)

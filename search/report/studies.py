@@ -67,6 +67,7 @@ def study_page(path: Path) -> Page:
         + ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in best.record.objectives.items())
         + ".",
         *tie_sentences([trial.record for trial in result.tied], counts.complete),
+        *map(str, result.data_warnings),
     )
     return Page(
         title=title,

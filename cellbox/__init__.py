@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cellbox.identifiability.check import check_design, check_plan
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.identifiability.recovery_bound import recovery_bounds
+    from cellbox.models.combinations import predict_pairs
     from cellbox.models.ensemble import Ensemble, load_ensemble
     from cellbox.models.model import FittedModel, load_model
     from cellbox.networks.amplitudes import with_amplitudes
@@ -43,6 +44,7 @@ _HOMES = {
     "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
     "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
     "cellbox.identifiability.design_report": ("DesignReport",),
+    "cellbox.models.combinations": ("predict_pairs",),
     "cellbox.models.ensemble": ("Ensemble", "load_ensemble"),
     "cellbox.training.fit_ensemble": ("fit_ensemble",),
     "cellbox.errors": ("DataWarning", "InputError", "Problem"),

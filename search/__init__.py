@@ -20,6 +20,7 @@ from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from search.console.interrupts import Interrupted
+    from search.report.folders import write_report
     from search.reproduction.result import Reproduction
     from search.reproduction.running import reproduce
     from search.spec.reading import make_spec, read_spec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "search.console.interrupts": ("Interrupted",),
+    "search.report.folders": ("write_report",),
     "search.reproduction.result": ("Reproduction",),
     "search.reproduction.running": ("reproduce",),
     "search.sweeping.rerun": ("Rerun", "rerun_trial"),

@@ -15,6 +15,7 @@ import pytest
 import cellbox
 from search.cli import science, service
 from search.cli.main import build_parser
+from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
 from search.spec.reading import make_spec
 from search.tracking.mlflow_writer import synchronise
@@ -30,7 +31,7 @@ DOCUMENTS = (
     ".github/CONTRIBUTING.md",
     ".github/CHANGELOG.md",
 )
-COMMANDS = (*science.COMMANDS, *service.COMMANDS, REPRODUCE)
+COMMANDS = (*science.COMMANDS, *service.COMMANDS, REPORT, REPRODUCE)
 
 # So that what a reader trains in minutes takes seconds here; nothing else of a snippet changes.
 QUICK = {"steps": 50, "refinement": "none"}

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.data.same_numbers import groups_of_close
 from cellbox.errors import DataWarning, refuse
+from cellbox.html_tables import html_of
 from cellbox.networks.network import Network, possible_edges
+
+if TYPE_CHECKING:
+    import pandas
+
+_ROWS_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +133,40 @@ class Dataset:
             noise_free=None if self.noise_free is None else self.noise_free[rows],
             rounding_sensitive=None if sensitive is None else sensitive[rows],
             split=None,
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Every measured value as a row: condition, time, node, value (log ratio)."""
+        import pandas
+
+        row, slot, node = np.nonzero(~np.isnan(self.measurements))
+        return pandas.DataFrame(
+            {
+                "condition": np.array(self.row_names, dtype=object)[row],
+                "time": self.times[slot],
+                "node": np.array(self.nodes, dtype=object)[node],
+                "value": self.measurements[row, slot, node],
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        split = self.split
+        parts = "" if split is None else (
+            f" Split: {len(split.training)} rows train, {len(split.validation)} validate, "
+            f"{len(split.test)} test."
+        )  # fmt: skip
+        rows = []
+        for row in range(min(self.n_rows, _ROWS_SHOWN)):
+            doses = self.perturbations[row]
+            perturbed = [f"{self.nodes[n]} {doses[n]:.3g}" for n in np.flatnonzero(doses)]
+            measured = int(np.isfinite(self.measurements[row]).sum())
+            rows.append((self.row_names[row], ", ".join(perturbed) or "none", measured))
+        return html_of(
+            f"{self.name}: {self.n_nodes} nodes, {self.n_conditions} conditions, "
+            f"{len(self.times)} times",
+            [f"{self.n_rows} rows, replicates counted.{parts} to_frame() has the values."],
+            ("row", "perturbed (u)", "measured values"),
+            rows,
         )
 
 

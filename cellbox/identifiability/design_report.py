@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellbox.html_tables import html_of
 from cellbox.identifiability.design_findings import (
     NodeFinding,
     by_kind,
@@ -150,6 +151,9 @@ class DesignReport:
         return "\n".join(self.sentences())
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html_of(f"What {self.data} can determine", self.sentences())
 
     def to_frame(self) -> pandas.DataFrame:
         """The edges as a data frame, one row each, with the columns of `EdgeJudgement`."""

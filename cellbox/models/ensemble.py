@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,12 +21,18 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from cellbox.errors import InputError, refuse
+from cellbox.html_tables import html_of
+from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Training, load_model
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_EDGES_SHOWN = 10
 _FORMAT = 1
 ARRAYS = "ensemble.npz"
 DESCRIPTION = "ensemble.json"
@@ -77,7 +83,7 @@ class Ensemble(FittedModel):
 
     def predict(
         self,
-        perturbations: ArrayLike,
+        perturbations: Doses,
         times: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
@@ -124,6 +130,22 @@ class Ensemble(FittedModel):
             )
             for target, source in zip(targets[order], sources[order], strict=True)
         ]
+
+    def to_frame(self) -> DataFrame:
+        """`edges` as a table with the columns of `EnsembleEdge`."""
+        import pandas
+
+        return pandas.DataFrame([asdict(edge) for edge in self.edges()])
+
+    def _repr_html_(self) -> str:
+        edges = [asdict(edge) for edge in self.edges()[:_EDGES_SHOWN]]
+        columns = tuple(EnsembleEdge.__dataclass_fields__)
+        return html_of(
+            f"Ensemble of {len(self.members)} networks of {self.network.n_nodes} nodes",
+            [self.training.message, self.intervals_from, "to_frame() has all edges."],
+            columns,
+            [[edge[column] for column in columns] for edge in edges],
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write ensemble.npz, ensemble.json (no pickle) and edges.csv; returns the folder.

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.html_tables import html_of
+from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+    from cellbox.data.dataset import Dataset
+
+# As many as a row of panels holds, and as a curve looks smooth with.
+_ROWS_DRAWN, _TIMES_DRAWN = 4, 101
 
 _FORMAT = 1
 _ARRAYS = "model.npz"
@@ -51,20 +64,72 @@ class FittedModel:
 
     def predict(
         self,
-        perturbations: ArrayLike,
+        perturbations: Doses,
         times: ArrayLike | None = None,
     ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
         """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
 
-        perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign.
+        perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign; or
+            doses by name, as {"AKT": 0.5} or a list of such conditions.
         times: (n_times,) ascending, in the model's time unit; by default those of the data.
 
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
-        perturbations = _numbers(perturbations, "perturbations")
+        perturbations = as_perturbations(perturbations, self.network.nodes)
         times = self.times if times is None else _numbers(times, "times")
         _check_request(perturbations, times, len(self.network.nodes))
         return responses(self.network, perturbations, times, prediction_solver(self.settings))
+
+    def predict_frame(self, perturbations: Doses, times: ArrayLike | None = None) -> DataFrame:
+        """`predict` as a table with the columns condition, time, node and value (log ratio)."""
+        import pandas
+
+        doses = as_perturbations(perturbations, self.network.nodes)
+        asked = self.times if times is None else _numbers(times, "times")
+        values = self.predict(doses, asked)
+        names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
+        places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
+        return pandas.DataFrame({"value": values.reshape(-1)}, index=places).reset_index()
+
+    def to_frame(self) -> DataFrame:
+        """The learned edges as a table, the strongest first."""
+        return self.network.to_frame()
+
+    def plot_network(self, truth: Network | None = None) -> Figure:
+        """W as a heat map, beside the true one where it is given."""
+        from cellbox.models.plots import plot_network
+
+        return np.atleast_1d(np.array(plot_network(self.network, truth), dtype=object))[0].figure
+
+    def plot_training(self) -> Figure:
+        """Training loss and validation error against the training step."""
+        from cellbox.models.plots import plot_loss_history
+
+        # By its type the figure of axes might be a part of another.
+        figure: Any = plot_loss_history(self.training.history).figure
+        return figure
+
+    def plot_responses(
+        self, data: Dataset, rows: Sequence[int] | Int[np.ndarray, " n_shown"] | None = None
+    ) -> Figure:
+        """Measured points and predicted curves of some rows of the data, by default the first."""
+        from cellbox.models.plots import plot_trajectories
+
+        first = range(min(data.n_rows, _ROWS_DRAWN))
+        shown = data.rows(np.array(first if rows is None else rows))
+        dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
+        curves = self.predict(shown.perturbations, dense)
+        start = np.zeros_like(curves[:, :1])
+        return plot_trajectories(
+            np.concatenate([[0.0], dense]), np.concatenate([start, curves], axis=1), shown
+        )[0].figure
+
+    def _repr_html_(self) -> str:
+        training = self.training
+        error = training.validation_mae
+        told = "" if error is None else f" Validation MAE {error:.4g}."
+        facts = [f"{training.message}{told}", training.refinement]
+        return html_of("Fitted model", [f for f in facts if f]) + self.network._repr_html_()
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as NumPy arrays and JSON (no pickle); returns the folder.

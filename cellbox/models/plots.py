@@ -21,6 +21,8 @@ from cellbox.scores.metrics import mean_absolute_error, pearson_correlation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cellbox.models.pair_table import PairTable
+
 # Okabe and Ito's colours, distinct in all kinds of colour vision; without their yellow, which
 # is too pale for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -148,6 +150,26 @@ def plot_predicted_against_measured(
     return panel
 
 
+def plot_pairs(table: PairTable, *, ax: Axes | None = None) -> Axes:
+    """The response to every pair as a heat map; on the diagonal each perturbation alone.
+
+    Raises InputError where matplotlib is not installed.
+    """
+    size = float(np.clip(3.4 + 0.16 * len(table.partners), 4.2, 10.0))
+    (panel,) = _axes(ax, 1, width=size, height=0.86 * size)
+    limit = float(np.nanmax(np.abs(table.matrix), initial=0.0)) or 1.0
+    image = panel.imshow(table.matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="equal")
+    panel.set_title(
+        f"{table.node} at time {table.time:g}, dose {table.dose:g} of each\ndiagonal: one alone",
+        fontsize="medium",
+    )
+    _name_nodes(panel, table.partners, down=True)
+    bar = panel.figure.colorbar(image, ax=panel, shrink=0.8, pad=0.02)
+    bar.set_label(f"response of {table.node} (log ratio)")
+    bar.outline.set_visible(False)
+    return panel
+
+
 def plot_loss_history(
     history: Mapping[str, Sequence[float] | np.ndarray], *, ax: Axes | None = None
 ) -> Axes:
@@ -199,7 +221,7 @@ def _axes(
     width, height: inches for each panel; beside: inches for a legend.
     """
     try:
-        from matplotlib.figure import Figure
+        from cellbox.models.shown_figure import ShownFigure
     except ImportError as absent:
         raise refuse(
             "plot",
@@ -218,7 +240,7 @@ def _axes(
     columns = min(count, _COLUMNS)
     lines = -(-count // columns)
     size = (width * columns + beside, height * lines)
-    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    figure = ShownFigure(figsize=size)
     grid = figure.subplots(lines, columns, squeeze=False, sharey=share_y).reshape(-1)
     for unused in grid[count:]:
         unused.remove()

@@ -10,14 +10,13 @@ import csv
 import os
 import unicodedata
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
 from cellbox.errors import refuse
-from cellbox.networks.network import Network
+from cellbox.networks.network import Edge, Network, edge_table
 from cellbox.storage.files import atomic_write
 
 if TYPE_CHECKING:
@@ -26,68 +25,14 @@ if TYPE_CHECKING:
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 
 
-@dataclass(frozen=True)
-class Edge:
-    """The effect of `source` on `target`: `weight` is W[target, source], dimensionless."""
-
-    source: str
-    target: str
-    weight: float
-
-
-def edge_table(
-    network: Network,
-    *,
-    threshold: float = 0.0,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
-) -> list[Edge]:
-    """The edges with |weight| > threshold, strongest first; self-regulation counts as an edge.
-
-    allowed: which entries of W[target, source] may be edges at all; None for all.
-
-    Raises InputError where the threshold is negative or not a number.
-    """
-    if not threshold >= 0:
-        raise refuse(
-            "threshold", f"expected a number >= 0, found {threshold}", "Give 0 to keep all edges"
-        )
-    selected = np.abs(network.weights) > threshold
-    if allowed is not None:
-        selected &= allowed
-    targets, sources = np.nonzero(selected)
-    weights = network.weights[targets, sources]
-    return [
-        Edge(network.nodes[sources[index]], network.nodes[targets[index]], float(weights[index]))
-        for index in np.argsort(-np.abs(weights), kind="stable")
-    ]
-
-
 def to_frame(
     network: Network,
     *,
     threshold: float = 0.0,
     allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
 ) -> pandas.DataFrame:
-    """`edge_table` as a data frame with the columns source, target and weight.
-
-    Raises InputError where pandas is not installed, and where `edge_table` does.
-    """
-    try:
-        import pandas
-    except ImportError as absent:
-        raise refuse(
-            "table of a network",
-            "expected pandas to be installed, found none",
-            'Install it with: pip install "cellbox[plots]"',
-        ) from absent
-    edges = edge_table(network, threshold=threshold, allowed=allowed)
-    return pandas.DataFrame(
-        {
-            "source": [edge.source for edge in edges],
-            "target": [edge.target for edge in edges],
-            "weight": np.array([edge.weight for edge in edges], dtype=float),
-        }
-    )
+    """`Network.to_frame` as a function."""
+    return network.to_frame(threshold=threshold, allowed=allowed)
 
 
 def write_edges_csv(

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.errors import refuse
+from cellbox.html_tables import html_of
 from cellbox.storage.csv_tables import (
     Record,
     number,
@@ -25,6 +27,11 @@ from cellbox.storage.csv_tables import (
 )
 from cellbox.storage.files import atomic_write
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
+
+if TYPE_CHECKING:
+    import pandas
+
+_EDGES_SHOWN = 10
 
 ACTIVATION_WORDS = ("+", "activation", "activates", "activating", "positive")
 REPRESSION_WORDS = (
@@ -57,6 +64,79 @@ class Network:
     def n_nodes(self) -> int:
         """Number of nodes."""
         return len(self.nodes)
+
+    def to_frame(
+        self,
+        *,
+        threshold: float = 0.0,
+        allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    ) -> pandas.DataFrame:
+        """`edge_table` as a data frame with the columns source, target and weight.
+
+        Raises InputError where pandas is not installed, and where `edge_table` does.
+        """
+        try:
+            import pandas
+        except ImportError as absent:
+            raise refuse(
+                "table of a network",
+                "expected pandas to be installed, found none",
+                'Install it with: pip install "cellbox[plots]"',
+            ) from absent
+        edges = edge_table(self, threshold=threshold, allowed=allowed)
+        return pandas.DataFrame(
+            {
+                "source": [edge.source for edge in edges],
+                "target": [edge.target for edge in edges],
+                "weight": np.array([edge.weight for edge in edges], dtype=float),
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        edges = edge_table(self)
+        shown = [(edge.source, edge.target, edge.weight) for edge in edges[:_EDGES_SHOWN]]
+        return html_of(
+            f"Network of {self.n_nodes} nodes and {len(edges):,} edges",
+            ["The strongest edges; to_frame() has all of them."] if shown else [],
+            ("source", "target", "weight"),
+            shown,
+        )
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The effect of `source` on `target`: `weight` is W[target, source], dimensionless."""
+
+    source: str
+    target: str
+    weight: float
+
+
+def edge_table(
+    network: Network,
+    *,
+    threshold: float = 0.0,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+) -> list[Edge]:
+    """The edges with |weight| > threshold, strongest first; self-regulation counts as an edge.
+
+    allowed: which entries of W[target, source] may be edges at all; None for all.
+
+    Raises InputError where the threshold is negative or not a number.
+    """
+    if not threshold >= 0:
+        raise refuse(
+            "threshold", f"expected a number >= 0, found {threshold}", "Give 0 to keep all edges"
+        )
+    selected = np.abs(network.weights) > threshold
+    if allowed is not None:
+        selected &= allowed
+    targets, sources = np.nonzero(selected)
+    weights = network.weights[targets, sources]
+    return [
+        Edge(network.nodes[sources[index]], network.nodes[targets[index]], float(weights[index]))
+        for index in np.argsort(-np.abs(weights), kind="stable")
+    ]
 
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:

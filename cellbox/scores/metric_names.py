@@ -1,4 +1,4 @@
-"""What metrics were called before, so that what earlier versions wrote is still read."""
+"""What metrics are called by people, and what they were called in files of earlier versions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ _CURRENT_NAMES = {
     "undetermined_conditions": "rounding_sensitive_conditions",
     "undetermined_training_conditions": "rounding_sensitive_training_conditions",
 }
+
+
+#: What is said of a recovered network, and its name in a report of `cellbox.evaluate`.
+RECOVERIES = (
+    ("Pearson r of all weights", "pearson"),
+    ("the same without self-regulation", "pearson_off_diagonal"),
+    ("Pearson r of the amplitudes", "pearson_alpha"),
+    ("AUPRC over that of chance", "auprc_ratio"),
+    ("early precision over that of chance", "early_precision_ratio"),
+    ("share of true edges with the right sign", "sign_accuracy"),
+)
 
 
 def current_metric_names(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from search.cli.arguments import add_json, add_seed, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder
 from search.cli.output import Output, say_interrupted, say_warnings, warnings_as_json
+from search.cli.report_command import say_report_of
 from search.cli.settings_flags import add_settings, settings_from
 from search.cli.text_tables import shown_seconds, text_table
 
@@ -99,7 +100,9 @@ def _run_compare(arguments: Namespace) -> int:
     _say(comparison, output)
     say_warnings(warnings, output)
     output.say(f"\nEvery split is kept in {out}")
-    output.write_json({**comparison.as_dict(), "data_warnings": warnings_as_json(warnings)})
+    page = say_report_of(out, output)
+    content = {**comparison.as_dict(), "data_warnings": warnings_as_json(warnings)}
+    output.write_json({**content, "report": page})
     return 0
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from search.cli.arguments import add_choice_group, add_json, add_seed, real_numb
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
-from search.cli.fit_report import say_report
+from search.cli.fit_report import caveat_sentences, say_report
 from search.cli.output import (
     Output,
     ProgressLine,
     check_folder_target,
     warnings_as_json,
 )
+from search.cli.report_command import say_report_of
 from search.cli.settings_flags import add_settings, settings_from
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 # What spoke against the data that a model was made of, beside the model.
 _WARNINGS = "data_warnings.json"
 _INSTALL = 'pip install "cellbox[plots]"'
-_NO_PICTURES = f"no pictures, since matplotlib is not installed: {_INSTALL}"
+_NO_PICTURES = f"no pictures and no report, since matplotlib is not installed: {_INSTALL}"
 
 
 def _add_fit(parser: ArgumentParser) -> None:
@@ -78,9 +79,9 @@ def _add_fit(parser: ArgumentParser) -> None:
     results.add_argument(
         "--out",
         metavar="DIR",
-        help="folder for the model, its network (CSV, GraphML, SIF), what the data determine of "
-        "it (identifiability.json and .csv) and pictures; an earlier model there is replaced "
-        "(default: models/NAME-seedN)",
+        help="folder for the model, its report (report.html), its network (CSV, GraphML, SIF), "
+        "what the data determine of it (identifiability.json and .csv), pictures and a copy of the "
+        "data; an earlier model there is replaced (default: models/NAME-seedN)",
     )
     results.add_argument(
         "--plots", metavar="DIR", help="another folder for the pictures (default: with the model)"
@@ -94,6 +95,7 @@ def _run_fit(arguments: Namespace) -> int:
     from cellbox.evaluation.verdict import beside_baselines
     from cellbox.identifiability.check import check_result
     from cellbox.models.ensemble import Ensemble
+    from search.report.evaluation import save_evaluation
 
     output = Output(arguments.json)
     has_matplotlib = importlib.util.find_spec("matplotlib") is not None
@@ -112,8 +114,12 @@ def _run_fit(arguments: Namespace) -> int:
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
     notes = _save(
-        model, data, split, design, warnings, folder, pictures if has_matplotlib else None
-    )
+        model, data, split, design, warnings, folder, pictures if has_matplotlib else None,
+        lambda new: save_evaluation(
+            new, data, split, report, how_split=how, source=_source(arguments),
+            caveats=(*caveat_sentences(report, warnings), *map(str, warnings)),
+        ),
+    )  # fmt: skip
     say_report(model, data, split, report, design, output, how, warnings=warnings)
     ensemble = model if isinstance(model, Ensemble) else None
     if ensemble is not None:
@@ -123,6 +129,7 @@ def _run_fit(arguments: Namespace) -> int:
         output.say(f"note: {note}")
     perturbed = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
     output.say(f'Next: cellbox predict {folder} --perturb "{perturbed}=0.5"')
+    page = say_report_of(folder, output)
     output.write_json(
         {
             **_described(model, data, split, report),
@@ -131,9 +138,17 @@ def _run_fit(arguments: Namespace) -> int:
             "ensemble": None if ensemble is None else described_ensemble(ensemble),
             "model": str(folder),
             "pictures": str(pictures) if has_matplotlib else None,
+            "report": page,
         }
     )
     return 0
+
+
+def _source(arguments: Namespace) -> str:
+    """Where the data come from, for their report."""
+    if arguments.system is not None:
+        return f"simulated on {arguments.system}, seed {arguments.seed}"
+    return str(arguments.data)
 
 
 def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Split) -> FittedModel:
@@ -217,8 +232,10 @@ def _model_files() -> set[str]:
     from cellbox.identifiability.design_report import REPORT_FILES
     from cellbox.models.ensemble import ARRAYS, DESCRIPTION, EDGES
     from cellbox.models.model_files import NETWORK_FILES, PICTURES
+    from search.report.evaluation import DATA, EVALUATION
+    from search.report.folders import REPORT
 
-    model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES)
+    model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES, EVALUATION, DATA, REPORT)
     return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES, _WARNINGS}
 
 
@@ -230,8 +247,12 @@ def _save(
     warnings: Sequence[DataWarning],
     folder: Path,
     pictures: Path | None,
+    save_more: Callable[[Path], None],
 ) -> list[str]:
-    """Write model, network files and pictures; returns what could not be written and why."""
+    """Write model, network files and pictures; returns what could not be written and why.
+
+    save_more: writes what else belongs to the model, into the same folder.
+    """
     from cellbox.identifiability.design_report import write_design_report
     from cellbox.models.model_files import write_network_files, write_pictures
 
@@ -242,6 +263,7 @@ def _save(
         if warnings:
             content = json.dumps(warnings_as_json(warnings), indent=2, ensure_ascii=False)
             (new / _WARNINGS).write_text(content + "\n", encoding="utf-8")
+        save_more(new)
         try:
             write_network_files(model, new)
         except InputError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellbox.scores.metric_names import RECOVERIES
 from search.cli.output import Output, say_warnings
 from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
 
@@ -20,14 +21,6 @@ SCORES = (
     ("MAE", "test_mae"),
     ("MAE against noise-free truth", "test_mae_noise_free"),
     ("Pearson r", "test_pearson"),
-)
-RECOVERIES = (
-    ("Pearson r of all weights", "pearson"),
-    ("the same without self-regulation", "pearson_off_diagonal"),
-    ("Pearson r of the amplitudes", "pearson_alpha"),
-    ("AUPRC over that of chance", "auprc_ratio"),
-    ("early precision over that of chance", "early_precision_ratio"),
-    ("share of true edges with the right sign", "sign_accuracy"),
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from cellbox.errors import InputError
 from search.cli import science, service
 from search.cli.command import EXIT_INTERRUPTED, Command
+from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
 
 EXIT_REFUSED = 2
@@ -26,7 +27,7 @@ EXIT_BROKEN_PIPE = 141
 # Which extra brings each package that the core install does without.
 EXTRA_OF = {
     **dict.fromkeys(("ray", "optuna", "mlflow", "pydantic", "rich"), "search"),
-    **dict.fromkeys(("matplotlib", "pandas"), "plots"),
+    **dict.fromkeys(("matplotlib", "pandas", "jinja2", "markupsafe"), "plots"),
     **dict.fromkeys(("torch", "cmaes"), "samplers"),
 }
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in _THREADS:
         # Before numpy is loaded, which asks once.
         os.environ.setdefault(name, "1")
-    every = (*science.COMMANDS, *service.COMMANDS, REPRODUCE)
+    every = (*science.COMMANDS, *service.COMMANDS, REPORT, REPRODUCE)
     commands = {command.name: command for command in every}
     parser = build_parser(tuple(commands.values()))
     try:

@@ -7,16 +7,21 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from search.cli.arguments import add_json, times
+from cellbox.errors import refuse
+from search.cli.arguments import add_json, real_number, times
 from search.cli.command import Command
 from search.cli.output import Output, check_file_target
+from search.cli.pairs_report import run_pairs
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 def _add_predict(parser: ArgumentParser) -> None:
-    parser.usage = "%(prog)s MODEL_DIR (PERTURBATIONS.csv | --perturb NODE=VALUE,...) [options]"
+    parser.usage = (
+        "%(prog)s MODEL_DIR (PERTURBATIONS.csv | --perturb NODE=VALUE,... | "
+        "--all-pairs --node NODE) [options]"
+    )
     parser.add_argument("model", metavar="MODEL_DIR", help="folder that cellbox fit wrote")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
@@ -32,6 +37,28 @@ def _add_predict(parser: ArgumentParser) -> None:
         metavar="NODE=VALUE,...",
         help='one condition written out, such as "g1=0.5,g3=0.2"; may be repeated',
     )
+    which.add_argument(
+        "--all-pairs",
+        action="store_true",
+        help="every pair of nodes, each at the same dose: the response of --node, the lowest "
+        "first, beside both alone, and whether the pair does more than Bliss's independence and "
+        "Loewe's additivity expect",
+    )
+    pairs = parser.add_argument_group("with --all-pairs")
+    pairs.add_argument("--node", metavar="NODE", help="whose response, such as cellviab")
+    pairs.add_argument(
+        "--dose",
+        type=real_number(0, open_ends=True),
+        metavar="X",
+        help="of each of the two (default: 0.5)",
+    )
+    pairs.add_argument(
+        "--among",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="NODE,...",
+        help="the nodes to perturb (default: those that the model's data perturb)",
+    )
+    pairs.add_argument("--plot", metavar="FILE.png", help="draw the pairs as a heat map")
     parser.add_argument(
         "--times",
         type=times,
@@ -52,6 +79,9 @@ def _run_predict(arguments: Namespace) -> int:
     from cellbox.storage.compilation import keep_compiled_programs
     from cellbox.storage.files import atomic_write
 
+    _check_pair_flags(arguments)
+    if arguments.all_pairs:
+        return run_pairs(arguments)
     output = Output(arguments.json)
     if arguments.out is not None:
         check_file_target(arguments.out)
@@ -86,6 +116,21 @@ def _run_predict(arguments: Namespace) -> int:
         }
     )
     return 0
+
+
+def _check_pair_flags(arguments: Namespace) -> None:
+    """Refuse what only means something with --all-pairs where it is not given, and the reverse."""
+    flags = ("node", "dose", "among", "plot")
+    given = [f"--{flag}" for flag in flags if getattr(arguments, flag) is not None]
+    if given and not arguments.all_pairs:
+        found = f"expected --all-pairs beside {', '.join(given)}, found none"
+        raise refuse("cellbox predict", found, "Add it, or leave these out")
+    if arguments.all_pairs and arguments.node is None:
+        found = "expected --node beside --all-pairs, found none"
+        raise refuse("cellbox predict", found, "Name the node whose response you want")
+    if arguments.all_pairs and arguments.times is not None and len(arguments.times) > 1:
+        found = f"expected one time with --all-pairs, found {len(arguments.times)}"
+        raise refuse("--times", found, "Give one")
 
 
 def _note_unsolved(conditions: Sequence[str], predicted: np.ndarray) -> None:
@@ -129,5 +174,6 @@ PREDICT = Command(
     "columns condition, time, node and value.",
     epilog="examples:\n"
     '  cellbox predict models/LI-seed0 --perturb "g1=0.5,g3=0.2" --times 5,10,20\n'
-    "  cellbox predict models/LI-seed0 my_plans.csv --out predictions.csv",
+    "  cellbox predict models/LI-seed0 my_plans.csv --out predictions.csv\n"
+    "  cellbox predict models/melanoma --all-pairs --dose 0.5 --node cellviab --plot pairs.png",
 )

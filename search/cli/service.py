@@ -220,6 +220,7 @@ def _add_sync(parser: ArgumentParser) -> None:
 def _run_sync(arguments: Namespace) -> int:
     from cellbox.errors import InputError
     from cellbox.storage.compilation import keep_compiled_programs
+    from search.report.folders import report_of_run
     from search.study.access import spec_of
     from search.study.data_loading import load_study_data
     from search.study.folder import StudyFolder
@@ -238,6 +239,9 @@ def _run_sync(arguments: Namespace) -> int:
         except InputError as error:
             # Data that were moved away are no reason to keep the rest from MLflow.
             print(f"note: what the data determine is not told: {error}", file=sys.stderr)
+        no_report = None if folder.report.is_file() else report_of_run(folder.path)
+        if no_report:
+            print(f"note: {no_report}", file=sys.stderr)
         synchronise(folder, uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
     return 0

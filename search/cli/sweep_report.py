@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.cli.fit_report import RECOVERIES, caveat_sentences, prediction_table
+from cellbox.scores.metric_names import RECOVERIES
+from search.cli.fit_report import caveat_sentences, prediction_table
 from search.cli.output import Output, say_warnings
 from search.cli.text_tables import (
     NOTHING,
@@ -68,6 +69,8 @@ def say_best(result: SweepResult, output: Output) -> None:
     output.say("\nStrongest edges of the best network:\n" + _edges(best))
     output.say(f"\nmodel:   {report['model']}")
     output.say(f"browse:  cellbox ui {result.folder.path}")
+    if result.folder.report.is_file():
+        output.say(f"Report: {result.folder.report}")
 
 
 def _trial_table(result: SweepResult) -> str:

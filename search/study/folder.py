@@ -9,6 +9,7 @@
     trials/000012/     record.json and network.npz of each finished trial
     models/            the best models, as `FittedModel.save` writes them; beside the best one
                        identifiability.json and .csv: what its data determine, edge by edge
+    report.html        everything that people look at, as one page
     mlflow.db, mlflow-artifacts/    MLflow's own (unless another server was chosen)
 
 A trial's folder appears whole or not at all, so whatever is in `trials/` has happened; MLflow
@@ -39,6 +40,8 @@ from search.study.record import (
     trial_as_json,
 )
 from search.study.resumable import ResumableFolder
+
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,11 @@ class StudyFolder(ResumableFolder):
         """What a trial's data determine; None where it was not the best when a run ended."""
         file = self.identifiability_files(number)[0]
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    @property
+    def report(self) -> Path:
+        """Where the page is that tells people what the study found."""
+        return self.path / REPORT
 
     @property
     def data(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,69 @@ def plot_optimisation(
     add_legend(ax)
     remove_frame(ax)
     return ax
+
+
+def plot_setting(ax: Axes, name: str, choices: Sequence[Any], values: Sequence[float]) -> Axes:
+    """An objective against one setting, a point a trial, the best marked.
+
+    choices: of each trial; those that are no numbers stand side by side.
+    """
+    if all(is_plain_number(choice) for choice in choices):
+        places = np.array(choices, float)
+        scale(ax.set_xscale, places)
+    else:
+        names = sorted({str(choice) for choice in choices})
+        places = np.array([names.index(str(choice)) for choice in choices], float)
+        ax.set_xticks(range(len(names)), names, fontsize="small")
+        ax.set_xlim(-0.5, len(names) - 0.5)
+    ax.plot(places, values, "o", color=POINTS, markersize=4, alpha=0.7)
+    best = int(np.argmin(values))
+    ax.plot(places[best], values[best], "o", color=BEST, markersize=6)
+    scale(ax.set_yscale, np.array(values, float))
+    ax.set_xlabel(name)
+    remove_frame(ax)
+    return ax
+
+
+def plot_front(ax: Axes, across: str, up: str, points: np.ndarray) -> Axes:
+    """Two objectives against each other, a point a trial, with the Pareto front.
+
+    points: (n_trials, 2), the objective `across` first.
+    """
+    front = pareto_front(points)
+    ax.plot(points[:, 0], points[:, 1], "o", color=OTHER, markersize=4, alpha=0.6, label="trial")
+    ax.plot(
+        points[front, 0],
+        points[front, 1],
+        "o-",
+        color=BEST,
+        markersize=5,
+        linewidth=1.2,
+        drawstyle="steps-post",
+        label="Pareto front",
+    )
+    scale(ax.set_xscale, points[:, 0])
+    scale(ax.set_yscale, points[:, 1])
+    ax.set(xlabel=label(across), ylabel=label(up))
+    add_legend(ax)
+    remove_frame(ax)
+    return ax
+
+
+def pareto_front(points: np.ndarray) -> list[int]:
+    """Places of the points that no other beats in both columns, by the first column."""
+    front: list[int] = []
+    lowest = math.inf
+    for place in np.lexsort((points[:, 1], points[:, 0])):
+        if points[place, 1] < lowest:
+            lowest = points[place, 1]
+            front.append(int(place))
+    return front
+
+
+def is_plain_number(value: Any) -> bool:
+    """Whether a setting's value has a place on a number line."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def scale(set_scale: Any, values: np.ndarray) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from cellbox.errors import DataWarning, InputError, refuse
+from cellbox.evaluation.verdict import verdict
+from cellbox.html_tables import html_of
 from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
@@ -16,15 +18,17 @@ from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
 from search.study.plots import plot_optimisation
 from search.study.record import TrialRecord
-from search.study.ties import tied_with
+from search.study.ties import tie_sentences, tied_with
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cellbox.models.model import FittedModel
 
 N_BEST = 5
+_TRIALS_SHOWN = 10
 _FIT_METRICS = (
     "selection_error",
     "validation_mae",
@@ -348,15 +352,44 @@ class SweepResult:
             ]
         )
 
-    def plot_optimisation(self, ax: Axes | None = None) -> Axes:
-        """Each trial's first objective, and the best so far, against the trial's number."""
-        if ax is None:
-            from matplotlib.figure import Figure
+    @overload
+    def plot_optimisation(self, ax: None = None) -> Figure: ...
 
-            ax = Figure(figsize=(6, 4), layout="constrained").subplots()
+    @overload
+    def plot_optimisation(self, ax: Axes) -> Axes: ...
+
+    def plot_optimisation(self, ax: Axes | None = None) -> Figure | Axes:
+        """Each trial's first objective, and the best so far, against the trial's number.
+
+        Returns a figure, which a notebook shows; with `ax` it draws into these axes.
+        """
+        if ax is None:
+            from cellbox.models.shown_figure import ShownFigure
+
+            figure = ShownFigure(figsize=(6, 4))
+            self.plot_optimisation(figure.subplots())
+            return figure
         completed = [(each.number, rank(each)[0]) for each in self.records if each.completed]
         others = [each.number for each in self.records if not each.completed]
         return plot_optimisation(ax, self.objectives[0], completed, others)
+
+    def _repr_html_(self) -> str:
+        counts = self.counts
+        facts = [
+            f"{counts.finished} trials: {counts.complete} complete, {counts.pruned} pruned, "
+            f"{counts.diverged} diverged.",
+        ]
+        if counts.best is not None:
+            facts += verdict(counts.best.report)
+            facts += tie_sentences([trial.record for trial in self.tied], counts.complete)
+        if self.folder.report.is_file():
+            facts.append(f"Report: {self.folder.report}")
+        rows = [
+            (record.number, *record.objectives.values(), record.metrics.get("test_mae"))
+            for record in ranked(self.records)[:_TRIALS_SHOWN]
+        ]
+        header = ("trial", *self.objectives, "test_mae")
+        return html_of(f"Study {self.folder.path}", facts, header, rows)
 
     def as_dict(self) -> dict[str, Any]:
         """The study as `cellbox sweep --json` reports it; names are an interface."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cellbox.errors import InputError, Problem
 from search.console.interrupts import Interrupted
+from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
@@ -28,16 +29,19 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    spec: Spec,
+    spec: Spec | str | Path,
     *,
     study: str | Path | None = None,
     trials: int | None = None,
     display: Display | None = None,
+    report: bool = True,
 ) -> SweepResult:
     """Run a sweep, or go on with one that was started in the same folder.
 
-    study: the study's folder; by default studies/<name>. trials: how many the study has in
-    all, instead of the spec's. display: what shows progress; by default the terminal.
+    spec: what to search, or the path of its TOML file. study: the study's folder; by default
+    studies/<name>. trials: how many the study has in all, instead of the spec's. display: what
+    shows progress; by default the terminal. report: whether to write report.html into the study's
+    folder at the end.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
@@ -57,6 +61,8 @@ def sweep(
         >>> result.counts.finished, result.best.network.n_nodes
         (2, 6)
     """
+    if not isinstance(spec, Spec):
+        spec = read_spec(spec)
     problems = rule_problems(spec, "spec")
     if trials is not None:
         if trials < 1:
@@ -70,7 +76,7 @@ def sweep(
     try:
         with alone_with(folder, spec), display or make_display() as shown:
             if not ended(folder, spec):
-                _run(spec, folder, shown)
+                _run(spec, folder, shown, report)
             elif not tracked(folder, spec):
                 _track(spec, folder, shown)
     except KeyboardInterrupt as interrupt:
@@ -79,7 +85,7 @@ def sweep(
     return SweepResult(folder)
 
 
-def _run(spec: Spec, folder: StudyFolder, display: Display) -> None:
+def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool) -> None:
     """Start or go on, until the study has all that it will have."""
     with ExitStack() as open_things:
         display.say(
@@ -95,7 +101,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display) -> None:
         tracking = _tracking(spec, folder)
         if tracking is not None:
             open_things.callback(tracking.close)
-        with _kept(keeper, tracking, folder, workers, display):
+        with _kept(keeper, tracking, folder, workers, display, report):
             loop.run(tracking, keeper)
         note_end(folder, spec, loop.n_trials, loop.stopped)
         if tracking is not None and tracking.complete:
@@ -133,19 +139,30 @@ def _kept(
     folder: StudyFolder,
     workers: StartingWorkers,
     display: Display,
+    report: bool,
 ) -> Iterator[None]:
-    """At the block's end, however it ends: models and pictures of the best, and MLflow's rest."""
+    """At the block's end, however it ends: models of the best, the report, and MLflow's rest."""
     try:
         yield
     finally:
-        display.say("writing what is left of the best models and MLflow's pages")
+        display.say("writing what is left of the best models, the report and MLflow's pages")
         with ThreadPoolExecutor(1) as beside:
             closed = beside.submit(workers.close)
             best = best_numbers(folder)
             if tracking is not None:
                 tracking.end_soon(best)
             keeper.finish(best)
+            if report:
+                _write_report(folder, display)
             unwritten = tracking.finish(best) if tracking is not None else None
             closed.result()
         if unwritten:
             display.say(unwritten)
+
+
+def _write_report(folder: StudyFolder, display: Display) -> None:
+    from search.report.folders import report_of_run
+
+    no_report = report_of_run(folder.path)
+    if no_report:
+        display.say(no_report)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellbox.data.readers import read_tidy
@@ -16,16 +15,7 @@ from cellbox.errors import InputError
 from cellbox.models.plots import plot_network
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
-from search.study.plots import (
-    BEST,
-    OTHER,
-    POINTS,
-    add_legend,
-    label,
-    plot_optimisation,
-    remove_frame,
-    scale,
-)
+from search.study.plots import label, plot_front, plot_optimisation, plot_setting
 from search.study.record import StudyRecord, TrialRecord
 from search.tracking.trial_table import TrialTable
 
@@ -84,28 +74,10 @@ def parameter_figure(table: TrialTable, completed: Sequence[Mapping[str, Any]]) 
         panel.remove()
     for place, (panel, name) in enumerate(zip(panels, varied, strict=False)):
         rows = [row for row in completed if row.get(name) is not None and row.get(objective)]
-        _scatter(panel, [row[name] for row in rows], [row[objective] for row in rows])
-        panel.set_xlabel(name)
+        plot_setting(panel, name, [row[name] for row in rows], [row[objective] for row in rows])
         if place % columns == 0:
             panel.set_ylabel(label(objective))
     return figure
-
-
-def _scatter(panel: Axes, choices: Sequence[Any], values: Sequence[float]) -> None:
-    """Points of one parameter, the best marked; choices that are no numbers stand side by side."""
-    if all(isinstance(c, int | float) and not isinstance(c, bool) for c in choices):
-        places = np.array(choices, float)
-        scale(panel.set_xscale, places)
-    else:
-        names = sorted({str(choice) for choice in choices})
-        places = np.array([names.index(str(choice)) for choice in choices], float)
-        panel.set_xticks(range(len(names)), names, fontsize="small")
-        panel.set_xlim(-0.5, len(names) - 0.5)
-    panel.plot(places, values, "o", color=POINTS, markersize=4, alpha=0.7)
-    best = int(np.argmin(values))
-    panel.plot(places[best], values[best], "o", color=BEST, markersize=6)
-    scale(panel.set_yscale, np.array(values, float))
-    remove_frame(panel)
 
 
 def pareto_figure(table: TrialTable, completed: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -114,37 +86,9 @@ def pareto_figure(table: TrialTable, completed: Sequence[Mapping[str, Any]]) -> 
         return None
     up, across = table.objectives
     points = _known(completed, across, up)
-    front = pareto_front(points)
     figure = Figure(figsize=(5.4, 4.0), layout="constrained")
-    panel = figure.subplots()
-    panel.plot(points[:, 0], points[:, 1], "o", color=OTHER, markersize=4, alpha=0.6, label="trial")
-    panel.plot(
-        points[front, 0],
-        points[front, 1],
-        "o-",
-        color=BEST,
-        markersize=5,
-        linewidth=1.2,
-        drawstyle="steps-post",
-        label="Pareto front",
-    )
-    scale(panel.set_xscale, points[:, 0])
-    scale(panel.set_yscale, points[:, 1])
-    panel.set(xlabel=label(across), ylabel=label(up))
-    add_legend(panel)
-    remove_frame(panel)
+    plot_front(figure.subplots(), across, up, points)
     return figure
-
-
-def pareto_front(points: np.ndarray) -> list[int]:
-    """Places of the points that no other beats in both columns, by the first column."""
-    front: list[int] = []
-    lowest = math.inf
-    for place in np.lexsort((points[:, 1], points[:, 0])):
-        if points[place, 1] < lowest:
-            lowest = points[place, 1]
-            front.append(int(place))
-    return front
 
 
 def _network_figure(folder: StudyFolder, study: StudyRecord, best: TrialRecord) -> Figure | None:

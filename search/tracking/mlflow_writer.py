@@ -129,6 +129,8 @@ class MlflowWriter:
         with tempfile.TemporaryDirectory() as place:
             summary = summarise(self._folder, best_numbers, Path(place), figures)
             self._client.log_artifacts(self._parent_id, place)
+        if self._folder.report.is_file():
+            self._client.log_artifact(self._parent_id, str(self._folder.report))
         self._write_summary(summary)
         on_progress()
         owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]

@@ -139,7 +139,11 @@ def _describe(
     if found is not None:
         lines += ["", "What its training data determine (`identifiability.json`):", ""]
         lines += [f"- {sentence}" for sentence in found["sentences"]]
-    lines += ["", "Artifacts: `trials.json` (all trials), `figures/`, and the model `best_model`."]
+    lines += [
+        "",
+        "Artifacts: `report.html` (everything on one page), `trials.json` (all trials), "
+        "`figures/`, and the model `best_model`.",
+    ]
     return "\n".join(lines)
 
 

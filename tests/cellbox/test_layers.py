@@ -11,6 +11,7 @@ SERVICE = {"search", "ray", "optuna", "mlflow"}
 ROOMS = (
     "errors",
     "lazy_names",
+    "html_tables",
     "storage",
     "networks",
     "equation",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.data.dataset import Dataset
+from cellbox.data.dataset import Dataset, Split
 from cellbox.data.readers import write_tidy
 from cellbox.models.model import FittedModel
 from cellbox.models.training_record import Training
@@ -147,6 +147,7 @@ def _write_data(folder: StudyFolder, truth: Network) -> None:
         row_names=("c1", "c2", "c3", "c4"),
         activity_nodes=np.zeros(truth.n_nodes, bool),
         truth=truth,
+        split=Split(np.array([0]), np.array([1]), np.array([2, 3])),
     )
     write_tidy(data, folder.data)
 

@@ -18,6 +18,7 @@ ROOMS = (
     "spec",
     "proposals",
     "study",
+    "report",
     "console",
     "tracking",
     "workers",

@@ -29,6 +29,9 @@ def test_a_comparison_says_who_predicts_better(experiment, tmp_path, capsys):
     said = capsys.readouterr()
     for words in ("random: 2 splits", "pooled r", "median r", "ridge with total dose", "95 %"):
         assert words in said.out
+    page = tmp_path / "out" / "report.html"
+    assert said.out.splitlines()[-1] == f"Report: {page}"
+    assert "ridge with total dose" in page.read_text("utf-8")
     assert "0 of 2 splits finished, now random, 0" in said.err
     (scheme,) = read_json(tmp_path / "result.json")["schemes"]
     assert set(scheme["measured_nodes"]["scores"]) == {

@@ -43,7 +43,7 @@ FIT_KEYS = {
 }
 MODEL_FILES = {
     *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
-    *("identifiability.json", "identifiability.csv"),
+    *("identifiability.json", "identifiability.csv", "evaluation.json", "data", "report.html"),
     *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
 }
 HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
@@ -331,6 +331,7 @@ def test_fit_says_plainly_what_it_found_and_replaces_only_models(experiment, fit
     assert "the model there was replaced" in said
     assert "What the training data determine:" in said
     assert "Strongest" in said
+    assert said.splitlines()[-1] == f"Report: {fitted / 'model' / 'report.html'}"
     (fitted / "model" / "my notes.txt").write_text("keep me")
     try:
         assert "my notes.txt" in refused(capsys, *again)
@@ -466,7 +467,7 @@ def test_fit_without_matplotlib_keeps_the_model(experiment, tmp_path, capsys, mo
     assert main(["fit", str(experiment), *QUICK, "--out", str(tmp_path / "m")]) == 0
     assert "no pictures" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "m").iterdir()} == {
-        name for name in MODEL_FILES if not name.endswith(".png")
+        name for name in MODEL_FILES if not name.endswith((".png", ".html"))
     }
 
 
@@ -500,6 +501,42 @@ def test_predict_as_json(fitted, tmp_path, capsys):
     content = json.loads(capsys.readouterr().out)
     assert np.shape(content["predictions"]) == (2, 3, 4)
     assert content["conditions"] == ["g1=0.5", "g2=1"]
+
+
+def test_predict_ranks_all_pairs_of_the_nodes_that_the_data_perturb(fitted, tmp_path, capsys):
+    asked = ["predict", str(fitted / "model"), "--all-pairs", "--node", "g4", "--dose", "0.3"]
+    assert main(asked) == 0
+    assert "g4 at time 20, 0.3 of each: the lowest 3 of 3 pairs" in capsys.readouterr().out
+    out, picture = tmp_path / "pairs.csv", tmp_path / "pairs.png"
+    assert main([*asked, "--out", str(out), "--plot", str(picture), "--json", "-"]) == 0
+    pairs = json.loads(capsys.readouterr().out)["pairs"]
+    with out.open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [float(row["response"]) for row in rows] == [pair["response"] for pair in pairs]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    states = load_model(fitted / "model").predict({pairs[0]["first"]: 0.3, pairs[0]["second"]: 0.3})
+    assert pairs[0]["response"] == pytest.approx(float(states[0, -1, 3]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--all-pairs"], "expected --node beside --all-pairs"),
+        (["--perturb", "g1=1", "--node", "g2"], "expected --all-pairs beside --node"),
+        (["--all-pairs", "--node", "g2", "--times", "4,8"], "expected one time"),
+        (["--all-pairs", "--node", "G2"], "Did you mean 'g2'"),
+    ],
+)
+def test_predict_refuses_pairs_that_are_not_asked_for_rightly(fitted, capsys, flags, words):
+    assert words in refused(capsys, "predict", fitted / "model", *flags)
+
+
+def test_report_writes_the_page_again_where_it_is_told(fitted, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["report", str(fitted / "model"), "--out", str(page)]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    assert page.read_text("utf-8") == (fitted / "model" / "report.html").read_text("utf-8")
+    assert "folder of a fit, a sweep or a comparison" in refused(capsys, "report", tmp_path)
 
 
 def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):

@@ -78,7 +78,7 @@ def test_a_study_without_completed_trials_has_no_best(tmp_path):
 
 def test_the_search_can_be_plotted_also_into_axes_that_are_given(tmp_path):
     result = SweepResult(fake_study(tmp_path / "study", 12))
-    axes = result.plot_optimisation()
+    [axes] = result.plot_optimisation().axes
     assert result.plot_optimisation(axes) is axes
     best = axes.lines[1].get_ydata()
     assert (best[1:] <= best[:-1]).all()
@@ -86,5 +86,6 @@ def test_the_search_can_be_plotted_also_into_axes_that_are_given(tmp_path):
 
 def test_a_study_whose_data_lost_their_split_is_refused_with_a_way_out(tmp_path):
     folder = fake_study(tmp_path / "study", 1)
+    (folder.data / "split.csv").unlink()
     with pytest.raises(InputError, match=r"expected the split .*Bring its file split\.csv back"):
         save_best_models(folder, [0])

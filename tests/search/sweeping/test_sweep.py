@@ -111,7 +111,7 @@ def test_a_result_has_a_table_and_a_picture(whole):
     frame = whole.to_frame()
     assert frame["number"].tolist() == list(range(6))
     assert {"status", "peak_rate", "validation_mae", "budget.conditions"} <= set(frame.columns)
-    assert whole.plot_optimisation().lines
+    assert whole.plot_optimisation().axes[0].lines
 
 
 def test_the_same_seed_in_a_new_folder_gives_the_same_to_the_bit(whole, tmp_path):

@@ -14,9 +14,9 @@ from mlflow.exceptions import MlflowException
 from cellbox.identifiability.check import check_plan
 from cellbox.identifiability.design_report import write_design_report
 from search.study.folder import StudyFolder
+from search.study.plots import pareto_front
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_uri, is_current
-from search.tracking.figures import pareto_front
 from search.tracking.mlflow_writer import MlflowWriter, synchronise
 from search.tracking.trial_content import MOST_POINTS, thinned
 from search.tracking.ui import kept_models

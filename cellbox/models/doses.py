@@ -1,0 +1,64 @@
+"""What a model is asked: doses by the names of nodes, or as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from cellbox.errors import refuse
+from cellbox.storage.csv_tables import number
+from cellbox.storage.problems import Problems, note_unknown
+
+Doses = ArrayLike | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, "n_rows n_nodes"]:
+    """u with a row for each condition and a column for each node.
+
+    doses: such an array; or one condition as {"AKT": 0.5}, or several of them, in which a node
+    that is not named is left alone. Raises InputError for nodes that are unknown and for doses
+    that are no numbers.
+    """
+    conditions = _named(doses)
+    if conditions is None:
+        try:
+            return np.asarray(doses, float)
+        except (TypeError, ValueError) as error:
+            fix = 'Give numbers, or doses by name as in {"AKT": 0.5}'
+            raise refuse("perturbations", f"expected numbers ({error})", fix) from error
+    place = {node: index for index, node in enumerate(nodes)}
+    problems = Problems()
+    u = np.zeros((len(conditions), len(nodes)))
+    for row, condition in enumerate(conditions):
+        for node, dose in condition.items():
+            where = f"perturbations, condition {row + 1}"
+            if node not in place:
+                note_unknown(node, nodes, where, "node", problems)
+                continue
+            value = number(str(dose), f"{where}, node {node!r}", problems)
+            u[row, place[node]] = 0.0 if value is None else value
+    problems.raise_any()
+    return u
+
+
+def condition_names(doses: Doses, perturbations: Float[np.ndarray, "n_rows n_nodes"]) -> list[str]:
+    """What each condition is called in a table: its doses, or its number."""
+    conditions = _named(doses)
+    if conditions is None:
+        return [f"condition {row + 1}" for row in range(len(perturbations))]
+    told = [" ".join(f"{node}={dose:g}" for node, dose in each.items()) for each in conditions]
+    return [text or "unperturbed" for text in told]
+
+
+def _named(doses: Doses) -> list[Mapping[str, Any]] | None:
+    """The conditions where doses are given by name, else None."""
+    if isinstance(doses, Mapping):
+        return [doses]
+    if isinstance(doses, list | tuple) and doses:
+        named = [each for each in doses if isinstance(each, Mapping)]
+        return named if len(named) == len(doses) else None
+    return None

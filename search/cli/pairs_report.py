@@ -1,0 +1,117 @@
+"""`cellbox predict --all-pairs`: every pair of perturbations, ranked."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.cli.output import Output, check_file_target
+from search.cli.text_tables import text_table
+
+if TYPE_CHECKING:
+    from cellbox.models.model import FittedModel
+    from cellbox.models.pair_table import PairTable
+
+_ROWS_SHOWN = 20
+_DOSE = 0.5
+
+
+def run_pairs(arguments: Namespace) -> int:
+    """Predict every pair, print the lowest responses, and write what was asked for."""
+    from cellbox.models.combinations import predict_pairs
+    from cellbox.models.ensemble import load_fitted
+    from cellbox.storage.compilation import keep_compiled_programs
+
+    output = Output(arguments.json)
+    for target in (arguments.out, arguments.plot):
+        if target is not None:
+            check_file_target(target)
+    model = load_fitted(arguments.model)
+    partners = arguments.among or _perturbed(Path(arguments.model), model, arguments.node)
+    keep_compiled_programs()
+    table = predict_pairs(
+        model,
+        arguments.node,
+        dose=_DOSE if arguments.dose is None else arguments.dose,
+        partners=partners,
+        time=None if arguments.times is None else arguments.times[0],
+    )
+    if arguments.out is None and not output.json_on_stdout:
+        _say(table, output)
+    if arguments.out is not None:
+        _write(table, arguments.out)
+        output.say(f"Wrote {arguments.out}: {len(table.pairs)} pairs")
+    if arguments.plot is not None:
+        _draw(table, arguments.plot)
+        output.say(f"Wrote {arguments.plot}")
+    output.write_json(
+        {
+            "model": arguments.model,
+            "node": table.node,
+            "dose": table.dose,
+            "time": table.time,
+            "nodes": table.partners,
+            "pairs": [asdict(pair) for pair in table.pairs],
+        }
+    )
+    return 0
+
+
+def _perturbed(folder: Path, model: FittedModel, node: str) -> list[str]:
+    """The nodes that the model's data perturb, which are beside it; else all of them."""
+    from cellbox.data.readers import read_tidy
+    from search.report.evaluation import DATA
+
+    nodes = model.network.nodes
+    if not (folder / DATA).is_dir():
+        note = "no data are kept beside this model, so all nodes are paired; choose with --among"
+        print(f"note: {note}", file=sys.stderr)
+        return [name for name in nodes if name != node]
+    data = read_tidy(folder / DATA)
+    perturbed = (data.perturbations != 0).any(axis=0)
+    chosen = [name for name, is_so in zip(data.nodes, perturbed, strict=True) if is_so]
+    return [name for name in chosen if name != node]
+
+
+def _say(table: PairTable, output: Output) -> None:
+    rows = [tuple(asdict(pair).values()) for pair in table.pairs[:_ROWS_SHOWN]]
+    header = ("first", "second", "response", "from", "to", "first alone", "second alone")
+    header += ("Bliss excess", "Loewe index")  # type: ignore[assignment]
+    output.say(
+        f"{table.node} at time {table.time:g}, {table.dose:g} of each: the lowest {len(rows)} of "
+        f"{len(table.pairs)} pairs (log ratio)"
+    )
+    output.say(text_table(header, rows))
+    output.say(
+        "Bliss excess: beyond the sum of both alone, below 0 where the pair pushes down more; told "
+        "where both push down.\nLoewe index: below 1 where the pair needs less than a dilution of "
+        "one would; told where both alone reach the pair's effect.\nFrom and to are the members of "
+        "an ensemble."
+    )
+
+
+def _write(table: PairTable, path: str) -> None:
+    from cellbox.storage.csv_tables import table_text
+    from cellbox.storage.files import atomic_write
+
+    rows = [tuple(map(_cell, asdict(pair).values())) for pair in table.pairs]
+    columns = tuple(asdict(table.pairs[0]))
+    with atomic_write(path) as handle:
+        handle.write(table_text(columns, rows))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else repr(value)
+
+
+def _draw(table: PairTable, path: str) -> None:
+    from cellbox.models.plots import plot_pairs
+    from cellbox.storage.files import atomic_write
+
+    # By its type the figure of axes might be a part of another, which has no `savefig`.
+    figure: Any = plot_pairs(table).figure
+    with atomic_write(path, "wb") as handle:
+        figure.savefig(handle, format="png")

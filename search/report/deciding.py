@@ -1,0 +1,54 @@
+"""Which conditions decide an edge: where its source moves and its target can still answer.
+
+At states x that follow their inputs, x_i = α_i tanh(z_i) with z = W x − u, and a measured value of
+node i tells of W[i, j] as ∂x_i/∂W_ij = α_i (1 − tanh² z_i) x_j. Its square is that value's Fisher
+information (up to the noise, which is common to all), without what other entries of the row take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cellbox.data.dataset import Dataset
+from cellbox.networks.network import Network
+from search.report.cells import percent
+from search.report.conditions import doses_in_words
+from search.report.edges import JudgedEdge
+
+_NAMED = 2
+
+
+def deciding_conditions(
+    network: Network,
+    data: Dataset,
+    rows: Int[np.ndarray, " n_rows"],
+    states: Float[np.ndarray, "n_rows n_times n_nodes"],
+    edges: Sequence[JudgedEdge],
+) -> list[str]:
+    """For each edge the perturbations that tell most of it, with their shares; "" where none does.
+
+    rows: those that train. states: x of each, as the network predicts it at the data's times.
+    """
+    place = {node: index for index, node in enumerate(network.nodes)}
+    at = np.nan_to_num(states)
+    inputs = at @ network.weights.T - data.perturbations[rows][:, None]
+    slopes = network.amplitudes * (1 - np.tanh(inputs) ** 2)
+    measured = np.isfinite(data.measurements[rows])
+    condition = data.condition_of_row[rows]
+    names = {
+        int(number): doses_in_words(data.nodes, data.perturbations[row])
+        for number, row in zip(condition, rows, strict=True)
+    }
+    said = []
+    for edge in edges:
+        target, source = place[edge.target], place[edge.source]
+        told = (slopes[..., target] * at[..., source]) ** 2 * measured[..., target]
+        by_condition = {number: told[condition == number].sum() for number in names}
+        whole = sum(by_condition.values())
+        first = sorted(by_condition, key=lambda number: -by_condition[number])[:_NAMED]
+        parts = [f"{names[n]} ({percent(by_condition[n] / whole)})" for n in first if whole > 0]
+        said.append(", ".join(parts))
+    return said

@@ -1,0 +1,58 @@
+"""Pictures of matplotlib as images inside a page."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+# So wide that its texts are as large as the page's, on a phone as beside others on a desk.
+WIDTH, HEIGHT = 4.4, 3.2
+
+_MOST_MARKS = 1_000
+
+_LOOK: dict[Any, Any] = {
+    # Texts stay texts, and a picture of the same numbers is the same file.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cellbox",
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The style that a report's pictures have in common."""
+    with matplotlib.rc_context(_LOOK):
+        yield
+
+
+def drawn(paint: Callable[[Axes], Any], width: float = WIDTH, height: float = HEIGHT) -> str:
+    """The address of a picture with one panel, which `paint` fills."""
+    with look():
+        drawing = Drawing(figsize=(width, height), layout="constrained")
+        panel = drawing.subplots()
+        paint(panel)
+        for line in panel.lines:
+            # Thousands of marks would be megabytes of SVG.
+            line.set_rasterized(np.size(line.get_xdata()) > _MOST_MARKS)
+        return image_link(drawing)
+
+
+def image_link(drawing: Any) -> str:
+    """The address of a figure as SVG."""
+    content = io.BytesIO()
+    with look():
+        drawing.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    return f"data:image/svg+xml;base64,{b64encode(content.getvalue()).decode('ascii')}"

@@ -1,0 +1,290 @@
+"""What a page says of one learned network: the network itself, and what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.data.dataset import Dataset, Split
+from cellbox.evaluation.verdict import verdict
+from cellbox.identifiability.design_report import SCALE_CONFOUNDED
+from cellbox.models.model import FittedModel
+from cellbox.models.model_files import from_the_start
+from search.report.blocks import Block, Figures, Section, Table, Text, WhatIf
+from search.report.cells import shown_number
+from search.report.conditions import Condition, conditions_of, doses_in_words, typical
+from search.report.deciding import deciding_conditions
+from search.report.edges import ROWS_SHOWN, JudgedNetwork
+from search.report.network_content import network_section
+from search.report.prediction_figures import agreement_figure, course_figure, state_figure
+from search.report.what_if import EXAMPLE_DOSE, what_if_model
+
+_CONDITIONS_SHOWN = 4
+# As the pictures of models have, so that one compiled program serves both.
+_TIMES_DRAWN = 101
+_ROWS_OF_DOSES = 40
+_MOST_PARTS = 10
+_ERRORS_SHOWN = 8
+SCORES = (
+    ("mean absolute error (log ratio)", "test_mae"),
+    ("the same against the noise-free truth", "test_mae_noise_free"),
+    ("Pearson r", "test_pearson"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFindings:
+    """A model with all that is known of it.
+
+    data, split: what it is judged by; test rows at least. report: as
+    `cellbox.evaluation.verdict.beside_baselines` gives it. found: what the training data
+    determine, as `DesignReport.to_dict` gives it, None where that was not judged. perturbed: nodes
+    that the training data perturb; largest_dose: of all conditions.
+    """
+
+    model: FittedModel
+    data: Dataset
+    split: Split
+    report: Mapping[str, Any]
+    found: Mapping[str, Any] | None
+    judged: JudgedNetwork
+    perturbed: Bool[np.ndarray, " n_nodes"]
+    largest_dose: float
+
+
+def perturbed_nodes(data: Dataset, found: Mapping[str, Any] | None) -> Bool[np.ndarray, " n_nodes"]:
+    """Nodes that training perturbs: by what was judged of it, else by the rows that are known."""
+    if found is None:
+        return (data.perturbations != 0).any(axis=0)
+    confounded = set(found["confounded_nodes"])
+    return np.array([node not in confounded for node in data.nodes])
+
+
+def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
+    """The verdict beside all baselines, the surest edges, and what to be careful about."""
+    report = dict(findings.report)
+    surest = findings.judged.surest(3)
+    named = "; ".join(edge.in_words() for edge in surest)
+    kind = "surest" if findings.judged.has_intervals else "strongest"
+    sentences = [f"The three {kind} edges: {named}."] if len(surest) == 3 else []
+    if surest and all(edge.why == SCALE_CONFOUNDED for edge in surest):
+        sentences.append(
+            "Their targets are never perturbed by themselves, so that the data tell such weights "
+            "at most up to a factor for each target."
+        )
+    return (
+        Text((baseline_sentence(report),), style="lead"),
+        Text((*verdict(report)[1:], *sentences)),
+        score_table(report),
+    )
+
+
+def baseline_sentence(report: Mapping[str, Any]) -> str:
+    """Whether the model predicts better than each baseline there is, in a sentence."""
+    error = report["test_mae"]
+    others = {
+        name: score["test_mae"]
+        for name, score in report["baselines"].items()
+        if score is not None and score.get("test_mae") is not None
+    }
+    if not others:
+        return "No held-out value was measured, so nothing tells how well the model predicts."
+    if error is None:
+        return (
+            "CellBox predicts held-out conditions worse than every simpler model: its equations "
+            "could not be solved for all of them."
+        )
+    ordered = sorted(others.items(), key=lambda pair: pair[1])
+    better = [f"{name} ({shown_number(value)})" for name, value in ordered if error < value]
+    alike = [f"{name} ({shown_number(value)})" for name, value in ordered if error == value]
+    worse = [f"{name} ({shown_number(value)})" for name, value in ordered if error > value]
+    said = (
+        f"CellBox predicts held-out conditions with a mean absolute error of {shown_number(error)}"
+    )
+    words = (("worse than", worse), ("no better than", alike), ("better than", better))
+    parts = [f"{word} {_listed(names)}" for word, names in words if names]
+    return f"{said}: {', and '.join(parts)}."
+
+
+def score_table(report: Mapping[str, Any]) -> Table:
+    """The model's scores beside those of every baseline."""
+    columns = [("CellBox", report), *report["baselines"].items()]
+    columns = [(name, score) for name, score in columns if score is not None]
+    kept = [
+        (label, key)
+        for label, key in SCORES
+        if any(score.get(key) is not None for _, score in columns)
+    ]
+    return Table(
+        "How well held-out conditions are predicted, beside simpler models",
+        ("", *(label for label, _ in kept)),
+        tuple((name, *(score.get(key) for _, key in kept)) for name, score in columns),
+        file="scores.csv",
+    )
+
+
+def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
+    """The sections about the network, its predictions, what if, and what the data determine."""
+    data, model, rows = findings.data, findings.model, findings.split.test
+    singles = _single_doses(findings)
+    predicted = model.predict(data.perturbations[rows], data.times)
+    of_singles = _in_parts(model, singles, data.times, len(rows))
+    training = findings.split.training
+    states = _in_parts(model, data.perturbations[training], data.times, len(rows))
+    shown = findings.judged.edges[:ROWS_SHOWN]
+    told_by = deciding_conditions(model.network, data, training, states, shown)
+    sections = [
+        network_section(findings.judged, data, findings.perturbed, findings.report, told_by),
+        _prediction_section(findings, predicted),
+        Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
+    ]
+    if findings.found is not None:
+        sections.append(determined_section(findings.found))
+    return tuple(sections)
+
+
+def bare_model_sections(
+    model: FittedModel,
+    judged: JudgedNetwork,
+    data: Dataset,
+    perturbed: Bool[np.ndarray, " n_nodes"],
+) -> tuple[Section, ...]:
+    """The sections that need no measured data; data: the nodes and times alone."""
+    sliders = WhatIf(what_if_model(model, perturbed, largest_dose=1.0))
+    return (
+        network_section(judged, data, perturbed, {}),
+        Section("what-if", "What if", (sliders,)),
+    )
+
+
+def _in_parts(
+    model: FittedModel,
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    size: int,
+) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """The model's predictions, so many rows at a time as it has answered before.
+
+    A program for another number of rows takes seconds to compile, and each part takes none.
+    """
+    n_rows = len(perturbations)
+    n_parts = -(-n_rows // max(size, 1))
+    if not 0 < n_parts <= _MOST_PARTS:
+        return model.predict(perturbations, times)
+    padded = np.zeros((n_parts * size, perturbations.shape[1]))
+    padded[:n_rows] = perturbations
+    parts = [model.predict(part, times) for part in np.split(padded, n_parts)]
+    return np.concatenate(parts)[:n_rows]
+
+
+def _prediction_section(
+    findings: ModelFindings, predicted: Float[np.ndarray, "n_rows n_times n_nodes"]
+) -> Section:
+    data, rows = findings.data, findings.split.test
+    conditions = conditions_of(data, rows, predicted)
+    shown = typical(conditions, _CONDITIONS_SHOWN)
+    figures = [agreement_figure(data, rows, predicted)]
+    if len(data.times) == 1:
+        figures += [state_figure(each, data, k + 1) for k, each in enumerate(shown)]
+    elif shown:
+        dense_times = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
+        asked = np.array([condition.perturbation for condition in shown])
+        dense = from_the_start(findings.model.predict(asked, dense_times))
+        all_times = np.concatenate([[0.0], dense_times])
+        figures += [
+            course_figure(each, data, all_times, dense[k], k + 1) for k, each in enumerate(shown)
+        ]
+    errors = _error_rows(conditions, data)
+    table = Table(
+        f"All {len(conditions)} held-out conditions, the worst predicted first",
+        ("condition", "perturbed", "rows", "mean absolute error (log ratio)"),
+        errors[:_ERRORS_SHOWN],
+        file="held_out_conditions.csv",
+        more_rows=errors[_ERRORS_SHOWN:],
+    )
+    said = (
+        f"Of {len(conditions)} held-out conditions, these {len(shown)} range from the best to the "
+        "worst predicted."
+    )
+    return Section(
+        "predictions",
+        "Predictions of held-out conditions",
+        (Text((said,)), Figures(tuple(figures)), table),
+    )
+
+
+def _error_rows(conditions: Sequence[Condition], data: Dataset) -> tuple[tuple[Any, ...], ...]:
+    order = sorted(conditions, key=lambda each: -np.nan_to_num(each.error, nan=-1.0))
+    return tuple(
+        (each.name, doses_in_words(data.nodes, each.perturbation), each.n_replicates, each.error)
+        for each in order
+    )
+
+
+def _single_doses(findings: ModelFindings) -> Float[np.ndarray, "n_singles n_nodes"]:
+    """Every perturbed node alone, at the dose of the examples."""
+    return EXAMPLE_DOSE * np.eye(findings.data.n_nodes)[np.flatnonzero(findings.perturbed)]
+
+
+def _what_if_blocks(
+    findings: ModelFindings,
+    singles: Float[np.ndarray, "n_singles n_nodes"],
+    answered: Float[np.ndarray, "n_singles n_times n_nodes"],
+) -> tuple[Block, ...]:
+    data = findings.data
+    last = float(data.times[-1])
+    rows = []
+    for dose, states in zip(singles, answered[:, -1], strict=True):
+        (node,) = np.flatnonzero(dose)
+        others = np.where(np.arange(data.n_nodes) == node, 0.0, np.nan_to_num(states))
+        strongest = np.argsort(-np.abs(others), kind="stable")[:4]
+        told = ", ".join(
+            f"{data.nodes[other]} {shown_number(float(states[other]), 2)}" for other in strongest
+        )
+        rows.append((data.nodes[node], told, float(states[node])))
+    table = Table(
+        f"Each node that the data perturb, alone at dose {EXAMPLE_DOSE}: response at time {last:g}",
+        ("perturbed", "strongest responses elsewhere (log ratio)", "its own response"),
+        tuple(rows[:_ROWS_OF_DOSES]),
+        file="single_perturbations.csv",
+        more_rows=tuple(rows[_ROWS_OF_DOSES:]),
+    )
+    said = (
+        f"The largest dose in the data is {shown_number(findings.largest_dose)}: beyond it, and "
+        "for nodes that no condition perturbs, the model extrapolates.",
+        "The sliders below solve the model's equations in this page, with the learned W and α.",
+    )
+    model = what_if_model(findings.model, findings.perturbed, findings.largest_dose)
+    return table, Text(said), WhatIf(model)
+
+
+def determined_section(found: Mapping[str, Any]) -> Section:
+    """What the training data determine."""
+    nodes = tuple(
+        (
+            entry["node"],
+            ", ".join(reason.replace("_", " ") for reason in entry["reasons"]),
+            entry["fix"],
+        )
+        for entry in found["nodes"]
+    )
+    blocks: list[Block] = [Text(tuple(found["sentences"]), style="list")]
+    if nodes:
+        blocks.append(
+            Table(
+                f"{len(nodes)} nodes whose row of W and amplitude are not determined",
+                ("node", "why", "what would help"),
+                nodes[:8],
+                file="undetermined_nodes.csv",
+                more_rows=nodes[8:],
+            )
+        )
+    return Section("determined", "What the data determine", tuple(blocks))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

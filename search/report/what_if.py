@@ -1,0 +1,49 @@
+"""What the page's sliders compute with: every member's W and α, and which doses make sense."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+
+from cellbox.models.ensemble import Ensemble
+from cellbox.models.model import FittedModel
+
+#: The dose that examples have, as those of `cellbox predict`.
+EXAMPLE_DOSE = 0.5
+
+_MOST_SLIDERS = 16
+
+
+def members_of(model: FittedModel) -> tuple[FittedModel, ...]:
+    """The models whose mean a model predicts: its members, or itself."""
+    return model.members if isinstance(model, Ensemble) else (model,)
+
+
+def what_if_model(model: FittedModel, perturbed: np.ndarray, largest_dose: float) -> dict[str, Any]:
+    """The model as `what_if.js` takes it; numbers are float32 in base64, W row by row.
+
+    perturbed: which nodes the data perturb, (n_nodes,) of bool; the first of them begins with a
+        dose. largest_dose: in the data.
+    """
+    nodes = np.flatnonzero(perturbed)[:_MOST_SLIDERS].tolist() or [0]
+    return {
+        "nodes": list(model.network.nodes),
+        "members": [
+            {
+                "weights": _packed(member.network.weights),
+                "amplitudes": _packed(member.network.amplitudes),
+            }
+            for member in members_of(model)
+        ],
+        "horizon": float(model.times[-1]),
+        "perturbed": nodes,
+        "least": 0,
+        "most": float(np.ceil(10 * max(1.0, 1.2 * largest_dose)) / 10),
+        "start": [[nodes[0], EXAMPLE_DOSE]],
+    }
+
+
+def _packed(values: np.ndarray) -> str:
+    return b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")

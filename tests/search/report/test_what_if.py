@@ -1,0 +1,56 @@
+"""The sliders of a page answer as the model does."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import search.report
+from search.report.what_if import what_if_model
+from tests.search.report.small import small_data, small_model
+
+SOLVER = Path(search.report.__file__).with_name("templates") / "solve.js"
+_ASK = """
+const cellbox = require(process.argv[1]);
+const {model, doses, times} = JSON.parse(require("fs").readFileSync(0, "utf-8"));
+const answers = doses.map((u) => cellbox.answer(model, u, times));
+process.stdout.write(JSON.stringify(answers));
+"""
+
+
+def answers(model, doses, times):
+    """What the page's script says, in Node."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("the page's script is run by Node.js, which is not installed")
+    asked = json.dumps({"model": model, "doses": doses.tolist(), "times": list(times)})
+    ran = subprocess.run(
+        [node, "-e", _ASK, str(SOLVER)], input=asked, capture_output=True, text=True, check=True
+    )
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_page_solves_the_equations_as_the_model_does(members):
+    data = small_data()
+    model = small_model(data, members=members)
+    doses = np.array([[0.5, 0, 0], [0, 1.3, 0.2], [0, 0, 0]])
+    times = [0.3, 2.0, 20.0]
+    packed = what_if_model(model, np.ones(3, bool), 1.0)
+    found = answers(packed, doses, times)
+    predicted = model.predict(doses, times)
+    assert np.abs(np.array([each["mean"] for each in found]) - predicted).max() < 1e-3
+    assert all(each["solved"] == members for each in found)
+    assert (np.array(found[0]["low"]) <= np.array(found[0]["mean"]) + 1e-12).all()
+
+
+def test_strong_weights_are_solved_to_the_same_accuracy():
+    data = small_data()
+    model = small_model(data)
+    model.network.weights[:] *= 12
+    doses, times = np.array([[0.4, 0.0, 0.9]]), [1.0, 5.0, 20.0]
+    (found,) = answers(what_if_model(model, np.ones(3, bool), 1.0), doses, times)
+    assert np.abs(np.array(found["mean"]) - model.predict(doses, times)[0]).max() < 1e-3

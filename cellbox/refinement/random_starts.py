@@ -28,11 +28,11 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.regression_start import amplitude_guess
 
 # Starts that are fitted side by side, and how often that is repeated at most.
-_MOST_SIDE_BY_SIDE, _MOST_BATCHES = 64, 8
+_MOST_SIDE_BY_SIDE, _MOST_BATCHES = 32, 16
 
 # Numbers of the derivatives of all starts side by side, and operations of all batches, that a
-# search may take: about 200 MB, and a few minutes of one core.
-_MOST_NUMBERS, _MOST_OPERATIONS = 2**24, 4e11
+# search may take: about 200 MB, and about one and a half minutes of one core.
+_MOST_NUMBERS, _MOST_OPERATIONS = 2**24, 2e11
 
 # Fewer starts than this would find little.
 _FEWEST_STARTS = 8

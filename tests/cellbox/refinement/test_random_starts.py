@@ -40,7 +40,7 @@ def test_a_strong_oscillator_is_found_where_a_regression_leads_elsewhere(oscilla
 def test_it_ends_when_enough_is_explained_and_the_same_seed_finds_the_same(oscillator):
     _, problem = oscillator
     one, other = found_by(problem), found_by(problem)
-    assert one.n_starts == other.n_starts == 64
+    assert one.n_starts == other.n_starts < 512
     np.testing.assert_array_equal(one.networks[0].weights, other.networks[0].weights)
 
 

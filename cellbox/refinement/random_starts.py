@@ -260,9 +260,8 @@ def _through(
 
     def advance(state: Array, interval: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         measurements, measured, duration = interval
-        durations = jnp.full(len(state), duration)
-        given = (weights, amplitudes, state, intervals.perturbations, durations)
-        (end,) = traced_ends(*given, n_steps)
+        batch = (state, intervals.perturbations, jnp.full(len(state), duration))
+        (end,) = traced_ends(weights, amplitudes, batch, n_steps)
         apart = measured * (end - measurements)
         return end - apart, apart
 
@@ -280,9 +279,8 @@ def _linearised(
     def advance(carry: tuple[Array, Array], interval: tuple[Array, Array, Array]):
         state, by_before = carry
         measurements, measured, duration = interval
-        durations = jnp.full(len(state), duration)
-        given = (weights, amplitudes, state, intervals.perturbations, durations)
-        end, by_start, by_parameters = traced_flow(*given, n_steps)
+        batch = (state, intervals.perturbations, jnp.full(len(state), duration))
+        end, by_start, by_parameters = traced_flow(weights, amplitudes, batch, n_steps)
         by_now = jnp.einsum("rij,rjp->rip", by_start, by_before) + by_parameters
         apart = measured * (end - measurements)
         # What was measured is where the next interval begins, whatever the parameters.

@@ -67,7 +67,7 @@ def flow(
     intervals: Intervals,
 ) -> Flow:
     """Ends and derivatives in float64; not finite where a network is too stiff for the steps."""
-    return Flow(*_in_batches(_flow, weights, amplitudes, intervals))
+    return Flow(*_in_batches(traced_flow, weights, amplitudes, intervals))
 
 
 def ends(
@@ -76,7 +76,7 @@ def ends(
     intervals: Intervals,
 ) -> Float[np.ndarray, "n_intervals n_nodes"]:
     """The ends alone, to the bit those of `flow`."""
-    return _in_batches(_ends, weights, amplitudes, intervals)[0]
+    return _in_batches(traced_ends, weights, amplitudes, intervals)[0]
 
 
 def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
@@ -118,12 +118,17 @@ def _states(
 
 
 @partial(jax.jit, static_argnums=3)
-def _ends(weights, amplitudes, intervals: _Batch, n_steps: int):
+def traced_ends(weights, amplitudes, intervals: _Batch, n_steps: int):
+    """`ends` on JAX arrays in their own precision, alone in a tuple; n_steps: as `traced_flow`."""
     return (_states(weights, amplitudes, intervals, n_steps)[-1],)
 
 
 @partial(jax.jit, static_argnums=3)
-def _flow(weights, amplitudes, intervals: _Batch, n_steps: int):
+def traced_flow(weights, amplitudes, intervals: _Batch, n_steps: int):
+    """`flow` on JAX arrays in their own precision, as a tuple, for what is itself compiled.
+
+    n_steps: that each interval is divided into, however long it is; a multiple of 4.
+    """
     n_nodes = len(amplitudes)
     _, perturbations, durations = intervals
     states = _states(weights, amplitudes, intervals, n_steps)

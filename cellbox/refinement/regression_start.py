@@ -40,6 +40,32 @@ def regression_start(
     0 at time 0; nothing is explained by them.
     allowed_edges: which entries of W may differ from zero; all by default.
     """
+    averages, pulled, told = _pulled(problem)
+    amplitudes = _largest_pull(pulled, told)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
+    weights = np.zeros((problem.n_nodes, problem.n_nodes))
+    for node in range(problem.n_nodes):
+        used = told[:, :, node]
+        sources = slice(None) if allowed_edges is None else allowed_edges[node]
+        weights[node, sources] = _ridge(averages[used][:, sources], inputs[used][:, node])
+    return Network(nodes, weights, amplitudes)
+
+
+def amplitude_guess(problem: MultipleShooting) -> Float[np.ndarray, " n_nodes"]:
+    """A guess of α from how far each node is pulled, without any integration."""
+    _, pulled, told = _pulled(problem)
+    return _largest_pull(pulled, told)
+
+
+def _pulled(
+    problem: MultipleShooting,
+) -> tuple[
+    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Bool[np.ndarray, "n_rows n_times n_nodes"],
+]:
+    """x̄ of each interval, the left side of the equation times α, and where the data tell it."""
     states = _filled(problem)
     starts = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
     durations = np.diff(problem.times, prepend=0.0)[None, :, None]
@@ -49,17 +75,16 @@ def regression_start(
     gone = np.exp(-durations)
     pulled = (states - starts * gone) / (1 - gone)
     share = (durations - 1 + gone) / (durations * (1 - gone))
-    averages = starts + (states - starts) * share
+    return starts + (states - starts) * share, pulled, told
+
+
+def _largest_pull(
+    pulled: Float[np.ndarray, "n_rows n_times n_nodes"],
+    told: Bool[np.ndarray, "n_rows n_times n_nodes"],
+) -> Float[np.ndarray, " n_nodes"]:
+    """α above the largest pull of each node."""
     largest = np.where(told, np.abs(pulled), 0.0).max(axis=(0, 1))
-    amplitudes = _ABOVE_LARGEST * np.maximum(largest, _LEAST_SHARE * max(largest.max(), 1e-12))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
-    weights = np.zeros((problem.n_nodes, problem.n_nodes))
-    for node in range(problem.n_nodes):
-        used = told[:, :, node]
-        sources = slice(None) if allowed_edges is None else allowed_edges[node]
-        weights[node, sources] = _ridge(averages[used][:, sources], inputs[used][:, node])
-    return Network(nodes, weights, amplitudes)
+    return _ABOVE_LARGEST * np.maximum(largest, _LEAST_SHARE * max(largest.max(), 1e-12))
 
 
 def _filled(problem: MultipleShooting) -> Float[np.ndarray, "n_rows n_times n_nodes"]:

@@ -1,9 +1,7 @@
 """What becomes of a training when its gradient descent ends: refinement, and what it is judged by.
 
-Least squares need a start in the right valley. Descent gives one, and regression another
-(`cellbox.refinement.regression_start`), which helps where descent gets lost or diverges, as with
-responses that were measured once. Of what the two lead to, the smaller information criterion is
-taken.
+Least squares need a start in the right valley: see `cellbox.training.starts`. Of what the starts
+lead to, the smallest information criterion is taken.
 
 Refinement must not ruin what descent had found (on a network with several steady states a fit of
 all training data may end in the wrong one). So the two are compared on the validation conditions,
@@ -32,12 +30,13 @@ from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import explain, is_large, obstacle, refine
+from cellbox.refinement.refine import explain, is_large, obstacle
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.shrinkage import Shrunken, shrink
+from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
 from cellbox.training.pack import Harvest
+from cellbox.training.starts import StartedFit, Starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +115,8 @@ class Finisher:
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
+        self._starts = Starts(training, validation.nodes, validation.allowed_edges)
         # By whether edges are selected: it is the same for all trainings.
-        self._from_regression: dict[bool, Refined | None] = {}
         self._shrunken: dict[bool, Shrunken | None] = {}
 
     @property
@@ -180,16 +179,17 @@ class Finisher:
         if not refined:
             told = "Refinement failed: its equations could not be solved."
             return as_it_was._replace(refinement=told)
-        kept = [one for one in refined if not is_worse(errors, one.errors, one.found.noise)]
+        kept = [one for one in refined if not is_worse(errors, one.errors, one.noise)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
+            told += self._left_unexplained(before.noise)
             return as_it_was._replace(refinement=told)
         found = best.found
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}."
+            f"edges, noise {found.noise:.3g}.{self._left_unexplained(found.noise)}"
         )
         error = float(best.errors.mean())
         return _Ending(
@@ -232,6 +232,16 @@ class Finisher:
             )
         return self._shrunken[may_be_sparse]
 
+    def _left_unexplained(self, noise: float | None) -> str:
+        """A sentence, with a space before it, where a network leaves much of the data; else ""."""
+        if noise is None or is_explained(self._training, noise):
+            return ""
+        share = share_left(self._training, noise)
+        return (
+            f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
+            "no start led to the network, and its edges say nothing."
+        )
+
     def _explained(self, network: Network, diverged: bool) -> _Explained:
         """How a network as descent left it explains the training data."""
         try:
@@ -250,44 +260,33 @@ class Finisher:
         noise: float | None,
         errors: Float[np.ndarray, " n_rows"],
     ) -> list[_Candidate]:
-        """What refinement makes of the two starts, as far as it could be solved.
+        """What refinement makes of the starts, as far as it could be solved.
 
         noise, errors: what descent left unexplained, None where its network cannot be solved, and
         its error in each validation row. Refining a large network takes minutes: not where descent
         explains less than what a regression led to, and predicts no better.
         """
         select_edges = settings.refinement == "select_edges"
-        if select_edges not in self._from_regression:
-            nodes, allowed = self._validation.nodes, self._validation.allowed_edges
-            guess = regression_start(self._training, nodes, allowed)
-            self._from_regression[select_edges] = self._from(guess, select_edges)
-        regression = self._candidate(self._from_regression[select_edges], "a regression", settings)
+        regression = self._candidates(self._starts.regression(select_edges), settings)
         if is_large(self._training.n_nodes) and regression:
-            explains_less = noise is None or noise >= regression[0].found.noise
-            if explains_less and not is_worse(
-                errors, regression[0].errors, regression[0].found.noise
-            ):
+            explains_less = noise is None or noise >= regression[0].noise
+            if explains_less and not is_worse(errors, regression[0].errors, regression[0].noise):
                 return regression
-        found = self._from(descended, select_edges)
+        found = self._starts.descent(descended, select_edges)
         # First, so that it is taken where both lead to the same network.
-        return [*self._candidate(found, "where descent ended", settings), *regression]
+        candidates = [*self._candidates(found, settings), *regression]
+        if is_large(self._training.n_nodes):
+            return candidates
+        kept = [one for one in candidates if not is_worse(errors, one.errors, one.noise)]
+        best = min(kept, key=lambda one: one.found.information).noise if kept else noise
+        if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
+            return candidates
+        return [*candidates, *self._candidates(self._starts.random(select_edges), settings)]
 
-    def _candidate(self, found: Refined | None, start: str, settings: Settings) -> list[_Candidate]:
-        """One candidate, or none where it could not be solved."""
-        if found is None:
-            return []
-        return [_Candidate(found, start, self._errors(found.network, settings))]
-
-    def _from(self, start: Network, select_edges: bool) -> Refined | None:
-        """What refinement makes of a start; None where it cannot be solved."""
-        allowed = self._validation.allowed_edges
-        try:
-            refined = refine(
-                self._training, start, allowed_edges=allowed, select_edges=select_edges
-            )
-        except np.linalg.LinAlgError:
-            return None
-        return refined if np.isfinite(refined.information) else None
+    def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[_Candidate]:
+        return [
+            _Candidate(found, start, self._errors(found.network, settings)) for found, start in fits
+        ]
 
     def _errors(self, network: Network, settings: Settings) -> Float[np.ndarray, " n_rows"]:
         """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved."""
@@ -327,6 +326,11 @@ class _Candidate(NamedTuple):
     found: Refined
     start: str
     errors: Float[np.ndarray, " n_rows"]
+
+    @property
+    def noise(self) -> float:
+        """What it leaves of the training data."""
+        return self.found.noise
 
 
 class _Explained(NamedTuple):

@@ -119,3 +119,10 @@ def test_large_counts_missed_and_false_edges(tmp_path):
     assert row["nodes"] == 41
     assert 0 <= row["missed"] <= row["edges"]
     assert row["r"] > row["r of the regression"]
+
+
+def test_starts_tells_what_was_found_and_from_where(tmp_path):
+    (row,) = run("starts", tmp_path / "out.json", "--quick")["rows"]
+    assert row["network"] == "toggle2"
+    assert row["r"] > 0.99
+    assert row["start"]

@@ -5,15 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellbox.data.simulation import simulate_system
+from cellbox.data.simulation import simulate, simulate_system
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
+from cellbox.refinement import random_starts as drawing
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.penalised_fit import Prior
 from cellbox.refinement.refine import refine
 from cellbox.refinement.shrinkage import Choice, Shrunken
+from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
+from cellbox.training import starts as starting
 from cellbox.training.finish import Finisher, is_worse
 from cellbox.training.lane import Status
 from cellbox.training.pack import Harvest
@@ -78,7 +81,7 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
         found = finishing.explain(problem, start)
         return replace(found, network=replace(start, weights=-start.weights), noise=0.01)
 
-    monkeypatch.setattr(finishing, "refine", spoiled)
+    monkeypatch.setattr(starting, "refine", spoiled)
     ended = finished(Finisher(training, validation), harvest, Settings())
     assert (ended.model.network.weights == harvest.weights).all()
     assert "not kept: validation error" in ended.model.training.refinement
@@ -97,7 +100,7 @@ def test_a_large_descent_is_refined_where_it_explains_more_than_a_regression_led
         return replace(refined, noise=1.0) if explains_more else refined
 
     monkeypatch.setattr(finishing, "is_large", lambda n_nodes: True)
-    monkeypatch.setattr(finishing, "refine", counted)
+    monkeypatch.setattr(starting, "refine", counted)
     ended = finished(Finisher(training, validation), harvest, Settings())
     descended = [start for start in starts if (start.weights == harvest.weights).all()]
     assert (len(starts), len(descended)) == ((2, 1) if explains_more else (1, 0))
@@ -111,7 +114,7 @@ def test_equations_that_cannot_be_solved_leave_the_network_of_descent(case, monk
     def fails(*arguments, **options):
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr(finishing, "refine", fails)
+    monkeypatch.setattr(starting, "refine", fails)
     finisher = Finisher(training, validation)
     ended = finished(finisher, harvest, Settings())
     assert (ended.model.network.weights == harvest.weights).all()
@@ -166,7 +169,7 @@ def test_trainings_on_the_same_data_share_one_refinement_from_regression(case, m
         starts.append(start)
         return refine(problem, start, **options)
 
-    monkeypatch.setattr(finishing, "refine", counted)
+    monkeypatch.setattr(starting, "refine", counted)
     finisher = Finisher(training, validation)
     for _ in range(3):
         finished(finisher, harvest, Settings())
@@ -265,7 +268,7 @@ def test_of_two_starts_the_one_that_predicts_no_worse_is_taken(case, monkeypatch
             return replace(found, network=wrong, information=found.information - 1000)
         return found
 
-    monkeypatch.setattr(finishing, "refine", second_is_another_basin)
+    monkeypatch.setattr(starting, "refine", second_is_another_basin)
     ended = finished(Finisher(training, validation), harvest, Settings())
     assert "from where descent ended" in ended.model.training.refinement
     assert ended.model.training.validation_mae < harvest.validation_mae
@@ -273,3 +276,36 @@ def test_of_two_starts_the_one_that_predicts_no_worse_is_taken(case, monkeypatch
 
 def test_what_could_not_be_solved_before_cannot_get_worse():
     assert not is_worse(np.full(3, np.inf), np.full(3, 0.5), noise=0.01)
+
+
+def test_random_starts_are_searched_where_the_first_ones_leave_much_unexplained():
+    weights = -3.0 * np.roll(np.eye(3), 1, axis=0)
+    truth = Network(("a", "b", "c"), weights, np.ones(3))
+    data = simulate(truth, n_conditions=9, design="balanced", noise=0.01, seed=0)
+    lost = Harvest(np.zeros((3, 3)), np.full(3, 0.5), 0.4, 100, Status.COMPLETED, [])
+    ended = finished(Finisher.of(data, data.split), lost, Settings())
+    assert "random starts: 3 edges" in ended.model.training.refinement
+    assert pearson_correlation(ended.model.network.weights, weights) > 0.999
+
+
+def test_where_the_first_starts_explain_the_data_no_other_is_searched(case, monkeypatch):
+    harvest, training, validation = case
+
+    def refused(*arguments, **options):
+        raise AssertionError("random starts were searched")
+
+    monkeypatch.setattr(starting, "random_starts", refused)
+    assert finished(Finisher(training, validation), harvest, Settings()).refined
+
+
+def test_data_that_no_start_explains_are_said_to_be_unexplained(monkeypatch):
+    monkeypatch.setattr(drawing, "_MOST_BATCHES", 1)
+    weights = np.zeros((3, 3))
+    data = simulate(
+        Network(("a", "b", "c"), weights, np.ones(3)), n_conditions=9, noise=5.0, seed=0
+    )
+    lost = Harvest(weights, np.full(3, 0.5), 4.0, 100, Status.COMPLETED, [])
+    ended = finished(Finisher.of(data, data.split), lost, Settings())
+    assert "of the data's mean square: either they are that noisy" in (
+        ended.model.training.refinement
+    )

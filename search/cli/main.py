@@ -30,6 +30,9 @@ EXTRA_OF = {
     **dict.fromkeys(("torch", "cmaes"), "samplers"),
 }
 
+# Of linear algebra: on matrices as small as ours more than one only wait for each other.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 # What can be wrong with a path or a disk, as opposed to with this program.
 _SURROUNDINGS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
@@ -56,6 +59,9 @@ Each command explains itself: cellbox COMMAND --help"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (by default the program's); the exit code."""
+    for name in _THREADS:
+        # Before numpy is loaded, which asks once.
+        os.environ.setdefault(name, "1")
     every = (*science.COMMANDS, *service.COMMANDS, REPRODUCE)
     commands = {command.name: command for command in every}
     parser = build_parser(tuple(commands.values()))

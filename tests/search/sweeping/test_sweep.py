@@ -141,7 +141,7 @@ def test_a_finished_study_whose_models_are_gone_gets_them_back(whole, tmp_path):
 
 
 def test_a_point_that_is_proposed_again_is_not_trained_again(tmp_path):
-    fixed = {"final_share": 0.1, "l1": 1e-5, "interval_share": 0.5, "refinement": "none"}
+    fixed = {"final_share": 0.1, "l1": 1e-5, "interval_share": 0.5}
     space = {"peak_rate": [0.05, 0.1], "schedule": "cosine", "weight_decay": 1e-5, **fixed}
     result = run(tmp_path / "study", trials=5, space=space, sampler={"name": "random"})
     first: dict[float, int] = {}

@@ -19,7 +19,7 @@ class Training:
         refinement found nothing better.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not. refined: whether the network is what
-        least squares found, rather than what descent left.
+        least squares found, rather than what descent left or weights that were drawn to zero.
     """
 
     status: str

@@ -156,7 +156,8 @@ class Finisher:
             selection_error=_finite(ending.selection_error),
             refinement=ending.refinement,
             noise=ending.noise,
-            refined=ending.refined,
+            # Weights that were drawn to zero are biased, and no error of least squares is theirs.
+            refined=ending.refined and not self.data_are_few,
         )
         times = self._validation.times
         model = FittedModel(ending.network, settings, times, int(seed), training)

@@ -209,6 +209,7 @@ def test_where_data_are_too_few_weights_are_drawn_to_zero_once_for_all_trainings
     assert "chosen by cross-validation over 2 conditions" in record.refinement
     assert record.selection_error == record.validation_mae < harvest.validation_mae
     assert (ended.refined, ended.edges_selected, calls) == (True, False, [True])
+    assert not record.refined  # not by least squares: no least error may stand beside its edges
     plain = finished(finisher, harvest, Settings(refinement="none"))
     assert "too few" in plain.model.training.refinement
     assert calls == [True]

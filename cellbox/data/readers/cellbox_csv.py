@@ -20,7 +20,9 @@ from jaxtyping import Bool, Float
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.excel_names import excel_warnings
+from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.same_numbers import ROUNDING
+from cellbox.data.units import in_model_units
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.matrices import (
     MatrixText,
@@ -38,6 +40,9 @@ STEADY_STATE_TIME = 10.0
 
 # The phenotypes of the SK-MEL-133 data (Korkut et al., eLife 2015).
 PHENOTYPES_2020 = ("G2M", "G1arrest", "G2arrest", "Sarrest", "cellviab")
+
+_TABLES = ("pert.csv", "expr.csv")
+_NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")
 
 
 def read_cellbox_csv(
@@ -101,6 +106,38 @@ def read_cellbox_csv(
         name=paths[1].resolve().parent.name,
         reading_warnings=excel_warnings(names),
     )
+
+
+def _node_file(folder: Path) -> Path | None:
+    """The file of node names of a folder in the CellBox form; None of any other path."""
+    if not folder.is_dir():
+        return None
+    present = {path.name for path in folder.iterdir()}
+    named = [folder / name for name in _NODE_FILES if name in present]
+    return named[0] if named and present.issuperset(_TABLES) else None
+
+
+def _read_folder(folder: Path, taking: Taking) -> Dataset:
+    problems = Problems()
+    taking.note_unit_of_no_time(folder, "the CellBox form", problems)
+    problems.raise_any()
+    nodes = _node_file(folder)
+    assert nodes is not None
+    data = read_cellbox_csv(
+        *(folder / name for name in _TABLES),
+        nodes,
+        time=STEADY_STATE_TIME if taking.time is None else taking.time,
+        structural_zeros=taking.structural_zeros,
+    )
+    return in_model_units(data, taking.units)
+
+
+CELLBOX = Form(
+    name="CellBox form",
+    looks="pert.csv, expr.csv and node_Index.csv",
+    recognises=lambda path: _node_file(path) is not None,
+    read=_read_folder,
+)
 
 
 def _time_problems(time: float) -> Problems:

@@ -1,4 +1,4 @@
-"""Recognising the form of a data folder by the files in it."""
+"""The forms of data that are known, and which of them a path has."""
 
 from __future__ import annotations
 
@@ -6,15 +6,32 @@ from os import PathLike
 from pathlib import Path
 
 from cellbox.data.dataset import Dataset
-from cellbox.data.readers.cellbox_csv import STEADY_STATE_TIME, read_cellbox_csv
-from cellbox.data.readers.tidy import read_tidy
-from cellbox.data.units import MODEL_UNITS, Units, in_model_units
-from cellbox.errors import refuse
-from cellbox.storage.problems import Problems
+from cellbox.data.readers.cellbox_csv import CELLBOX
+from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.tidy import TIDY
+from cellbox.data.units import MODEL_UNITS, Units
+from cellbox.errors import InputError, refuse
 
-CELLBOX_FILES = ("pert.csv", "expr.csv")
-NODE_FILES = ("node_Index.csv", "node_index.csv", "nodes.csv")
-TIDY_FILES = ("measurements.csv", "perturbations.csv")
+#: Every form that `read_data` reads.
+FORMS: tuple[Form, ...] = (CELLBOX, TIDY)
+
+_SHOWN = 10
+
+# What files of other programs are, and what makes one of the forms of them.
+_SAVE_AS_TABLES = "write the two tables measurements.csv and perturbations.csv into one folder"
+_FOREIGN = {
+    ".rds": ("an R object", f"In R, {_SAVE_AS_TABLES} with write.csv"),
+    ".rdata": ("an R workspace", f"In R, {_SAVE_AS_TABLES} with write.csv"),
+    ".rda": ("an R workspace", f"In R, {_SAVE_AS_TABLES} with write.csv"),
+    ".mat": ("a MATLAB file", f"In MATLAB, {_SAVE_AS_TABLES} with writetable"),
+    ".npz": ("an archive of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
+    ".npy": ("an array of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
+    ".pkl": ("a pickle", f"In Python, {_SAVE_AS_TABLES} with DataFrame.to_csv"),
+    ".yaml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
+    ".yml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
+    ".zip": ("an archive", "Unpack it, and name the folder"),
+    ".gz": ("a compressed file", "Unpack it, and name the folder"),
+}
 
 
 def read_data(
@@ -28,8 +45,9 @@ def read_data(
 
     CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
     Tidy form: measurements.csv and perturbations.csv, see `read_tidy`.
-    structural_zeros, time: for the CellBox form, which tells no time (by default 10); a tidy folder
-        tells its own times, and its allowed edges in allowed_edges.csv.
+    structural_zeros: for the CellBox form; a tidy folder tells its allowed edges in
+        allowed_edges.csv.
+    time: when was measured, for data that tell no time (by default 10).
     units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
 
     Raises InputError if the folder holds neither form, or with every problem of its files.
@@ -39,70 +57,48 @@ def read_data(
         >>> cellbox.read_data("my_experiment").nodes
         ('g1', 'g2', 'g3')
     """
-    folder = Path(folder)
-    node_file = _cellbox_node_file(folder)
-    if node_file is not None:
-        _refuse_unit_of_no_time(folder, time, units)
-        data = read_cellbox_csv(
-            folder / "pert.csv",
-            folder / "expr.csv",
-            node_file,
-            time=STEADY_STATE_TIME if time is None else time,
-            structural_zeros=structural_zeros,
-        )
-        return in_model_units(data, units)
-    problems = Problems()
-    if structural_zeros:
-        problems.add(
-            str(folder),
-            "expected the CellBox form for its structural zeros, found the tidy form",
-            "List the edges that may exist in allowed_edges.csv (columns source, target)",
-        )
-    if time is not None:
-        problems.add(
-            str(folder),
-            f"expected the CellBox form for a steady state at time {time:g}, found the tidy form",
-            "Leave the time out: measurements.csv tells it",
-        )
-    problems.raise_any()
-    return read_tidy(folder, units=units)
+    path = Path(folder)
+    return form_of(path).read(path, Taking(structural_zeros, time, units))
 
 
-def _refuse_unit_of_no_time(folder: Path, time: float | None, units: Units) -> None:
-    """Refuse a unit of time where nobody tells a time in it."""
-    if units.time_unit is not None and time is None:
-        raise refuse(
-            str(folder),
-            f"expected a time in files for the unit {units.time_unit}, found the CellBox form, "
-            "which has none",
-            "Give the time of measurement in that unit as well, or leave the unit out",
-        )
+def form_of(path: Path) -> Form:
+    """The form of what is at a path.
 
-
-def _cellbox_node_file(folder: Path) -> Path | None:
-    """The file of node names of a folder in the CellBox form; None of one in the tidy form.
-
-    Raises InputError for a folder that is in neither form, or in both.
+    Raises InputError where it is none that is known, with the nearest one, or more than one.
     """
-    if not folder.is_dir():
-        there = "a file" if folder.exists() else "nothing of that name"
-        raise refuse(
-            str(folder),
-            f"expected a folder of data, found {there}",
-            "Name the folder that holds pert.csv or measurements.csv",
-        )
+    forms = [form for form in FORMS if form.recognises(path)] if path.exists() else []
+    if len(forms) == 1:
+        return forms[0]
+    if len(forms) > 1:
+        looks = " and ".join(f"{form.looks} ({form.name})" for form in forms)
+        fix = "Keep one of the two forms in the folder"
+        raise refuse(str(path), f"expected one form of data, found {looks}", fix)
+    raise _unknown_folder(path) if path.is_dir() else _unknown_file(path)
+
+
+def _unknown_folder(folder: Path) -> InputError:
     present = sorted(path.name for path in folder.iterdir())
-    node_file = next((name for name in NODE_FILES if name in present), None)
-    is_tidy = all(name in present for name in TIDY_FILES)
-    is_cellbox = node_file is not None and all(name in present for name in CELLBOX_FILES)
-    if is_tidy == is_cellbox:
-        shown = ", ".join(present[:10]) + (", ..." if len(present) > 10 else "")
-        raise refuse(
-            str(folder),
-            "expected either pert.csv, expr.csv and node_Index.csv (CellBox form), or "
-            f"measurements.csv and perturbations.csv (tidy form), found {shown or 'no files'}",
-            "Keep one of the two forms in the folder"
-            if is_tidy
-            else "Name the files so, or point to the folder that holds them",
-        )
-    return folder / node_file if node_file is not None and is_cellbox else None
+    shown = ", ".join(present[:_SHOWN]) + (", ..." if len(present) > _SHOWN else "")
+    inside = [name for name in present if any(form.recognises(folder / name) for form in FORMS)]
+    fix = "Name the files so, or point to the folder that holds them"
+    if inside:
+        fix = f"Name {folder / inside[0]} instead"
+    return refuse(str(folder), f"expected {_known()}, found {shown or 'no files'}", fix)
+
+
+def _unknown_file(path: Path) -> InputError:
+    if not path.exists():
+        found = "expected a folder of data, found nothing of that name"
+        return refuse(str(path), found, "Check the path")
+    kind, fix = _FOREIGN.get(path.suffix.casefold(), ("a file", ""))
+    siblings = [form for form in FORMS if form.recognises(path.parent)]
+    if siblings:
+        fix = f"Name its folder, {path.parent}, which has the {siblings[0].name}"
+    fix = fix or "Name the folder that holds pert.csv or measurements.csv"
+    return refuse(str(path), f"expected a folder of data, found {kind}: known are {_known()}", fix)
+
+
+def _known() -> str:
+    """All forms in words."""
+    *others, last = [f"{form.looks} ({form.name})" for form in FORMS]
+    return f"{', '.join(others)}, or {last}"

@@ -23,6 +23,7 @@ import numpy as np
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
+from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
 from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
@@ -30,6 +31,7 @@ from cellbox.storage.problems import Problems, note_spellings, note_unknown
 
 logger = logging.getLogger("cellbox")
 
+TABLES = ("measurements", "perturbations")
 _NAMED = 10
 
 
@@ -71,7 +73,7 @@ def read_tidy(
         [[[0.1, -0.2], [0.3, nan]]]
     """
     if perturbations is not None:
-        return _read(Path(measurements), Path(perturbations), None, units)
+        return _read(Path(measurements), Path(perturbations), None, Taking(units=units))
     folder = Path(measurements)
     if not folder.is_dir():
         raise refuse(
@@ -79,14 +81,33 @@ def read_tidy(
             f"expected a folder, found {'a file' if folder.exists() else 'nothing of that name'}",
             "Give a folder with measurements.csv and perturbations.csv, or both files",
         )
-    return _read(folder / "measurements.csv", folder / "perturbations.csv", folder, units)
+    return _read_folder(folder, Taking(units=units))
+
+
+def _read_folder(folder: Path, taking: Taking) -> Dataset:
+    return _read(folder / "measurements.csv", folder / "perturbations.csv", folder, taking)
+
+
+def _is_tidy(folder: Path) -> bool:
+    return all((folder / f"{table}.csv").exists() for table in TABLES)
+
+
+TIDY = Form(
+    name="tidy form",
+    looks="measurements.csv and perturbations.csv",
+    recognises=_is_tidy,
+    read=_read_folder,
+)
 
 
 def _read(
-    measurement_path: Path, perturbation_path: Path, extras: Path | None, units: Units
+    measurement_path: Path, perturbation_path: Path, extras: Path | None, taking: Taking
 ) -> Dataset:
     """The dataset of the two tables, with what the folder `extras` adds to them."""
     problems = Problems()
+    units = taking.units
+    taking.note_structural_zeros(extras or measurement_path, "the tidy form", problems)
+    _note_time(measurement_path, taking, problems)
     table = read_long_table(measurement_path, problems, relative=units.transform is None)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbation_path, problems, conditions=tuple(rows_of))
@@ -131,6 +152,17 @@ def _read(
         reading_warnings=excel_warnings(nodes),
     )
     return in_model_units(data, units, table.zero_array(nodes))
+
+
+def _note_time(path: Path, taking: Taking, problems: Problems) -> None:
+    """Note a time that was given for a table that tells its times."""
+    if taking.time is not None:
+        problems.add(
+            str(path),
+            f"expected data without times for a steady state at time {taking.time:g}, found a "
+            "table with a column of them",
+            f"Leave the time out: {path.name} tells it",
+        )
 
 
 def _note_unlisted(

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.storage.csv_tables import LARGEST, find_columns, note_width, number
-from cellbox.storage.delimited import Chunk, Cleaner, Delimited, Row, open_delimited, with_point
+from cellbox.storage.delimited import Chunk, Cleaner, Row, TableSource, open_delimited, with_point
+from cellbox.storage.layouts import NODE, VALUE, Layout, WideTable, laid_out
 from cellbox.storage.problems import Problems
 
 _ENDLESS_WORDS = {
@@ -55,6 +56,8 @@ class Columns:
 
     numbers: the row of the file that each is. names, values: its columns; a value is NaN where it
     is missing. sound: rows none of whose numbers was refused.
+    wide: whether the file has a column for each node; absent: columns that it has not, whose
+    values are assumed.
     """
 
     path: Path
@@ -62,6 +65,8 @@ class Columns:
     names: Mapping[str, Names]
     values: Mapping[str, Float[np.ndarray, " n_rows"]]
     sound: Bool[np.ndarray, " n_rows"]
+    wide: bool = False
+    absent: frozenset[str] = frozenset()
 
     @property
     def n_rows(self) -> int:
@@ -71,11 +76,15 @@ class Columns:
     def where(self, row: int, column: str | None = None) -> str:
         """The place of a row, or of a cell in it."""
         place = f"{self.path}, row {self.numbers[row]}"
-        return place if column is None else f"{place}, column {column!r}"
+        if column is None:
+            return place
+        in_wide = self.wide and column in (NODE, VALUE)
+        return f"{place}, column {(self.names[NODE][row] if in_wide else column)!r}"
 
     def cell(self, row: int) -> str:
         """The place of a row's value, with the node that it is of."""
-        return f"{self.where(row, 'value')} (node {self.names['node'][row]!r})"
+        place = self.where(row, VALUE)
+        return place if self.wide else f"{place} (node {self.names[NODE][row]!r})"
 
     def chosen(self, rows: Bool[np.ndarray, " n_rows"]) -> Columns:
         """The table of these rows alone."""
@@ -87,6 +96,8 @@ class Columns:
             {name: Names(of.names, of.codes[rows]) for name, of in self.names.items()},
             {name: values[rows] for name, values in self.values.items()},
             self.sound[rows],
+            self.wide,
+            self.absent,
         )
 
 
@@ -98,6 +109,7 @@ def read_columns(
     values: Mapping[str, bool],
     optional: Sequence[str] = (),
     endless: Mapping[str, str] | None = None,
+    layout: Layout | None = None,
 ) -> Columns | None:
     """Read a table with a header; None if its columns cannot be used.
 
@@ -105,10 +117,14 @@ def read_columns(
     optional: columns of names that may be absent, and are empty then.
     endless: for columns in which people write that something lasts forever ("inf", "steady
         state"), what to write instead; that is then one problem of the whole file.
+    layout: the other names that its columns may have, and the wide form of the table, if it has
+        one.
 
     Column names are compared as `read_table` does. Rows of empty cells are left out.
     """
-    source = open_delimited(path, problems)
+    source: TableSource | None = open_delimited(path, problems)
+    if source is not None and layout is not None:
+        source = laid_out(source, layout, problems)
     if source is None:
         return None
     reading = _Reading(source, [*names, *optional], values, problems, endless or {})
@@ -123,7 +139,7 @@ class _Reading:
 
     def __init__(
         self,
-        source: Delimited,
+        source: TableSource,
         names: Sequence[str],
         values: Mapping[str, bool],
         problems: Problems,
@@ -225,9 +241,13 @@ class _Reading:
 
     def _where(self, number_of_row: int, row: Sequence[str], column: str) -> str:
         assert self._columns is not None
-        where = f"{self._source.path}, row {number_of_row}, column {column!r}"
-        node = self._columns.get("node")
-        return where if node is None or column != "value" else f"{where} (node {row[node]!r})"
+        place = f"{self._source.path}, row {number_of_row}"
+        node = self._columns.get(NODE)
+        if node is None or column != VALUE:
+            return f"{place}, column {column!r}"
+        if isinstance(self._source, WideTable):
+            return f"{place}, column {row[node]!r}"
+        return f"{place}, column {column!r} (node {row[node]!r})"
 
     def finish(self) -> Columns | None:
         """All that was read; None, and a problem, where it is nothing."""
@@ -254,6 +274,8 @@ class _Reading:
             },
             {name: _joined(values, float) for name, values in self._read.items()},
             _joined(self._sound, bool),
+            isinstance(self._source, WideTable),
+            self._source.assumed if isinstance(self._source, WideTable) else frozenset(),
         )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from cellbox.storage.problems import Problems
 
@@ -22,8 +23,8 @@ logger = logging.getLogger("cellbox")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 USE_COMMAS = "Save the file with commas, semicolons or tabs between columns"
 _SNIFFED_LINES = 20
-# So few that they stay in the processor's cache.
-_CHUNK = 4_000
+#: How many rows a piece has: so few that they stay in the processor's cache.
+CHUNK = 4_000
 _DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
 # Cells of a file between its delimiters, as bytes: numbers with a comma, and with a point.
 _COMMA_CELL = re.compile(
@@ -98,6 +99,22 @@ class Chunk:
     rows: list[list[str]]
 
 
+@runtime_checkable
+class TableSource(Protocol):
+    """A table whose cells are text, however the file holds them."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers are written as 0,5."""
+
+    def chunks(self, problems: Problems) -> Iterator[Chunk]:
+        """The rows in pieces, the header first; may be asked for again."""
+
+
 @dataclass(frozen=True, eq=False)
 class Delimited:
     """A delimited file that can be read as text.
@@ -120,7 +137,7 @@ class Delimited:
             before = reader.line_num
             rows: list[list[str]] = []
             try:
-                rows.extend(islice(reader, _CHUNK))
+                rows.extend(islice(reader, CHUNK))
             except csv.Error as error:
                 problems.add(
                     f"{self.path}, row {reader.line_num}",
@@ -212,7 +229,7 @@ def _delimiter(lines: Sequence[str], among: str) -> str:
             if len(counts) == 1 and header.count(character) >= header.count(","):
                 return character
             if len(counts) == 1 and all(
-                with_point(cell) != cell or _is_number(cell)
+                with_point(cell) != cell or is_number(cell)
                 for cell in header.split(character)
                 if cell.strip()
             ):
@@ -224,7 +241,8 @@ def _outside_quotes(line: str) -> str:
     return "".join(line.split('"')[::2])
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number with a decimal point; infinity and NaN are too."""
     try:
         float(cell)
     except ValueError:

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.usual_layouts import STEADY_STATE_TIME
 from cellbox.data.same_numbers import ROUNDING
 from cellbox.data.units import in_model_units
 from cellbox.storage.delimited import Row, read_rows
@@ -34,9 +35,6 @@ from cellbox.storage.matrices import (
 from cellbox.storage.problems import Problems, note_unknown
 
 logger = logging.getLogger("cellbox")
-
-# The files tell no time. By 10 decay times the model has settled, unless it oscillates.
-STEADY_STATE_TIME = 10.0
 
 # The phenotypes of the SK-MEL-133 data (Korkut et al., eLife 2015).
 PHENOTYPES_2020 = ("G2M", "G1arrest", "G2arrest", "Sarrest", "cellviab")
@@ -123,8 +121,10 @@ def _read_folder(folder: Path, taking: Taking) -> Dataset:
     problems.raise_any()
     nodes = _node_file(folder)
     assert nodes is not None
+    perturbations, expressions = (folder / name for name in _TABLES)
     data = read_cellbox_csv(
-        *(folder / name for name in _TABLES),
+        perturbations,
+        expressions,
         nodes,
         time=STEADY_STATE_TIME if taking.time is None else taking.time,
         structural_zeros=taking.structural_zeros,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.data.readers.usual_layouts import PERTURBATION_LAYOUT, measurement_layout
 from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem
 from cellbox.storage.columns import Columns, read_columns
@@ -30,6 +31,7 @@ class LongTable:
 
     times: ascending, > 0. The value of entry k is of series `of_series[k]`, and so on.
     at_zero: series, nodes and values of the entries at time 0.
+    tells_times: whether the file has times; a wide table may be of steady states without.
     """
 
     series: dict[Series, str]
@@ -40,6 +42,7 @@ class LongTable:
     of_node: Int[np.ndarray, " n_values"]
     values: Float[np.ndarray, " n_values"]
     at_zero: tuple[np.ndarray, np.ndarray, np.ndarray]
+    tells_times: bool = True
 
     @cached_property
     def rows_of_condition(self) -> dict[str, list[int]]:
@@ -85,11 +88,17 @@ _NO_TABLE = LongTable(
 
 
 def read_long_table(
-    path: Path, problems: Problems, *, like: LongTable | None = None, relative: bool = True
+    path: Path,
+    problems: Problems,
+    *,
+    like: LongTable | None = None,
+    relative: bool = True,
+    time: float | None = None,
 ) -> LongTable:
     """All values of measurements.csv or noise_free.csv; its names even where values are bad.
 
     relative: whether values are log ratios to time 0, and thus 0 there.
+    time: of a wide table that tells none.
     like: a table with whose times this one's are the same where they differ by rounding alone.
     """
     columns = read_columns(
@@ -99,6 +108,7 @@ def read_long_table(
         values={"time": False, "value": True},
         optional=("replicate",),
         endless={"time": _STEADY_STATE},
+        layout=measurement_layout(time),
     )
     if columns is None:
         return _NO_TABLE
@@ -108,20 +118,21 @@ def read_long_table(
     given = named.values["time"]
     sound = named.sound & _times_are_sound(named, relative, problems)
     known = np.empty(0) if like is None else like.times
-    time = merged(np.concatenate([known, np.where(sound, given, 1.0)]))[len(known) :]
+    moment = merged(np.concatenate([known, np.where(sound, given, 1.0)]))[len(known) :]
     # A table that is to have the times of another may differ from it by rounding.
-    time = _snapped(time, known)
-    _note_repeated(named, sound, (of_series, time, of_node), tuple(series), problems)
+    moment = _snapped(moment, known)
+    _note_repeated(named, sound, (of_series, moment, of_node), tuple(series), problems)
     kept = sound & (given > 0)
     values = named.values["value"][kept]
     if named.n_rows and not problems and not np.isfinite(values).any():
         found = "expected measurements, found none after time 0"
         problems.add(str(path), found, "Give at least one measured value")
-    times, of_time = np.unique(time[kept], return_inverse=True)
+    times, of_time = np.unique(moment[kept], return_inverse=True)
     start = sound & (given == 0)
     at_zero = (of_series[start], of_node[start], named.values["value"][start])
     places = (of_series[kept], of_time.reshape(-1), of_node[kept])
-    return LongTable(series, nodes, times, *places, values, at_zero)
+    tells_times = "time" not in columns.absent
+    return LongTable(series, nodes, times, *places, values, at_zero, tells_times)
 
 
 def _snapped(
@@ -263,7 +274,13 @@ def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str]
 
     conditions: those that were measured, if it is known: others are problems.
     """
-    columns = read_columns(path, problems, names=("condition", "node"), values={"value": True})
+    columns = read_columns(
+        path,
+        problems,
+        names=("condition", "node"),
+        values={"value": True},
+        layout=PERTURBATION_LAYOUT,
+    )
     if columns is None:
         return DoseTable({}, {}, {})
     columns = columns.chosen(_named(columns, ("condition",), problems))
@@ -282,6 +299,9 @@ def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str]
     for row in np.flatnonzero(~nameless).tolist():
         key = (columns.names["condition"][row], node[row])
         if places.setdefault(key, columns.where(row)) != columns.where(row):
+            # Wide tables say the dose with each replicate and time.
+            if columns.wide and entries.get(key, 0.0) == value[row]:
+                continue
             found = (
                 f"expected each node once in a condition, found {key[1]!r} in condition "
                 f"{key[0]!r} again ({places[key]})"

@@ -39,6 +39,7 @@ def read_tidy(
     measurements: str | PathLike[str],
     perturbations: str | PathLike[str] | None = None,
     *,
+    time: float | None = None,
     units: Units = MODEL_UNITS,
 ) -> Dataset:
     """Read a tidy folder, or a measurement table and a perturbation table from anywhere.
@@ -49,8 +50,12 @@ def read_tidy(
     perturbations: CSV with the columns condition, node, value; u, with the paper's sign (Ji et
         al. 2021: positive pushes a node down). Each measured condition has to be listed; one
         with an empty node, or with doses of 0 alone, is an unperturbed control.
-
+    time: when was measured, for a wide table that tells no time (by default 10).
     units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
+
+    Both tables may also be wide: a row for each condition, and time and replicate in
+    measurements, and a column for each node. Usual other names of columns (protein, treatment,
+    hours) are taken for the proper ones, which is logged.
 
     Each condition and replicate becomes a row of the dataset, named by its condition, and its
     replicate where there are several. Rows and nodes are in the order in which the measurements
@@ -73,7 +78,7 @@ def read_tidy(
         [[[0.1, -0.2], [0.3, nan]]]
     """
     if perturbations is not None:
-        return _read(Path(measurements), Path(perturbations), None, Taking(units=units))
+        return _read(Path(measurements), Path(perturbations), None, Taking(time=time, units=units))
     folder = Path(measurements)
     if not folder.is_dir():
         raise refuse(
@@ -81,7 +86,7 @@ def read_tidy(
             f"expected a folder, found {'a file' if folder.exists() else 'nothing of that name'}",
             "Give a folder with measurements.csv and perturbations.csv, or both files",
         )
-    return _read_folder(folder, Taking(units=units))
+    return _read_folder(folder, Taking(time=time, units=units))
 
 
 def _read_folder(folder: Path, taking: Taking) -> Dataset:
@@ -107,8 +112,13 @@ def _read(
     problems = Problems()
     units = taking.units
     taking.note_structural_zeros(extras or measurement_path, "the tidy form", problems)
-    _note_time(measurement_path, taking, problems)
-    table = read_long_table(measurement_path, problems, relative=units.transform is None)
+    table = read_long_table(
+        measurement_path, problems, relative=units.transform is None, time=taking.time
+    )
+    if table.tells_times:
+        _note_time(measurement_path, taking, problems)
+    else:
+        taking.note_unit_of_no_time(measurement_path, "a wide table without times", problems)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbation_path, problems, conditions=tuple(rows_of))
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)

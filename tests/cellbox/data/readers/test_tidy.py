@@ -237,7 +237,7 @@ M, P = "condition,time,node,value\n", "condition,node,value\n"
     [
         ("", ["measurements.csv", "an empty file"]),
         (M, ["measurements.csv", "rows below the header"]),
-        ("condition,time,gene,value\n", ["row 1", "'gene'", "no node", "Name the columns"]),
+        ("condition,time,what,value\n", ["row 1", "'what'", "no node", "Name the columns"]),
         (M.replace(",", " "), ["row 1", "separated by spaces", "commas"]),
         (M.replace("\n", ",replicat\n"), ["row 1", "'replicat'", "mean 'replicate'"]),
         (M + "low,inf,g1,1\nlow,inf,g2,1\n", ["column 'time'", "in 2 rows", "steady", "write 10"]),

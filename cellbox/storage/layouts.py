@@ -1,0 +1,262 @@
+"""Long tables under other column names, and wide ones, as the long tables that are read.
+
+A wide table has a row for each condition (and time, and replicate) and a column for each node.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cellbox.storage.csv_tables import MISSING_WORDS, note_width
+from cellbox.storage.delimited import CHUNK, Chunk, TableSource, clean_name, is_number, with_point
+from cellbox.storage.problems import Problems, same_name
+
+logger = logging.getLogger("cellbox")
+
+NODE, VALUE = "node", "value"
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How people lay out a table that is read as a long one.
+
+    synonyms: by column, its usual other names, as `same_name` gives them.
+    keys: the columns that a wide table may have beside those of nodes; it needs the first.
+    assumed: what the cells of an absent key of a wide table hold.
+    left_out: keys of a wide table that say nothing here.
+    empty: what an empty cell of a wide table means.
+    """
+
+    synonyms: Mapping[str, Sequence[str]]
+    keys: Sequence[str]
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+    empty: str = ""
+
+
+def laid_out(source: TableSource, layout: Layout, problems: Problems) -> TableSource | None:
+    """The table with the columns' proper names, and long if it is wide; says what it changed.
+
+    None, and a problem, where two columns are, or could be, one and the same.
+    """
+    header = _header(source)
+    if header is None:
+        return source
+    number, names = header
+    renamed = _proper_names(source.path, number, names, layout, problems)
+    if renamed is None:
+        return None
+    known = {name.casefold() for name in renamed}
+    if not known & {NODE, VALUE} and layout.keys[0] in known:
+        wide = WideTable.of(source, renamed, layout)
+        if wide is not None:
+            return wide if _are_different(source.path, number, renamed, problems) else None
+    return source if renamed == names else _Renamed(source, renamed)
+
+
+def _header(source: TableSource) -> tuple[int, list[str]] | None:
+    """The first row that is not blank and its number; None of a table without any."""
+    # What is wrong with the file is noted when it is read.
+    for chunk in source.chunks(Problems()):
+        for number, row in zip(chunk.numbers, chunk.rows, strict=True):
+            if len(row) > 1 or any(map(str.strip, row)):
+                return number, [clean_name(cell) for cell in row]
+    return None
+
+
+def _proper_names(
+    path: Path, number: int, names: Sequence[str], layout: Layout, problems: Problems
+) -> list[str] | None:
+    """The header with each column under its proper name, where it has a usual other one."""
+    found = {name.casefold() for name in names}
+    renamed = list(names)
+    clear = True
+    for proper, others in layout.synonyms.items():
+        places = [k for k, name in enumerate(names) if same_name(name) in others]
+        if proper in found or not places:
+            continue
+        if len(places) > 1:
+            listed = " and ".join(repr(names[place]) for place in places)
+            problems.add(
+                f"{path}, row {number}",
+                f"expected one column {proper}, found {listed}, each of which could be it",
+                f"Call one of them {proper}",
+            )
+            clear = False
+            continue
+        logger.info("%s: read the column %r as %s", path, names[places[0]], proper)
+        renamed[places[0]] = proper
+    first = layout.keys[0]
+    if names[0] == "" and not {name.casefold() for name in renamed} & {first, NODE, VALUE}:
+        # pandas writes an index so.
+        logger.info("%s: read the first column, which has no name, as %s", path, first)
+        renamed[0] = first
+    return renamed if clear else None
+
+
+def _are_different(path: Path, number: int, header: Sequence[str], problems: Problems) -> bool:
+    """Whether the columns of a wide table have different names; a problem if not."""
+    repeated = sorted(name for name, count in Counter(header).items() if name and count > 1)
+    if repeated:
+        found = f"expected one column for each node, found {_shown(repeated)} more than once"
+        problems.add(f"{path}, row {number}", found, "Keep one, or name another node in it")
+    return not repeated
+
+
+def _with_header(source: TableSource, header: Sequence[str], problems: Problems) -> Iterator[Chunk]:
+    """The chunks with another first row that is not blank."""
+    replaced = False
+    for chunk in source.chunks(problems):
+        if replaced:
+            yield chunk
+            continue
+        first = next(
+            (k for k, row in enumerate(chunk.rows) if len(row) > 1 or any(map(str.strip, row))),
+            None,
+        )
+        if first is None:
+            continue
+        replaced = True
+        yield Chunk(chunk.numbers[first:], [list(header), *chunk.rows[first + 1 :]])
+
+
+@dataclass(frozen=True, eq=False)
+class _Renamed:
+    """A table under the proper names of its columns."""
+
+    source: TableSource
+    header: Sequence[str]
+
+    @property
+    def path(self) -> Path:
+        return self.source.path
+
+    @property
+    def decimal_comma(self) -> bool:
+        return self.source.decimal_comma
+
+    def chunks(self, problems: Problems) -> Iterator[Chunk]:
+        """The rows in pieces."""
+        return _with_header(self.source, self.header, problems)
+
+
+@dataclass(frozen=True, eq=False)
+class WideTable:
+    """A wide table, read as the long one with the same values.
+
+    keys: where each key stands. nodes: where each node's column stands.
+    """
+
+    source: TableSource
+    header: Sequence[str]
+    keys: Mapping[str, int]
+    nodes: Mapping[int, str]
+    layout: Layout
+
+    @classmethod
+    def of(cls, source: TableSource, header: Sequence[str], layout: Layout) -> WideTable | None:
+        """The table with what its columns are; None if none of them holds values of a node."""
+        all_keys = (*layout.keys, *layout.left_out)
+        places = {
+            name.casefold(): k for k, name in enumerate(header) if name.casefold() in all_keys
+        }
+        keys = {name: place for name, place in places.items() if name not in layout.left_out}
+        candidates = [k for k, name in enumerate(header) if name and k not in places.values()]
+        texts = _columns_of_text(source, header, candidates)
+        nodes = {k: header[k] for k in candidates if k not in texts}
+        if not nodes:
+            return None
+        logger.info(
+            "%s: read as a wide table, a row for each %s and a column for each of %d nodes: %s",
+            *(source.path, ", ".join(keys), len(nodes), _shown(list(nodes.values()))),
+        )
+        left = [header[k] for k in texts] + [name for name in places if name not in keys]
+        if left:
+            logger.info("%s: ignored the columns %s", source.path, ", ".join(left))
+        for name, text in layout.assumed.items():
+            if name not in keys:
+                said = "%s: has no column %s and is read as of %s %s, when all has come to rest"
+                logger.info(said, source.path, name, name, text)
+        return cls(source, header, keys, nodes, layout)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.source.path
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers are written as 0,5."""
+        return self.source.decimal_comma
+
+    @property
+    def assumed(self) -> frozenset[str]:
+        """The keys that the file has not."""
+        return frozenset(self.layout.assumed) - set(self.keys)
+
+    def chunks(self, problems: Problems) -> Iterator[Chunk]:
+        """The rows of the long table in pieces, each under the number of its row in the file."""
+        assumed = {name: self.layout.assumed[name] for name in sorted(self.assumed)}
+        keys, values = list(self.keys.values()), list(assumed.values())
+        places, names = list(self.nodes), list(self.nodes.values())
+        sound = self._sound_rows(problems)
+        yield Chunk([next(sound)[0]], [[*self.keys, *assumed, NODE, VALUE]])
+        numbers: list[int] = []
+        rows: list[list[str]] = []
+        for number, row in sound:
+            if len(rows) >= CHUNK:
+                yield Chunk(numbers, rows)
+                numbers, rows = [], []
+            numbers += [number] * len(names)
+            key = [*(row[place] for place in keys), *values]
+            cells = [row[place] for place in places]
+            if self.layout.empty:
+                cells = [self.layout.empty if _is_missing(cell) else cell for cell in cells]
+            rows += [[*key, name, cell] for name, cell in zip(names, cells, strict=True)]
+        yield Chunk(numbers, rows)
+
+    def _sound_rows(self, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+        """The rows of the file that are not blank, with their numbers; the header is first."""
+        for chunk in _with_header(self.source, self.header, problems):
+            for number, row in zip(chunk.numbers, chunk.rows, strict=True):
+                if not any(map(str.strip, row)):
+                    continue
+                if len(row) == len(self.header):
+                    yield number, row
+                else:
+                    where = f"{self.path}, row {number}"
+                    note_width(where, len(self.header), len(row), problems)
+
+
+def _columns_of_text(
+    source: TableSource, header: Sequence[str], candidates: Sequence[int]
+) -> list[int]:
+    """The columns with words and not one number: they are of no node."""
+    undecided = dict.fromkeys(candidates, False)
+    for chunk in _with_header(source, header, Problems()):
+        for row in chunk.rows:
+            if len(row) != len(header) or [*row] == [*header]:
+                continue
+            for place in list(undecided):
+                cell = row[place].strip()
+                if is_number(with_point(cell) if source.decimal_comma else cell):
+                    if not _is_missing(cell):
+                        del undecided[place]
+                elif not _is_missing(cell):
+                    undecided[place] = True
+            if not undecided:
+                return []
+    return [place for place, has_words in undecided.items() if has_words]
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().casefold() in MISSING_WORDS
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

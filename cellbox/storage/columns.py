@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.storage.csv_tables import LARGEST, find_columns, note_width, number
-from cellbox.storage.delimited import Chunk, Cleaner, Row, TableSource, open_delimited, with_point
+from cellbox.storage.delimited import Chunk, Cleaner, Row, TableSource, with_point
 from cellbox.storage.layouts import NODE, VALUE, Layout, WideTable, laid_out
 from cellbox.storage.problems import Problems
+from cellbox.storage.typed_tables import open_table
 
 _ENDLESS_WORDS = {
     *("inf", "+inf", "infinity", "\N{INFINITY}", "ss", "steady", "steady state", "steady-state"),
@@ -122,7 +123,7 @@ def read_columns(
 
     Column names are compared as `read_table` does. Rows of empty cells are left out.
     """
-    source: TableSource | None = open_delimited(path, problems)
+    source = open_table(path, problems)
     if source is not None and layout is not None:
         source = laid_out(source, layout, problems)
     if source is None:

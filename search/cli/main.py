@@ -28,6 +28,7 @@ EXIT_BROKEN_PIPE = 141
 EXTRA_OF = {
     **dict.fromkeys(("ray", "optuna", "mlflow", "pydantic", "rich"), "search"),
     **dict.fromkeys(("matplotlib", "pandas", "jinja2", "markupsafe"), "plots"),
+    **dict.fromkeys(("openpyxl", "pyarrow"), "formats"),
     **dict.fromkeys(("torch", "cmaes"), "samplers"),
 }
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
 from search.study.folder import StudyFolder
 from search.study.result import best_numbers
@@ -74,7 +75,9 @@ def _fingerprint(data: DataTable) -> str | None:
     if place is None:
         return None
     path = Path(place)
-    return _digest(sorted(path.glob("*.csv")) if path.is_dir() else [path])
+    if not path.is_dir():
+        return _digest([path])
+    return _digest(sorted(file for file in path.iterdir() if file.suffix in TABLE_SUFFIXES))
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.cellbox_csv import CELLBOX
 from cellbox.data.readers.forms import Form, Taking
-from cellbox.data.readers.tidy import TIDY
+from cellbox.data.readers.tidy import TIDY, WORKBOOK
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import InputError, refuse
 
 #: Every form that `read_data` reads.
-FORMS: tuple[Form, ...] = (CELLBOX, TIDY)
+FORMS: tuple[Form, ...] = (CELLBOX, TIDY, WORKBOOK)
 
 _SHOWN = 10
 
@@ -41,16 +41,17 @@ def read_data(
     time: float | None = None,
     units: Units = MODEL_UNITS,
 ) -> Dataset:
-    """Read a folder of data, in the CellBox or in the tidy form, whichever it holds.
+    """Read data in any form of `FORMS`: a folder in the CellBox or in the tidy form, a workbook.
 
     CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
-    Tidy form: measurements.csv and perturbations.csv, see `read_tidy`.
+    Tidy form: measurements.csv and perturbations.csv (or .tsv, .parquet, .xlsx), long or wide, see
+        `read_tidy`; or one .xlsx with two sheets of these names.
     structural_zeros: for the CellBox form; a tidy folder tells its allowed edges in
         allowed_edges.csv.
     time: when was measured, for data that tell no time (by default 10).
     units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
 
-    Raises InputError if the folder holds neither form, or with every problem of its files.
+    Raises InputError if the path is of no form that is known, or with every problem of its files.
 
     Example:
         >>> import cellbox

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_tab
 from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
+from cellbox.storage.typed_tables import TABLE_SUFFIXES, sheet_names
 
 logger = logging.getLogger("cellbox")
 
@@ -53,6 +55,7 @@ def read_tidy(
     time: when was measured, for a wide table that tells no time (by default 10).
     units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
 
+    Either table may be Parquet or a workbook (.xlsx) instead of text.
     Both tables may also be wide: a row for each condition, and time and replicate in
     measurements, and a column for each node. Usual other names of columns (protein, treatment,
     hours) are taken for the proper ones, which is logged.
@@ -90,11 +93,37 @@ def read_tidy(
 
 
 def _read_folder(folder: Path, taking: Taking) -> Dataset:
-    return _read(folder / "measurements.csv", folder / "perturbations.csv", folder, taking)
+    measurements, perturbations = (_table(folder, name) for name in TABLES)
+    return _read(measurements, perturbations, folder, taking)
+
+
+def _table(folder: Path, name: str) -> Path:
+    """The file of a folder that holds this table; NAME.csv where there is none.
+
+    Raises InputError where several are of that name.
+    """
+    files = [folder / f"{name}{suffix}" for suffix in TABLE_SUFFIXES]
+    present = [path for path in files if path.exists()]
+    if len(present) > 1:
+        listed = " and ".join(path.name for path in present)
+        raise refuse(str(folder), f"expected one table {name}, found {listed}", "Keep one of them")
+    return present[0] if present else files[0]
 
 
 def _is_tidy(folder: Path) -> bool:
-    return all((folder / f"{table}.csv").exists() for table in TABLES)
+    suffixes = TABLE_SUFFIXES
+    return all(any((folder / f"{name}{end}").exists() for end in suffixes) for name in TABLES)
+
+
+def _read_workbook(path: Path, taking: Taking) -> Dataset:
+    problems = Problems()
+    others = [name for name in sheet_names(path, problems) if name not in TABLES]
+    problems.raise_any()
+    measurements, perturbations = (path / name for name in TABLES)
+    if others:
+        logger.info("%s: ignored the sheets %s", path, ", ".join(others))
+    data = _read(measurements, perturbations, None, taking)
+    return replace(data, name=path.stem)
 
 
 TIDY = Form(
@@ -102,6 +131,12 @@ TIDY = Form(
     looks="measurements.csv and perturbations.csv",
     recognises=_is_tidy,
     read=_read_folder,
+)
+WORKBOOK = Form(
+    name="workbook",
+    looks="a file .xlsx with the sheets measurements and perturbations",
+    recognises=lambda path: path.suffix.casefold() == ".xlsx" and path.is_file(),
+    read=_read_workbook,
 )
 
 

@@ -1,4 +1,4 @@
-"""`cellbox simulate` and `cellbox lint`."""
+"""`cellbox simulate`, `cellbox lint` and `cellbox convert`."""
 
 from __future__ import annotations
 
@@ -56,8 +56,33 @@ def _run_simulate(arguments: Namespace) -> int:
     return 0
 
 
+def _add_convert(parser: ArgumentParser) -> None:
+    parser.add_argument("data", metavar="IN", help="data of any form that cellbox lint reads")
+    parser.add_argument("out", metavar="OUT", help="folder to write")
+    add_cellbox_form(parser)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace earlier data in that folder"
+    )
+    add_json(parser)
+
+
+def _run_convert(arguments: Namespace) -> int:
+    from cellbox.data.readers import convert
+
+    output = Output(arguments.json)
+    data = convert(
+        arguments.data, arguments.out, overwrite=arguments.overwrite, **_taken(arguments)
+    )
+    described = _facts(data)
+    output.say(f"Wrote {arguments.out}: measurements.csv and perturbations.csv\n")
+    output.say(_readable_facts(described))
+    output.say(f"\nNext: cellbox lint {arguments.out}")
+    output.write_json({"source": arguments.data, "folder": arguments.out, **described})
+    return 0
+
+
 def _add_lint(parser: ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="folder with the data files")
+    parser.add_argument("data", metavar="DATA", help="folder with the data files, or a workbook")
     add_cellbox_form(parser)
     add_json(parser)
 
@@ -75,7 +100,7 @@ def add_cellbox_form(parser: Arguments) -> None:
         type=real_number(0, open_ends=True),
         metavar="T",
         help="when the steady state was measured, in units of a node's decay time; slow networks "
-        "need more to come to rest (pert.csv data only, which tell none; default: 10)",
+        "need more to come to rest (for pert.csv and wide tables that tell none; default: 10)",
     )
     add_units(parser)
 
@@ -84,12 +109,16 @@ def read_folder(arguments: Namespace) -> Dataset:
     """The folder of data that was named, as its flags say."""
     from cellbox.data.readers import read_data
 
-    return read_data(
-        arguments.data,
-        structural_zeros=arguments.structural_zeros,
-        time=arguments.time,
-        units=units_of(arguments),
-    )
+    return read_data(arguments.data, **_taken(arguments))
+
+
+def _taken(arguments: Namespace) -> dict[str, Any]:
+    """How the data that were named are to be taken, as keywords."""
+    return {
+        "structural_zeros": arguments.structural_zeros,
+        "time": arguments.time,
+        "units": units_of(arguments),
+    }
 
 
 def refuse_cellbox_form(arguments: Namespace) -> None:
@@ -236,10 +265,24 @@ LINT = Command(
     "  measurements.csv (condition, time, node, value, maybe replicate) with\n"
     "  perturbations.csv (condition, node, value); positive pushes a node down;\n"
     "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.\n"
+    "The first two may be wide (a column for each node), text with any separator, Parquet\n"
+    "or .xlsx, or two sheets of these names in one workbook.\n"
     "Values are log ratios, doses near 1, times in decay times: where the numbers look\n"
     "otherwise (percent, nM, minutes), lint says so, and the flags below make them so.",
     epilog="examples:\n"
     "  cellbox lint my_experiment\n"
     "  cellbox lint my_experiment --transform log2-ratio --control DMSO --time-unit 30min\n"
     "  cellbox lint my_experiment --dose-transform hill --ec50 AKT=100 --ec50 MEK=20",
+)
+CONVERT = Command(
+    "convert",
+    "write data of any form as tidy tables",
+    _add_convert,
+    _run_convert,
+    description="Read data of any form that cellbox lint reads (wide tables, Parquet, workbooks,\n"
+    "the 2020 CellBox's files), and write measurements.csv and perturbations.csv, a value a row,\n"
+    "in the model's units: log ratios, doses near 1, decay times, positive pushes a node down.",
+    epilog="examples:\n"
+    "  cellbox convert plate.xlsx my_experiment\n"
+    "  cellbox convert raw my_experiment --transform log2-ratio --control DMSO --time-unit 30min",
 )

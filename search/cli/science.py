@@ -2,10 +2,19 @@
 
 from search.cli.command import Command
 from search.cli.compare_command import COMPARE
-from search.cli.data_commands import LINT, SIMULATE
+from search.cli.data_commands import CONVERT, LINT, SIMULATE
 from search.cli.design_command import DESIGN
 from search.cli.fit_command import FIT
 from search.cli.predict_command import PREDICT
 from search.cli.systems_command import SYSTEMS
 
-COMMANDS: tuple[Command, ...] = (SYSTEMS, SIMULATE, LINT, DESIGN, FIT, PREDICT, COMPARE)
+COMMANDS: tuple[Command, ...] = (
+    SYSTEMS,
+    SIMULATE,
+    LINT,
+    CONVERT,
+    DESIGN,
+    FIT,
+    PREDICT,
+    COMPARE,
+)

@@ -88,7 +88,7 @@ def test_help_answers_within_a_second_and_imports_nothing_heavy():
     assert checked.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize("command", ["systems", "simulate", "lint", "fit", "predict"])
+@pytest.mark.parametrize("command", ["systems", "simulate", "lint", "convert", "fit", "predict"])
 def test_each_command_explains_itself(command, capsys):
     assert main([command, "--help"]) == 0
     said = capsys.readouterr().out
@@ -291,6 +291,17 @@ def test_the_time_of_a_steady_state_can_be_told(tmp_path):
     folder, report = matrix_folder(tmp_path), tmp_path / "lint.json"
     assert main(["lint", str(folder), "--time", "40", "--json", str(report)]) == 0
     assert read_json(report)["times"] == [40.0]
+
+
+def test_convert_writes_what_lint_then_reads(tmp_path, capsys):
+    out, report = tmp_path / "tidy", tmp_path / "result.json"
+    arguments = ["convert", str(matrix_folder(tmp_path)), str(out), "--time", "40"]
+    assert main([*arguments, "--json", str(report)]) == 0
+    assert f"Next: cellbox lint {out}" in capsys.readouterr().out
+    assert read_json(report)["times"] == [40.0]
+    assert main(["lint", str(out)]) == 0
+    capsys.readouterr()
+    assert "ask to overwrite this one" in refused(capsys, *arguments)
 
 
 def test_fit_reports_under_stable_names(fitted):

@@ -10,6 +10,8 @@ import csv
 import os
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,6 +103,53 @@ def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: floa
     lines += [name for name in network.nodes if name not in connected]
     with atomic_write(path) as file:
         file.writelines(f"{line}\n" for line in lines)
+
+
+def strongest(network: Network, *, top: int | None = None, threshold: float = 0.0) -> Network:
+    """The network with its strongest edges alone; all nodes and amplitudes stay.
+
+    top: how many edges to keep; None for all. threshold: only edges with |weight| > threshold.
+
+    Raises InputError where `edge_table` does, and where top is below 1.
+    """
+    if top is not None and top < 1:
+        raise refuse("top", f"expected a number of edges >= 1, found {top}", "Keep at least one")
+    index = {name: place for place, name in enumerate(network.nodes)}
+    weights = np.zeros_like(network.weights)
+    for edge in edge_table(network, threshold=threshold)[:top]:
+        weights[index[edge.target], index[edge.source]] = edge.weight
+    return replace(network, weights=weights)
+
+
+def write_network_as(
+    network: Network,
+    path: str | os.PathLike[str],
+    *,
+    top: int | None = None,
+    threshold: float = 0.0,
+) -> Network:
+    """Write the strongest edges in the form that the path's name ends with; returns that network.
+
+    The forms: .csv (source, target, weight), .graphml (networkx, yEd, Cytoscape), .sif
+    (Cytoscape). top, threshold: which edges, see `strongest`.
+
+    Raises InputError for another ending, and where `strongest` or the writer of the form does.
+    """
+    suffix = os.path.splitext(path)[1].casefold()
+    if suffix not in _WRITERS:
+        *others, last = _WRITERS
+        found = f"expected a name that ends with {', '.join(others)} or {last}, found {suffix!r}"
+        raise refuse(str(path), found, "Choose one of these forms")
+    kept = strongest(network, top=top, threshold=threshold)
+    _WRITERS[suffix](kept, path)
+    return kept
+
+
+_WRITERS: dict[str, Callable[[Network, str | os.PathLike[str]], None]] = {
+    ".csv": write_edges_csv,
+    ".graphml": write_graphml,
+    ".sif": write_sif,
+}
 
 
 def _relation(edge: Edge) -> str:

@@ -4,6 +4,7 @@ from search.cli.command import Command
 from search.cli.compare_command import COMPARE
 from search.cli.data_commands import CONVERT, LINT, SIMULATE
 from search.cli.design_command import DESIGN
+from search.cli.export_command import EXPORT
 from search.cli.fit_command import FIT
 from search.cli.predict_command import PREDICT
 from search.cli.systems_command import SYSTEMS
@@ -16,5 +17,6 @@ COMMANDS: tuple[Command, ...] = (
     DESIGN,
     FIT,
     PREDICT,
+    EXPORT,
     COMPARE,
 )

@@ -12,9 +12,11 @@ from cellbox.errors import InputError
 from cellbox.networks.export import (
     Edge,
     edge_table,
+    strongest,
     to_frame,
     write_edges_csv,
     write_graphml,
+    write_network_as,
     write_sif,
 )
 from cellbox.networks.network import Network
@@ -161,3 +163,30 @@ def test_places_that_cannot_be_written_are_refused(tmp_path):
         write_sif(NETWORK, tmp_path / "absent" / "network.sif")
     with pytest.raises(InputError, match="found a folder"):
         write_sif(NETWORK, tmp_path)
+
+
+def test_the_strongest_edges_are_kept_with_all_nodes():
+    kept = strongest(NETWORK, top=2)
+    assert edge_table(kept) == edge_table(NETWORK)[:2]
+    assert kept.nodes == NETWORK.nodes
+    np.testing.assert_array_equal(kept.amplitudes, NETWORK.amplitudes)
+    assert edge_table(strongest(NETWORK, top=3, threshold=0.3)) == edge_table(NETWORK)[:2]
+    assert edge_table(strongest(NETWORK, top=99)) == edge_table(NETWORK)
+    with pytest.raises(InputError, match="number of edges >= 1, found 0"):
+        strongest(NETWORK, top=0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"), [("csv", write_edges_csv), ("graphml", write_graphml), ("SIF", write_sif)]
+)
+def test_the_ending_of_a_name_chooses_the_form(suffix, write, tmp_path):
+    path, other = tmp_path / f"network.{suffix}", tmp_path / "other"
+    kept = write_network_as(NETWORK, path, top=2, threshold=0.2)
+    write(kept, other)
+    assert path.read_bytes() == other.read_bytes()
+
+
+def test_an_unknown_ending_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"\.csv, \.graphml or \.sif, found '\.cx2'"):
+        write_network_as(NETWORK, tmp_path / "network.cx2")
+    assert list(tmp_path.iterdir()) == []

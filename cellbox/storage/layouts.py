@@ -134,10 +134,12 @@ class _Renamed:
 
     @property
     def path(self) -> Path:
+        """The file."""
         return self.source.path
 
     @property
     def decimal_comma(self) -> bool:
+        """Whether numbers are written as 0,5."""
         return self.source.decimal_comma
 
     def chunks(self, problems: Problems) -> Iterator[Chunk]:
@@ -146,14 +148,12 @@ class _Renamed:
 
 
 @dataclass(frozen=True, eq=False)
-class WideTable:
+class WideTable(_Renamed):
     """A wide table, read as the long one with the same values.
 
     keys: where each key stands. nodes: where each node's column stands.
     """
 
-    source: TableSource
-    header: Sequence[str]
     keys: Mapping[str, int]
     nodes: Mapping[int, str]
     layout: Layout
@@ -183,16 +183,6 @@ class WideTable:
                 said = "%s: has no column %s and is read as of %s %s, when all has come to rest"
                 logger.info(said, source.path, name, name, text)
         return cls(source, header, keys, nodes, layout)
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.source.path
-
-    @property
-    def decimal_comma(self) -> bool:
-        """Whether numbers are written as 0,5."""
-        return self.source.decimal_comma
 
     @property
     def assumed(self) -> frozenset[str]:

@@ -27,6 +27,12 @@ _FOREIGN = {
     ".npz": ("an archive of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
     ".npy": ("an array of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
     ".pkl": ("a pickle", f"In Python, {_SAVE_AS_TABLES} with DataFrame.to_csv"),
+    ".h5ad": (
+        "an AnnData file",
+        "In Python, write adata.to_df() with the columns condition and time of adata.obs as a wide "
+        "measurements.csv, and the perturbations of adata.obs as perturbations.csv",
+    ),
+    ".xls": ("an old workbook", "Save it as .xlsx"),
     ".yaml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
     ".yml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
     ".zip": ("an archive", "Unpack it, and name the folder"),

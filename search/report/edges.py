@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.identifiability.design_report import OF_WEIGHT
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble
 from cellbox.networks.network import Network, in_order_of
 from search.report.blocks import Table
@@ -97,10 +98,15 @@ def judged_by_ensemble(
 def judged_alone(
     network: Network, found: Mapping[str, Any] | None, truth: Network | None
 ) -> JudgedNetwork:
-    """The edges of a single network, with intervals by the standard errors of its data."""
+    """The edges of a single network, with intervals by the least errors that its data allow.
+
+    Only where least squares found it: those of a biased estimate may be many times larger.
+    """
+    judged = found["edges"] if found is not None and found.get("refined") is True else []
     errors = {
-        (edge["source"], edge["target"]): edge["standard_error"]
-        for edge in (found or {}).get("edges", [])
+        (edge["source"], edge["target"]): edge["least_error"]
+        for edge in judged
+        if edge["error_of"] == OF_WEIGHT
     }
     edges = []
     for source, target, weight in _entries(network):

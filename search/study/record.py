@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from cellbox.errors import DataWarning
 from cellbox.evaluation.verdict import better_than
 from cellbox.models.training_record import Training
-from search.spec.tables import FEWEST_IN_FLIGHT
 from search.study.budget import Budget
 from search.study.checked_json import (
     LIST,
@@ -285,6 +284,10 @@ def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     return content
 
 
+# Of studies that do not say it: what the program chose for all of them.
+_IN_FLIGHT_BEFORE = 16
+
+
 def read_study(file: Path) -> StudyRecord:
     """Read a study.json. Raises InputError naming the key that cannot be used."""
     table = read_table(file, "Bring the file back, or begin a new study")
@@ -301,7 +304,7 @@ def read_study(file: Path) -> StudyRecord:
         # Studies from before this was noted had as many.
         in_flight=table.take("in_flight", WHOLE)
         if "in_flight" in table.content
-        else FEWEST_IN_FLIGHT,
+        else _IN_FLIGHT_BEFORE,
         baselines=table.take("baselines", TABLE),
         # Studies of earlier versions do not know it.
         warnings=(

@@ -191,7 +191,7 @@ def test_independent_draws_of_qmc_differ_from_trial_to_trial(tmp_path):
 def test_studies_of_one_name_do_not_mix_in_one_database(tmp_path):
     url = f"sqlite:///{tmp_path / 'all.db'}"
     spec = advice("random", storage={"url": url})
-    arguments = {"several_times": True, "report_every": 10, "total_steps": 100}
+    arguments = {**{"in_flight": 16, "several_times": True, "report_every": 10, "total_steps": 100}}
     first = Proposer(spec, tmp_path, study_id="one", **arguments)
     point = first.ask()
     second = Proposer(spec, tmp_path, study_id="two", **arguments)

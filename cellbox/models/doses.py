@@ -16,12 +16,12 @@ from cellbox.storage.problems import Problems, note_unknown
 Doses = ArrayLike | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, "n_rows n_nodes"]:
+def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, "..."]:
     """u with a row for each condition and a column for each node.
 
-    doses: such an array; or one condition as {"AKT": 0.5}, or several of them, in which a node
-    that is not named is left alone. Raises InputError for nodes that are unknown and for doses
-    that are no numbers.
+    doses: such an array, whose shape is for the caller to check; or one condition as {"AKT": 0.5},
+    or several of them, in which a node that is not named is left alone. Raises InputError for nodes
+    that are unknown and for doses that are no numbers.
     """
     conditions = _named(doses)
     if conditions is None:

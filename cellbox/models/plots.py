@@ -221,6 +221,8 @@ def _axes(
     width, height: inches for each panel; beside: inches for a legend.
     """
     try:
+        import matplotlib.figure  # noqa: F401
+
         from cellbox.models.shown_figure import ShownFigure
     except ImportError as absent:
         raise refuse(

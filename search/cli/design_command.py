@@ -16,6 +16,7 @@ from search.cli.experiment import (
     add_experiment,
     add_networks,
     add_random_networks,
+    add_realism,
     simulated,
 )
 from search.cli.output import Output
@@ -69,6 +70,7 @@ def _add_design(parser: ArgumentParser) -> None:
     add_cellbox_form(group)
     add_random_networks(check.add_argument_group("random networks"))
     add_experiment(check.add_argument_group("the experiment, where it is simulated"))
+    add_realism(check.add_argument_group("as in real experiments"))
     guess = check.add_argument_group("the guess that edges are judged at (default: W = 0, α = 0.5)")
     guess.add_argument(
         "--guess",

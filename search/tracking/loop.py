@@ -53,6 +53,8 @@ class TrackingLoop:
         self._to_draw: list[int] | None = None
         self._given_up = False
         self._rehearsed = False
+        # Whether the writer is doing what writes nothing, and ends by itself.
+        self.rehearsing = False
 
     def notify(self) -> None:
         """Tell that new trials are in the study's folder."""
@@ -128,13 +130,20 @@ class TrackingLoop:
             self._progress(written=self._writer.written)
         if not pending and to_draw is not None:
             self._writer.draw(to_draw)
-        elif not pending and not self._rehearsed:
-            self._rehearsed = self._writer.rehearse()
+        elif not pending and not self._rehearsed and not self._given_up:
+            self._rehearse()
         # Trials may have ended between listing and asking for the end.
         if best is not None and not pending:
             self._writer.finish(best, self._progress)
             self._tell(complete=True)
         return bool(pending)
+
+    def _rehearse(self) -> None:
+        self.rehearsing = True
+        try:
+            self._rehearsed = self._writer.rehearse()
+        finally:
+            self.rehearsing = False
 
     def _wait_for_news(self) -> None:
         with self._changed:

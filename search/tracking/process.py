@@ -63,6 +63,8 @@ def _obey(orders: IO[str], loop: TrackingLoop) -> None:
         else:
             loop.notify()
     loop.give_up()
+    while loop.rehearsing:
+        time.sleep(0.05)
     # Another sweep may take over, and must not find two who write.
     time.sleep(_SECONDS_TO_END)
     os._exit(1)

@@ -141,6 +141,12 @@ class _Workers:
     def begin_plans(self, *anything: Any) -> Callable[[], dict[str, Any]]:
         return dict
 
+    def lanes(self, plans: Any) -> list[int]:
+        return [1]
+
+    def close(self) -> None:
+        pass
+
     def take(self, data: StudyData, plans: Any) -> AnsweringExecutor:
         self.executor = AnsweringExecutor(data)
         return self.executor

@@ -189,7 +189,7 @@ def test_members_whose_descent_diverged_are_kept_where_least_squares_find_a_netw
 
 
 def test_members_that_learn_from_the_same_rows_share_a_regression(data, monkeypatch):
-    from cellbox.training import finish as finishing
+    from cellbox.training import starts as starting
 
     guesses = []
 
@@ -197,7 +197,7 @@ def test_members_that_learn_from_the_same_rows_share_a_regression(data, monkeypa
         guesses.append(given)
         return regression_start(*given)
 
-    monkeypatch.setattr(finishing, "regression_start", counted)
+    monkeypatch.setattr(starting, "regression_start", counted)
     refined = replace(UNREFINED, refinement="select_edges")
     fit_ensemble(data, refined, members=2, bootstrap=False)
     assert len(guesses) == 1

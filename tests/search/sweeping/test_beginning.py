@@ -25,11 +25,11 @@ def test_studies_of_large_networks_from_before_these_were_refined_are_refused(
     )
     data = load_study_data(spec)
     folder = StudyFolder(tmp_path / "study")
-    begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data))
+    begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)
     content = folder.read_json("study.json")
     folder.write_json("study.json", {**content, "format": 2})
     if refused:
         with pytest.raises(InputError, match="trains in another way"):
-            begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data))
+            begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)
     else:
-        begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data))
+        begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)

@@ -65,7 +65,8 @@ def test_a_sweep_leaves_records_models_and_a_summary(whole):
 def test_a_result_reports_what_the_interface_says(whole):
     report = json.loads(json.dumps(whole.as_dict(), allow_nan=False))
     assert set(report) == {
-        *("study", "seconds", "trials_per_minute", "trials", "best", "front", "tied", "stopped")
+        *("study", "seconds", "trials_per_minute", "trials", "best", "front", "tied", "stopped"),
+        "data_warnings",
     }
     assert report["front"] == []
     assert set(report["trials"]) == {"complete", "pruned", "diverged"}

@@ -31,7 +31,7 @@ def control_warnings(
         from how a control's values change from one time to the next, which a drift does slowly.
     """
     perturbed = (data.perturbations != 0).any(axis=1)
-    sizes = np.array([_size(row) for row in measured])
+    sizes = np.array([root_mean_square(row) for row in measured])
     controls = np.flatnonzero(~perturbed & np.isfinite(sizes))
     others = sizes[perturbed & np.isfinite(sizes)]
     if not len(controls):
@@ -140,7 +140,8 @@ def _as_noisy(
     )
 
 
-def _size(values: np.ndarray) -> float:
+def root_mean_square(values: np.ndarray) -> float:
+    """Of what was measured; NaN where nothing was."""
     finite = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(finite**2))) if len(finite) else np.nan
 
@@ -164,6 +165,6 @@ def _no_chance(values: Float[np.ndarray, "n_times n_nodes"]) -> bool:
     steps = _steps(values)
     if len(steps) < 5:
         return True
-    ratio = _size(values) ** 2 / max(np.mean(steps**2) / 2, 1e-300)
+    ratio = root_mean_square(values) ** 2 / max(np.mean(steps**2) / 2, 1e-300)
     n_values = int(np.isfinite(values).sum())
     return bool(f_distribution.sf(ratio, n_values, len(steps)) < _CHANCE)

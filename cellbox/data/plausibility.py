@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.data.control_responses import control_warnings
+from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
 from cellbox.errors import DataWarning
 
@@ -126,20 +126,14 @@ def _doses(data: Dataset) -> Iterator[DataWarning]:
             "Transform them: --dose-transform hill --ec50 VALUE (or NODE=VALUE for each drug), in "
             "the unit of the doses; scale and log are the others",
         )
-    elif size.max() < 0.01 and _typical(measured_values(data)) > 10 * size.max():
+    elif size.max() < 0.01 and root_mean_square(measured_values(data)) > 10 * size.max():
         yield DataWarning(
             "doses_vanish",
             f"Doses are tiny: the largest of {len(doses):,} is {size.max():.3g}, and responses of "
-            f"{_typical(measured_values(data)):.2g} cannot come of them; they look like molar "
-            "concentrations",
+            f"{root_mean_square(measured_values(data)):.2g} cannot come of them; they look like "
+            "molar concentrations",
             "Transform them: --dose-transform hill --ec50 VALUE, in the unit of the doses",
         )
-
-
-def _typical(values: np.ndarray) -> float:
-    """The root mean square of what is measured, 0 where nothing is."""
-    finite = values[np.isfinite(values)]
-    return float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
 
 
 def _times(data: Dataset) -> Iterator[DataWarning]:
@@ -232,7 +226,7 @@ def _constant_nodes(data: Dataset) -> Iterator[DataWarning]:
 
 def _constants(measured: Float[np.ndarray, "n_rows n_times n_nodes"]) -> dict[int, float]:
     """The nodes whose values are all the same, and what they are."""
-    typical = _typical(measured)
+    typical = root_mean_square(measured)
     found = {}
     for node in range(measured.shape[2]):
         values = measured[:, :, node]
@@ -248,7 +242,7 @@ def _noise(data: Dataset) -> Iterator[DataWarning]:
     perturbed = (data.perturbations != 0).any(axis=1)
     if noise is None or not perturbed.any():
         return
-    size = _typical(measured[perturbed])
+    size = root_mean_square(measured[perturbed])
     # The square of what is measured is that of the response and that of the noise.
     if size**2 < 2 * noise**2:
         yield DataWarning(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -143,7 +142,7 @@ def _by_blocks(
     with precision_context("float64"):
         parameters = Parameters(jnp.asarray(guess.weights), jnp.log(jnp.asarray(guess.amplitudes)))
         series = Series.of(MultipleShooting.of(data, rows))
-        blocks = np.asarray(jax.jit(row_blocks)(parameters, series, jnp.zeros(())).curvature)
+        blocks = np.asarray(row_blocks(parameters, series, jnp.zeros(())).curvature)
     if not np.isfinite(blocks).all():
         return np.full(states.shape, np.nan), of_weights, of_amplitudes
     for node, allowed in enumerate(data.possible_edges):

@@ -92,7 +92,7 @@ def random_starts(
     allowed_edges: which entries of W may differ from zero; all by default.
     enough: a mean square of what is left (log ratio squared) with which the search may end.
 
-    The search also ends when a quarter of the starts have reached the best optimum. No network
+    The search also ends when half of the starts have reached the best optimum. No network
     comes back where even a few starts would take too long, nor those that cannot be solved.
     """
     n_lanes, n_batches = _affordable(problem)

@@ -33,6 +33,7 @@ from cellbox.refinement.whole_courses import (
     RowBlocks,
     Series,
     dot,
+    normal_equations,
     residuals,
     row_blocks,
 )
@@ -126,21 +127,14 @@ def _steps(
 
     added: to the diagonal of the curvature.
     """
-    whole = jnp.zeros(())
-    _, derivative = jax.linearize(lambda at: residuals(at, series, whole), parameters)
-    transposed = jax.linear_transpose(derivative, parameters)
+    _, slope, of_data = normal_equations(parameters, series, jnp.zeros(()), free)
     solver = blocks.solver(free, added)
 
-    def over_free(values: Parameters) -> Parameters:
-        return Parameters(jnp.where(free, values.weights, 0.0), values.log_amplitudes)
-
     def curvature(step: Parameters) -> Parameters:
-        (through,) = transposed(derivative(over_free(step)))
-        return over_free(jax.tree.map(lambda a, b, c: a + b * c, through, added, step))
+        return jax.tree.map(lambda a, b, c: a + b * c, of_data(step), added, step)
 
     def answer(misfit: Float[Array, "n_times n_nodes n_conditions"]):
-        (slope,) = transposed(-misfit)
-        downhill = over_free(slope)
+        downhill = slope(-misfit)
         step, _ = jax.scipy.sparse.linalg.cg(
             curvature, downhill, M=solver, tol=_TOLERANCE, maxiter=_MOST_PRODUCTS
         )

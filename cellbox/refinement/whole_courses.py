@@ -160,6 +160,31 @@ def squares_of_rows(
     return np.asarray((misfit**2).sum(axis=(0, 1)))
 
 
+def normal_equations(
+    parameters: Parameters,
+    series: Series,
+    gain: Float[Array, ""],
+    free: Bool[Array, "n_nodes n_nodes"],
+) -> tuple[Array, Callable[[Array], Parameters], Callable[[Parameters], Parameters]]:
+    """What least squares over α and the free weights need: residuals, and products with J and Jᵀ.
+
+    J is the derivative of the residuals. The second value maps residuals r to Jᵀ r, the third a
+    step s, 0 where a weight is not free, to Jᵀ J s; both are 0 there as well.
+    """
+    misfit, derivative = jax.linearize(lambda at: residuals(at, series, gain), parameters)
+    transposed = jax.linear_transpose(derivative, parameters)
+
+    def slope(apart: Array) -> Parameters:
+        (through,) = transposed(apart)
+        return _over_free(free, through)
+
+    return misfit, slope, lambda step: slope(derivative(step))
+
+
+def _over_free(free: Bool[Array, "n_nodes n_nodes"], values: Parameters) -> Parameters:
+    return Parameters(jnp.where(free, values.weights, 0.0), values.log_amplitudes)
+
+
 @partial(jax.jit, static_argnames=("most_products",))
 def gauss_newton_step(
     parameters: Parameters,
@@ -182,29 +207,23 @@ def gauss_newton_step(
     Dembo, Eisenstat & Steihaug 1982, does not need them solved well). most_products: of conjugate
     gradients at the latest.
     """
-    misfit, derivative = jax.linearize(lambda at: residuals(at, series, gain), parameters)
-    transposed = jax.linear_transpose(derivative, parameters)
+    misfit, slope, of_data = normal_equations(parameters, series, gain, free)
     blocks = RowBlocks(blocks.curvature / variance)
     added = jax.tree.map(
         lambda strength, own: strength + damping * own, penalty.strength, blocks.diagonal
     )
 
-    def over_free(values: Parameters) -> Parameters:
-        return Parameters(jnp.where(free, values.weights, 0.0), values.log_amplitudes)
-
     def curvature(step: Parameters) -> Parameters:
-        (through,) = transposed(derivative(over_free(step)))
-        return over_free(jax.tree.map(lambda a, b, c: a / variance + b * c, through, added, step))
+        return jax.tree.map(lambda a, b, c: a / variance + b * c, of_data(step), added, step)
 
-    (gradient,) = transposed(misfit)
     downhill = jax.tree.map(
-        lambda of_data, of_penalty: -of_data / variance - of_penalty,
-        gradient,
-        penalty.pull(parameters),
+        lambda of_courses, of_penalty: -of_courses / variance - of_penalty,
+        slope(misfit),
+        _over_free(free, penalty.pull(parameters)),
     )
     step, _ = jax.scipy.sparse.linalg.cg(
         curvature,
-        over_free(downhill),
+        downhill,
         M=blocks.solver(free, added),
         tol=accuracy,
         maxiter=most_products,

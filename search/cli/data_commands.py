@@ -9,13 +9,7 @@ from cellbox.errors import InputError, Problem
 from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.data_units import add_units, given_units, units_of
-from search.cli.experiment import (
-    add_experiment,
-    add_networks,
-    add_random_networks,
-    add_realism,
-    simulated,
-)
+from search.cli.experiment import add_simulation, simulated
 from search.cli.output import Output, say_warnings, warnings_as_json
 from search.cli.text_tables import shown, shown_list, text_pairs
 
@@ -31,10 +25,7 @@ def _add_simulate(parser: ArgumentParser) -> None:
     which.add_argument(
         "system", nargs="?", metavar="SYSTEM", help="a known system; cellbox systems lists them"
     )
-    add_networks(which)
-    add_random_networks(parser.add_argument_group("random networks"))
-    add_experiment(parser.add_argument_group("the experiment"))
-    add_realism(parser.add_argument_group("as in real experiments"))
+    add_simulation(parser, which)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier simulation in that folder"
@@ -45,15 +36,28 @@ def _add_simulate(parser: ArgumentParser) -> None:
 def _run_simulate(arguments: Namespace) -> int:
     from cellbox.data.readers import write_tidy
 
-    output = Output(arguments.json)
     data = simulated(arguments)
     write_tidy(data, arguments.out, overwrite=arguments.overwrite)
-    described = _facts(data)
-    output.say(f"Wrote {arguments.out}: an experiment on {data.name}\n")
-    output.say(_readable_facts(described))
-    output.say(f"\nNext: cellbox lint {arguments.out}\n      cellbox fit {arguments.out}")
-    output.write_json({"folder": arguments.out, "seed": arguments.seed, **described})
+    _say_written(
+        arguments,
+        data,
+        f"an experiment on {data.name}",
+        f"cellbox lint {arguments.out}\n      cellbox fit {arguments.out}",
+        {"folder": arguments.out, "seed": arguments.seed},
+    )
     return 0
+
+
+def _say_written(
+    arguments: Namespace, data: Dataset, what: str, following: str, origin: dict[str, Any]
+) -> None:
+    """Say what data were written, and write the facts about them behind where they come from."""
+    output = Output(arguments.json)
+    described = _facts(data)
+    output.say(f"Wrote {arguments.out}: {what}\n")
+    output.say(_readable_facts(described))
+    output.say(f"\nNext: {following}")
+    output.write_json({**origin, **described})
 
 
 def _add_convert(parser: ArgumentParser) -> None:
@@ -69,15 +73,16 @@ def _add_convert(parser: ArgumentParser) -> None:
 def _run_convert(arguments: Namespace) -> int:
     from cellbox.data.readers import convert
 
-    output = Output(arguments.json)
     data = convert(
         arguments.data, arguments.out, overwrite=arguments.overwrite, **_taken(arguments)
     )
-    described = _facts(data)
-    output.say(f"Wrote {arguments.out}: measurements.csv and perturbations.csv\n")
-    output.say(_readable_facts(described))
-    output.say(f"\nNext: cellbox lint {arguments.out}")
-    output.write_json({"source": arguments.data, "folder": arguments.out, **described})
+    _say_written(
+        arguments,
+        data,
+        "measurements.csv and perturbations.csv",
+        f"cellbox lint {arguments.out}",
+        {"source": arguments.data, "folder": arguments.out},
+    )
     return 0
 
 

@@ -11,14 +11,7 @@ from cellbox.errors import InputError, Problem, refuse
 from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
-from search.cli.experiment import (
-    EXPERIMENT_OPTIONS,
-    add_experiment,
-    add_networks,
-    add_random_networks,
-    add_realism,
-    simulated,
-)
+from search.cli.experiment import EXPERIMENT_OPTIONS, add_simulation, simulated
 from search.cli.output import Output
 from search.cli.text_tables import shown_error, text_table
 
@@ -66,11 +59,8 @@ def _add_design(parser: ArgumentParser) -> None:
         "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
     )
     which.add_argument("--system", metavar="NAME", help="a known system")
-    add_networks(which)
     add_cellbox_form(group)
-    add_random_networks(check.add_argument_group("random networks"))
-    add_experiment(check.add_argument_group("the experiment, where it is simulated"))
-    add_realism(check.add_argument_group("as in real experiments"))
+    add_simulation(check, which, "the experiment, where it is simulated")
     guess = check.add_argument_group("the guess that edges are judged at (default: W = 0, α = 0.5)")
     guess.add_argument(
         "--guess",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,24 @@ if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset
     from cellbox.networks.network import Network
 
-# What the options of `add_experiment` are called among the arguments, but for noise and seed.
+# What the options of `_add_experiment` are called among the arguments, but for noise and seed.
 EXPERIMENT_OPTIONS = (
     *("conditions", "held_out", "perturbed_nodes", "times", "horizon", "replicates"),
     *("amplitude", "design"),
 )
 
 
-def add_networks(which: Arguments) -> None:
+def add_simulation(
+    parser: ArgumentParser, which: Arguments, experiment: str = "the experiment"
+) -> None:
+    """Declare a simulated experiment; `which` holds the ways to name the network."""
+    _add_networks(which)
+    _add_random_networks(parser.add_argument_group("random networks"))
+    _add_experiment(parser.add_argument_group(experiment))
+    _add_realism(parser.add_argument_group("as in real experiments"))
+
+
+def _add_networks(which: Arguments) -> None:
     """Declare --network and --random beside other choices of a network."""
     which.add_argument(
         "--network",
@@ -35,7 +45,7 @@ def add_networks(which: Arguments) -> None:
     )
 
 
-def add_random_networks(group: Arguments) -> None:
+def _add_random_networks(group: Arguments) -> None:
     """Declare what random networks are like."""
     group.add_argument(
         "--density",
@@ -51,7 +61,7 @@ def add_random_networks(group: Arguments) -> None:
     )
 
 
-def add_experiment(group: Arguments) -> None:
+def _add_experiment(group: Arguments) -> None:
     """Declare the size and the kind of an experiment, and its seed."""
     positive = real_number(0, open_ends=True)
     for option, kind, metavar, text in (
@@ -76,7 +86,7 @@ def add_experiment(group: Arguments) -> None:
     add_seed(group, "the design, the noise and a random network")
 
 
-def add_realism(group: Arguments) -> None:
+def _add_realism(group: Arguments) -> None:
     """Declare what a simulation has of real experiments: amplitudes, times, flaws, kinetics."""
     positive, share = real_number(0, open_ends=True), real_number(0, 1, open_ends=False)
     add_options(
@@ -101,7 +111,7 @@ def add_realism(group: Arguments) -> None:
 
 
 def _realism(arguments: Namespace) -> dict[str, Any]:
-    """What the flags of `add_realism` ask of a simulation."""
+    """What the flags of `_add_realism` ask of a simulation."""
     from cellbox.data.flaws import Flaws
 
     asked = {

@@ -17,16 +17,14 @@ ratio · nodes conditions and 5 times, refined from a regression without descent
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, environment, table
+from tests.benchmarks.measuring import arguments, table, write_rows
 
 SYSTEMS = ("LI", "CY", "BF", "LL", "BFC", "TF", "mCAD", "VSC", "HSC", "GSD")
 EXPECTED = (0.80, 0.97)
@@ -210,9 +208,7 @@ def main() -> None:
     low, high = EXPECTED
     within = {kind: low <= measured[-1][kind] <= high for kind in ("edges", "zeros")}
     print(f"within {low:.0%} to {high:.0%}: {within}")
-    if chosen.json is not None:
-        result = {"rows": measured, "within": within, "environment": environment()}
-        Path(chosen.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_rows(measured, chosen.json, within=within)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,13 @@ Refinement begins from a regression, as it does in `cellbox fit` beside descent.
 
 from __future__ import annotations
 
-import json
 import resource
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, environment, table
+from tests.benchmarks.measuring import arguments, table, write_rows
 
 
 def recovered(chosen: Any, seed: int) -> dict[str, Any]:
@@ -79,9 +77,7 @@ def main() -> None:
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         measured.append(recovered(chosen, seed))
         print(table(measured[-1:]), flush=True)
-    if chosen.json is not None:
-        result = {"rows": measured, "environment": environment()}
-        Path(chosen.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_rows(measured, chosen.json)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,13 @@ def arguments(description: str | None, *, repeats: int) -> argparse.ArgumentPars
     return parser
 
 
+def write_rows(rows: Sequence[Mapping[str, Any]], file: str | None, **more: Any) -> None:
+    """Write rows, what else there is to say and what they were measured with as JSON."""
+    if file is not None:
+        result = {"rows": rows, **more, "environment": environment()}
+        Path(file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
 def write(result: Mapping[str, Any], file: str | None, draw: Callable[[Any], None]) -> None:
     """Write the result as JSON, and what `draw` makes of an axes beside it as PNG.
 

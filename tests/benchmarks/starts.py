@@ -12,14 +12,12 @@ lost beside that is lost by starts.
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, environment, table
+from tests.benchmarks.measuring import arguments, table, write_rows
 
 # Nodes and signs of a loop: each node acts on the next one.
 LOOPS = {"repressilator3": 3, "repressilator5": 5, "toggle2": 2, "toggle4": 4}
@@ -100,9 +98,7 @@ def main() -> None:
         for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
             measured.append(recovered(kind, seed, chosen.noise))
             print(table(measured[-1:]), flush=True)
-    if chosen.json is not None:
-        result = {"rows": measured, "environment": environment()}
-        Path(chosen.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_rows(measured, chosen.json)
 
 
 if __name__ == "__main__":

@@ -20,17 +20,15 @@ and of the one with the least selection error. The truth is only compared with.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import environment, table
+from tests.benchmarks.measuring import table, write_rows
 
 DESCENTS = {"whole horizon": 0.0, "intervals": 1.0, "intervals, then whole": 0.7}
 PENALTIES = (1e-6, 1e-5, 1e-4)
@@ -210,9 +208,7 @@ def main() -> None:
         rows.append(row)
         named = f"{row['system']}, noise {row['noise']}, {row['times']} times, seed {row['seed']}"
         print(f"{named}: done", flush=True)
-        if options.json is not None:
-            result = {"environment": environment(), "rows": rows}
-            Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_rows(rows, options.json)
     for columns in (STRATEGIES, CHOICES):
         print("\n" + table(medians(rows, columns)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,12 +157,14 @@ def _named(
         if "" not in of_column.names:
             continue
         empty = of_column.codes == of_column.names.index("")
-
-        def describe(row: int, column: str = column) -> Problem:
-            found = f"expected the name of a {column}, found an empty cell"
-            return Problem(columns.where(row, column), found, f"Name the {column}")
-
-        problems.add_all(np.flatnonzero(empty).tolist(), describe, kind=f"no {column}")
+        _note_rows(
+            problems,
+            f"no {column}",
+            empty,
+            lambda row: columns.where(row, column),
+            lambda row: f"expected the name of a {column}, found an empty cell",
+            f"Name the {column}",
+        )
         good &= ~empty
     return good
 
@@ -198,20 +200,41 @@ def _times_are_sound(
     time, value = columns.values["time"], columns.values["value"]
     negative = columns.sound & (time < 0)
     moved = relative & columns.sound & (time == 0) & (value != 0) & ~np.isnan(value)
-
-    def before(row: int) -> Problem:
-        found = f"expected a time from 0 on, found {time[row]:g}"
-        fix = "Count times from the perturbation; leave out what was measured before it"
-        return Problem(columns.where(row, "time"), found, fix)
-
-    def not_zero(row: int) -> Problem:
-        found = f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
-        fix = "Give values as log ratios to time 0, or remove the rows of time 0"
-        return Problem(columns.where(row, "value"), found, fix)
-
-    problems.add_all(np.flatnonzero(negative).tolist(), before, kind="negative time")
-    problems.add_all(np.flatnonzero(moved).tolist(), not_zero, kind="not zero at time 0")
+    _note_rows(
+        problems,
+        "negative time",
+        negative,
+        lambda row: columns.where(row, "time"),
+        lambda row: f"expected a time from 0 on, found {time[row]:g}",
+        "Count times from the perturbation; leave out what was measured before it",
+    )
+    _note_rows(
+        problems,
+        "not zero at time 0",
+        moved,
+        lambda row: columns.where(row, "value"),
+        lambda row: (
+            f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
+        ),
+        "Give values as log ratios to time 0, or remove the rows of time 0",
+    )
     return ~(negative | moved)
+
+
+def _note_rows(
+    problems: Problems,
+    kind: str,
+    rows: Bool[np.ndarray, " n_rows"],
+    where: Callable[[int], str],
+    found: Callable[[int], str],
+    fix: str,
+) -> None:
+    """Note a problem of one kind in each of these rows."""
+    problems.add_all(
+        np.flatnonzero(rows).tolist(),
+        lambda row: Problem(where(row), found(row), fix),
+        kind=kind,
+    )
 
 
 def _note_repeated(
@@ -320,15 +343,19 @@ def _note_bad_doses(
     value = columns.values["value"]
     missing = columns.sound & ~nameless & np.isnan(value)
     homeless = columns.sound & nameless & (value != 0) & ~np.isnan(value)
-
-    def no_dose(row: int) -> Problem:
-        found = "expected a number, found an empty cell, NA or NaN"
-        return Problem(columns.cell(row), found, "Give a number here")
-
-    def no_node(row: int) -> Problem:
-        found = f"expected no dose where no node is named, found {value[row]:g}"
-        fix = "Name the node, or leave the value empty for an unperturbed control"
-        return Problem(columns.where(row, "value"), found, fix)
-
-    problems.add_all(np.flatnonzero(missing).tolist(), no_dose, kind="no dose")
-    problems.add_all(np.flatnonzero(homeless).tolist(), no_node, kind="dose without a node")
+    _note_rows(
+        problems,
+        "no dose",
+        missing,
+        columns.cell,
+        lambda row: "expected a number, found an empty cell, NA or NaN",
+        "Give a number here",
+    )
+    _note_rows(
+        problems,
+        "dose without a node",
+        homeless,
+        lambda row: columns.where(row, "value"),
+        lambda row: f"expected no dose where no node is named, found {value[row]:g}",
+        "Name the node, or leave the value empty for an unperturbed control",
+    )

@@ -153,20 +153,24 @@ def _named(
     """Which rows have a name in each of these columns; a problem for each that has not."""
     good = np.ones(columns.n_rows, bool)
     for column in names:
-        of_column = columns.names[column]
-        if "" not in of_column.names:
-            continue
-        empty = of_column.codes == of_column.names.index("")
-        _note_rows(
-            problems,
-            f"no {column}",
-            empty,
-            lambda row: columns.where(row, column),
-            lambda row: f"expected the name of a {column}, found an empty cell",
-            f"Name the {column}",
-        )
-        good &= ~empty
+        good &= _named_in(columns, column, problems)
     return good
+
+
+def _named_in(columns: Columns, column: str, problems: Problems) -> Bool[np.ndarray, " n_rows"]:
+    of_column = columns.names[column]
+    if "" not in of_column.names:
+        return np.ones(columns.n_rows, bool)
+    empty = of_column.codes == of_column.names.index("")
+    _note_rows(
+        problems,
+        f"no {column}",
+        empty,
+        lambda row: columns.where(row, column),
+        lambda row: f"expected the name of a {column}, found an empty cell",
+        f"Name the {column}",
+    )
+    return ~empty
 
 
 def _series(columns: Columns) -> tuple[dict[Series, str], Int[np.ndarray, " n_rows"]]:

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from cellbox.models.combinations import predict_pairs
     from cellbox.models.ensemble import Ensemble, load_ensemble
     from cellbox.models.model import FittedModel, load_model
+    from cellbox.models.model_export import export_network
     from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.random_networks import random_network
+    from cellbox.networks.sbml import write_sbml
     from cellbox.settings import Settings
     from cellbox.training.fit import fit
     from cellbox.training.fit_ensemble import fit_ensemble
@@ -54,6 +56,8 @@ _HOMES = {
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),
     "cellbox.models.model": ("FittedModel", "load_model"),
+    "cellbox.models.model_export": ("export_network",),
+    "cellbox.networks.sbml": ("write_sbml",),
     "cellbox.networks.amplitudes": ("with_amplitudes",),
     "cellbox.data.flaws": ("Flaws",),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),

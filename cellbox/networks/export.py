@@ -7,12 +7,12 @@ it. Every file appears whole or not at all.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import unicodedata
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -23,6 +23,13 @@ from cellbox.storage.files import atomic_write
 
 if TYPE_CHECKING:
     import pandas
+
+#: What is known of an edge beside its weight, by source and target: the bounds of its interval
+#: (low, high), its frequency. Of all edges the same facts.
+EdgeFacts = Mapping[tuple[str, str], Mapping[str, float]]
+
+#: Nothing is known.
+NO_FACTS: EdgeFacts = {}
 
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 
@@ -43,34 +50,50 @@ def write_edges_csv(
     *,
     threshold: float = 0.0,
     allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    facts: EdgeFacts = NO_FACTS,
 ) -> None:
-    """Write `edge_table` as CSV with the header source,target,weight; weights keep every digit.
+    """Write `edge_table` as CSV with the header source,target,weight and the names of the facts.
 
-    Raises InputError where `edge_table` does, and where the folder does not exist.
+    Numbers keep every digit. Raises InputError where `edge_table` does, and where the folder does
+    not exist.
     """
     edges = edge_table(network, threshold=threshold, allowed=allowed)
+    more = _names_of(facts)
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["source", "target", "weight"])
-        writer.writerows([edge.source, edge.target, repr(edge.weight)] for edge in edges)
+        writer.writerow(["source", "target", "weight", *more])
+        for edge in edges:
+            known = facts.get((edge.source, edge.target), {})
+            numbers = (repr(float(known[name])) if name in known else "" for name in more)
+            writer.writerow([edge.source, edge.target, repr(edge.weight), *numbers])
+
+
+def _names_of(facts: EdgeFacts) -> tuple[str, ...]:
+    return tuple(next(iter(facts.values()), {}))
 
 
 def write_graphml(
-    network: Network, path: str | os.PathLike[str], *, threshold: float = 0.0
+    network: Network,
+    path: str | os.PathLike[str],
+    *,
+    threshold: float = 0.0,
+    facts: EdgeFacts = NO_FACTS,
 ) -> None:
     """Write a directed GraphML graph of all nodes and the edges with |weight| > threshold.
 
-    Nodes have an `amplitude` (α), edges a `weight` and a `sign` ("activates" or "inhibits").
+    Nodes have an `amplitude` (α), edges a `weight`, a `sign` ("activates" or "inhibits") and the
+    facts.
 
     Raises InputError where `edge_table` does, where a name cannot be written, and where the
     folder does not exist.
     """
-    _require_writable_names(network)
+    require_writable_names(network)
     root = ElementTree.Element("graphml", xmlns=_GRAPHML)
     for owner, name, kind in (
         ("node", "amplitude", "double"),
         ("edge", "weight", "double"),
         ("edge", "sign", "string"),
+        *(("edge", name, "double") for name in _names_of(facts)),
     ):
         attributes = {"id": name, "for": owner, "attr.name": name, "attr.type": kind}
         ElementTree.SubElement(root, "key", attributes)
@@ -82,6 +105,8 @@ def write_graphml(
         element = ElementTree.SubElement(graph, "edge", source=edge.source, target=edge.target)
         _graphml_value(element, "weight", repr(edge.weight))
         _graphml_value(element, "sign", _relation(edge))
+        for name, number in facts.get((edge.source, edge.target), {}).items():
+            _graphml_value(element, name, repr(float(number)))
     ElementTree.indent(root)
     with atomic_write(path, "wb") as file:
         ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
@@ -96,7 +121,7 @@ def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: floa
     Raises InputError where `edge_table` does, where a name cannot be written, and where the
     folder does not exist.
     """
-    _require_writable_names(network)
+    require_writable_names(network)
     edges = edge_table(network, threshold=threshold)
     connected = {name for edge in edges for name in (edge.source, edge.target)}
     lines = [f"{edge.source}\t{_relation(edge)}\t{edge.target}" for edge in edges]
@@ -105,51 +130,57 @@ def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: floa
         file.writelines(f"{line}\n" for line in lines)
 
 
-def strongest(network: Network, *, top: int | None = None, threshold: float = 0.0) -> Network:
-    """The network with its strongest edges alone; all nodes and amplitudes stay.
-
-    top: how many edges to keep; None for all. threshold: only edges with |weight| > threshold.
-
-    Raises InputError where `edge_table` does, and where top is below 1.
-    """
-    if top is not None and top < 1:
-        raise refuse("top", f"expected a number of edges >= 1, found {top}", "Keep at least one")
-    index = {name: place for place, name in enumerate(network.nodes)}
-    weights = np.zeros_like(network.weights)
-    for edge in edge_table(network, threshold=threshold)[:top]:
-        weights[index[edge.target], index[edge.source]] = edge.weight
-    return replace(network, weights=weights)
-
-
-def write_network_as(
+def write_cx2(
     network: Network,
     path: str | os.PathLike[str],
     *,
-    top: int | None = None,
     threshold: float = 0.0,
-) -> Network:
-    """Write the strongest edges in the form that the path's name ends with; returns that network.
+    facts: EdgeFacts = NO_FACTS,
+) -> None:
+    """Write CX2, the form of Cytoscape Web and NDEx: all nodes, edges with |weight| > threshold.
 
-    The forms: .csv (source, target, weight), .graphml (networkx, yEd, Cytoscape), .sif
-    (Cytoscape). top, threshold: which edges, see `strongest`.
+    Nodes have a `name` and an `amplitude` (α), edges a `weight`, an `interaction` ("activates" or
+    "inhibits") and the facts that are finite, since JSON has no other numbers.
 
-    Raises InputError for another ending, and where `strongest` or the writer of the form does.
+    Raises InputError where `edge_table` does, and where the folder does not exist.
     """
-    suffix = os.path.splitext(path)[1].casefold()
-    if suffix not in _WRITERS:
-        *others, last = _WRITERS
-        found = f"expected a name that ends with {', '.join(others)} or {last}, found {suffix!r}"
-        raise refuse(str(path), found, "Choose one of these forms")
-    kept = strongest(network, top=top, threshold=threshold)
-    _WRITERS[suffix](kept, path)
-    return kept
-
-
-_WRITERS: dict[str, Callable[[Network, str | os.PathLike[str]], None]] = {
-    ".csv": write_edges_csv,
-    ".graphml": write_graphml,
-    ".sif": write_sif,
-}
+    place = {name: number for number, name in enumerate(network.nodes)}
+    nodes = [
+        {"id": place[name], "v": {"name": name, "amplitude": float(amplitude)}}
+        for name, amplitude in zip(network.nodes, network.amplitudes, strict=True)
+    ]
+    edges: list[dict[str, Any]] = []
+    for number, edge in enumerate(edge_table(network, threshold=threshold)):
+        known = facts.get((edge.source, edge.target), {})
+        values = {"weight": edge.weight, "interaction": _relation(edge)}
+        values |= {name: float(fact) for name, fact in known.items() if np.isfinite(fact)}
+        ends = {"s": place[edge.source], "t": place[edge.target]}
+        edges.append({"id": number, **ends, "v": values})
+    number_type, text_type = {"d": "double"}, {"d": "string"}
+    declared = {
+        "networkAttributes": {"name": text_type},
+        "nodes": {"name": text_type, "amplitude": number_type},
+        "edges": {
+            "weight": number_type,
+            "interaction": text_type,
+            **dict.fromkeys(_names_of(facts), number_type),
+        },
+    }
+    aspects = {
+        "attributeDeclarations": [declared],
+        "networkAttributes": [{"name": "learned network"}],
+        "nodes": nodes,
+        "edges": edges,
+    }
+    counts = [{"name": name, "elementCount": len(parts)} for name, parts in aspects.items()]
+    document = [
+        {"CXVersion": "2.0", "hasFragments": False},
+        {"metaData": counts},
+        *({name: parts} for name, parts in aspects.items()),
+        {"status": [{"success": True}]},
+    ]
+    with atomic_write(path) as file:
+        json.dump(document, file, ensure_ascii=False, indent=1, allow_nan=False)
 
 
 def _relation(edge: Edge) -> str:
@@ -162,7 +193,7 @@ def _graphml_value(owner: ElementTree.Element, key: str, text: str) -> None:
     ElementTree.SubElement(owner, "data", key=key).text = text
 
 
-def _require_writable_names(network: Network) -> None:
+def require_writable_names(network: Network) -> None:
     """Refuse control characters: XML has no way to write them, and tabs are SIF's separator."""
     for number, name in enumerate(network.nodes, start=1):
         if any(unicodedata.category(character) == "Cc" for character in name):

@@ -12,7 +12,9 @@ from search.cli.output import Output, check_file_target
 def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder that a fit or a sweep wrote")
     parser.add_argument(
-        "out", metavar="FILE", help="file to write: its name ends with .csv, .graphml or .sif"
+        "out",
+        metavar="FILE",
+        help="file to write: its name ends with .csv, .graphml, .sif, .cx2, or .xml for SBML",
     )
     parser.add_argument(
         "--top", type=whole_number(1), metavar="N", help="the N strongest edges (default: all)"
@@ -24,6 +26,11 @@ def _add_export(parser: ArgumentParser) -> None:
         metavar="X",
         help="edges whose weight is more than X or less than -X (default: 0)",
     )
+    parser.add_argument(
+        "--confident",
+        action="store_true",
+        help="edges of an ensemble whose 90 %% interval does not hold 0",
+    )
     add_json(parser)
 
 
@@ -31,17 +38,21 @@ def _run_export(arguments: Namespace) -> int:
     import numpy as np
 
     from cellbox.models.ensemble import load_fitted
-    from cellbox.networks.export import write_network_as
+    from cellbox.models.model_export import export_network
 
     output = Output(arguments.json)
     check_file_target(arguments.out)
-    network = load_fitted(arguments.model).network
-    kept = write_network_as(
-        network, arguments.out, top=arguments.top, threshold=arguments.threshold
+    model = load_fitted(arguments.model)
+    kept = export_network(
+        model,
+        arguments.out,
+        top=arguments.top,
+        threshold=arguments.threshold,
+        confident=arguments.confident,
     )
     edges = {
         "edges": int(np.count_nonzero(kept.weights)),
-        "of_edges": int(np.count_nonzero(network.weights)),
+        "of_edges": int(np.count_nonzero(model.network.weights)),
     }
     output.say("Wrote {}: {edges:,} of {of_edges:,} edges".format(arguments.out, **edges))
     output.write_json({"model": arguments.model, "file": arguments.out, **edges})
@@ -50,12 +61,15 @@ def _run_export(arguments: Namespace) -> int:
 
 EXPORT = Command(
     "export",
-    "write a learned network for Cytoscape, networkx or a spreadsheet",
+    "write a learned network for Cytoscape, networkx, a spreadsheet or a simulator",
     _add_export,
     _run_export,
-    description="Write the network of a model, all of it or its strongest edges: as CSV (source,\n"
-    "target, weight), GraphML (networkx, yEd, Cytoscape) or SIF (Cytoscape).",
+    description="Write the network of a model, all of it, its strongest or its surest edges: as\n"
+    "CSV (source, target, weight), GraphML (networkx, yEd, Cytoscape), SIF (Cytoscape) or CX2\n"
+    "(Cytoscape Web, NDEx); or as SBML, the whole model for simulators (COPASI, tellurium,\n"
+    "AMICI). In CSV, GraphML and CX2 an ensemble's edges have their intervals.",
     epilog="examples:\n"
     "  cellbox export my_model network.graphml --top 200\n"
-    "  cellbox export my_model network.sif --threshold 0.1",
+    "  cellbox export my_ensemble network.csv --confident\n"
+    "  cellbox export my_model model.xml",
 )

@@ -1,6 +1,7 @@
 """Networks as tables and files that other programs read."""
 
 import csv
+import json
 import os
 import sys
 
@@ -12,13 +13,12 @@ from cellbox.errors import InputError
 from cellbox.networks.export import (
     Edge,
     edge_table,
-    strongest,
     to_frame,
     write_edges_csv,
     write_graphml,
-    write_network_as,
     write_sif,
 )
+from cellbox.networks.export_forms import strongest, write_network_as
 from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write
 
@@ -187,6 +187,41 @@ def test_the_ending_of_a_name_chooses_the_form(suffix, write, tmp_path):
 
 
 def test_an_unknown_ending_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(InputError, match=r"\.csv, \.graphml or \.sif, found '\.cx2'"):
-        write_network_as(NETWORK, tmp_path / "network.cx2")
+    with pytest.raises(InputError, match=r"\.csv, .*\.xml or \.sbml, found '\.docx'"):
+        write_network_as(NETWORK, tmp_path / "network.docx")
     assert list(tmp_path.iterdir()) == []
+
+
+FACTS = {
+    (edge.source, edge.target): {"low": edge.weight - 0.1, "high": float("inf"), "frequency": 0.9}
+    for edge in edge_table(NETWORK)
+}
+
+
+def test_facts_of_edges_stand_beside_their_weights(tmp_path):
+    write_network_as(NETWORK, tmp_path / "n.csv", top=1, facts=FACTS)
+    with (tmp_path / "n.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["low"], row["high"], row["frequency"]) == (repr(-0.7 - 0.1), "inf", "0.9")
+    write_network_as(NETWORK, tmp_path / "n.graphml", facts=FACTS)
+    graph = networkx.read_graphml(tmp_path / "n.graphml")
+    assert graph.edges["Pax6", "Pax6"]["low"] == 0.1 - 0.1
+    assert graph.edges["Pax6", "Pax6"]["frequency"] == 0.9
+
+
+def test_cx2_holds_every_node_and_edge_and_only_numbers_that_json_has(tmp_path):
+    write_network_as(NETWORK, tmp_path / "n.cx2", facts=FACTS)
+    first, *parts, last = json.loads((tmp_path / "n.cx2").read_text(encoding="utf-8"))
+    assert first == {"CXVersion": "2.0", "hasFragments": False}
+    assert last == {"status": [{"success": True}]}
+    aspects = {name: values for part in parts for name, values in part.items()}
+    counts = {one["name"]: one["elementCount"] for one in aspects.pop("metaData")}
+    assert counts == {name: len(values) for name, values in aspects.items()}
+    names = {one["id"]: one["v"]["name"] for one in aspects["nodes"]}
+    assert tuple(names.values()) == NETWORK.nodes
+    strongest_edge = aspects["edges"][0]
+    assert (names[strongest_edge["s"]], names[strongest_edge["t"]]) == ("p53 & <friends>", "Pax6")
+    values = {"weight": -0.7, "interaction": "inhibits", "low": -0.7 - 0.1, "frequency": 0.9}
+    assert strongest_edge["v"] == values
+    (declared,) = aspects["attributeDeclarations"]
+    assert set(values) <= set(declared["edges"])

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split, split_rows
     from cellbox.data.flaws import Flaws
     from cellbox.data.plausibility import data_warnings
-    from cellbox.data.readers import convert, read_cellbox_csv, read_data, read_tidy, write_tidy
+    from cellbox.data.readers import (
+        convert,
+        read_cellbox_csv,
+        read_data,
+        read_tidy,
+        write_petab,
+        write_tidy,
+    )
     from cellbox.data.simulation import simulate, simulate_system
     from cellbox.data.units import Units
     from cellbox.equation.solver_settings import SolverSettings
@@ -63,7 +70,9 @@ _HOMES = {
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.random_networks": ("random_network",),
-    "cellbox.data.readers": ("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_tidy"),
+    "cellbox.data.readers": (
+        *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),
+    ),
     "cellbox.settings": ("Settings",),
     "cellbox.data.simulation": ("simulate", "simulate_system"),
     "cellbox.equation.solver_settings": ("SolverSettings",),

@@ -166,7 +166,7 @@ def write_cx2(
             **dict.fromkeys(_names_of(facts), number_type),
         },
     }
-    aspects = {
+    aspects: dict[str, list[dict[str, Any]]] = {
         "attributeDeclarations": [declared],
         "networkAttributes": [{"name": "learned network"}],
         "nodes": nodes,

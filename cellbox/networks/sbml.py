@@ -129,14 +129,20 @@ def _velocity(math: ElementTree.Element, node: str, ids: NodeIds) -> None:
     _name(product, ids.amplitude[node])
     inside = _apply(_apply(product, "tanh"), "minus")
     terms = [(weight, source) for (to, source), weight in ids.weight.items() if to == node]
+    if terms:
+        _weighted_sum(inside, terms, ids)
     # Without a first term the operator is the sign.
-    total = _apply(inside, "plus") if terms else None
+    _name(inside, ids.dose[node])
+    _name(difference, ids.state[node])
+
+
+def _weighted_sum(parent: ElementTree.Element, terms: list[tuple[str, str]], ids: NodeIds) -> None:
+    """The sum of w · x over weights and sources."""
+    total = _apply(parent, "plus")
     for weight, source in terms:
         term = _apply(total, "times")
         _name(term, weight)
         _name(term, ids.state[source])
-    _name(inside, ids.dose[node])
-    _name(difference, ids.state[node])
 
 
 def _apply(parent: ElementTree.Element, operator: str) -> ElementTree.Element:

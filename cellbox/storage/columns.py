@@ -103,7 +103,7 @@ class Columns:
 
 
 def read_columns(
-    path: Path,
+    table: Path | TableSource,
     problems: Problems,
     *,
     names: Sequence[str],
@@ -114,7 +114,8 @@ def read_columns(
 ) -> Columns | None:
     """Read a table with a header; None if its columns cannot be used.
 
-    names: columns of names. values: columns of numbers, and whether they may be missing.
+    table: a file, or one that is open. names: columns of names. values: columns of numbers, and
+        whether they may be missing.
     optional: columns of names that may be absent, and are empty then.
     endless: for columns in which people write that something lasts forever ("inf", "steady
         state"), what to write instead; that is then one problem of the whole file.
@@ -123,7 +124,7 @@ def read_columns(
 
     Column names are compared as `read_table` does. Rows of empty cells are left out.
     """
-    source = open_table(path, problems)
+    source = open_table(table, problems) if isinstance(table, Path) else table
     if source is not None and layout is not None:
         source = laid_out(source, layout, problems)
     if source is None:

@@ -56,6 +56,20 @@ def open_table(path: Path, problems: Problems) -> TableSource | None:
     return open_delimited(path, problems)
 
 
+def table_of_rows(
+    path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]
+) -> TypedTable:
+    """A table made of what a file holds. rows: the number of each in the file, and its cells."""
+
+    def pieces() -> Iterator[Chunk]:
+        yield Chunk([1], [list(header)])
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            yield Chunk([number for number, _ in part], [list(cells) for _, cells in part])
+
+    return TypedTable(path, pieces)
+
+
 def sheet_names(path: Path, problems: Problems) -> tuple[str, ...]:
     """The sheets of a workbook, in lower case; none, and a problem, if it cannot be read."""
     book = _open_workbook(path, problems)
@@ -74,7 +88,7 @@ def _first_bytes(path: Path) -> bytes:
         return b""
 
 
-def _library(name: str, path: Path, problems: Problems) -> ModuleType | None:
+def library(name: str, path: Path, problems: Problems) -> ModuleType | None:
     """A library of the extra `formats`; None, and a problem, where it is not installed."""
     try:
         return import_module(name)
@@ -86,8 +100,8 @@ def _library(name: str, path: Path, problems: Problems) -> ModuleType | None:
 
 
 def _open_parquet(path: Path, problems: Problems) -> TypedTable | None:
-    arrow = _library("pyarrow", path, problems)
-    parquet = arrow and _library("pyarrow.parquet", path, problems)
+    arrow = library("pyarrow", path, problems)
+    parquet = arrow and library("pyarrow.parquet", path, problems)
     if arrow is None or parquet is None:
         return None
     try:
@@ -110,11 +124,11 @@ def _open_parquet(path: Path, problems: Problems) -> TypedTable | None:
 
 
 def _open_workbook(path: Path, problems: Problems) -> Any:
-    library = _library("openpyxl", path, problems)
-    if library is None:
+    openpyxl = library("openpyxl", path, problems)
+    if openpyxl is None:
         return None
     try:
-        return library.load_workbook(path, read_only=True, data_only=True)
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (BadZipFile, KeyError, ValueError, OSError) as error:
         found = f"expected a workbook (.xlsx), found a file that cannot be read as one ({error})"
         problems.add(str(path), found, "Save it as .xlsx again, or as CSV in UTF-8")

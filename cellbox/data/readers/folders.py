@@ -8,12 +8,13 @@ from pathlib import Path
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.cellbox_csv import CELLBOX
 from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.petab import PETAB
 from cellbox.data.readers.tidy import TIDY, WORKBOOK
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import InputError, refuse
 
 #: Every form that `read_data` reads.
-FORMS: tuple[Form, ...] = (CELLBOX, TIDY, WORKBOOK)
+FORMS: tuple[Form, ...] = (CELLBOX, TIDY, WORKBOOK, PETAB)
 
 _SHOWN = 10
 
@@ -33,8 +34,6 @@ _FOREIGN = {
         "measurements.csv, and the perturbations of adata.obs as perturbations.csv",
     ),
     ".xls": ("an old workbook", "Save it as .xlsx"),
-    ".yaml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
-    ".yml": ("YAML, such as a PEtab problem", f"Of its two tables, {_SAVE_AS_TABLES}"),
     ".zip": ("an archive", "Unpack it, and name the folder"),
     ".gz": ("a compressed file", "Unpack it, and name the folder"),
 }
@@ -47,11 +46,12 @@ def read_data(
     time: float | None = None,
     units: Units = MODEL_UNITS,
 ) -> Dataset:
-    """Read data in any form of `FORMS`: a folder in the CellBox or in the tidy form, a workbook.
+    """Read data in any form of `FORMS`: a folder in the CellBox or in the tidy form, a file.
 
     CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
     Tidy form: measurements.csv and perturbations.csv (or .tsv, .parquet, .xlsx), long or wide, see
         `read_tidy`; or one .xlsx with two sheets of these names.
+    Files of other programs: the .yaml of a PEtab problem, see `cellbox.data.readers.petab`.
     structural_zeros: for the CellBox form; a tidy folder tells its allowed edges in
         allowed_edges.csv.
     time: when was measured, for data that tell no time (by default 10).

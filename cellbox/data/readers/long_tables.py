@@ -14,6 +14,7 @@ from cellbox.data.readers.usual_layouts import PERTURBATION_LAYOUT, measurement_
 from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem
 from cellbox.storage.columns import Columns, read_columns
+from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_unknown
 
 # One measured series: the condition and the replicate, "" where replicates have no name.
@@ -88,7 +89,7 @@ _NO_TABLE = LongTable(
 
 
 def read_long_table(
-    path: Path,
+    table: Path | TableSource,
     problems: Problems,
     *,
     like: LongTable | None = None,
@@ -102,7 +103,7 @@ def read_long_table(
     like: a table with whose times this one's are the same where they differ by rounding alone.
     """
     columns = read_columns(
-        path,
+        table,
         problems,
         names=("condition", "node"),
         values={"time": False, "value": True},
@@ -126,7 +127,7 @@ def read_long_table(
     values = named.values["value"][kept]
     if named.n_rows and not problems and not np.isfinite(values).any():
         found = "expected measurements, found none after time 0"
-        problems.add(str(path), found, "Give at least one measured value")
+        problems.add(str(columns.path), found, "Give at least one measured value")
     times, of_time = np.unique(moment[kept], return_inverse=True)
     start = sound & (given == 0)
     at_zero = (of_series[start], of_node[start], named.values["value"][start])
@@ -296,13 +297,15 @@ class DoseTable:
         return u
 
 
-def read_dose_table(path: Path, problems: Problems, *, conditions: Sequence[str] = ()) -> DoseTable:
+def read_dose_table(
+    table: Path | TableSource, problems: Problems, *, conditions: Sequence[str] = ()
+) -> DoseTable:
     """The doses of perturbations.csv. A dose of 0 is none, and names no node.
 
     conditions: those that were measured, if it is known: others are problems.
     """
     columns = read_columns(
-        path,
+        table,
         problems,
         names=("condition", "node"),
         values={"value": True},

@@ -28,6 +28,7 @@ from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
 from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
+from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 from cellbox.storage.typed_tables import TABLE_SUFFIXES, sheet_names
 
@@ -122,8 +123,18 @@ def _read_workbook(path: Path, taking: Taking) -> Dataset:
     measurements, perturbations = (path / name for name in TABLES)
     if others:
         logger.info("%s: ignored the sheets %s", path, ", ".join(others))
-    data = _read(measurements, perturbations, None, taking)
-    return replace(data, name=path.stem)
+    return read_two_tables(measurements, perturbations, taking, name=path.stem)
+
+
+def read_two_tables(
+    measurements: Path | TableSource,
+    perturbations: Path | TableSource,
+    taking: Taking,
+    *,
+    name: str,
+) -> Dataset:
+    """The dataset of two tables of the tidy form, which files of another form may hold."""
+    return replace(_read(measurements, perturbations, None, taking), name=name)
 
 
 TIDY = Form(
@@ -141,21 +152,25 @@ WORKBOOK = Form(
 
 
 def _read(
-    measurement_path: Path, perturbation_path: Path, extras: Path | None, taking: Taking
+    measurements: Path | TableSource,
+    perturbations: Path | TableSource,
+    extras: Path | None,
+    taking: Taking,
 ) -> Dataset:
     """The dataset of the two tables, with what the folder `extras` adds to them."""
     problems = Problems()
+    measurement_path, perturbation_path = _path_of(measurements), _path_of(perturbations)
     units = taking.units
     taking.note_structural_zeros(extras or measurement_path, "the tidy form", problems)
     table = read_long_table(
-        measurement_path, problems, relative=units.transform is None, time=taking.time
+        measurements, problems, relative=units.transform is None, time=taking.time
     )
     if table.tells_times:
         _note_time(measurement_path, taking, problems)
     else:
         taking.note_unit_of_no_time(measurement_path, "a wide table without times", problems)
     rows_of = table.rows_of_condition
-    doses = read_dose_table(perturbation_path, problems, conditions=tuple(rows_of))
+    doses = read_dose_table(perturbations, problems, conditions=tuple(rows_of))
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
     places = dict(table.nodes)
     for node, where in doses.nodes.items():
@@ -197,6 +212,10 @@ def _read(
         reading_warnings=excel_warnings(nodes),
     )
     return in_model_units(data, units, table.zero_array(nodes))
+
+
+def _path_of(table: Path | TableSource) -> Path:
+    return table if isinstance(table, Path) else table.path
 
 
 def _note_time(path: Path, taking: Taking, problems: Problems) -> None:

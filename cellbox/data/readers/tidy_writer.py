@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -45,21 +45,26 @@ def write_tidy(data: Dataset, folder: str | PathLike[str], *, overwrite: bool = 
     """
     # A link stays a link, and the folder that it points to is replaced.
     target = Path(os.path.realpath(folder))
-    _check_free(target, folder, overwrite)
+    check_free(target, folder, overwrite, TIDY_FILES)
     with whole_folder(target) as new:
         _write_files(data, new)
 
 
-def _check_free(target: Path, folder: str | PathLike[str], overwrite: bool) -> None:
-    """Raise InputError where a file, or a folder that may not be replaced, is in the way."""
+def check_free(
+    target: Path, folder: str | PathLike[str], overwrite: bool, files: Sequence[str]
+) -> None:
+    """Raise InputError where a file, or a folder that may not be replaced, is in the way.
+
+    files: the names that a folder which may be overwritten holds, and no others.
+    """
     if target.exists() and not target.is_dir():
         raise refuse(str(folder), "expected a folder to write, found a file", "Choose another name")
     present = sorted(path.name for path in target.iterdir()) if target.exists() else []
-    strange = [name for name in present if name not in TIDY_FILES]
+    strange = [name for name in present if name not in files]
     if strange and overwrite:
         raise refuse(
             str(folder),
-            f"expected only files of the tidy form to overwrite, found {', '.join(strange)}",
+            f"expected only files of the same form to overwrite, found {', '.join(strange)}",
             "Move them away, or choose another folder",
         )
     if present and not overwrite:

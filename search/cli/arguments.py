@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+from cellbox.errors import InputError, Problem
 
 if TYPE_CHECKING:
     # A parser or a group of arguments in one; argparse has no public name for that.
@@ -96,3 +98,10 @@ def times(text: str) -> list[float]:
     if not values or not ascending or values[0] <= 0 or not all(map(math.isfinite, values)):
         raise ArgumentTypeError(f"expected ascending times above 0 such as 4,8,12, found {text!r}")
     return values
+
+
+def refuse_flags(given: Mapping[str, bool], found: str) -> None:
+    """Raise InputError with each flag that was given and may not be. found: why not."""
+    problems = [Problem(flag, found, "Leave it out") for flag, there in given.items() if there]
+    if problems:
+        raise InputError(problems)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import InputError, Problem
-from search.cli.arguments import add_choice_group, add_json, real_number
+from search.cli.arguments import add_choice_group, add_json, real_number, refuse_flags
 from search.cli.command import Command
 from search.cli.data_units import add_units, given_units, units_of
 from search.cli.experiment import add_simulation, simulated
@@ -87,7 +86,7 @@ def _run_convert(arguments: Namespace) -> int:
 
 
 def _add_lint(parser: ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="folder with the data files, or a workbook")
+    parser.add_argument("data", metavar="DATA", help="folder with the data files, or a file")
     add_cellbox_form(parser)
     add_json(parser)
 
@@ -134,9 +133,7 @@ def refuse_cellbox_form(arguments: Namespace) -> None:
         **given_units(arguments),
     }
     found = "expected data files, found a simulated experiment"
-    problems = [Problem(flag, found, "Leave it out") for flag, there in given.items() if there]
-    if problems:
-        raise InputError(problems)
+    refuse_flags(given, found)
 
 
 def _run_lint(arguments: Namespace) -> int:
@@ -266,12 +263,13 @@ LINT = Command(
     _add_lint,
     _run_lint,
     description="Read a folder of data and report every problem in it at once, with its file and\n"
-    "row; or, where there is none, what the data hold. Two forms are known:\n"
+    "row; or, where there is none, what the data hold. Known are:\n"
     "  measurements.csv (condition, time, node, value, maybe replicate) with\n"
     "  perturbations.csv (condition, node, value); positive pushes a node down;\n"
     "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.\n"
     "The first two may be wide (a column for each node), text with any separator, Parquet\n"
-    "or .xlsx, or two sheets of these names in one workbook.\n"
+    "or .xlsx, or two sheets of these names in one workbook. Files of other programs are named\n"
+    "themselves: a PEtab problem (.yaml), MIDAS (.csv), AnnData (.h5ad).\n"
     "Values are log ratios, doses near 1, times in decay times: where the numbers look\n"
     "otherwise (percent, nM, minutes), lint says so, and the flags below make them so.",
     epilog="examples:\n"
@@ -285,8 +283,9 @@ CONVERT = Command(
     _add_convert,
     _run_convert,
     description="Read data of any form that cellbox lint reads (wide tables, Parquet, workbooks,\n"
-    "the 2020 CellBox's files), and write measurements.csv and perturbations.csv, a value a row,\n"
-    "in the model's units: log ratios, doses near 1, decay times, positive pushes a node down.",
+    "PEtab, MIDAS, AnnData, the 2020 CellBox's files), and write measurements.csv and\n"
+    "perturbations.csv, a value a row, in the model's units: log ratios, doses near 1, decay\n"
+    "times, positive pushes a node down.",
     epilog="examples:\n"
     "  cellbox convert plate.xlsx my_experiment\n"
     "  cellbox convert raw my_experiment --transform log2-ratio --control DMSO --time-unit 30min",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from search.cli.arguments import add_json, real_number, whole_number
+from search.cli.arguments import add_json, real_number, refuse_flags, whole_number
 from search.cli.command import Command
 from search.cli.output import Output, check_file_target
 
@@ -14,7 +14,8 @@ def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument(
         "out",
         metavar="FILE",
-        help="file to write: its name ends with .csv, .graphml, .sif, .cx2, or .xml for SBML",
+        help="file to write: its name ends with .csv, .graphml, .sif, .cx2, or .xml for SBML; with "
+        "--petab a folder",
     )
     parser.add_argument(
         "--top", type=whole_number(1), metavar="N", help="the N strongest edges (default: all)"
@@ -31,6 +32,11 @@ def _add_export(parser: ArgumentParser) -> None:
         action="store_true",
         help="edges of an ensemble whose 90 %% interval does not hold 0",
     )
+    parser.add_argument(
+        "--petab",
+        metavar="DATA",
+        help="write a PEtab problem of the whole model and these data instead",
+    )
     add_json(parser)
 
 
@@ -40,6 +46,8 @@ def _run_export(arguments: Namespace) -> int:
     from cellbox.models.ensemble import load_fitted
     from cellbox.models.model_export import export_network
 
+    if arguments.petab is not None:
+        return _write_problem(arguments)
     output = Output(arguments.json)
     check_file_target(arguments.out)
     model = load_fitted(arguments.model)
@@ -59,6 +67,25 @@ def _run_export(arguments: Namespace) -> int:
     return 0
 
 
+def _write_problem(arguments: Namespace) -> int:
+    from cellbox.data.readers import read_data, write_petab
+    from cellbox.models.ensemble import load_fitted
+
+    chosen = {
+        "--top": arguments.top is not None,
+        "--threshold": arguments.threshold > 0,
+        "--confident": arguments.confident,
+    }
+    found = "expected the whole model for a PEtab problem, found a choice of edges"
+    refuse_flags(chosen, found)
+    output = Output(arguments.json)
+    model, data = load_fitted(arguments.model), read_data(arguments.petab)
+    write_petab(model.network, data, arguments.out)
+    output.say(f"Wrote {arguments.out}/problem.yaml: the model and {data.n_rows:,} rows of data")
+    output.write_json({"model": arguments.model, "file": f"{arguments.out}/problem.yaml"})
+    return 0
+
+
 EXPORT = Command(
     "export",
     "write a learned network for Cytoscape, networkx, a spreadsheet or a simulator",
@@ -67,9 +94,11 @@ EXPORT = Command(
     description="Write the network of a model, all of it, its strongest or its surest edges: as\n"
     "CSV (source, target, weight), GraphML (networkx, yEd, Cytoscape), SIF (Cytoscape) or CX2\n"
     "(Cytoscape Web, NDEx); or as SBML, the whole model for simulators (COPASI, tellurium,\n"
-    "AMICI). In CSV, GraphML and CX2 an ensemble's edges have their intervals.",
+    "AMICI), or a PEtab problem (pyPESTO, PEtab.jl). In CSV, GraphML and CX2 the edges of an\n"
+    "ensemble have their intervals.",
     epilog="examples:\n"
     "  cellbox export my_model network.graphml --top 200\n"
     "  cellbox export my_ensemble network.csv --confident\n"
-    "  cellbox export my_model model.xml",
+    "  cellbox export my_model model.xml\n"
+    "  cellbox export my_model my_problem --petab my_experiment",
 )

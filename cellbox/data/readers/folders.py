@@ -6,15 +6,17 @@ from os import PathLike
 from pathlib import Path
 
 from cellbox.data.dataset import Dataset
+from cellbox.data.readers.annotated_matrices import ANNDATA
 from cellbox.data.readers.cellbox_csv import CELLBOX
 from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.midas import MIDAS
 from cellbox.data.readers.petab import PETAB
 from cellbox.data.readers.tidy import TIDY, WORKBOOK
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import InputError, refuse
 
 #: Every form that `read_data` reads.
-FORMS: tuple[Form, ...] = (CELLBOX, TIDY, WORKBOOK, PETAB)
+FORMS: tuple[Form, ...] = (CELLBOX, TIDY, WORKBOOK, PETAB, MIDAS, ANNDATA)
 
 _SHOWN = 10
 
@@ -28,11 +30,6 @@ _FOREIGN = {
     ".npz": ("an archive of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
     ".npy": ("an array of NumPy", f"In Python, {_SAVE_AS_TABLES}"),
     ".pkl": ("a pickle", f"In Python, {_SAVE_AS_TABLES} with DataFrame.to_csv"),
-    ".h5ad": (
-        "an AnnData file",
-        "In Python, write adata.to_df() with the columns condition and time of adata.obs as a wide "
-        "measurements.csv, and the perturbations of adata.obs as perturbations.csv",
-    ),
     ".xls": ("an old workbook", "Save it as .xlsx"),
     ".zip": ("an archive", "Unpack it, and name the folder"),
     ".gz": ("a compressed file", "Unpack it, and name the folder"),
@@ -51,7 +48,8 @@ def read_data(
     CellBox form: pert.csv, expr.csv and node_Index.csv (or nodes.csv), see `read_cellbox_csv`.
     Tidy form: measurements.csv and perturbations.csv (or .tsv, .parquet, .xlsx), long or wide, see
         `read_tidy`; or one .xlsx with two sheets of these names.
-    Files of other programs: the .yaml of a PEtab problem, see `cellbox.data.readers.petab`.
+    Files of other programs: the .yaml of a PEtab problem, a .csv in MIDAS, an AnnData .h5ad; see
+        `petab`, `midas` and `annotated_matrices` beside this module.
     structural_zeros: for the CellBox form; a tidy folder tells its allowed edges in
         allowed_edges.csv.
     time: when was measured, for data that tell no time (by default 10).

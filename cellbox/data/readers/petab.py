@@ -31,10 +31,11 @@ _NO_DOSE = ("conditionid", "conditionname")
 
 @dataclass(frozen=True)
 class _Line:
-    """A row of one of the files, its cells by column in lower case."""
+    """A row of one of the files, its cells by column in lower case; columns as they stand there."""
 
     path: Path
     number: int
+    columns: tuple[str, ...]
     cells: dict[str, str]
 
     @property
@@ -150,7 +151,7 @@ def _lines(path: Path, columns: Sequence[str], problems: Problems) -> list[_Line
             found = f"expected {len(header)} cells as in the header, found {len(row.cells)}"
             problems.add(f"{path}, row {row.number}", found, "Separate the cells by tabs")
     return [
-        _Line(path, row.number, dict(zip(header, row.cells, strict=True)))
+        _Line(path, row.number, rows[0].cells, dict(zip(header, row.cells, strict=True)))
         for row in rows[1:]
         if len(row.cells) == len(header) and any(row.cells)
     ]
@@ -228,16 +229,9 @@ def _changed_by_condition(problem: _Problem) -> _Changed:
         if "targetid" in line.cells:
             own.append((line, line["targetId"], line["targetValue"]))
             continue
-        # Identifiers are in the header, of which the lines know the lower case alone.
-        own += [
-            (line, name, line[name]) for name in _header(line.path) if name.casefold() in line.cells
-        ]
+        named = [column for column in line.columns if column.casefold() not in _NO_DOSE]
+        own += [(line, column, line[column]) for column in named]
     return changed
-
-
-def _header(path: Path) -> list[str]:
-    first = read_rows(path, Problems())[0].cells
-    return [cell for cell in first if cell.casefold() not in _NO_DOSE]
 
 
 def _by_experiment(problem: _Problem, changed: _Changed, problems: Problems) -> _Changed:

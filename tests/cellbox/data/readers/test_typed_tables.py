@@ -140,9 +140,7 @@ def test_a_missing_library_is_one_sentence_with_what_to_install(
     [
         ("data.rds", ["an R object", "write.csv"]),
         ("data.pkl", ["a pickle", "to_csv"]),
-        ("cells.h5ad", ["an AnnData file", "to_df()", "wide measurements.csv"]),
         ("plate.xls", ["an old workbook", "Save it as .xlsx"]),
-        ("problem.yaml", ["PEtab", "two tables"]),
         ("text/measurements.csv", ["Name its folder", "text, which has the tidy form"]),
     ],
 )

@@ -1,0 +1,160 @@
+"""MIDAS tables (Saez-Rodriguez et al. 2008), as DataRail and CellNOpt write them.
+
+One file .csv with a row for each condition and time: TR:name of a treatment (a dose, or 0 and 1),
+DA:ALL or DA:name of the time, DV:name of a measured value. A treatment whose column says that it
+is an inhibitor (TR:MEK:Inhibitors, TR:MEKi) pushes its node down, u > 0; any other pushes it up,
+u < 0. Rows of the same treatments and time are replicates.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellbox.data.dataset import Dataset
+from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.tidy import read_two_tables
+from cellbox.storage.csv_tables import number, number_text
+from cellbox.storage.delimited import Row, read_rows
+from cellbox.storage.problems import Problems
+from cellbox.storage.typed_tables import TypedTable, table_of_rows
+
+logger = logging.getLogger("cellbox")
+
+_TREATMENT, _TIME, _VALUE = "TR:", "DA:", "DV:"
+_CELL_LINE = ("cellline", "celllines")
+
+
+def _is_midas(path: Path) -> bool:
+    """Whether the first line of a .csv has the columns of MIDAS."""
+    if path.suffix.casefold() != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline().upper()
+    return all(part in header for part in (_TREATMENT, _TIME, _VALUE))
+
+
+@dataclass(frozen=True)
+class _Treatment:
+    """A column of doses. node: what it acts on; sign: of u, 1 for an inhibitor."""
+
+    place: int
+    node: str
+    sign: int
+
+
+def _read(path: Path, taking: Taking) -> Dataset:
+    problems = Problems()
+    rows = [row for row in read_rows(path, problems) if any(row.cells)]
+    problems.raise_any()
+    measured, doses = _tables(path, rows, problems)
+    problems.raise_any()
+    return read_two_tables(measured, doses, taking, name=path.stem)
+
+
+MIDAS = Form(
+    name="MIDAS",
+    looks="a file .csv with the columns TR:, DA: and DV:",
+    recognises=_is_midas,
+    read=_read,
+)
+
+
+def _tables(path: Path, rows: list[Row], problems: Problems) -> tuple[TypedTable, TypedTable]:
+    header, *body = rows
+    treatments = _treatments(path, header)
+    values = {
+        place: cell[len(_VALUE) :].split(":")[0]
+        for place, cell in enumerate(header.cells)
+        if cell.upper().startswith(_VALUE)
+    }
+    times = _times(header, values)
+    measured: list[tuple[int, list[str]]] = []
+    doses: list[tuple[int, list[str]]] = []
+    names: dict[tuple[float, ...], str] = {}
+    seen = Counter[tuple[str, str, str]]()
+    for row in body:
+        where = f"{path}, row {row.number}"
+        if len(row.cells) != len(header.cells):
+            found = f"expected {len(header.cells)} cells as in the header, found {len(row.cells)}"
+            problems.add(where, found, "Give each row one cell for each column")
+            continue
+        given = tuple(
+            _dose(row, one, f"{where}, column {header.cells[one.place]!r}", problems)
+            for one in treatments
+        )
+        if given not in names:
+            names[given] = _name(treatments, given)
+            doses += [(row.number, cells) for cells in _doses(names[given], treatments, given)]
+        for place, node in values.items():
+            key = (names[given], row.cells[times[place]], node)
+            seen[key] += 1
+            cells = [key[0], str(seen[key]), key[1], node, row.cells[place]]
+            measured.append((row.number, cells))
+    header_of_values = ["condition", "replicate", "time", "node", "value"]
+    return (
+        table_of_rows(path, header_of_values, measured),
+        table_of_rows(path, ["condition", "node", "value"], doses),
+    )
+
+
+def _treatments(path: Path, header: Row) -> list[_Treatment]:
+    treatments, left_out = [], []
+    for place, cell in enumerate(header.cells):
+        if not cell.upper().startswith(_TREATMENT):
+            continue
+        name, _, kind = cell[len(_TREATMENT) :].partition(":")
+        if kind.casefold() in _CELL_LINE:
+            left_out.append(name)
+            continue
+        marked = len(name) > 1 and name.endswith("i")
+        inhibits = marked or kind.casefold().startswith("inhib")
+        node = name.removesuffix("i") if marked and inhibits else name
+        treatments.append(_Treatment(place, node, 1 if inhibits else -1))
+    if left_out:
+        logger.info("%s: left out the cell line %s", path, ", ".join(left_out))
+    up = [one.node for one in treatments if one.sign < 0]
+    down = [one.node for one in treatments if one.sign > 0]
+    for nodes, what in ((up, "pushing up (u < 0)"), (down, "pushing down (u > 0)")):
+        if nodes:
+            logger.info("%s: took as %s: %s", path, what, ", ".join(nodes))
+    return treatments
+
+
+def _times(header: Row, values: dict[int, str]) -> dict[int, int]:
+    """Which column has the time of each measured one: its own, or that of all."""
+    columns = {
+        cell[len(_TIME) :].split(":")[0].casefold(): place
+        for place, cell in enumerate(header.cells)
+        if cell.upper().startswith(_TIME)
+    }
+    first = next(iter(columns.values()))
+    shared = columns.get("all", first)
+    return {place: columns.get(node.casefold(), shared) for place, node in values.items()}
+
+
+def _dose(row: Row, treatment: _Treatment, where: str, problems: Problems) -> float:
+    cell = row.cells[treatment.place]
+    dose = number(cell, where, problems) if cell else 0.0
+    return 0.0 if dose is None else treatment.sign * dose
+
+
+def _name(treatments: list[_Treatment], given: tuple[float, ...]) -> str:
+    """A condition's name: what was given, with its dose where that is not 1."""
+    parts = [
+        f"{one.node}{'i' if one.sign > 0 else ''}" + (f" {abs(dose):g}" if abs(dose) != 1 else "")
+        for one, dose in zip(treatments, given, strict=True)
+        if dose
+    ]
+    return " + ".join(parts) or "control"
+
+
+def _doses(name: str, treatments: list[_Treatment], given: tuple[float, ...]) -> list[list[str]]:
+    rows = [
+        [name, one.node, number_text(dose)]
+        for one, dose in zip(treatments, given, strict=True)
+        if dose
+    ]
+    return rows or [[name, "", ""]]

@@ -19,6 +19,7 @@ is written from it, and a sweep that was killed goes on from it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,8 @@ class StudyFolder(ResumableFolder):
 
     @property
     def name(self) -> str:
-        """The study's name: its folder's."""
-        return self.path.name
+        """The study's name: its folder's, also where that was given as `.`."""
+        return Path(os.path.abspath(self.path)).name
 
     @property
     def models(self) -> Path:

@@ -1,30 +1,63 @@
 """The study's own MLflow: a SQLite database and a folder of artifacts inside the study's folder.
 
 It is a copy of what the folder holds, so safety against power cuts is given up for speed: SQLite
-does not wait for the disk. A database that is damaged is removed and written again.
+does not wait for the disk. People add to it though (tags, notes, registered models), so it moves
+with its study: the database holds full addresses of its artifacts, which are written anew then.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from cellbox.storage.files import atomic_write
+from cellbox.errors import refuse
 from search.study.folder import StudyFolder
 
 _DATABASE = "mlflow.db"
 _ARTIFACTS = "mlflow-artifacts"
-_LOCATION = ".location"
+# Where MLflow's tables hold addresses of artifacts.
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 
 
 def embedded_uri(folder: StudyFolder) -> str:
     """The address of the study's own MLflow database."""
-    return f"sqlite:///{_database(folder)}"
+    return sqlite_uri(_database(folder))
+
+
+def sqlite_uri(database: Path) -> str:
+    """The address of a SQLite database, whatever the characters of its path.
+
+    Addresses of databases have no way to write some of them that every version of SQLAlchemy and
+    MLflow reads alike, so these lead over a link with a plain name.
+    """
+    if not set(str(database)) & set("?%#"):
+        return f"sqlite:///{database}"
+    links = Path(tempfile.gettempdir()) / f"cellbox-links-{os.getuid()}"
+    links.mkdir(mode=0o700, exist_ok=True)
+    if links.is_symlink() or links.stat().st_uid != os.getuid():
+        found = "expected a folder of this user for links, found another's"
+        raise refuse(str(links), found, "Remove it, or set TMPDIR to another folder")
+    link = links / hashlib.sha256(os.fsencode(database.parent)).hexdigest()[:16]
+    if not link.is_symlink():
+        with suppress(FileExistsError):
+            link.symlink_to(database.parent, target_is_directory=True)
+    return f"sqlite:///{link / database.name}"
 
 
 def embedded_artifacts(folder: StudyFolder) -> str:
@@ -33,36 +66,57 @@ def embedded_artifacts(folder: StudyFolder) -> str:
 
 
 def prepare_embedded(folder: StudyFolder) -> None:
-    """Make ready to write the study's own MLflow; one written at another place is removed."""
-    if not is_current(folder):
-        remove_embedded(folder)
-    note = folder.path / _ARTIFACTS / _LOCATION
-    note.parent.mkdir(exist_ok=True)
-    with atomic_write(note) as handle:
-        handle.write(embedded_artifacts(folder))
+    """Make ready to write the study's own MLflow, where the study is now."""
+    if has_embedded(folder):
+        relocate(_database(folder), embedded_artifacts(folder))
+    (folder.path / _ARTIFACTS).mkdir(exist_ok=True)
     if not event.contains(Engine, "connect", _hurry):
         event.listen(Engine, "connect", _hurry)
     _hurried.add(str(_database(folder)))
 
 
-def is_current(folder: StudyFolder) -> bool:
-    """Whether the study has its own MLflow, written where the study is now.
+def has_embedded(folder: StudyFolder) -> bool:
+    """Whether the study has its own MLflow."""
+    return _database(folder).is_file()
 
-    MLflow's database holds the full paths of its artifacts.
+
+def relocate(database: Path, artifacts: str) -> None:
+    """Let a study's database name its artifacts where they are now; all else stays.
+
+    artifacts: the address of their folder.
     """
-    note = folder.path / _ARTIFACTS / _LOCATION
-    if not _database(folder).is_file() or not note.is_file():
-        return False
-    return note.read_text("utf-8") == embedded_artifacts(folder)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        known = connection.execute(
+            "SELECT artifact_location FROM experiments WHERE artifact_location LIKE ?",
+            (f"%/{_ARTIFACTS}",),
+        ).fetchall()
+        for (former,) in known:
+            if former == artifacts:
+                continue
+            for table, column in _ADDRESSES:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (artifacts, len(former) + 1, former, len(former) + 1, f"{former}/"),
+                )
 
 
-def remove_embedded(folder: StudyFolder) -> None:
-    """Remove the study's own MLflow database and artifacts; the folder can write them again."""
-    for name in (_DATABASE, f"{_DATABASE}-journal", f"{_DATABASE}-wal", f"{_DATABASE}-shm"):
-        (folder.path / name).unlink(missing_ok=True)
-    artifacts = folder.path / _ARTIFACTS
-    if artifacts.is_dir():
-        shutil.rmtree(artifacts)
+@contextmanager
+def readable_copy(folder: StudyFolder) -> Iterator[Path]:
+    """For a block, a database to read the study's own MLflow from: its own where that can be.
+
+    On a medium that cannot be written, MLflow's server could not open it.
+    """
+    own = _database(folder)
+    if os.access(folder.path, os.W_OK) and os.access(own, os.W_OK):
+        relocate(own, embedded_artifacts(folder))
+        yield own
+        return
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / _DATABASE
+        shutil.copyfile(own, copy)
+        relocate(copy, embedded_artifacts(folder))
+        yield copy
 
 
 def _database(folder: StudyFolder) -> Path:

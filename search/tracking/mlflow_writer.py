@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
@@ -30,8 +30,19 @@ from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
 from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models, save_pyfunc
 from search.tracking.credentials import without_credentials, without_credentials_inside
-from search.tracking.embedded import embedded_artifacts, embedded_uri, prepare_embedded
-from search.tracking.summary import Summary, draw_figures, summarise
+from search.tracking.data_inputs import study_inputs
+from search.tracking.embedded import embedded_uri, prepare_embedded
+from search.tracking.experiment import (
+    LAYOUT,
+    LAYOUT_TAG,
+    describe_experiment,
+    find_parent,
+    open_experiment,
+)
+from search.tracking.notes import note_tags
+from search.tracking.search_curve import SearchCurve
+from search.tracking.study_page import page_of_study
+from search.tracking.summary import Summary, describe_kept, draw_figures, summarise
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts, trial_content
 
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
@@ -40,6 +51,8 @@ TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError)
 # Where and how long a study runs may change from run to run; MLflow's parameters may not.
 _MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking")
 _RUNS_PER_PAGE = 1000
+# MLflow takes no more at once.
+_METRICS_PER_BATCH = 1000
 
 
 class TrackingUnavailable(Exception):
@@ -71,6 +84,7 @@ class MlflowWriter:
         self._written: set[int] = set()
         self._experiment_id = ""
         self._parent_id = ""
+        self._inputs: list[DatasetInput] = []
         # What trials the figures show, and where these are.
         self._drawn: tuple[tuple[object, ...], tempfile.TemporaryDirectory[str]] | None = None
 
@@ -89,17 +103,22 @@ class MlflowWriter:
             prepare_embedded(self._folder)
         self._client = MlflowClient(tracking_uri=self._uri)
         study = self._folder.study
-        experiment = self._experiment()
+        experiment = open_experiment(self._client, self._folder, embedded=self._embedded)
         self._experiment_id = experiment.experiment_id
-        parent = find_parent(self._client, self._experiment_id, study.id)
+        parent = find_parent(self._client, [self._experiment_id], study.id)
+        self._inputs = study_inputs(self._folder, study)
         if parent is None:
             self._parent_id = self._create_parent(study.id).info.run_id
+            self._client.log_inputs(self._parent_id, self._inputs)
             self._runs, self._written = {}, set()
         else:
             self._parent_id = parent.info.run_id
             self._client.update_run(self._parent_id, status="RUNNING")
             self._read_children()
+            self._bring_up_to_date(parent, experiment.tags.get(LAYOUT_TAG))
+        self._curve = SearchCurve(self._client, self._folder, self._parent_id)
         self._write_spec(parent)
+        describe_experiment(self._client, experiment, *page_of_study(self._folder))
 
     def write_trial(self, number: int) -> None:
         """Write a finished trial as a child run; one that MLflow has in full stays as it is."""
@@ -114,8 +133,10 @@ class MlflowWriter:
             metrics=[Metric(v.key, v.value, content.finished, v.step) for v in content.values],
             params=[Param(key, value) for key, value in content.parameters.items()],
         )
+        self._client.log_inputs(run_id, self._inputs[:1])
         self._client.set_terminated(run_id, content.run_status, content.finished)
         self._written.add(number)
+        self._client.log_batch(self._parent_id, metrics=self._curve.until_missing(self._written))
 
     def finish(
         self, best_numbers: list[int], on_progress: Callable[[], None] = lambda: None
@@ -127,11 +148,12 @@ class MlflowWriter:
         """
         figures = self.draw(best_numbers)
         with tempfile.TemporaryDirectory() as place:
-            summary = summarise(self._folder, best_numbers, Path(place), figures)
+            summary = summarise(self._folder, best_numbers, Path(place), figures, self._parent_id)
             self._client.log_artifacts(self._parent_id, place)
         if self._folder.report.is_file():
             self._client.log_artifact(self._parent_id, str(self._folder.report))
         self._write_summary(summary)
+        self._client.set_experiment_tag(self._experiment_id, LAYOUT_TAG, LAYOUT)
         on_progress()
         owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]
         for run_id, _, number in owners:
@@ -172,21 +194,6 @@ class MlflowWriter:
                 return False
         return True
 
-    def _experiment(self) -> Experiment:
-        """The experiment named after the study, made if absent."""
-        found = self._client.get_experiment_by_name(self._folder.name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        if found is not None:
-            return found
-        identifier = self._client.create_experiment(
-            self._folder.name,
-            artifact_location=embedded_artifacts(self._folder) if self._embedded else None,
-            # So that the interface opens on the runs rather than on traces of language models.
-            tags={"mlflow.experimentKind": "custom_model_development"},
-        )
-        return self._client.get_experiment(identifier)
-
     def _create_parent(self, study_id: str) -> Run:
         starts = [record.started for record in self._folder.records()]
         return self._client.create_run(
@@ -226,6 +233,14 @@ class MlflowWriter:
             if complete:
                 self._written.add(number)
 
+    def _bring_up_to_date(self, parent: Run, layout: str | None) -> None:
+        """Let a copy that an earlier version wrote get what it lacks; nothing is removed."""
+        if layout == LAYOUT:
+            return
+        self._written = set()
+        if parent.inputs is None or not parent.inputs.dataset_inputs:
+            self._client.log_inputs(self._parent_id, self._inputs)
+
     def _remember(self, number: int, run: Run) -> str:
         self._runs[number] = run.info.run_id
         self._artifact_uris[run.info.run_id] = run.info.artifact_uri
@@ -253,7 +268,7 @@ class MlflowWriter:
         spec = without_credentials_inside(self._folder.read_json("spec.json"))
         wanted = texts(flatten({key: spec[key] for key in spec if key not in _MAY_CHANGE}))
         known = parent.data.params if parent else {}
-        new = [Param(key, value) for key, value in wanted.items() if key not in known]
+        new = [Param(k, v) for k, v in wanted.items() if k not in known and v != "null"]
         tags = [RunTag("cellbox.trials", str(spec.get("trials")))]
         self._client.log_batch(self._parent_id, params=new, tags=tags)
         self._client.log_text(self._parent_id, json.dumps(spec, indent=2), "spec.json")
@@ -287,10 +302,17 @@ class MlflowWriter:
             repository.log_artifacts(place)
 
     def _write_summary(self, summary: Summary) -> None:
+        known = self._client.get_run(self._parent_id).data.tags
+        tags = summary.tags | note_tags(known, summary.description)
+        values = [Metric(v.key, v.value, summary.finished, v.step) for v in summary.values]
+        curve = self._curve.rest()
+        for begin in range(0, len(curve), _METRICS_PER_BATCH):
+            part = curve[begin : begin + _METRICS_PER_BATCH]
+            self._client.log_batch(self._parent_id, metrics=part)
         self._client.log_batch(
             self._parent_id,
-            metrics=[Metric(v.key, v.value, summary.finished, v.step) for v in summary.values],
-            tags=[RunTag(key, value) for key, value in summary.tags.items()],
+            metrics=values,
+            tags=[RunTag(key, value) for key, value in tags.items()],
         )
 
     def _write_files(self, run_id: str, number: int) -> None:
@@ -298,20 +320,13 @@ class MlflowWriter:
         pictures = self._folder.pictures(number)
         if pictures.is_dir():
             self._client.log_artifacts(run_id, str(pictures), "pictures")
+            known = self._client.get_run(run_id).data.tags
+            text = describe_kept(self._folder.record(number), run_id)
+            for key, value in note_tags(known, text).items():
+                self._client.set_tag(run_id, key, value)
         for file in self._folder.identifiability_files(number):
             if file.is_file():
                 self._client.log_artifact(run_id, str(file))
-
-
-def find_parent(client: MlflowClient, experiment_id: str, study_id: str) -> Run | None:
-    """The parent run of the study with this id, None where there is none."""
-    found = client.search_runs(
-        [experiment_id],
-        f"tags.`cellbox.study_id` = '{study_id}' and tags.`cellbox.kind` = 'study'",
-        max_results=1,
-        order_by=["attributes.start_time ASC"],
-    )
-    return found[0] if found else None
 
 
 def _edges_as_csv(network: Network) -> str:

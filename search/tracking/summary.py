@@ -27,14 +27,19 @@ from search.tracking.trial_table import (
 
 _FOUND = "identifiability.json"
 _LONGEST_TAG = 2_000
+_SHOWN_BESIDE_TRIALS = ("test_mae", "test_pearson", "weights_pearson")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers and tags of the parent run. finished: when the last trial ended, milliseconds."""
+    """What the parent run is told beside files.
+
+    description: Markdown. finished: when the last trial ended, milliseconds.
+    """
 
     values: list[MetricValue]
     tags: dict[str, str]
+    description: str
     finished: int
 
 
@@ -46,11 +51,11 @@ def draw_figures(folder: StudyFolder, best_numbers: Sequence[int], target: Path)
 
 
 def summarise(
-    folder: StudyFolder, best_numbers: Sequence[int], target: Path, figures: Path
+    folder: StudyFolder, best_numbers: Sequence[int], target: Path, figures: Path, run_id: str
 ) -> Summary:
     """Write table, figures and the best trial's pictures into `target`; returns the numbers.
 
-    figures: where they were drawn.
+    figures: where they were drawn. run_id: of the parent run, whose files the description shows.
     """
     study = folder.study
     table = trial_table(folder.records(), study.objectives)
@@ -67,7 +72,6 @@ def summarise(
             shutil.copyfile(folder.identifiability_files(best.number)[0], target / _FOUND)
     finished = max((row["finished"] for row in table.rows), default=time.time())
     tags = {
-        "mlflow.note.content": _describe(folder, study, table, best, found),
         # The tag by which MLflow knows a table that `log_table` wrote, which appends.
         "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
     }
@@ -77,7 +81,12 @@ def summarise(
         tags["cellbox.best_trial"] = str(best.number)
     if found is not None:
         tags["cellbox.confounded_nodes"] = _listed(found["confounded_nodes"])
-    return Summary(_numbers(study, table, best, found), tags, milliseconds(finished))
+    return Summary(
+        _numbers(study, table, best, found),
+        tags,
+        _describe(folder, study, table, best, found, run_id),
+        milliseconds(finished),
+    )
 
 
 def _numbers(
@@ -93,8 +102,12 @@ def _numbers(
         "trials_diverged": count(table, "diverged"),
     }
     if best is not None:
+        found_by_best = trial_metrics(best)
         for name in METRICS_FIRST:
-            metrics[f"best_{name}"] = trial_metrics(best).get(name)
+            metrics[f"best_{name}"] = found_by_best.get(name)
+        # Under the trials' own names too, so that the study stands in the order of their table.
+        for name in (*study.objectives, *_SHOWN_BESIDE_TRIALS):
+            metrics[name] = found_by_best.get(name)
     if found is not None:
         metrics["confounded_nodes"] = len(found["confounded_nodes"])
         # None of a network that was not refined, of which nothing is said to be determined.
@@ -110,6 +123,7 @@ def _describe(
     table: TrialTable,
     best: TrialRecord | None,
     found: Mapping[str, Any] | None,
+    run_id: str,
 ) -> str:
     """The study in a few lines of Markdown, which MLflow shows on the run's page."""
     lines = [
@@ -121,6 +135,8 @@ def _describe(
     lines += [
         "",
         " ".join([f"Best: **trial {best.number}**.", *_ties(folder, best)]),
+        "",
+        picture(run_id, "figures/best_network.png", "learned network"),
         "",
         "| | test MAE | test r |",
         "|---|---|---|",
@@ -145,6 +161,22 @@ def _describe(
         "`figures/`, and the model `best_model`.",
     ]
     return "\n".join(lines)
+
+
+def describe_kept(record: TrialRecord, run_id: str) -> str:
+    """A trial among the best in a few lines of Markdown, with its network.
+
+    run_id: of the trial, whose files it shows.
+    """
+    lines = [picture(run_id, "pictures/network.png", "learned network"), ""]
+    if record.baselines is not None:
+        lines += verdict(record.report)
+    return "\n".join([*lines, "", "Its model is in the artifacts, as `model`."])
+
+
+def picture(run_id: str, path: str, name: str) -> str:
+    """A file of a run as a picture in Markdown, at MLflow's address of it."""
+    return f"![{name}](get-artifact?path={path}&run_uuid={run_id})"
 
 
 def _ties(folder: StudyFolder, best: TrialRecord) -> list[str]:

@@ -11,12 +11,26 @@ from typing import Any
 
 from search.study.record import TrialRecord
 from search.tracking.credentials import without_credentials
+from search.tracking.notes import note_tags
 
 # Enough for any curve on a screen; each point is a row in MLflow's database.
 MOST_POINTS = 100
 
 # MLflow colours a list of runs by their status.
 RUN_STATUS = {"completed": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
+
+# In one list with `test_pearson`, which is of predictions, a name has to say what it is of.
+_SHOWN_NAMES = {
+    "pearson": "weights_pearson",
+    "pearson_off_diagonal": "weights_pearson_off_diagonal",
+    "pearson_alpha": "amplitudes_pearson",
+}
+
+# Settings that mean something with one schedule alone, or with all but one.
+_OF_SCHEDULE = {
+    "warmup_share": lambda schedule: schedule == "warmup_cosine",
+    "final_share": lambda schedule: schedule != "constant",
+}
 
 _LONGEST_KEY = 250
 _LONGEST_VALUE = 500
@@ -54,7 +68,12 @@ def trial_content(record: TrialRecord) -> TrialContent:
         finished=milliseconds(record.finished),
         tags=_tags(record),
         parameters=texts(_parameters(record)),
-        values=[*_history(record), *final_values(trial_metrics(record))],
+        values=[
+            # A number, so that charts can have it across.
+            MetricValue("trial", float(record.number)),
+            *_history(record),
+            *final_values(trial_metrics(record)),
+        ],
     )
 
 
@@ -99,8 +118,12 @@ def is_number(value: Any) -> bool:
 
 
 def trial_metrics(record: TrialRecord) -> dict[str, Any]:
-    """Final values of a trial: objectives, metrics (means over repeats), times."""
-    metrics = dict(record.metrics)
+    """Final values of a trial: objectives, metrics (means over repeats), times.
+
+    Recovery of the network is named after what was recovered: a record's `pearson` is
+    `weights_pearson` here.
+    """
+    metrics = {_SHOWN_NAMES.get(key, key): value for key, value in record.metrics.items()}
     everything = metrics.pop("all_nodes", None) or {}
     return {
         **metrics,
@@ -113,8 +136,17 @@ def trial_metrics(record: TrialRecord) -> dict[str, Any]:
 
 
 def _parameters(record: TrialRecord) -> dict[str, Any]:
-    """Everything that was set, whether sampled or fixed: sampled values win."""
-    return {**flatten(record.settings), **record.budget_parameters, **record.parameters}
+    """Everything that was set, whether sampled or fixed: sampled values win.
+
+    Without what does not apply: None, and numbers of another schedule.
+    """
+    every = {**flatten(record.settings), **record.budget_parameters, **record.parameters}
+    schedule = every.get("schedule")
+    return {
+        name: value
+        for name, value in every.items()
+        if value is not None and (name not in _OF_SCHEDULE or _OF_SCHEDULE[name](schedule))
+    }
 
 
 def _tags(record: TrialRecord) -> dict[str, str]:
@@ -126,7 +158,7 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "cellbox.status": record.status,
         "cellbox.seed": "" if record.seed is None else str(record.seed),
         "cellbox.shape": json.dumps(shape) if shape else "",
-        "mlflow.note.content": without_credentials(record.message),
+        **(note_tags({}, without_credentials(record.message)) if record.message else {}),
     }
     if record.pruned_at is not None:
         tags["cellbox.pruned_at"] = str(record.pruned_at)

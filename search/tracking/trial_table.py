@@ -19,7 +19,7 @@ METRICS_FIRST = (
     "test_mae",
     "test_mae_noise_free",
     "test_pearson",
-    "pearson",
+    "weights_pearson",
 )
 
 

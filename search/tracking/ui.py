@@ -18,19 +18,26 @@ from contextlib import contextmanager
 from typing import IO
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 
 from cellbox.errors import refuse
 from search.study.folder import StudyFolder
 from search.study.result import rank
 from search.tracking.credentials import without_credentials
-from search.tracking.embedded import embedded_artifacts, embedded_uri, is_current
+from search.tracking.embedded import (
+    embedded_artifacts,
+    has_embedded,
+    readable_copy,
+    sqlite_uri,
+)
+from search.tracking.experiment import LAYOUT, LAYOUT_TAG, find_experiment
 from search.tracking.mlflow_writer import (
     TRACKING_ERRORS,
     TrackingUnavailable,
     describe_error,
-    find_parent,
     synchronise,
 )
+from search.tracking.shared_view import VIEW
 
 _STARTS_WITHIN = 90.0
 _ENDS_WITHIN = 10.0
@@ -52,14 +59,30 @@ def serve(
     Raises InputError where the server does not start, TrackingUnavailable where MLflow cannot
     be read.
     """
-    if tracking_uri is None and not is_current(folder):
-        print("Writing MLflow's copy of the study", flush=True)
-        synchronise(folder, None, kept_models(folder))
-    uri = tracking_uri or embedded_uri(folder)
-    try:
-        page = parent_page(folder, uri)
-    except TRACKING_ERRORS as error:
-        raise TrackingUnavailable(describe_error(error)) from error
+    if tracking_uri is not None:
+        _serve(folder, tracking_uri, host, port, open_browser)
+        return
+    _bring_up_to_date(folder)
+    with readable_copy(folder) as database:
+        _serve(folder, sqlite_uri(database), host, port, open_browser)
+
+
+def _bring_up_to_date(folder: StudyFolder) -> None:
+    """Write the study's own MLflow where there is none, or an earlier version's."""
+    if has_embedded(folder):
+        with readable_copy(folder) as database:
+            experiment = _experiment(folder, sqlite_uri(database), embedded=True)
+        if experiment is not None and experiment.tags.get(LAYOUT_TAG) == LAYOUT:
+            return
+        if not os.access(folder.path, os.W_OK):
+            print("note: written by an earlier version, and cannot be brought up to date here")
+            return
+    print("Writing MLflow's copy of the study", flush=True)
+    synchronise(folder, None, kept_models(folder))
+
+
+def _serve(folder: StudyFolder, uri: str, host: str, port: int, open_browser: bool) -> None:
+    page = study_page(folder, uri)
     if uri.startswith(("http://", "https://")):
         _show(f"{without_credentials(uri).rstrip('/')}/{page}", open_browser)
         return
@@ -71,19 +94,21 @@ def serve(
         server.wait()
 
 
-def parent_page(folder: StudyFolder, uri: str) -> str:
-    """The path of the study's page in MLflow's interface; the start page if it has none yet."""
-    client = MlflowClient(tracking_uri=uri)
-    experiment = client.get_experiment_by_name(folder.name)
+def study_page(folder: StudyFolder, uri: str) -> str:
+    """The path of the table of trials in MLflow's interface; the start page if it has none yet."""
+    experiment = _experiment(folder, uri, embedded=uri.startswith("sqlite:"))
     if experiment is None:
         return ""
-    identifier = experiment.experiment_id
-    parent = find_parent(client, identifier, folder.study.id)
-    page = f"#/experiments/{identifier}/runs"
-    if parent is not None:
-        page = f"{page}/{parent.info.run_id}"
-    # Else the interface opens with the menus for language models.
-    return f"{page}?workflowType=machine_learning"
+    # Without the type the interface opens with the menus for language models.
+    kind = "workflowType=machine_learning"
+    return f"#/experiments/{experiment.experiment_id}/runs?{kind}&viewStateShareKey={VIEW}"
+
+
+def _experiment(folder: StudyFolder, uri: str, *, embedded: bool) -> Experiment | None:
+    try:
+        return find_experiment(MlflowClient(tracking_uri=uri), folder, embedded=embedded)
+    except TRACKING_ERRORS as error:
+        raise TrackingUnavailable(describe_error(error)) from error
 
 
 def kept_models(folder: StudyFolder) -> list[int]:

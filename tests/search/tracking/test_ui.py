@@ -8,7 +8,10 @@ import sys
 import urllib.request
 
 import pytest
+from mlflow import MlflowClient
 
+from search.tracking.embedded import embedded_uri
+from search.tracking.experiment import find_parent
 from search.tracking.mlflow_writer import synchronise
 from tests.search.fake_study import fake_study
 
@@ -25,8 +28,13 @@ serve(StudyFolder(Path(sys.argv[1])), port=int(sys.argv[2]))
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The address that `serve` prints for a study of twelve trials."""
-    folder = fake_study(tmp_path_factory.mktemp("ui") / "study", 12)
+    folder = fake_study(tmp_path_factory.mktemp("ui") / "my study #1", 12)
     synchronise(folder, None, [0, 1])
+    # Its address is of the table, and its own run is there by another.
+    client = MlflowClient(embedded_uri(folder))
+    (experiment,) = client.search_experiments(filter_string="name = 'my study #1'")
+    run = find_parent(client, [experiment.experiment_id], folder.study.id)
+    assert run is not None
     server = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(folder.path), "5210"],
         stdout=subprocess.PIPE,
@@ -34,7 +42,7 @@ def page(tmp_path_factory):
     )
     assert server.stdout is not None
     try:
-        yield server.stdout.readline().strip()
+        yield server.stdout.readline().strip(), run.info.run_id
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(30) is not None
@@ -42,9 +50,8 @@ def page(tmp_path_factory):
 
 @pytest.mark.slow
 def test_serves_on_this_machine_alone_and_gives_the_best_networks_picture(page):
-    address, run = re.match(
-        r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs/(\w+)", page
-    ).groups()
+    opened, run = page
+    (address,) = re.match(r"(http://127\.0\.0\.1:\d+)/#/experiments/\d+/runs\?", opened).groups()
     picture = f"{address}/get-artifact?path=figures/best_network.png&run_uuid={run}"
     with urllib.request.urlopen(picture, timeout=30) as answer:
         assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
@@ -58,12 +65,14 @@ def test_a_browser_shows_the_study_with_its_trials(page, tmp_path):
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
             "--no-first-run", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", f"--user-data-dir={tmp_path}", "--window-size=1500,1100",
-            "--virtual-time-budget=20000", "--dump-dom", page,
+            "--virtual-time-budget=20000", "--dump-dom", page[0],
         ],
         capture_output=True,
         text=True,
         timeout=120,
     ).stdout  # fmt: skip
-    assert "Child runs" in shown
-    assert "trial 11" in shown
-    assert "Finished" in shown
+    trials = re.findall(r">(trial \d+)<", shown)
+    assert len(set(trials)) == len(trials) == 12
+    assert "trial 10" in trials
+    assert "validation_mae" in shown
+    assert "peak_rate" in shown

@@ -16,11 +16,13 @@ from cellbox.identifiability.design_report import write_design_report
 from search.study.folder import StudyFolder
 from search.study.plots import pareto_front
 from search.tracking.credentials import without_credentials
-from search.tracking.embedded import embedded_uri, is_current
+from search.tracking.embedded import embedded_uri
+from search.tracking.experiment import LAYOUT_TAG
 from search.tracking.mlflow_writer import MlflowWriter, synchronise
-from search.tracking.trial_content import MOST_POINTS, thinned
+from search.tracking.shared_view import VIEW_TAG, shared_view
+from search.tracking.trial_content import MOST_POINTS, thinned, trial_content
 from search.tracking.ui import kept_models
-from tests.search.fake_study import add_model, add_trial, fake_study, status_of
+from tests.search.fake_study import add_model, add_trial, fake_study, make_record, status_of
 
 N_TRIALS = 10
 BEST = [1, 0]
@@ -188,14 +190,100 @@ def moved_copy(study: StudyFolder, place) -> StudyFolder:
     return StudyFolder(place / study.name)
 
 
-def test_copied_study_gets_its_own_mlflow(finished, tmp_path):
+@pytest.mark.parametrize("name", ["renamed", "why? 5 % of #2"])
+def test_a_study_that_moves_keeps_what_people_added(finished, tmp_path, name):
+    folder = StudyFolder(Path(shutil.copytree(finished.path, tmp_path / "a" / name)))
+    client, children = children_of_any_name(folder)
+    mine = children[2].info.run_id
+    client.set_tag(mine, "reviewed", "yes")
+    client.set_tag(mine, "mlflow.note.content", "my own words")
+    parent = client.get_run(children[2].data.tags["mlflow.parentRunId"])
+    client.set_tag(parent.info.run_id, "mlflow.note.content", "our study")
+    assert synchronise(folder, None, BEST) == 0
+    _, after = children_of(folder)
+    assert after[2].info.run_id == mine
+    assert after[2].data.tags["reviewed"] == "yes"
+    assert after[2].data.tags["mlflow.note.content"] == "my own words"
+    _, (study,) = runs_of(folder, "study")
+    assert study.data.tags["mlflow.note.content"] == "our study"
+    assert study.info.artifact_uri.startswith(folder.path.as_uri())
+    names = {item.path for item in client.list_artifacts(after[1].info.run_id)}
+    assert {"network.csv", "network.npz"} <= names
+    assert client.download_artifacts(after[1].info.run_id, "network.csv", str(tmp_path))
+
+
+def children_of_any_name(folder: StudyFolder):
+    """The trials' runs of a study that was moved, before anything has written there."""
+    client = MlflowClient(embedded_uri(folder))
+    known = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(known, "tags.`cellbox.kind` = 'trial'")
+    return client, {int(run.data.tags["cellbox.trial"]): run for run in runs}
+
+
+def test_a_copy_of_an_earlier_version_gets_what_it_lacks(finished, tmp_path):
     folder = moved_copy(finished, tmp_path)
-    assert is_current(finished)
-    assert not is_current(folder)
-    assert synchronise(folder, None, [0]) == N_TRIALS
-    assert is_current(folder)
-    _, (parent,) = runs_of(folder, "study")
-    assert parent.info.artifact_uri.startswith(folder.path.as_uri())
+    client, (parent,) = runs_of(folder, "study")
+    client.set_experiment_tag(parent.info.experiment_id, LAYOUT_TAG, "1")
+    _, before = children_of(folder)
+    assert synchronise(folder, None, BEST) == N_TRIALS
+    _, after = children_of(folder)
+    assert {run.info.run_id for run in after.values()} == {
+        run.info.run_id for run in before.values()
+    }
+    assert synchronise(folder, None, BEST) == 0
+
+
+def test_the_page_of_a_study_opens_on_the_trials_by_their_objective(finished):
+    client, (parent,) = runs_of(finished, "study")
+    experiment = client.get_experiment(parent.info.experiment_id)
+    view = json.loads(experiment.tags[VIEW_TAG])
+    assert view["orderByKey"] == "metrics.`validation_mae`"
+    assert view["selectedColumns"][:2] == ["metrics.`validation_mae`", "metrics.`cost`"]
+    assert "params.`peak_rate`" in view["selectedColumns"]
+    assert "weights_pearson" in experiment.tags["mlflow.note.content"]
+    _, children = children_of(finished)
+    run = children[1]
+    assert run.data.metrics["trial"] == 1
+    assert run.data.metrics["weights_pearson"] == finished.record(1).metrics["pearson"]
+    assert "null" not in run.data.params.values()
+
+
+def test_a_view_fits_its_tag_whatever_is_searched():
+    text = shared_view(["validation_mae"], ["test_mae"], [f"{'long' * 20}{n}" for n in range(90)])
+    assert len(text) <= 5000
+    assert json.loads(text)["selectedColumns"]
+
+
+def test_the_search_is_a_curve_over_the_trials_numbers(finished):
+    client, (parent,) = runs_of(finished, "study")
+    curve = client.get_metric_history(parent.info.run_id, "best_so_far/validation_mae")
+    assert [point.step for point in curve] == list(range(N_TRIALS))
+    known = [finished.record(n) for n in range(N_TRIALS)]
+    lowest = [
+        min(r.objectives["validation_mae"] for r in known[: n + 1] if r.completed)
+        for n in range(N_TRIALS)
+    ]
+    assert [point.value for point in curve] == lowest
+    each = client.get_metric_history(parent.info.run_id, "each_trial/validation_mae")
+    assert [point.step for point in each] == [r.number for r in known if r.completed]
+
+
+def test_data_are_datasets_of_the_runs(finished):
+    _, (parent,) = runs_of(finished, "study")
+    of_study = {given.tags[0].value: given.dataset for given in parent.inputs.dataset_inputs}
+    assert set(of_study) == {"training", "validation", "test"}
+    assert of_study["training"].digest == "fingerprint"
+    assert json.loads(of_study["test"].profile)["conditions"] == 2
+    assert "mlflow_colspec" in of_study["training"].schema
+    _, children = children_of(finished)
+    (given,) = children[1].inputs.dataset_inputs
+    assert given.dataset.digest == "fingerprint"
+
+
+def test_settings_of_another_schedule_are_left_out():
+    record = make_record(0, settings={"schedule": "constant", "final_share": 0.1, "patience": None})
+    assert trial_content(record).parameters["schedule"] == "constant"
+    assert not {"final_share", "patience"} & set(trial_content(record).parameters)
 
 
 def test_best_models_are_replaced(finished):

@@ -224,6 +224,7 @@ def _run_sync(arguments: Namespace) -> int:
     from search.study.access import spec_of
     from search.study.data_loading import load_study_data
     from search.study.folder import StudyFolder
+    from search.study.good_trials import save_ensemble
     from search.study.identifiability import save_identifiability
     from search.study.result import best_numbers, save_best_models
     from search.tracking.mlflow_writer import synchronise
@@ -234,6 +235,7 @@ def _run_sync(arguments: Namespace) -> int:
         keep_compiled_programs()
         best = best_numbers(folder)
         save_best_models(folder, best)
+        save_ensemble(folder, best)
         try:
             save_identifiability(folder, best, load_study_data(spec_of(folder)))
         except InputError as error:

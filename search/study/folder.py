@@ -9,6 +9,9 @@
     trials/000012/     record.json and network.npz of each finished trial
     models/            the best models, as `FittedModel.save` writes them; beside the best one
                        identifiability.json and .csv: what its data determine, edge by edge
+    ensemble/          those of them that are about as good as the best, as one model
+    trials.csv, trials.parquet      the table of all trials
+    figures/           what the search found, as pictures
     report.html        everything that people look at, as one page
     mlflow.db, mlflow-artifacts/    MLflow's own (unless another server was chosen)
 
@@ -77,6 +80,11 @@ class StudyFolder(ResumableFolder):
     def models(self) -> Path:
         """Where the best models are kept."""
         return self.path / "models"
+
+    @property
+    def ensemble(self) -> Path:
+        """Where the good trials are kept as one model, as `Ensemble.save` writes it."""
+        return self.path / "ensemble"
 
     def model(self, number: int) -> Path:
         """Where the model of a trial is, if it is among the best."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
+from search.study.good_trials import save_ensemble
 from search.study.identifiability import save_identifiability
 from search.study.result import save_best_models
 
@@ -53,6 +54,7 @@ class ModelKeeper:
 
     def _write(self, numbers: Sequence[int]) -> None:
         save_best_models(self._folder, numbers)
+        save_ensemble(self._folder, numbers)
         save_identifiability(self._folder, numbers, self._data)
 
     def _follow(self) -> None:

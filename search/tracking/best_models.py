@@ -6,12 +6,14 @@ the process's one active run and global address.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -22,6 +24,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import cellbox
+from cellbox.data.readers import read_tidy
+from cellbox.errors import InputError
 from cellbox.identifiability.design_report import REPORT_FILES
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
@@ -40,9 +44,14 @@ _PACKAGES = (
     "scipy",
     "pandas",
 )
-TRIAL_MODEL, STUDY_MODEL = "model", "best_model"
+TRIAL_MODEL, STUDY_MODEL, ENSEMBLE_MODEL = "model", "best_model", "ensemble"
 _SCRIPT = Path(__file__).with_name("pyfunc_model.py")
 _FILES = ("model.json", "model.npz")
+# As `Ensemble.save` names them; its module would load JAX, which is no part of writing.
+_OF_ENSEMBLE = ("ensemble.json", "ensemble.npz", "edges.csv")
+_CONTENT = "cellbox.content"
+_TRAINED_ON = "trained_on.json"
+_EXAMPLE_DOSE = 0.5
 
 Owner = tuple[str, str, int]
 """A run's id, the name of its model, and the number of the trial that learned it."""
@@ -54,26 +63,48 @@ def log_models(
     folder: StudyFolder,
     owners: Sequence[Owner],
     on_progress: Callable[[], None] = lambda: None,
-) -> None:
+    keep: Container[str] = (),
+) -> dict[tuple[str, str], LoggedModel]:
     """Give each owner its model; models of this study that are no longer wanted are removed.
 
-    on_progress: called after each.
+    on_progress: called after each. keep: ids of models that stay in any case, since people may
+        have them by their version in the registry.
+    Returns the owners' models by run and name.
     """
     wanted = {(run_id, name): number for run_id, name, number in owners}
     study_id = folder.study.id
+    there: dict[tuple[str, str], LoggedModel] = {}
     for model in _models(client, experiment_id, study_id):
         key = (str(model.source_run_id), model.name)
         number = wanted.get(key)
         complete = str(model.status) == "READY"
-        if complete and number is not None and model.tags["cellbox.trial"] == str(number):
+        same = number is not None and model.tags.get(_CONTENT) == _content(folder, key[1], number)
+        if complete and same:
             del wanted[key]
-        else:
+            there[key] = model
+        elif model.model_id not in keep:
             client.delete_logged_model(model.model_id)
     for (run_id, name), number in wanted.items():
-        source = folder.model(number)
+        source = model_folder(folder, name, number)
         if all((source / file).is_file() for file in _FILES):
-            _log_model(client, experiment_id, folder, (run_id, name, number))
+            there[run_id, name] = _log_model(client, experiment_id, folder, (run_id, name, number))
             on_progress()
+    return there
+
+
+def model_folder(folder: StudyFolder, name: str, number: int) -> Path:
+    """Where the study's folder has what an MLflow model of this name holds."""
+    return folder.ensemble if name == ENSEMBLE_MODEL else folder.model(number)
+
+
+def _content(folder: StudyFolder, name: str, number: int) -> str:
+    """Tells whether a model is still the one that the study's folder has."""
+    source = model_folder(folder, name, number)
+    digest = hashlib.sha256(f"{name} {number}".encode())
+    for file in (*_FILES, *_OF_ENSEMBLE):
+        if (source / file).is_file():
+            digest.update((source / file).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _models(client: MlflowClient, experiment_id: str, study_id: str) -> Iterator[LoggedModel]:
@@ -88,7 +119,9 @@ def _models(client: MlflowClient, experiment_id: str, study_id: str) -> Iterator
             return
 
 
-def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, owner: Owner) -> None:
+def _log_model(
+    client: MlflowClient, experiment_id: str, folder: StudyFolder, owner: Owner
+) -> LoggedModel:
     run_id, name, number = owner
     record = folder.record(number)
     logged = client.create_logged_model(
@@ -100,6 +133,7 @@ def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, ow
         tags={
             "cellbox.study_id": folder.study.id,
             "cellbox.trial": str(number),
+            _CONTENT: _content(folder, name, number),
         },
     )
     description = Model(
@@ -110,13 +144,15 @@ def _log_model(client: MlflowClient, experiment_id: str, folder: StudyFolder, ow
     )
     with tempfile.TemporaryDirectory() as place:
         written = Path(place) / "written"
-        save_pyfunc(folder.model(number), written, description)
+        source = model_folder(folder, name, number)
+        save_pyfunc(source, written, description, trained_on(folder))
         client.log_model_artifacts(logged.model_id, str(written))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
     if name == TRIAL_MODEL:
         # On the study's run they would sort among the trials.
         _show_metrics(client, logged, record, run_id)
+    return logged
 
 
 def _show_metrics(
@@ -131,8 +167,33 @@ def _show_metrics(
     client.log_batch(run_id, metrics=metrics)
 
 
-def save_pyfunc(model: Path, target: Path, description: Model | None = None) -> None:
-    """Write a folder that `mlflow.pyfunc.load_model` opens from what `FittedModel.save` wrote."""
+def trained_on(folder: StudyFolder) -> dict[str, Any] | None:
+    """The doses and the time that a study's training conditions reach; None where not known."""
+    try:
+        data = read_tidy(folder.data)
+    except InputError:
+        # Someone edited or moved the tables; predictions then come without notes.
+        return None
+    rows = slice(None) if data.split is None else data.split.training
+    doses = data.perturbations[rows]
+    lows, highs = doses.min(axis=0, initial=0.0), doses.max(axis=0, initial=0.0)
+    reach = {
+        node: [float(low), float(high)]
+        for node, low, high in zip(data.nodes, lows, highs, strict=True)
+    }
+    return {"doses": reach, "last_time": float(data.times[-1])}
+
+
+def save_pyfunc(
+    model: Path,
+    target: Path,
+    description: Model | None = None,
+    trained: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a folder that `mlflow.pyfunc.load_model` opens from what a model's `save` wrote.
+
+    trained: as `trained_on` gives it, for notes on what goes beyond.
+    """
     nodes = json.loads((model / "model.json").read_text("utf-8"))["nodes"]
     with np.load(model / "model.npz", allow_pickle=False) as arrays:
         times = arrays["times"].tolist()
@@ -140,9 +201,11 @@ def save_pyfunc(model: Path, target: Path, description: Model | None = None) -> 
         # The arrays, and of the best what its data determine: pictures may lie beside them.
         copy = Path(place) / "model"
         copy.mkdir()
-        for file in (*_FILES, *REPORT_FILES):
+        for file in (*_FILES, *_OF_ENSEMBLE, *REPORT_FILES):
             if (model / file).is_file():
                 shutil.copyfile(model / file, copy / file)
+        if trained is not None:
+            (copy / _TRAINED_ON).write_text(json.dumps(trained), encoding="utf-8")
         mlflow.pyfunc.save_model(
             path=target,
             python_model=str(_SCRIPT),
@@ -150,10 +213,21 @@ def save_pyfunc(model: Path, target: Path, description: Model | None = None) -> 
             code_paths=[str(Path(cellbox.__file__).parent)],
             pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
             signature=_signature(times),
-            input_example=pandas.DataFrame([dict.fromkeys(nodes, 0.0)]),
+            input_example=_example(nodes, trained),
             metadata={"nodes": nodes},
             mlflow_model=description or Model(),
         )
+
+
+def _example(nodes: Sequence[str], trained: Mapping[str, Any] | None) -> pandas.DataFrame:
+    """Two nodes perturbed alone, and the two together: a row for each condition."""
+    reach = {} if trained is None else trained["doses"]
+    perturbed = [node for node in nodes if any(reach.get(node, (0, 0)))] or list(nodes)
+    first, *others = perturbed[:2]
+    if not others:
+        return pandas.DataFrame({first: [_EXAMPLE_DOSE]})
+    doses = {first: [_EXAMPLE_DOSE, 0.0, _EXAMPLE_DOSE]}
+    return pandas.DataFrame(doses | {others[0]: [0.0, _EXAMPLE_DOSE, _EXAMPLE_DOSE]})
 
 
 def _signature(times: list[float]) -> ModelSignature:
@@ -167,6 +241,9 @@ def _signature(times: list[float]) -> ModelSignature:
                 ColSpec(DataType.double, "time"),
                 ColSpec(DataType.string, "node"),
                 ColSpec(DataType.double, "value"),
+                ColSpec(DataType.double, "low", required=False),
+                ColSpec(DataType.double, "high", required=False),
+                ColSpec(DataType.string, "note"),
             ]
         ),
         params=ParamSchema([ParamSpec("times", DataType.double, times, (-1,))]),

@@ -28,7 +28,13 @@ from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
-from search.tracking.best_models import STUDY_MODEL, TRIAL_MODEL, log_models, save_pyfunc
+from search.tracking.best_models import (
+    ENSEMBLE_MODEL,
+    STUDY_MODEL,
+    TRIAL_MODEL,
+    log_models,
+    save_pyfunc,
+)
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.data_inputs import study_inputs
 from search.tracking.embedded import embedded_uri, prepare_embedded
@@ -40,7 +46,9 @@ from search.tracking.experiment import (
     open_experiment,
 )
 from search.tracking.notes import note_tags
+from search.tracking.registry import register, registered_models
 from search.tracking.search_curve import SearchCurve
+from search.tracking.study_models import study_candidates
 from search.tracking.study_page import page_of_study
 from search.tracking.summary import Summary, describe_kept, draw_figures, summarise
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts, trial_content
@@ -101,7 +109,7 @@ class MlflowWriter:
         """Find or make the study's parent run, and see which trials MLflow has already."""
         if self._embedded:
             prepare_embedded(self._folder)
-        self._client = MlflowClient(tracking_uri=self._uri)
+        self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         study = self._folder.study
         experiment = open_experiment(self._client, self._folder, embedded=self._embedded)
         self._experiment_id = experiment.experiment_id
@@ -155,13 +163,11 @@ class MlflowWriter:
         self._write_summary(summary)
         self._client.set_experiment_tag(self._experiment_id, LAYOUT_TAG, LAYOUT)
         on_progress()
-        owners = [(self._runs[n], TRIAL_MODEL, n) for n in best_numbers if n in self._runs]
-        for run_id, _, number in owners:
-            self._write_files(run_id, number)
+        kept = [number for number in best_numbers if number in self._runs]
+        for number in kept:
+            self._write_files(self._runs[number], number)
             on_progress()
-        if best_numbers:
-            owners.append((self._parent_id, STUDY_MODEL, best_numbers[0]))
-        log_models(self._client, self._experiment_id, self._folder, owners, on_progress)
+        self._write_models(kept, summary, on_progress)
         self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
 
     def draw(self, best_numbers: Sequence[int]) -> Path:
@@ -314,6 +320,25 @@ class MlflowWriter:
             metrics=values,
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
+
+    def _write_models(
+        self, kept: Sequence[int], summary: Summary, on_progress: Callable[[], None]
+    ) -> None:
+        """The models of the kept trials, the best and the ensemble in the registry too."""
+        owners = [(self._runs[number], TRIAL_MODEL, number) for number in kept]
+        of_study = (STUDY_MODEL, ENSEMBLE_MODEL) if kept else ()
+        owners += [(self._parent_id, name, kept[0]) for name in of_study]
+        models = log_models(
+            self._client,
+            self._experiment_id,
+            self._folder,
+            owners,
+            on_progress,
+            keep=registered_models(self._client, self._folder),
+        )
+        candidates = study_candidates(self._folder, kept, self._parent_id, models)
+        if candidates:
+            register(self._client, self._folder, candidates, summary.description)
 
     def _write_files(self, run_id: str, number: int) -> None:
         """A kept model's pictures, and of the best what its data determine."""

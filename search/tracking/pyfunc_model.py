@@ -3,12 +3,14 @@
 It is copied beside the model's arrays and the `cellbox` package, so it imports nothing else of
 this repository.
 
-    model = mlflow.pyfunc.load_model("runs:/<run>/model")
+    model = mlflow.pyfunc.load_model("models:/cellbox-<study>@best")
     model.predict(pandas.DataFrame([{"g1": 0.5}, {"g3": 1.0}]), params={"times": [4.0, 20.0]})
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -18,24 +20,33 @@ from mlflow.pyfunc.model import PythonModel
 
 import cellbox
 from cellbox.errors import Problem
+from cellbox.models.ensemble import Ensemble, load_fitted
+from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 
 
 class CellBoxModel(PythonModel):
     """Predicts the response of every node to perturbations, from x(0) = 0."""
 
     def load_context(self, context) -> None:
-        """Load the arrays that the model was saved with."""
-        self.fitted = cellbox.load_model(context.artifacts["model"])
+        """Load the arrays that the model was saved with, and what it was trained on."""
+        folder = Path(context.artifacts["model"])
+        self.fitted = load_fitted(folder)
+        trained = folder / "trained_on.json"
+        self.trained_on = json.loads(trained.read_text("utf-8")) if trained.is_file() else None
 
     def predict(
         self, context, model_input: pandas.DataFrame, params: dict[str, Any] | None = None
     ) -> pandas.DataFrame:
-        """The responses as a tidy table with the columns condition, time, node and value.
+        """The responses as a tidy table: condition, time, node, value, low, high and note.
 
         model_input: a data frame, a row for each condition and a column for each perturbed node
             (the paper's sign: positive pushes a node down); nodes without a column are left
             alone. Its index names the conditions.
         params: "times", ascending and positive; by default those of the training data.
+
+        value: log ratio. low, high: 90 % interval from the spread of an ensemble's members,
+        missing where there is one model alone. note: in what a condition goes beyond the data that
+        the model was trained on, empty where it does not.
 
         Raises InputError for unknown nodes and for what are not numbers.
         """
@@ -43,16 +54,55 @@ class CellBoxModel(PythonModel):
         perturbations = _perturbations(model_input, nodes)
         chosen = (params or {}).get("times")
         times = self.fitted.times if chosen is None else np.asarray(chosen, float)
-        responses = self.fitted.predict(perturbations, times)
-        n_rows, n_times, n_nodes = responses.shape
+        value, low, high = self._predicted(perturbations, times)
+        n_rows, n_times, n_nodes = value.shape
+        notes = [
+            [_note(row, time, nodes, self.trained_on) for time in times] for row in perturbations
+        ]
         return pandas.DataFrame(
             {
                 "condition": np.repeat(model_input.index.to_numpy(), n_times * n_nodes),
                 "time": np.tile(np.repeat(times, n_nodes), n_rows),
                 "node": np.tile(np.array(nodes, dtype=object), n_rows * n_times),
-                "value": responses.reshape(-1),
+                "value": value.reshape(-1),
+                "low": low.reshape(-1),
+                "high": high.reshape(-1),
+                "note": np.repeat(np.array(notes, dtype=object).reshape(-1), n_nodes),
             }
         )
+
+    def _predicted(self, perturbations: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Value, low and high, (n_rows, n_times, n_nodes) each."""
+        fitted = self.fitted
+        if not isinstance(fitted, Ensemble) or len(fitted.members) < 2:
+            value = fitted.predict(perturbations, times)
+            missing = np.full(value.shape, np.nan)
+            return value, missing, missing
+        every = np.array([member.predict(perturbations, times) for member in fitted.members])
+        value = every.mean(axis=0)
+        within = student_quantile(LEVEL, len(every) - 1) * every.std(axis=0, ddof=1)
+        return value, value - within, value + within
+
+
+def _note(
+    row: np.ndarray, time: float, nodes: tuple[str, ...], trained_on: dict[str, Any] | None
+) -> str:
+    """In what a condition goes beyond the training data; "" where it does not."""
+    if trained_on is None:
+        return ""
+    notes = []
+    for node, dose in zip(nodes, row, strict=True):
+        if dose == 0:
+            continue
+        low, high = trained_on["doses"].get(node, (0.0, 0.0))
+        if low == high == 0:
+            notes.append(f"{node} was never perturbed in training")
+        elif not low <= dose <= high:
+            notes.append(f"{node} = {dose:g} is beyond the doses of training ({low:g} to {high:g})")
+    last = trained_on["last_time"]
+    if time > last:
+        notes.append(f"time {time:g} is after the last measurement ({last:g})")
+    return "; ".join(notes)
 
 
 def _perturbations(table: pandas.DataFrame, nodes: tuple[str, ...]) -> np.ndarray:

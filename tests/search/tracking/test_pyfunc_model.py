@@ -16,6 +16,7 @@ from search.study.folder import StudyFolder
 from search.tracking.best_models import save_pyfunc
 from tests.search.fake_study import add_model
 
+COLUMNS = ["condition", "time", "node", "value", "low", "high", "note"]
 PERTURBATIONS = pandas.DataFrame({"g3": [0.5, 0.0], "g1": [0.25, 1.0]}, index=["low", "high"])
 
 
@@ -25,7 +26,9 @@ def saved(tmp_path_factory):
     place = tmp_path_factory.mktemp("pyfunc")
     fitted = add_model(StudyFolder(place / "LI"), 0, pictures=False)
     before = set(os.listdir())
-    save_pyfunc(place / "LI" / "models" / "trial-000000", place / "written")
+    trained = {"doses": {"g1": [0.0, 0.5], "g3": [0.0, 1.0]}, "last_time": 20.0}
+    source = place / "LI" / "models" / "trial-000000"
+    save_pyfunc(source, place / "written", trained=trained)
     # MLflow's default store is a file in the working folder.
     assert set(os.listdir()) == before
     return fitted, place / "written"
@@ -44,7 +47,7 @@ def expected(fitted: cellbox.FittedModel, times=None) -> np.ndarray:
 def test_predicts_what_the_fitted_model_does(saved, loaded):
     fitted, _ = saved
     table = loaded.predict(PERTURBATIONS)
-    assert list(table.columns) == ["condition", "time", "node", "value"]
+    assert list(table.columns) == COLUMNS
     np.testing.assert_array_equal(table["value"], expected(fitted).reshape(-1))
     row = table[(table.condition == "high") & (table.time == 8.0) & (table.node == "g2")]
     assert row["value"].item() == expected(fitted)[1, 1, 1]
@@ -54,6 +57,17 @@ def test_times_can_be_chosen(saved, loaded):
     table = loaded.predict(PERTURBATIONS, params={"times": [1.0, 2.5]})
     wanted = expected(saved[0], np.array([1.0, 2.5]))
     np.testing.assert_array_equal(table["value"], wanted.reshape(-1))
+
+
+def test_notes_say_what_goes_beyond_the_training_data(loaded):
+    asked = pandas.DataFrame({"g1": [0.5, 1.0, 0.0], "g2": [0.0, 0.0, 0.3]})
+    table = loaded.predict(asked, params={"times": [20.0, 30.0]})
+    notes = table.groupby(["condition", "time"])["note"].first()
+    assert notes[0, 20.0] == ""
+    assert "time 30 is after the last measurement (20)" in notes[0, 30.0]
+    assert "g1 = 1 is beyond the doses of training (0 to 0.5)" in notes[1, 20.0]
+    assert "g2 was never perturbed in training" in notes[2, 20.0]
+    assert table["low"].isna().all()
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
+import pandas
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from cellbox.identifiability.check import check_plan
 from cellbox.identifiability.design_report import write_design_report
-from search.study.folder import StudyFolder
+from cellbox.models.ensemble import load_ensemble
+from search.study.folder import StudyFolder, TrialNetworks
+from search.study.good_trials import save_ensemble
 from search.study.plots import pareto_front
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_uri
@@ -286,23 +291,70 @@ def test_settings_of_another_schedule_are_left_out():
     assert not {"final_share", "patience"} & set(trial_content(record).parameters)
 
 
-def test_best_models_are_replaced(finished):
+def test_models_of_trials_are_replaced(finished):
     client, children = children_of(finished)
     _, (parent,) = runs_of(finished, "study")
 
-    def models():
-        found = client.search_logged_models([parent.info.experiment_id])
-        return {(model.source_run_id, model.name, model.tags["cellbox.trial"]) for model in found}
+    def models(name):
+        found = client.search_logged_models([parent.info.experiment_id], f"name = '{name}'")
+        return {(model.source_run_id, model.tags["cellbox.trial"]) for model in found}
 
-    both = {(children[number].info.run_id, "model", str(number)) for number in BEST}
-    assert models() == {*both, (parent.info.run_id, "best_model", "1")}
+    both = {(children[number].info.run_id, str(number)) for number in BEST}
+    assert models("model") == both
+    assert models("best_model") == {(parent.info.run_id, "1")}
     synchronise(finished, None, [0])
-    assert models() == {
-        (children[0].info.run_id, "model", "0"),
-        (parent.info.run_id, "best_model", "0"),
-    }
+    assert models("model") == {(children[0].info.run_id, "0")}
     synchronise(finished, None, BEST)
-    assert models() == {*both, (parent.info.run_id, "best_model", "1")}
+    assert models("model") == both
+
+
+def test_the_best_and_the_ensemble_are_registered_and_aliases_move_to_what_is_better(
+    finished, tmp_path
+):
+    folder = moved_copy(finished, tmp_path)
+    client = MlflowClient(embedded_uri(folder), registry_uri=embedded_uri(folder))
+    (model,) = client.search_registered_models()
+    assert model.name == "cellbox-LI-two"
+    assert "get-artifact?path=figures/best_network.png" in model.description
+    # Trial 1 has been the best, then trial 0 in another test; both versions are there.
+    at = client.get_model_version_by_alias(model.name, "best")
+    better = min(BEST, key=lambda n: finished.record(n).objectives["validation_mae"])
+    assert at.tags["cellbox.kind"] == "best"
+    assert f"Trial {better}, the best of its study." in at.description
+    known = {version.version for version in client.search_model_versions()}
+    client.set_registered_model_alias(model.name, "mine", at.version)
+    new = add_better_trials(folder)
+    synchronise(folder, None, [*new, *BEST])
+    moved = client.get_model_version_by_alias(model.name, "best")
+    assert f"Trial {new[0]}," in moved.description
+    assert client.get_model_version_by_alias(model.name, "mine").version == at.version
+    assert known < {version.version for version in client.search_model_versions()}
+    ensemble = client.get_model_version_by_alias(model.name, "ensemble")
+    assert "2 trials that are about as good" in ensemble.description
+    place = client.get_model_version_download_uri(model.name, ensemble.version)
+    table = mlflow.pyfunc.load_model(place).predict(pandas.DataFrame({"g1": [0.5]}))
+    assert (table["low"] < table["high"]).all()
+    kept = load_ensemble(folder.ensemble)
+    expected = kept.predict([[0.5, 0, 0, 0, 0, 0, 0]]).reshape(-1)
+    np.testing.assert_allclose(table["value"], expected, atol=1e-6)
+    # The same again changes nothing.
+    known = {version.version for version in client.search_model_versions()}
+    synchronise(folder, None, [*new, *BEST])
+    assert {version.version for version in client.search_model_versions()} == known
+
+
+def add_better_trials(folder: StudyFolder) -> list[int]:
+    """Two more trials, better than all others, with their models and the ensemble of them."""
+    record = folder.record(BEST[0])
+    numbers = [N_TRIALS + 2, N_TRIALS + 4]
+    for number, share in zip(numbers, (0.5, 0.52), strict=True):
+        objectives = {name: share * value for name, value in record.objectives.items()}
+        model = add_model(folder, number, pictures=False)
+        learned = TrialNetworks(model.network.weights[None], model.network.amplitudes[None])
+        new = replace(record, number=number, objectives=objectives, best_repeat=0)
+        folder.write_trial(new, learned)
+    save_ensemble(folder, [*numbers, *BEST])
+    return numbers
 
 
 def test_kept_models_are_ranked(finished):

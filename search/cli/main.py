@@ -18,8 +18,10 @@ from typing import Any, TextIO
 from cellbox.errors import InputError
 from search.cli import science, service
 from search.cli.command import EXIT_INTERRUPTED, Command
+from search.cli.nearest import parse, with_dashes
 from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
+from search.console.quiet import shown_progress
 
 EXIT_REFUSED = 2
 EXIT_BROKEN_PIPE = 141
@@ -68,14 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = {command.name: command for command in every}
     parser = build_parser(tuple(commands.values()))
     try:
-        arguments = parser.parse_args(argv)
+        arguments = parse(parser, with_dashes(sys.argv[1:] if argv is None else argv))
     except SystemExit as leaving:
         # argparse has said what it had to say: help (0), or what is wrong (2).
         return leaving.code if isinstance(leaving.code, int) else EXIT_REFUSED
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return EXIT_REFUSED
-    with _notes_on_stderr():
+    with _notes_on_stderr(quiet=arguments.quiet), shown_progress(not arguments.quiet):
         return _run(commands[arguments.command], arguments)
 
 
@@ -102,6 +104,9 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         command.add_arguments(subparser)
+        subparser.add_argument(
+            "-q", "--quiet", action="store_true", help="no progress and no notes: the result alone"
+        )
     return parser
 
 
@@ -163,14 +168,14 @@ def _forget(stream: TextIO) -> None:
 
 
 @contextmanager
-def _notes_on_stderr() -> Iterator[None]:
+def _notes_on_stderr(*, quiet: bool) -> Iterator[None]:
     """Show what readers have to say about data, such as that signs were converted."""
     logger = logging.getLogger("cellbox")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("note: %(message)s"))
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
     try:
         yield

@@ -18,8 +18,11 @@ from cellbox.storage.files import atomic_write
 from search.cli.command import EXIT_INTERRUPTED
 from search.cli.text_tables import shown, shown_seconds
 from search.console.interrupts import Interrupted
+from search.console.quiet import progress_is_shown
 
 STANDARD_OUTPUT = "-"
+# Of progress in a log or a pipe.
+_SECONDS_BETWEEN_LINES = 15.0
 
 
 class Output:
@@ -132,13 +135,14 @@ def check_folder_target(
 
 
 class ProgressLine:
-    """One line on the terminal that shows how far a training is; silent anywhere else."""
+    """One line on a terminal that shows how far a training is; a line now and then elsewhere."""
 
     def __init__(self, total_steps: int):
         self._total = total_steps
         self._started = time.perf_counter()
         self._first: tuple[int, float] | None = None
         self._terminal = sys.stderr.isatty()
+        self._last_said = self._started
         self._write("preparing: checking gradients and compiling (up to a minute at first use)")
 
     def update(self, step: int, best_validation: float) -> None:
@@ -158,6 +162,12 @@ class ProgressLine:
         self._write("")
 
     def _write(self, text: str) -> None:
+        if not progress_is_shown():
+            return
+        now = time.perf_counter()
+        if not self._terminal and text and now - self._last_said >= _SECONDS_BETWEEN_LINES:
+            self._last_said = now
+            print(text, file=sys.stderr, flush=True)
         if self._terminal:
             width = shutil.get_terminal_size().columns
             sys.stderr.write(f"\r\x1b[K{text[: width - 1]}")

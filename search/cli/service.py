@@ -123,9 +123,8 @@ def _run_best(arguments: Namespace) -> int:
 
     output = Output(arguments.json)
     result = SweepResult(arguments.study)
-    best = result.best
     say_best(result, output)
-    output.write_json(best.as_dict())
+    output.write_json(result.as_dict())
     return 0
 
 

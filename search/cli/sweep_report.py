@@ -9,9 +9,11 @@ from search.cli.fit_report import caveat_sentences, prediction_table
 from search.cli.output import Output, say_warnings
 from search.cli.text_tables import (
     NOTHING,
+    fitting_table,
     shown,
     shown_error,
     shown_seconds,
+    terminal_width,
     text_pairs,
     text_table,
 )
@@ -95,7 +97,7 @@ def _trial_table(result: SweepResult) -> str:
             cells.append(metrics.get("pearson"))
         rows.append([*cells, *(record.parameters.get(name) for name in columns)])
     header += [as_people_say(name) for name in columns]
-    return f"{title}\n{text_table(header, rows)}"
+    return f"{title}\n{fitting_table(header, rows, terminal_width())}"
 
 
 def _objectives(trial: TrialResult) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +49,25 @@ def shown_list(names: Sequence[str], most: int = 8) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that shows standard output; None where that is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fitting_table(header: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None) -> str:
+    """`text_table` without the last columns that a terminal has no place for, and their names.
+
+    width: of the terminal; None for all columns.
+    """
+    for kept in range(len(header), 1, -1):
+        table = text_table(header[:kept], [row[:kept] for row in rows])
+        if width is None or max(map(len, table.splitlines())) <= width:
+            break
+    if kept == len(header):
+        return table
+    return f"{table}\n  no place for: {', '.join(header[kept:])}"
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *, indent: int = 2) -> str:

@@ -86,6 +86,11 @@ class StudyFolder(ResumableFolder):
         """Where the good trials are kept as one model, as `Ensemble.save` writes it."""
         return self.path / "ensemble"
 
+    @property
+    def figures(self) -> Path:
+        """Where the pictures of the search are."""
+        return self.path / "figures"
+
     def model(self, number: int) -> Path:
         """Where the model of a trial is, if it is among the best."""
         return self.models / f"trial-{number:06d}"

@@ -8,11 +8,14 @@ from typing import IO, Protocol, Self
 
 from rich.console import Console
 
+from search.console.quiet import progress_is_shown
 from search.console.terminal import Lines, LiveLines, Silent, console_of
 from search.study.result import TrialCounts
 from search.tracking.background import TrackingStatus
 
 __all__ = ["Display", "LiveDisplay", "PlainLines", "Silent", "SweepState", "make_display"]
+
+_LONGEST_SILENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class PlainLines(Lines):
         over = finished >= state.total
         if not over and now - self._last_shown < self._every:
             return
-        if finished == self._last_finished:
+        # A long silence looks like a fault, even where no trial has ended.
+        if finished == self._last_finished and (over or now - self._last_shown < _LONGEST_SILENCE):
             return
         self._last_shown, self._last_finished = now, finished
         self.say(_line(state, rate, left))
@@ -110,7 +114,9 @@ class LiveDisplay(LiveLines):
 
 
 def make_display(stream: IO[str] | None = None) -> Display:
-    """Live lines on a terminal, plain lines anywhere else."""
+    """Live lines on a terminal, plain lines anywhere else; nothing where progress is not shown."""
+    if not progress_is_shown():
+        return Silent()
     console = console_of(stream)
     return LiveDisplay(console) if console.is_terminal else PlainLines(stream)
 

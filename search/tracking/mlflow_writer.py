@@ -126,7 +126,8 @@ class MlflowWriter:
             self._bring_up_to_date(parent, experiment.tags.get(LAYOUT_TAG))
         self._curve = SearchCurve(self._client, self._folder, self._parent_id)
         self._write_spec(parent)
-        describe_experiment(self._client, experiment, *page_of_study(self._folder))
+        page = page_of_study(self._folder, self._experiment_id, self._parent_id)
+        describe_experiment(self._client, experiment, *page)
 
     def write_trial(self, number: int) -> None:
         """Write a finished trial as a child run; one that MLflow has in full stays as it is."""

@@ -19,12 +19,16 @@ _MEANINGS = {
 }
 
 
-def page_of_study(folder: StudyFolder) -> tuple[str, str]:
-    """The description of a study's experiment, as Markdown, and its view, as JSON."""
+def page_of_study(folder: StudyFolder, experiment_id: str, run_id: str) -> tuple[str, str]:
+    """The description of a study's experiment, as Markdown, and its view, as JSON.
+
+    run_id: of the study's own run.
+    """
     study = folder.study
     metrics = ["test_mae", *(["weights_pearson"] if study.truth else ["test_pearson"])]
     searched = list(_searched(folder.read_json("spec.json")["space"]))
-    return _description(folder), shared_view(study.objectives, metrics, searched)
+    run = f"#/experiments/{experiment_id}/runs/{run_id}"
+    return _description(folder, run), shared_view(study.objectives, metrics, searched)
 
 
 def _searched(space: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -38,12 +42,15 @@ def _searched(space: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from _searched(choice, f"{prefix}{name}.")
 
 
-def _description(folder: StudyFolder) -> str:
+def _description(folder: StudyFolder, run: str) -> str:
     study = folder.study
     lines = [
-        f"Trials of the study **{folder.name}**: {len(study.nodes)} nodes; each run is a model "
-        f"trained with other settings, and the run `{folder.name}` is the study itself, with its "
-        "report, figures and the best model.",
+        f"[Report with sliders for doses]({run}/artifacts/report.html) · "
+        f"[the best network]({run}/artifacts/figures/best_network.png) · "
+        f"trials of the study **{folder.name}**, {len(study.nodes)} nodes",
+        "",
+        f"Each run is a model trained with other settings; the run `{folder.name}` is the study "
+        "itself.",
         "",
     ]
     lines += [f"- `{name}`: {meaning}" for name, meaning in _MEANINGS.items()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.evaluation.verdict import verdict
+from cellbox.storage.files import atomic_write
 from search.study.folder import StudyFolder
 from search.study.record import StudyRecord, TrialRecord
 from search.study.ties import tie_sentences, tied_with
@@ -19,6 +20,7 @@ from search.tracking.trial_content import MetricValue, final_values, millisecond
 from search.tracking.trial_table import (
     METRICS_FIRST,
     TABLE,
+    TABLE_FILES,
     TrialTable,
     count,
     trial_table,
@@ -60,9 +62,15 @@ def summarise(
     study = folder.study
     table = trial_table(folder.records(), study.objectives)
     write_table(table, target)
+    # Beside the study as well, where people look before they look into MLflow.
+    for name in TABLE_FILES:
+        _replace(target / name, folder.path / name)
     best = folder.record(best_numbers[0]) if best_numbers else None
     found: dict[str, Any] | None = None
     shutil.copytree(figures, target / "figures")
+    folder.figures.mkdir(exist_ok=True)
+    for picture_file in figures.iterdir():
+        _replace(picture_file, folder.figures / picture_file.name)
     if best is not None:
         pictures = folder.pictures(best.number)
         if pictures.is_dir():
@@ -87,6 +95,11 @@ def summarise(
         _describe(folder, study, table, best, found, run_id),
         milliseconds(finished),
     )
+
+
+def _replace(source: Path, target: Path) -> None:
+    with atomic_write(target, "wb") as handle:
+        handle.write(source.read_bytes())
 
 
 def _numbers(
@@ -157,7 +170,8 @@ def _describe(
         lines += [f"- {sentence}" for sentence in found["sentences"]]
     lines += [
         "",
-        "Artifacts: `report.html` (everything on one page), `trials.json` (all trials), "
+        "Artifacts: `report.html` (everything on one page), `trials.json` and `trials.parquet` "
+        "(all trials), "
         "`figures/`, and the model `best_model`.",
     ]
     return "\n".join(lines)

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas
+
 from search.study.record import TrialRecord
 from search.tracking.trial_content import trial_metrics
 
 TABLE = "trials.json"
+#: The table for programs, in the study's folder too.
+TABLE_FILES = ("trials.csv", "trials.parquet")
 METRICS_FIRST = (
     "selection_error",
     "validation_mae",
@@ -63,15 +67,26 @@ def trial_table(records: Iterable[TrialRecord], objectives: Sequence[str]) -> Tr
 
 
 def write_table(table: TrialTable, target: Path) -> None:
-    """Write the table as CSV, and as the JSON that MLflow shows as a table."""
+    """Write the table as CSV and Parquet, and as the JSON that MLflow shows as a table."""
     with open(target / "trials.csv", "w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(table.columns)
         writer.writerows(table.cells())
-    # The CSV has every digit; this one is for reading.
+    _frame(table).to_parquet(target / "trials.parquet", index=False)
+    # The others have every digit; this one is for reading.
     shown = [[_rounded(cell) for cell in row] for row in table.cells()]
     content = {"columns": table.columns, "data": shown}
     (target / TABLE).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _frame(table: TrialTable) -> pandas.DataFrame:
+    """The table with one type in each column, as Parquet wants it."""
+    frame = pandas.DataFrame(table.cells(), columns=list(table.columns))
+    for name in frame.columns:
+        kinds = {type(cell) for cell in frame[name].dropna()}
+        if len(kinds) > 1 and not kinds <= {int, float}:
+            frame[name] = frame[name].map(str, na_action="ignore")
+    return frame
 
 
 def _rounded(cell: Any) -> Any:

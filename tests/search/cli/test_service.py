@@ -1,5 +1,6 @@
 """The commands around a sweep: what they print, refuse and write."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ import pytest
 
 from search.cli import service
 from search.cli.main import build_parser, main
+from search.cli.output import plain
 from tests.search.cli_helpers import program, read_json, refused
 from tests.search.tiny import run
 
@@ -91,8 +93,8 @@ def test_best_prints_the_trial_its_baselines_and_its_model(study, tmp_path, caps
     assert "What its training data determine:" in shown
     assert "least error" in shown
     report = read_json(target)
-    assert report["number"] == study.best.number
-    assert report["model"] == str(study.best.model_path)
+    assert report == json.loads(json.dumps(plain(study.as_dict())))
+    assert report["best"]["model"] == str(study.best.model_path)
 
 
 def test_a_study_without_a_best_trial_is_refused(study, capsys, tmp_path):

@@ -137,6 +137,14 @@ def test_table_has_every_trial(finished, tmp_path):
     table = json.loads(Path(path).read_text("utf-8"))
     assert table["columns"][:4] == ["trial", "status", "validation_mae", "cost"]
     assert [row[0] for row in table["data"]] == list(range(N_TRIALS))
+    for place in (finished.path, Path(path).parent):
+        if place is not finished.path:
+            client.download_artifacts(parent.info.run_id, "trials.parquet", str(place))
+        frame = pandas.read_parquet(place / "trials.parquet")
+        assert frame["trial"].tolist() == list(range(N_TRIALS))
+        assert frame["validation_mae"].dtype == float
+    assert (finished.path / "trials.csv").is_file()
+    assert (finished.figures / "optimisation.png").is_file()
 
 
 def test_what_the_best_trials_data_determine_is_on_the_study_and_on_its_trial(finished, tmp_path):

@@ -48,7 +48,8 @@ def _read(path: Path, taking: Taking) -> Dataset:
             nodes, values = _names(file["var"]), _matrix(file["X"])
             columns = _columns(file["obs"])
             rows = _names(file["obs"])
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    # h5py says with RuntimeError what is wrong inside a file that it could open.
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         found = f"expected an AnnData file with X, obs and var, found one that is not ({error})"
         problems.add(str(path), found, "Write it again with adata.write_h5ad")
     problems.raise_any()

@@ -48,6 +48,10 @@ class _Treatment:
 def _read(path: Path, taking: Taking) -> Dataset:
     problems = Problems()
     rows = [row for row in read_rows(path, problems) if any(row.cells)]
+    for prefix in (_TREATMENT, _TIME, _VALUE):
+        if rows and not any(cell.upper().startswith(prefix) for cell in rows[0].cells):
+            found = f"expected columns {prefix}NAME, found {', '.join(rows[0].cells)}"
+            problems.add(f"{path}, row {rows[0].number}", found, "Write the header as MIDAS has it")
     problems.raise_any()
     measured, doses = _tables(path, rows, problems)
     problems.raise_any()

@@ -89,15 +89,16 @@ def _opened(path: Path, problems: Problems) -> _Problem | None:
         return None
     parts: dict[str, Any] = description
     if isinstance(description.get("problems"), list):
-        if len(description["problems"]) != 1:
-            found = f"expected one problem, found {len(description['problems'])}"
+        several = description["problems"]
+        if len(several) != 1 or not isinstance(several[0], dict):
+            found = f"expected one problem that names tables, found {len(several)}"
             problems.add(str(path), found, "Write one .yaml for each, and read them one by one")
             return None
-        parts = {**description, **description["problems"][0]}
+        parts = {**description, **several[0]}
 
     def lines(kind: str, *columns: str, needed: bool = True) -> list[_Line]:
         named = parts.get(f"{kind}_files", parts.get(f"{kind}_file"))
-        files = [named] if isinstance(named, str) else list(named or ())
+        files = named if isinstance(named, list) else [named] if named else []
         if needed and not files:
             found = f"expected the name of a table under {kind}_files, found none"
             problems.add(str(path), found, "A PEtab problem names its tables there")

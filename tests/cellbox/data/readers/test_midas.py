@@ -62,3 +62,5 @@ def test_everything_wrong_is_said_with_its_place(midas):
     assert "row 5, column 'TR:MEK:Inhibitors'" in said
     with pytest.raises(InputError, match=r"row 6, .*'high'"):
         read_data(midas(TABLE.replace("0.8\n", "high\n")))
+    with pytest.raises(InputError, match="expected columns DA:NAME"):
+        read_data(midas(TABLE.replace("DA:ALL", "day DA:ALL")))

@@ -113,7 +113,9 @@ def test_everything_wrong_is_said_with_its_place(tmp_path):
     [
         ("a: [", "expected YAML"),
         ("name: workflow\n", "expected a PEtab problem"),
-        ("format_version: 1\nproblems: []\n", "expected one problem, found 0"),
+        ("format_version: 1\nproblems: []\n", "expected one problem.*, found 0"),
+        ("format_version: 1\nproblems: [text]\n", "expected one problem that names tables"),
+        ("format_version: 1\nmeasurement_files: 7\n", "7.*no such file|7.*not|7.*found"),
         ("format_version: 1\nproblems:\n- sbml_files: [m.xml]\n", "under measurement_files"),
     ],
 )

@@ -1,30 +1,19 @@
-"""The commands systems, simulate, lint, fit and predict, as a user meets them."""
+"""`cellbox fit`, `cellbox predict` and `cellbox report`, as a user meets them."""
 
 import csv
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
 from cellbox.data.readers import read_data
 from cellbox.models.model import load_model
-from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, Settings
 from search.cli.fit_report import caveat_sentences
 from search.cli.main import main
-from search.cli.settings_flags import SOLVER_FLAGS, TRAINING_FLAGS
 from tests.search.cli_helpers import (
-    ROOT,
-    matrix_folder,
-    program,
     read_json,
     refused,
-    simulate_small,
     tidy_folder,
 )
 
@@ -46,12 +35,6 @@ MODEL_FILES = {
     *("identifiability.json", "identifiability.csv", "evaluation.json", "data", "report.html"),
     *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
 }
-HEAVY = ("jax", "numpy", "scipy", "pandas", "matplotlib", "ray", "optuna", "mlflow")
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    return simulate_small(tmp_path_factory.mktemp("simulated") / "small")
 
 
 @pytest.fixture(scope="module")
@@ -61,247 +44,6 @@ def fitted(experiment, tmp_path_factory):
     out, report = str(folder / "model"), str(folder / "result.json")
     assert main(["fit", str(experiment), *QUICK, "--out", out, "--json", report]) == 0
     return folder
-
-
-# Help and the program as a whole.
-
-
-def test_help_answers_within_a_second_and_imports_nothing_heavy():
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        answer = program("--help")
-        seconds.append(time.perf_counter() - started)
-    assert answer.returncode == 0
-    for name in ("systems", "simulate", "lint", "fit", "predict"):
-        assert name in answer.stdout
-    # The best of several, since other work on the machine may hold one up.
-    assert min(seconds) < 1.0
-    code = (
-        "import sys\nfrom search.cli.main import main\nmain(['--help'])\nmain(['fit', '--help'])\n"
-        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    checked = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
-    assert checked.stdout.strip().endswith("[]")
-
-
-@pytest.mark.parametrize("command", ["systems", "simulate", "lint", "convert", "fit", "predict"])
-def test_each_command_explains_itself(command, capsys):
-    assert main([command, "--help"]) == 0
-    said = capsys.readouterr().out
-    assert "example" in said
-    assert "--json" in said
-
-
-def test_no_command_and_unknown_commands_are_refused(capsys):
-    assert "usage: cellbox" in refused(capsys)
-    assert "invalid choice: 'fitt'" in refused(capsys, "fitt")
-
-
-def test_told_defaults_are_the_settings_own():
-    defaults = Settings()
-    assert tuple(flag.name for flag in TRAINING_FLAGS) == SETTING_NAMES
-    assert tuple(flag.name for flag in SOLVER_FLAGS) == SOLVER_SETTING_NAMES
-    for flag in TRAINING_FLAGS:
-        assert flag.default == getattr(defaults, flag.name)
-    for flag in SOLVER_FLAGS:
-        assert flag.default == getattr(defaults.solver, flag.name)
-
-
-# systems
-
-
-def test_systems_lists_ten_and_shows_one(capsys, tmp_path):
-    assert main(["systems", "--json", str(tmp_path / "all.json")]) == 0
-    assert "hematopoietic" in capsys.readouterr().out
-    assert len(read_json(tmp_path / "all.json")) == 10
-    assert main(["systems", "li", "--json", str(tmp_path / "one.json")]) == 0
-    assert "g7      inhibits   g1" in capsys.readouterr().out
-    one = read_json(tmp_path / "one.json")
-    assert one["edges"] == len(one["edge_list"]) == 8
-
-
-def test_an_unknown_system_is_refused_with_the_nearest(capsys):
-    said = refused(capsys, "systems", "VSK")
-    assert said.startswith("cellbox systems: 1 problem\n")
-    assert "The nearest is VSC" in said
-
-
-def test_json_on_standard_output_stands_alone():
-    answer = program("systems", "mCAD", "--json", "-")
-    assert answer.returncode == 0
-    assert json.loads(answer.stdout)["name"] == "mCAD"
-    assert "mammalian" in answer.stderr
-
-
-def test_a_reader_that_goes_away_is_no_error():
-    command = f"{sys.executable} -m search.cli.main systems GSD | head -n 1"
-    answer = subprocess.run(
-        ["bash", "-c", command],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert answer.stderr == ""
-    assert answer.stdout.startswith("GSD")
-
-
-# simulate and lint
-
-
-def test_simulate_writes_what_lint_reads(experiment, capsys, tmp_path):
-    assert main(["lint", str(experiment), "--json", str(tmp_path / "lint.json")]) == 0
-    facts = read_json(tmp_path / "lint.json")
-    assert (facts["rows"], facts["nodes"], facts["truth_known"]) == (10, 4, True)
-    assert facts["split"] == {"training": 6, "validation": 2, "test": 2}
-    assert "can be used" in capsys.readouterr().out
-
-
-def test_simulation_follows_its_seed_and_options(tmp_path):
-    arguments = ("simulate", "LI", "--replicates", "2", "--noise", "0.1", "--amplitude", "0.5")
-    for name, seed in (("first", "1"), ("again", "1"), ("other", "2")):
-        assert main([*arguments, "--seed", seed, "--out", str(tmp_path / name)]) == 0
-    first, again, other = (read_data(tmp_path / name) for name in ("first", "again", "other"))
-    assert np.array_equal(first.measurements, again.measurements)
-    assert not np.array_equal(first.measurements, other.measurements)
-    assert first.n_rows == 2 * first.n_conditions == 60
-    assert (first.truth.amplitudes == 0.5).all()
-
-
-def test_simulate_and_lint_say_how_many_conditions_are_rounding_sensitive(capsys, tmp_path):
-    out, file = str(tmp_path / "data"), tmp_path / "facts.json"
-    for arguments in (["simulate", "BF", "--replicates", "2", "--out", out], ["lint", out]):
-        assert main([*arguments, "--json", str(file)]) == 0
-        found = read_json(file)["rounding_sensitive_conditions"]
-        assert 0 < found < 60
-        assert re.search(
-            rf"rounding-sensitive conditions.* {found} of 60\n", capsys.readouterr().out
-        )
-    assert main(["lint", str(tidy_folder(tmp_path)), "--json", str(file)]) == 0
-    assert read_json(file)["rounding_sensitive_conditions"] is None
-    assert "rounding-sensitive" not in capsys.readouterr().out
-
-
-def test_a_balanced_design_leaves_no_node_out(capsys, tmp_path):
-    # The paper's draw of this seed leaves some out.
-    found = {}
-    for design in ("paper", "balanced"):
-        file = tmp_path / f"{design}.json"
-        arguments = ("simulate", "GSD", "--conditions", "12", "--design", design)
-        out = str(tmp_path / design)
-        assert main([*arguments, "--out", out, "--json", str(file)]) == 0
-        found[design] = read_json(file)["unperturbed_nodes"]
-    assert found["paper"]
-    assert found["balanced"] == []
-
-
-def test_simulate_takes_a_network_of_ones_own(tmp_path, capsys):
-    edges = tmp_path / "mine.csv"
-    edges.write_text("source,target,sign\nA,B,1\nB,C,-1\nC,A,activation\n")
-    out = tmp_path / "data"
-    assert main(["simulate", "--network", str(edges), "--out", str(out)]) == 0
-    data = read_data(out)
-    assert data.nodes == ("A", "B", "C")
-    assert data.truth.weights[2, 1] == -1
-    capsys.readouterr()
-    said = refused(capsys, "simulate", "LI", "--out", out)
-    assert str(out) in said
-    assert main(["simulate", "LI", "--out", str(out), "--overwrite"]) == 0
-
-
-def test_lint_tells_which_nodes_no_condition_perturbs(tmp_path, capsys):
-    folder = tidy_folder(tmp_path)
-    assert main(["lint", str(folder)]) == 0
-    said = capsys.readouterr().out
-    assert "g2 is never perturbed: its amplitude and its row of W are confounded." in said
-    assert f"cellbox design check {folder}" in said
-
-
-def test_lint_reads_the_2020_form_and_says_that_signs_were_converted(skmel133, tmp_path, capsys):
-    report = tmp_path / "lint.json"
-    assert main(["lint", str(skmel133), "--structural-zeros", "--json", str(report)]) == 0
-    facts = read_json(report)
-    assert (facts["rows"], facts["combinations"], facts["replicated_conditions"]) == (89, 78, 1)
-    assert len(facts["activity_nodes"]) == 12
-    assert len(facts["unperturbed_nodes"]) == 87
-    assert facts["allowed_edges"] < 99**2
-    assert "signs converted" in capsys.readouterr().err
-
-
-def nanomolar(experiment, parent):
-    """The experiment with doses in nM instead of near 1."""
-    folder = parent / "nanomolar"
-    shutil.copytree(experiment, folder)
-    file = folder / "perturbations.csv"
-    header, *rows = file.read_text().splitlines()
-    cells = [row.split(",") for row in rows]
-    scaled = [",".join([*cell[:2], str(500 * float(cell[2]))]) for cell in cells]
-    file.write_text("\n".join([header, *scaled]) + "\n")
-    return folder
-
-
-def test_lint_says_what_the_numbers_can_hardly_mean_and_units_mend_it(experiment, tmp_path, capsys):
-    folder, file = nanomolar(experiment, tmp_path), tmp_path / "lint.json"
-    assert main(["lint", str(folder), "--json", str(file)]) == 0
-    said = capsys.readouterr().out
-    assert "can be read, but 1 thing speaks against using it as it is" in said
-    assert "warning: Doses saturate" in said
-    report = read_json(file)
-    assert report["status"] == "doubtful"
-    assert [warning["kind"] for warning in report["data_warnings"]] == ["doses_saturate"]
-    mended = ["lint", str(folder), "--dose-transform", "scale", "--ec50", "500"]
-    assert main([*mended, "--json", str(file)]) == 0
-    assert (read_json(file)["status"], read_json(file)["data_warnings"]) == ("ok", [])
-    capsys.readouterr()
-    said = refused(capsys, "lint", folder, "--dose-transform", "hill", "--ec50", "G1=x")
-    assert "expected NODE=number" in said
-
-
-def test_simulate_makes_what_real_experiments_have(tmp_path):
-    out = str(tmp_path / "data")
-    flags = ["--amplitude-spread", "0.5", "--at", "1,2,8", "--missing", "0.1", "--hidden", "1"]
-    assert main(["simulate", "CY", "--conditions", "6", *flags, "--out", out]) == 0
-    data = read_data(out)
-    assert data.times.tolist() == [1, 2, 8]
-    assert data.n_nodes == 5
-    assert len(set(data.truth.amplitudes)) == 5
-    assert 0 < np.isnan(data.measurements).mean() < 0.25
-
-
-# fit
-
-
-def test_fit_goes_on_in_spite_of_warnings_and_repeats_them(experiment, tmp_path, capsys):
-    folder, report = nanomolar(experiment, tmp_path), tmp_path / "fit.json"
-    out = tmp_path / "model"
-    assert main(["fit", str(folder), *QUICK, "--out", str(out), "--json", str(report)]) == 0
-    captured = capsys.readouterr()
-    assert "warning: Doses saturate" in captured.err
-    assert "warning: Doses saturate" in captured.out
-    for file in (report, out / "data_warnings.json"):
-        content = read_json(file)
-        warnings = content["data_warnings"] if file == report else content
-        assert [warning["kind"] for warning in warnings] == ["doses_saturate"]
-
-
-def test_the_time_of_a_steady_state_can_be_told(tmp_path):
-    folder, report = matrix_folder(tmp_path), tmp_path / "lint.json"
-    assert main(["lint", str(folder), "--time", "40", "--json", str(report)]) == 0
-    assert read_json(report)["times"] == [40.0]
-
-
-def test_convert_writes_what_lint_then_reads(tmp_path, capsys):
-    out, report = tmp_path / "tidy", tmp_path / "result.json"
-    arguments = ["convert", str(matrix_folder(tmp_path)), str(out), "--time", "40"]
-    assert main([*arguments, "--json", str(report)]) == 0
-    assert f"Next: cellbox lint {out}" in capsys.readouterr().out
-    assert read_json(report)["times"] == [40.0]
-    assert main(["lint", str(out)]) == 0
-    capsys.readouterr()
-    assert "ask to overwrite this one" in refused(capsys, *arguments)
 
 
 def test_fit_reports_under_stable_names(fitted):

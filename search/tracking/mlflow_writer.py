@@ -121,7 +121,11 @@ class MlflowWriter:
             self._runs, self._written = {}, set()
         else:
             self._parent_id = parent.info.run_id
-            self._client.update_run(self._parent_id, status="RUNNING")
+            # Of a study that was renamed; a name that a person gave stays.
+            ours = parent.info.run_name == parent.data.tags["cellbox.study"]
+            name = self._folder.name if ours else None
+            self._client.update_run(self._parent_id, status="RUNNING", name=name)
+            self._client.set_tag(self._parent_id, "cellbox.study", self._folder.name)
             self._read_children()
             self._bring_up_to_date(parent, experiment.tags.get(LAYOUT_TAG))
         self._curve = SearchCurve(self._client, self._folder, self._parent_id)

@@ -44,9 +44,11 @@ def _searched(space: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _description(folder: StudyFolder, run: str) -> str:
     study = folder.study
+    # Without the type they would open among the menus for language models.
+    kind = "?workflowType=machine_learning"
     lines = [
-        f"[Report with sliders for doses]({run}/artifacts/report.html) · "
-        f"[the best network]({run}/artifacts/figures/best_network.png) · "
+        f"[Report with sliders for doses]({run}/artifacts/report.html{kind}) · "
+        f"[the best network]({run}/artifacts/figures/best_network.png{kind}) · "
         f"trials of the study **{folder.name}**, {len(study.nodes)} nodes",
         "",
         f"Each run is a model trained with other settings; the run `{folder.name}` is the study "

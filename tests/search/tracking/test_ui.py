@@ -1,18 +1,22 @@
 """MLflow's own pages on a study, as a person's browser shows them."""
 
+import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 
 import pytest
 from mlflow import MlflowClient
 
-from search.tracking.embedded import embedded_uri
+from search.tracking.embedded import embedded_uri, readable_copy, sqlite_uri
 from search.tracking.experiment import find_parent
 from search.tracking.mlflow_writer import synchronise
+from search.tracking.ui import study_page
 from tests.search.fake_study import fake_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -46,6 +50,20 @@ def page(tmp_path_factory):
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(30) is not None
+
+
+def test_a_study_on_a_medium_that_cannot_be_written_is_read_from_a_copy(tmp_path, monkeypatch):
+    folder = fake_study(tmp_path / "study", 2)
+    synchronise(folder, None, [])
+    before = {file: file.stat().st_mtime_ns for file in folder.path.rglob("*")}
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with readable_copy(folder) as database:
+        assert folder.path not in database.parents
+        assert study_page(folder, sqlite_uri(database)).endswith("&viewStateShareKey=trials")
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] > 0
+    assert before == {file: file.stat().st_mtime_ns for file in folder.path.rglob("*")}
+    assert not database.exists()
 
 
 @pytest.mark.slow

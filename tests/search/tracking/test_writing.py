@@ -219,6 +219,7 @@ def test_a_study_that_moves_keeps_what_people_added(finished, tmp_path, name):
     assert after[2].data.tags["mlflow.note.content"] == "my own words"
     _, (study,) = runs_of(folder, "study")
     assert study.data.tags["mlflow.note.content"] == "our study"
+    assert study.info.run_name == name
     assert study.info.artifact_uri.startswith(folder.path.as_uri())
     names = {item.path for item in client.list_artifacts(after[1].info.run_id)}
     assert {"network.csv", "network.npz"} <= names

@@ -18,6 +18,7 @@ from search.cli.main import build_parser
 from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
 from search.spec.reading import make_spec
+from search.study.good_trials import save_ensemble
 from search.tracking.mlflow_writer import synchronise
 from tests.imports import ROOT
 from tests.search.fake_study import add_model, fake_study
@@ -158,6 +159,7 @@ def place(tmp_path_factory):
     cellbox.write_tidy(data, folder / "my_experiment")
     study = fake_study(folder / "studies" / "LI", 3)
     add_model(study, 0, pictures=False)
+    save_ensemble(study, [0])
     synchronise(study, None, [0])
     return folder
 

@@ -11,12 +11,17 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -70,6 +75,7 @@ def embedded_artifacts(folder: StudyFolder) -> str:
 def prepare_embedded(folder: StudyFolder) -> None:
     """Make ready to write the study's own MLflow, where the study is now."""
     if has_embedded(folder):
+        migrate(_database(folder))
         relocate(_database(folder), embedded_artifacts(folder))
     (folder.path / _ARTIFACTS).mkdir(exist_ok=True)
     if not event.contains(Engine, "connect", _hurry):
@@ -80,6 +86,12 @@ def prepare_embedded(folder: StudyFolder) -> None:
 def has_embedded(folder: StudyFolder) -> bool:
     """Whether the study has its own MLflow."""
     return _database(folder).is_file()
+
+
+def can_be_written(folder: StudyFolder) -> bool:
+    """Whether the study lies where this user may write."""
+    own = _database(folder)
+    return os.access(folder.path, os.W_OK) and (not own.exists() or os.access(own, os.W_OK))
 
 
 def relocate(database: Path, artifacts: str) -> None:
@@ -103,6 +115,36 @@ def relocate(database: Path, artifacts: str) -> None:
                 )
 
 
+def migrate(database: Path) -> None:
+    """Bring a database that an earlier MLflow made to the tables of this one.
+
+    The former one stays beside it, under a name that says of when. Raises InputError where a later
+    MLflow made it.
+    """
+    try:
+        MlflowClient(sqlite_uri(database)).search_experiments(max_results=1)
+    except MlflowException as error:
+        if "database schema" not in str(error):
+            raise
+    else:
+        return
+    backup = database.with_name(f"{database.stem}-before-{mlflow.__version__}{database.suffix}")
+    shutil.copyfile(database, backup)
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", sqlite_uri(database)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        shutil.copyfile(backup, database)
+        backup.unlink()
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise refuse(
+            str(database),
+            f"expected a database of MLflow {mlflow.__version__} or earlier, found a later one's "
+            f"({last})",
+            "Install the MLflow that wrote it, or move the file away: the study is written again "
+            "then, without what people added",
+        )
+
+
 def analyse(database: Path) -> None:
     """Let SQLite learn how large its tables are.
 
@@ -121,7 +163,8 @@ def readable_copy(folder: StudyFolder) -> Iterator[Path]:
     On a medium that cannot be written, MLflow's server could not open it.
     """
     own = _database(folder)
-    if os.access(folder.path, os.W_OK) and os.access(own, os.W_OK):
+    if can_be_written(folder):
+        migrate(own)
         relocate(own, embedded_artifacts(folder))
         analyse(own)
         yield own
@@ -129,6 +172,7 @@ def readable_copy(folder: StudyFolder) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / _DATABASE
         shutil.copyfile(own, copy)
+        migrate(copy)
         relocate(copy, embedded_artifacts(folder))
         analyse(copy)
         yield copy

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +55,7 @@ from search.tracking.summary import Summary, describe_kept, draw_figures, summar
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts, trial_content
 
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
-TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError)
+TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError, sqlite3.Error)
 
 # Where and how long a study runs may change from run to run; MLflow's parameters may not.
 _MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking")

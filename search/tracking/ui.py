@@ -25,6 +25,7 @@ from search.study.folder import StudyFolder
 from search.study.result import rank
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import (
+    can_be_written,
     embedded_artifacts,
     has_embedded,
     readable_copy,
@@ -62,9 +63,12 @@ def serve(
     if tracking_uri is not None:
         _serve(folder, tracking_uri, host, port, open_browser)
         return
-    _bring_up_to_date(folder)
-    with readable_copy(folder) as database:
-        _serve(folder, sqlite_uri(database), host, port, open_browser)
+    try:
+        _bring_up_to_date(folder)
+        with readable_copy(folder) as database:
+            _serve(folder, sqlite_uri(database), host, port, open_browser)
+    except TRACKING_ERRORS as error:
+        raise TrackingUnavailable(describe_error(error)) from error
 
 
 def _bring_up_to_date(folder: StudyFolder) -> None:
@@ -74,7 +78,7 @@ def _bring_up_to_date(folder: StudyFolder) -> None:
             experiment = _experiment(folder, sqlite_uri(database), embedded=True)
         if experiment is not None and experiment.tags.get(LAYOUT_TAG) == LAYOUT:
             return
-        if not os.access(folder.path, os.W_OK):
+        if not can_be_written(folder):
             print("note: written by an earlier version, and cannot be brought up to date here")
             return
     print("Writing MLflow's copy of the study", flush=True)

@@ -1,6 +1,5 @@
 """MLflow's own pages on a study, as a person's browser shows them."""
 
-import os
 import re
 import shutil
 import signal
@@ -9,11 +8,20 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import closing
+from pathlib import Path
 
+import mlflow
 import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from mlflow import MlflowClient
+from mlflow.store.tracking.dbmodels.initial_models import Base as first_tables
+from sqlalchemy import create_engine
 
-from search.tracking.embedded import embedded_uri, readable_copy, sqlite_uri
+from cellbox.errors import InputError
+from search.tracking import embedded
+from search.tracking.embedded import embedded_uri, migrate, readable_copy, sqlite_uri
 from search.tracking.experiment import find_parent
 from search.tracking.mlflow_writer import synchronise
 from search.tracking.ui import study_page
@@ -56,7 +64,7 @@ def test_a_study_on_a_medium_that_cannot_be_written_is_read_from_a_copy(tmp_path
     folder = fake_study(tmp_path / "study", 2)
     synchronise(folder, None, [])
     before = {file: file.stat().st_mtime_ns for file in folder.path.rglob("*")}
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(embedded, "can_be_written", lambda _: False)
     with readable_copy(folder) as database:
         assert folder.path not in database.parents
         assert study_page(folder, sqlite_uri(database)).endswith("&viewStateShareKey=trials")
@@ -64,6 +72,29 @@ def test_a_study_on_a_medium_that_cannot_be_written_is_read_from_a_copy(tmp_path
             assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] > 0
     assert before == {file: file.stat().st_mtime_ns for file in folder.path.rglob("*")}
     assert not database.exists()
+
+
+@pytest.mark.slow
+def test_a_database_of_an_earlier_mlflow_is_migrated_and_a_later_ones_refused(tmp_path):
+    folder = fake_study(tmp_path / "study", 2)
+    synchronise(folder, None, [])
+    # Under another name: MLflow looks at each address once in a process.
+    database = Path(shutil.copyfile(folder.path / "mlflow.db", tmp_path / "later.db"))
+    heads = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    earlier = heads.get_revision(heads.get_current_head()).down_revision
+    first_tables.metadata.create_all(create_engine(sqlite_uri(tmp_path / "earlier.db")))
+    config = Config()
+    config.set_main_option("script_location", str(heads.dir))
+    config.set_main_option("sqlalchemy.url", sqlite_uri(tmp_path / "earlier.db"))
+    command.upgrade(config, earlier)
+    migrate(tmp_path / "earlier.db")
+    MlflowClient(sqlite_uri(tmp_path / "earlier.db")).create_experiment("usable")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of the future'")
+    content = database.read_bytes()
+    with pytest.raises(InputError, match="found a later one's"):
+        migrate(database)
+    assert database.read_bytes() == content
 
 
 @pytest.mark.slow

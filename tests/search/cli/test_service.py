@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 
 import pytest
 
@@ -132,3 +133,34 @@ def test_flags_stand_in_the_spec_of_a_sweep():
     spec = service._spec(arguments)
     assert (spec.storage.url, spec.tracking.uri) == ("sqlite:///a.db", "file:b")
     assert spec.workers.count == 3
+
+
+# Of flags that choose neither the spec nor where the study is: what they are tested by.
+ELSEWHERE = {"help", "spec", "json", "quiet", "study"}
+GIVEN = {
+    "system": "CY",
+    "data": ".",
+    "trials": "7",
+    "seed": "9",
+    "workers": "3",
+    "lanes": "2",
+    "storage_url": "sqlite:///a.db",
+    "tracking_uri": "http://127.0.0.1:1",
+    "executor": "inline",
+}
+
+
+def test_every_flag_of_a_sweep_changes_its_spec():
+    parser = ArgumentParser()
+    service._add_sweep(parser)
+    flags = {action.dest: action.option_strings for action in parser._actions}
+    assert set(flags) - ELSEWHERE - {"quiet"} == set(GIVEN)
+
+    def spec_with(*arguments):
+        named = any(flag in arguments for flag in ("--system", "--data"))
+        source = [] if named else ["--system", "LI"]
+        return service._spec(parser.parse_args([*source, *arguments])).model_dump()
+
+    plain_spec = spec_with()
+    for name, value in GIVEN.items():
+        assert spec_with(flags[name][0], value) != plain_spec, name

@@ -39,9 +39,9 @@ class CellBoxModel(PythonModel):
     ) -> pandas.DataFrame:
         """The responses as a tidy table: condition, time, node, value, low, high and note.
 
-        model_input: a data frame, a row for each condition and a column for each perturbed node
-            (the paper's sign: positive pushes a node down); nodes without a column are left
-            alone. Its index names the conditions.
+        model_input: a data frame, or columns by name; a row for each condition and a column for
+            each perturbed node (the paper's sign: positive pushes a node down); nodes without a
+            column are left alone. Its index names the conditions.
         params: "times", ascending and positive; by default those of the training data.
 
         value: log ratio. low, high: 90 % interval from the spread of an ensemble's members,
@@ -50,6 +50,9 @@ class CellBoxModel(PythonModel):
 
         Raises InputError for unknown nodes and for what are not numbers.
         """
+        if isinstance(model_input, dict):
+            # As a server takes columns by name.
+            model_input = pandas.DataFrame(model_input)
         nodes = self.fitted.network.nodes
         perturbations = _perturbations(model_input, nodes)
         chosen = (params or {}).get("times")
@@ -76,7 +79,8 @@ class CellBoxModel(PythonModel):
         fitted = self.fitted
         if not isinstance(fitted, Ensemble) or len(fitted.members) < 2:
             value = fitted.predict(perturbations, times)
-            missing = np.full(value.shape, np.nan)
+            # None rather than NaN, which a server would write into its JSON.
+            missing = np.full(value.shape, None, object)
             return value, missing, missing
         every = np.array([member.predict(perturbations, times) for member in fitted.members])
         value = every.mean(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import mlflow
 import numpy as np
 import pandas
 import pytest
+from mlflow.pyfunc.scoring_server import invocations
 
 import cellbox
 from search.study.folder import StudyFolder
 from search.tracking.best_models import save_pyfunc
+from tests.search.cli_helpers import no_constants
 from tests.search.fake_study import add_model
 
 COLUMNS = ["condition", "time", "node", "value", "low", "high", "note"]
@@ -57,6 +60,15 @@ def test_times_can_be_chosen(saved, loaded):
     table = loaded.predict(PERTURBATIONS, params={"times": [1.0, 2.5]})
     wanted = expected(saved[0], np.array([1.0, 2.5]))
     np.testing.assert_array_equal(table["value"], wanted.reshape(-1))
+
+
+def test_a_server_answers_in_json_that_every_program_reads(loaded):
+    request = {"inputs": {"g1": [0.5]}, "params": {"times": [20.0]}}
+    answer = invocations(json.dumps(request), "application/json", loaded, None)
+    assert answer.status == 200
+    rows = json.loads(answer.response, parse_constant=no_constants)["predictions"]
+    assert set(rows[0]) == set(COLUMNS)
+    assert rows[0]["low"] is None
 
 
 def test_notes_say_what_goes_beyond_the_training_data(loaded):

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
@@ -341,7 +342,9 @@ def test_the_best_and_the_ensemble_are_registered_and_aliases_move_to_what_is_be
     ensemble = client.get_model_version_by_alias(model.name, "ensemble")
     assert "2 trials that are about as good" in ensemble.description
     place = client.get_model_version_download_uri(model.name, ensemble.version)
-    table = mlflow.pyfunc.load_model(place).predict(pandas.DataFrame({"g1": [0.5]}))
+    # By its path: for an address MLflow would make a store in the working folder.
+    loaded = mlflow.pyfunc.load_model(url2pathname(place.removeprefix("file://")))
+    table = loaded.predict(pandas.DataFrame({"g1": [0.5]}))
     assert (table["low"] < table["high"]).all()
     kept = load_ensemble(folder.ensemble)
     expected = kept.predict([[0.5, 0, 0, 0, 0, 0, 0]]).reshape(-1)

@@ -44,6 +44,19 @@ class Intervals(NamedTuple):
     durations: Float[np.ndarray, " n_intervals"]
 
 
+class Forced(NamedTuple):
+    """How ends of intervals would move if the rates of nodes were other than Eq. 1's.
+
+    Columns are nodes. drive: by a constant inside the tanh. decay: by the logarithm of the decay.
+    square, cube: by α tanh² z and α tanh³ z in the rate, which bend the response curve.
+    """
+
+    drive: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+    decay: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+    square: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+    cube: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+
+
 # The same in a compiled program.
 _Batch = tuple[Float[Array, "batch n_nodes"], Float[Array, "batch n_nodes"], Float[Array, " batch"]]
 
@@ -77,6 +90,15 @@ def ends(
 ) -> Float[np.ndarray, "n_intervals n_nodes"]:
     """The ends alone, to the bit those of `flow`."""
     return _in_batches(traced_ends, weights, amplitudes, intervals)[0]
+
+
+def forced(
+    weights: Float[np.ndarray, "n_nodes n_nodes"],
+    amplitudes: Float[np.ndarray, " n_nodes"],
+    intervals: Intervals,
+) -> Forced:
+    """Derivatives of the ends by what Eq. 1 has not, at 0 of it; in float64."""
+    return Forced(*_in_batches(_traced_forced, weights, amplitudes, intervals))
 
 
 def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
@@ -135,14 +157,35 @@ def traced_flow(weights, amplitudes, intervals: _Batch, n_steps: int):
     responses = jnp.tanh(states @ weights.T - perturbations)
     slopes = amplitudes * (1.0 - responses**2)
     transitions = _transitions(weights, slopes, durations, n_steps)
-    # Simpson's rule over every second state, where there are transitions.
-    rule = np.ones(n_steps // 2 + 1)
-    rule[1:-1:2], rule[2:-1:2] = 4.0, 2.0
-    by_input = transitions * (rule[:, None] * 2 * durations / (3 * n_steps))[..., None, None]
+    by_input = _by_input(transitions, durations, n_steps)
     by_weights = jnp.einsum("sbki,sbi,sbj->bkij", by_input, slopes[::2], states[::2])
     by_amplitudes = jnp.einsum("sbki,sbi->bki", by_input, amplitudes * responses[::2])
     flat = by_weights.reshape(*by_weights.shape[:2], n_nodes * n_nodes)
     return states[-1], transitions[0], jnp.concatenate([flat, by_amplitudes], axis=2)
+
+
+@partial(jax.jit, static_argnums=3)
+def _traced_forced(weights, amplitudes, intervals: _Batch, n_steps: int):
+    """`forced`, as a tuple; n_steps: as `traced_flow`."""
+    _, perturbations, durations = intervals
+    states = _states(weights, amplitudes, intervals, n_steps)
+    responses = jnp.tanh(states @ weights.T - perturbations)
+    slopes = amplitudes * (1.0 - responses**2)
+    transitions = _transitions(weights, slopes, durations, n_steps)
+    by_input = _by_input(transitions, durations, n_steps)
+    forces = (slopes, -states, amplitudes * responses**2, amplitudes * responses**3)
+    return tuple(jnp.einsum("sbki,sbi->bki", by_input, force[::2]) for force in forces)
+
+
+def _by_input(
+    transitions: Float[Array, "n_half_grid batch n_nodes n_nodes"],
+    durations: Float[Array, " batch"],
+    n_steps: int,
+) -> Float[Array, "n_half_grid batch n_nodes n_nodes"]:
+    """Transitions as Simpson's rule weighs them, over every second state, where they are known."""
+    rule = np.ones(n_steps // 2 + 1)
+    rule[1:-1:2], rule[2:-1:2] = 4.0, 2.0
+    return transitions * (rule[:, None] * 2 * durations / (3 * n_steps))[..., None, None]
 
 
 def _transitions(

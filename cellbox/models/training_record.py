@@ -18,7 +18,9 @@ class Training:
         validation error where data are too few for it; None where descent diverged and
         refinement found nothing better.
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
-        measurements as it estimated it, None where it did not. refined: whether the network is what
+        measurements as it estimated it, None where it did not. noise_freedom: degrees of freedom of
+        Student's t distribution where large residuals count less, None where all count alike.
+        refined: whether the network is what
         least squares found, rather than what descent left or weights that were drawn to zero.
     """
 
@@ -32,4 +34,5 @@ class Training:
     selection_error: float | None = None
     refinement: str = ""
     noise: float | None = None
+    noise_freedom: float | None = None
     refined: bool = False

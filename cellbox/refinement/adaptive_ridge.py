@@ -17,7 +17,7 @@ ridge alone wants an edge to be about twice as sure as the criterion does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +27,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
-from cellbox.refinement.edge_selection import information_criterion
+from cellbox.refinement.edge_selection import information_criterion, price_of
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.whole_courses import (
@@ -36,6 +36,7 @@ from cellbox.refinement.whole_courses import (
     RowBlocks,
     Series,
     gauss_newton_step,
+    residuals,
     row_blocks,
     slope_and_blocks,
     sum_of_squares,
@@ -93,6 +94,19 @@ def explain_courses(problem: MultipleShooting, network: Network) -> Refined:
     """How well the whole courses of a network as it is explain the data."""
     with precision_context("float64"), np.errstate(all="ignore"):
         return _Search(problem, network, network.weights != 0).result(network.nodes)
+
+
+def residuals_of_courses(
+    problem: MultipleShooting, network: Network
+) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """What whole courses leave of each measured value (log ratio); 0 where nothing was measured."""
+    plain = replace(problem, weights=None)
+    with precision_context("float64"), np.errstate(all="ignore"):
+        parameters = Parameters(
+            jnp.asarray(network.weights), jnp.log(jnp.asarray(network.amplitudes))
+        )
+        apart = np.asarray(residuals(parameters, Series.of(plain), jnp.zeros(())))
+    return np.moveaxis(apart, -1, 0)[: len(problem.perturbations)]
 
 
 class _Search:
@@ -175,13 +189,18 @@ class _Search:
             n_values=self._n_values,
             n_steps=self._n_steps,
             information=self._information(total) if apart <= _STEP_ERROR else np.inf,
+            price=price_of(self._n_values, self._n_parameters),
         )
 
     def _information(self, total: float) -> float:
         if not np.isfinite(total):
             return np.inf
-        n_parameters = int(self._free.sum()) + self._pool.n_effective
-        return information_criterion(total, self._n_values, n_parameters)
+        return information_criterion(total, self._n_values, self._n_parameters)
+
+    @property
+    def _n_parameters(self) -> float:
+        """How many parameters the network counts for."""
+        return int(self._free.sum()) + self._pool.n_effective
 
     def _sum_of_squares(self, parameters: Parameters) -> float:
         return float(sum_of_squares(parameters, self._series, jnp.asarray(self._gain)))

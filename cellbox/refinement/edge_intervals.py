@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
@@ -66,12 +66,13 @@ def edge_intervals(
     *,
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
     level: float = LEVEL,
+    widening: float = 1.0,
 ) -> EdgeIntervals | None:
     """Intervals of every entry of W that may differ from zero, from the least squares near `start`.
 
     start: a network that explains the data, in large networks one that was refined. allowed_edges:
     which entries of W may differ from zero; all by default. level: the share of intervals that are
-    to hold the true value.
+    to hold the true value. widening: how many times larger errors are than the least squares say.
 
     None where there are not more measured values than parameters, or no network can be solved.
     """
@@ -82,7 +83,9 @@ def edge_intervals(
     found = estimated(problem, start, allowed)
     if found is None:
         return None
-    within = student_quantile(level, found.freedom) * np.where(allowed, found.errors, 0.0)
+    within = (
+        widening * student_quantile(level, found.freedom) * np.where(allowed, found.errors, 0.0)
+    )
     estimate = np.where(allowed, found.weights, 0.0)
     return EdgeIntervals(
         estimate - within, estimate + within, n_left_out=found.n_left_out, n_draws=found.n_draws
@@ -131,7 +134,7 @@ def _simulated(
             jnp.log(jnp.asarray(start.amplitudes)),
         )
         explained = _explained_courses(problem, parameters)
-        fitted = _rows(problem, explained)
+        fitted = problem.rows(explained)
         total = float(sum_of_squares(parameters, Series.of(fitted), jnp.zeros(())))
         spare = fitted.n_values - int(allowed.sum()) - problem.n_nodes
         if not np.isfinite(total) or spare < 1:
@@ -168,7 +171,7 @@ def _explained(
         explained = misfit <= _UNEXPLAINED * np.nanmedian(misfit)
         if explained.all() or not explained.any():
             break
-        problem = _rows(problem, explained)
+        problem = problem.rows(explained)
     return problem, point
 
 
@@ -176,17 +179,10 @@ def _misfits(problem: MultipleShooting, point: Iterate) -> Float[np.ndarray, " n
     """The mean square of each row, in units of the noise's variance but for a factor."""
     misfits = np.zeros(len(problem.perturbations))
     for row in range(len(misfits)):
-        alone = _rows(problem, np.array([row]))
+        alone = problem.rows(np.array([row]))
         total = alone.sum_of_squares(Iterate(point.parameters, point.states[[row]]))
         misfits[row] = total / max(1, alone.n_values)
     return misfits
-
-
-def _rows(
-    problem: MultipleShooting, rows: Bool[np.ndarray, " n_rows"] | Int[np.ndarray, " n_chosen"]
-) -> MultipleShooting:
-    """The problem of these rows alone."""
-    return MultipleShooting(problem.perturbations[rows], problem.measurements[rows], problem.times)
 
 
 def student_quantile(level: float, n_spare: float) -> float:

@@ -21,7 +21,12 @@ def information_criterion(sum_of_squares: float, n_values: int, n_parameters: fl
     """The Bayesian information criterion of a fit with Gaussian noise of unknown size."""
     if not sum_of_squares > 0:
         return -math.inf
-    return n_values * math.log(sum_of_squares / n_values) + math.log(n_values) * n_parameters
+    return n_values * math.log(sum_of_squares / n_values) + price_of(n_values, n_parameters)
+
+
+def price_of(n_values: int, n_parameters: float) -> float:
+    """What parameters cost in the Bayesian information criterion."""
+    return math.log(n_values) * n_parameters
 
 
 class Minimum(NamedTuple):

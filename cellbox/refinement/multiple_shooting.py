@@ -16,7 +16,7 @@ States are eliminated row by row, so that each Gauss-Newton step solves for W an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.data.dataset import Dataset
-from cellbox.equation.interval_flow import Intervals, ends, flow
+from cellbox.equation.interval_flow import Flow, Intervals, ends, flow
 from cellbox.networks.network import Network
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
@@ -78,18 +78,35 @@ class Quadratic(NamedTuple):
         return Iterate(parameters, point.states + of_states.reshape(point.states.shape))
 
 
+class Ties(NamedTuple):
+    """The ties of all rows near a point, in units of their own uncertainty.
+
+    residuals: L⁻¹ of what they are expected to be at the measured states, where L Lᵀ is their
+    covariance: where a network explains the data, independent values with the noise's variance.
+    whiten: L⁻¹. by_states: how ties depend on the states. to_states, misfit: as in `Quadratic`.
+    """
+
+    residuals: Float[np.ndarray, "n_rows n_values"]
+    whiten: Float[np.ndarray, "n_rows n_values n_values"]
+    by_states: Float[np.ndarray, "n_rows n_values n_values"]
+    to_states: Float[np.ndarray, "n_rows n_values n_values"]
+    misfit: Float[np.ndarray, "n_rows n_values"]
+
+
 @dataclass(frozen=True, eq=False)
 class MultipleShooting:
     """The measured series that a network is to explain.
 
     measurements: log ratios, NaN where nothing was measured. times: ascending.
     tie: how far a state may lie from the end of the interval before it, in units of the noise.
+    weights: of the squares of measured values; None where all count alike.
     """
 
     perturbations: Float[np.ndarray, "n_rows n_nodes"]
     measurements: Float[np.ndarray, "n_rows n_times n_nodes"]
     times: Float[np.ndarray, " n_times"]
     tie: float = TIGHT
+    weights: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
 
     @classmethod
     def of(cls, data: Dataset, rows: Int[np.ndarray, " n_rows"]) -> MultipleShooting:
@@ -110,6 +127,22 @@ class MultipleShooting:
     def n_values(self) -> int:
         """Number of measured values."""
         return int(self.measured.sum())
+
+    @property
+    def root_weights(self) -> Float[np.ndarray, "n_rows n_times n_nodes"] | float:
+        """What residuals are multiplied by before they are squared."""
+        return 1.0 if self.weights is None else np.sqrt(self.weights)
+
+    def rows(
+        self, rows: Bool[np.ndarray, " n_rows"] | Int[np.ndarray, " n_chosen"]
+    ) -> MultipleShooting:
+        """The problem of these rows alone."""
+        return replace(
+            self,
+            perturbations=self.perturbations[rows],
+            measurements=self.measurements[rows],
+            weights=None if self.weights is None else self.weights[rows],
+        )
 
     def point(self, network: Network) -> Iterate:
         """A network, and the measured states; where none was measured, where the network leads."""
@@ -148,15 +181,36 @@ class MultipleShooting:
         free: the parameters that it is about; all by default.
         """
         n_rows, n_times, n_nodes = point.states.shape
-        n_values = n_times * n_nodes
         there = flow(*self._split(point.parameters), self._intervals(point.states))
         by_parameters = there.by_parameters if free is None else there.by_parameters[..., free]
-        by_parameters = by_parameters.reshape(n_rows, n_values, -1) / self.tie
+        by_parameters = by_parameters.reshape(n_rows, n_times * n_nodes, -1) / self.tie
+        ties = self._ties(point, there)
+        sensitivities = ties.whiten @ by_parameters
+        flat = sensitivities.reshape(n_rows * n_times * n_nodes, -1)
+        return Quadratic(
+            curvature=flat.T @ flat,
+            gradient=flat.T @ ties.residuals.reshape(-1),
+            residuals=ties.residuals,
+            sensitivities=sensitivities,
+            to_states=ties.to_states,
+            misfit=ties.misfit,
+        )
+
+    def ties(self, point: Iterate) -> tuple[Flow, Intervals, Ties]:
+        """The ties at a point, with the intervals that they come from and where these lead."""
+        intervals = self._intervals(point.states)
+        there = flow(*self._split(point.parameters), intervals)
+        return there, intervals, self._ties(point, there)
+
+    def _ties(self, point: Iterate, there: Flow) -> Ties:
+        """What measurements and ties leave uncertain of the ties, and these in units of it."""
+        n_rows, n_times, n_nodes = point.states.shape
+        n_values = n_times * n_nodes
         apart = (there.ends.reshape(n_rows, n_values) - point.states.reshape(n_rows, -1)) / self.tie
         by_states = self._by_states(there.by_start)
-        misfit = self._residuals(point).reshape(n_rows, n_values)
+        misfit = self.apart(point).reshape(n_rows, n_values)
         # A tie is uncertain by itself, and by the noise of the measurements that tell its states.
-        deviation = np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED).reshape(n_rows, 1, -1)
+        deviation = self._deviations().reshape(n_rows, 1, -1)
         scaled = by_states * deviation
         # The square root of the covariance, scaled @ scaledᵀ + 1, without that product, which
         # rounding would spoil where a network is unstable.
@@ -164,17 +218,21 @@ class MultipleShooting:
         parts = np.concatenate([np.swapaxes(scaled, 1, 2), own], axis=1)
         whiten = np.linalg.inv(np.swapaxes(np.linalg.qr(parts, mode="r"), 1, 2))
         expected = apart - np.einsum("rvs,rs->rv", by_states, misfit)
-        residuals = (whiten @ expected[..., None])[..., 0]
-        sensitivities = whiten @ by_parameters
-        flat = sensitivities.reshape(n_rows * n_values, -1)
-        return Quadratic(
-            curvature=flat.T @ flat,
-            gradient=flat.T @ residuals.reshape(-1),
-            residuals=residuals,
-            sensitivities=sensitivities,
+        return Ties(
+            residuals=(whiten @ expected[..., None])[..., 0],
+            whiten=whiten,
+            by_states=by_states,
             to_states=-np.swapaxes(whiten @ (scaled * deviation), 1, 2),
             misfit=misfit,
         )
+
+    def _deviations(self) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """Standard deviations of measured values, in units of the noise."""
+        if self.weights is None:
+            return np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED)
+        least = _DEVIATION_OF_UNMEASURED**-2
+        weights = np.where(self.measured, np.maximum(self.weights, least), least)
+        return 1.0 / np.sqrt(weights)
 
     def _split(
         self, parameters: Float[np.ndarray, " n_parameters"]
@@ -194,7 +252,11 @@ class MultipleShooting:
         return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
 
     def _residuals(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
-        """State minus measurement, 0 where nothing was measured."""
+        """State minus measurement in units of the noise, 0 where nothing was measured."""
+        return self.apart(point) * self.root_weights
+
+    def apart(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """State minus measurement (log ratio), 0 where nothing was measured."""
         with np.errstate(invalid="ignore"):
             return np.where(self.measured, point.states - self.measurements, 0.0)
 

@@ -19,7 +19,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.networks.network import Network, possible_edges
-from cellbox.refinement.adaptive_ridge import explain_courses, refine_courses
+from cellbox.refinement.adaptive_ridge import (
+    explain_courses,
+    refine_courses,
+    residuals_of_courses,
+)
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
 from cellbox.refinement.edge_selection import (
     Minimum,
@@ -27,6 +31,7 @@ from cellbox.refinement.edge_selection import (
     inverse,
     leave_out,
     missing_edge,
+    price_of,
 )
 from cellbox.refinement.multiple_shooting import (
     FAR,
@@ -117,6 +122,21 @@ def explain(problem: MultipleShooting, network: Network) -> Refined:
         search = _Search(problem, network, network.weights != 0)
         search.fit_states()
         return search.result(network.nodes)
+
+
+def residuals_of(
+    problem: MultipleShooting, network: Network
+) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    """What a network leaves of each measured value (log ratio); 0 where nothing was measured.
+
+    States are fitted, if they are free. Not finite where the network cannot be solved.
+    """
+    if is_large(problem.n_nodes):
+        return residuals_of_courses(problem, network)
+    with np.errstate(all="ignore"):
+        search = _Search(problem, network, network.weights != 0)
+        search.fit_states()
+        return search.apart
 
 
 class _Search:
@@ -211,6 +231,16 @@ class _Search:
         nothing = np.zeros_like(self._free)
         self._point, self._n_steps = least_squares(self._problem, self._point, nothing)
 
+    @property
+    def apart(self) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+        """What the states leave of the measurements; not a number where they cannot be solved.
+
+        Nor where they are not what Eq. 1 leads to: ties that cost more than the measurements.
+        """
+        apart = self._problem.apart(self._point)
+        total, of_measurements = self._problem.sum_of_squares(self._point), float(np.sum(apart**2))
+        return apart * (1.0 if total <= 2 * of_measurements else np.nan)
+
     def select(self) -> None:
         """Leave edges out, and let them in, until neither lowers the information criterion."""
         seen: set[bytes] = set()
@@ -225,13 +255,15 @@ class _Search:
         n_values, n_edges = self._problem.n_values, int((self._free & self._is_weight).sum())
         spare = n_values - n_edges - self._problem.n_nodes
         total = self._problem.sum_of_squares(self._point)
+        n_parameters = n_edges + self._n_amplitudes
         return Refined(
             network=self._problem.network(self._point, nodes),
             noise=float(np.sqrt(total / max(1, spare))),
             n_edges=n_edges,
             n_values=n_values,
             n_steps=self._n_steps,
-            information=information_criterion(total, n_values, n_edges + self._n_amplitudes),
+            information=information_criterion(total, n_values, n_parameters),
+            price=price_of(n_values, n_parameters),
         )
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:

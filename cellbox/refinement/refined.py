@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ class Refined:
     noise: estimated standard deviation of the measurements (log ratio).
     n_edges: entries of W that are not zero. n_values: measured values that it was fitted to.
     information: the Bayesian information criterion; infinite where the network cannot be solved.
+    price: what of that its parameters cost. freedom: degrees of freedom of Student's t noise,
+    infinite where the noise is Gaussian.
     """
 
     network: Network
@@ -28,6 +31,8 @@ class Refined:
     n_values: int
     n_steps: int
     information: float
+    price: float = 0.0
+    freedom: float = math.inf
 
     @property
     def penalised_noise(self) -> float:

@@ -48,7 +48,8 @@ _MOST_PRODUCTS = 30
 class Series(eqx.Module):
     """Measured series as the integration meets them; conditions that only pad measure nothing.
 
-    measurements: 0 where nothing was measured; measured: 1 where something was, else 0.
+    measurements: 0 where nothing was measured; measured: 0 there, else 1, or the square root of the
+    value's weight.
     steps: their lengths. time_of_step: the index of the time that a step reaches, or -1.
     step_of_time: the step that reaches a time.
     """
@@ -86,7 +87,7 @@ class Series(eqx.Module):
         return cls(
             perturbations=grouped(problem.perturbations),
             measurements=grouped(np.where(problem.measured, problem.measurements, 0.0)),
-            measured=grouped(problem.measured.astype(float)),
+            measured=grouped(problem.measured * problem.root_weights),
             steps=jnp.asarray(np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts)),
             time_of_step=jnp.asarray(time_of_step),
             step_of_time=jnp.asarray(ends),
@@ -264,7 +265,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
             there = jnp.where(time >= 0, measured[time], 0.0)
             total = jax.lax.cond(
                 time >= 0,
-                lambda: total + jnp.einsum("ijc,ikc,ic->ijk", by_row, by_row, there),
+                lambda: total + jnp.einsum("ijc,ikc,ic->ijk", by_row, by_row, there**2),
                 lambda: total,
             )
             drawn = gain * there

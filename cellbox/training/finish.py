@@ -30,8 +30,9 @@ from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import explain, is_large, obstacle
+from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.refined import Refined
+from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
@@ -75,6 +76,7 @@ class _Ending(NamedTuple):
     selection_error: float
     refinement: str
     noise: float | None
+    freedom: float | None = None
     refined: bool = False
     edges_selected: bool = False
 
@@ -156,6 +158,7 @@ class Finisher:
             selection_error=_finite(ending.selection_error),
             refinement=ending.refinement,
             noise=ending.noise,
+            noise_freedom=ending.freedom,
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.
             refined=ending.refined and not self.data_are_few,
         )
@@ -190,7 +193,7 @@ class Finisher:
         found = best.found
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}.{self._left_unexplained(found.noise)}"
+            f"edges, noise {found.noise:.3g}.{_tails(found)}{self._left_unexplained(found.noise)}"
         )
         error = float(best.errors.mean())
         return _Ending(
@@ -199,6 +202,7 @@ class Finisher:
             found.penalised_noise,
             told,
             found.noise,
+            freedom=_finite(found.freedom),
             refined=True,
             edges_selected=settings.refinement == "select_edges",
         )
@@ -246,7 +250,7 @@ class Finisher:
     def _explained(self, network: Network, diverged: bool) -> _Explained:
         """How a network as descent left it explains the training data."""
         try:
-            explained = explain(self._training, network)
+            explained = explain_robustly(self._training, network)
         except np.linalg.LinAlgError:
             explained = None
         if explained is None or not np.isfinite(explained.noise):
@@ -308,6 +312,16 @@ def _status(harvest: Harvest, ending: _Ending) -> str:
     if harvest.status.diverged:
         return "completed" if ending.refined else "diverged"
     return harvest.status.name.lower()
+
+
+def _tails(found: Refined) -> str:
+    """A sentence, with a space before it, where large residuals count less; else ""."""
+    if math.isinf(found.freedom):
+        return ""
+    return (
+        " Large residuals count less: the data ask for noise by Student's t distribution with "
+        f"{found.freedom:g} degrees of freedom."
+    )
 
 
 def _all_in(

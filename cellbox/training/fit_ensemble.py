@@ -17,7 +17,8 @@ from cellbox.models.model import FittedModel
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import explain, is_large, obstacle
+from cellbox.refinement.refine import is_large, obstacle
+from cellbox.refinement.robust_refine import explain_robustly, weighted
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
@@ -224,13 +225,14 @@ def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeI
         return None
     explained = [_information(problem, member.network) for member in members]
     start = members[int(np.argmin(explained))].network
-    return edge_intervals(problem, start, allowed_edges=data.allowed_edges)
+    counted, widening = weighted(problem, start)
+    return edge_intervals(counted, start, allowed_edges=data.allowed_edges, widening=widening)
 
 
 def _information(problem: MultipleShooting, network: Network) -> float:
     """The information criterion of a network as it is; infinite where it cannot be solved."""
     try:
-        information = explain(problem, network).information
+        information = explain_robustly(problem, network).information
     except np.linalg.LinAlgError:
         return math.inf
     return information if math.isfinite(information) else math.inf

@@ -20,6 +20,7 @@ from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import refine
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
+from cellbox.refinement.robust_refine import refine_robustly
 from cellbox.refinement.unexplained import NEXT_TO_NOTHING, mean_square
 
 
@@ -83,6 +84,23 @@ class Starts:
                 )
             except np.linalg.LinAlgError:
                 continue
-            if np.isfinite(found.information):
-                fits.append(StartedFit(found, start))
+            if not np.isfinite(found.information):
+                continue
+            fits.append(StartedFit(found, start))
+            robust = self._robust(found, network, select_edges)
+            if robust is not None:
+                fits.append(StartedFit(robust, start))
         return fits
+
+    def _robust(self, found: Refined, start: Network, select_edges: bool) -> Refined | None:
+        """The same with large residuals counting less, where the data ask for it."""
+        try:
+            return refine_robustly(
+                self._training,
+                found,
+                start,
+                allowed_edges=self._allowed,
+                select_edges=select_edges,
+            )
+        except np.linalg.LinAlgError:
+            return None

@@ -78,7 +78,7 @@ def test_a_refinement_that_predicts_worse_is_not_kept(case, monkeypatch):
     harvest, training, validation = case
 
     def spoiled(problem, start, **options):
-        found = finishing.explain(problem, start)
+        found = finishing.explain_robustly(problem, start)
         return replace(found, network=replace(start, weights=-start.weights), noise=0.01)
 
     monkeypatch.setattr(starting, "refine", spoiled)

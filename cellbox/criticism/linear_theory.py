@@ -1,0 +1,142 @@
+"""Data near a network as linear theory sees them: residuals, and what could account for them.
+
+Multiple shooting (`cellbox.refinement.multiple_shooting`) ties the states at measured times to
+where Eq. 1 leads. Divided by their own uncertainty, these ties are residuals e that are independent
+and as large as the noise, as long as Eq. 1 explains the data:
+
+    e + X δ + C γ = noise
+
+with X their derivatives by W and log α, and C by something that Eq. 1 has not, such as a constant
+drive of each node. So whether C is asked for is a question of linear regression, whatever the
+network, and needs no other fit (score tests, Rao 1948).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.equation.interval_flow import Intervals, forced
+from cellbox.networks.network import Network
+from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties, least_squares
+
+# The states of rows at a network are fitted in so many steps at most, until one gains less than
+# this share.
+_MOST_STEPS, _TOLERANCE = 8, 1e-3
+
+# Derivatives by all parameters are made for so many numbers at once: 160 MB.
+_NUMBERS_AT_ONCE = 2e7
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTheory:
+    """Residuals of some rows near a network, and their derivatives.
+
+    Values of a row are its times, and in each the nodes. residuals: 0 where nothing was measured.
+    by_parameters: by W and log α, as far as these are free. by_drive: by a constant inside each
+    node's tanh, in that row alone. alternatives: by what Eq. 1 has not, by name.
+    """
+
+    residuals: Float[np.ndarray, "n_rows n_values"]
+    measured: Bool[np.ndarray, "n_rows n_values"]
+    by_parameters: Float[np.ndarray, "n_rows n_values n_free"]
+    by_drive: Float[np.ndarray, "n_rows n_values n_nodes"]
+    alternatives: dict[str, Float[np.ndarray, "n_rows n_values n_columns"]]
+
+    def rows(self, rows: slice) -> LinearTheory:
+        """That of these rows alone."""
+        return LinearTheory(
+            self.residuals[rows],
+            self.measured[rows],
+            self.by_parameters[rows],
+            self.by_drive[rows],
+            {kind: columns[rows] for kind, columns in self.alternatives.items()},
+        )
+
+
+def fitted_states(problem: MultipleShooting, network: Network) -> Iterate:
+    """The point of a network with the states that explain the data best beside it."""
+    point = problem.point(network)
+    nothing = np.zeros(len(point.parameters), bool)
+    return least_squares(
+        problem, point, nothing, most_steps=_MOST_STEPS, tolerance=_TOLERANCE, damping=1e-6
+    )[0]
+
+
+def linear_theory(
+    problem: MultipleShooting, point: Iterate, free: Bool[np.ndarray, " n_parameters"]
+) -> LinearTheory:
+    """The linear theory at a point. free: the parameters that it is about."""
+    of_row = problem.measurements[0].size * len(free)
+    group = max(1, int(_NUMBERS_AT_ONCE / of_row))
+    parts = [
+        _of_rows(
+            problem.rows(np.arange(begin, min(begin + group, len(point.states)))),
+            Iterate(point.parameters, point.states[begin : begin + group]),
+            free,
+        )
+        for begin in range(0, len(point.states), group)
+    ]
+    # Where all rows are treated it is the drive.
+    kinds = [kind for kind in parts[0].alternatives if kind != "treated_drive"]
+    if not (problem.perturbations != 0).any(axis=1).all():
+        kinds.append("treated_drive")
+    return LinearTheory(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("residuals", "measured", "by_parameters", "by_drive")
+        ),
+        {kind: np.concatenate([part.alternatives[kind] for part in parts]) for kind in kinds},
+    )
+
+
+def _of_rows(
+    problem: MultipleShooting, point: Iterate, free: Bool[np.ndarray, " n_parameters"]
+) -> LinearTheory:
+    """The linear theory of rows whose derivatives by all parameters can be held at once."""
+    n_rows, n_times, n_nodes = point.states.shape
+    there, intervals, ties = problem.ties(point)
+    shape = (n_rows, n_times * n_nodes, -1)
+    parameters = there.by_parameters[..., free].reshape(shape) / problem.tie
+    drive, alternatives = _alternatives(problem, intervals, ties, point, there.by_start)
+    return LinearTheory(
+        residuals=ties.residuals,
+        measured=problem.measured.reshape(n_rows, -1),
+        by_parameters=ties.whiten @ parameters,
+        by_drive=drive,
+        alternatives=alternatives,
+    )
+
+
+def _alternatives(
+    problem: MultipleShooting,
+    intervals: Intervals,
+    ties: Ties,
+    point: Iterate,
+    by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"],
+):
+    """By a drive in each row, and by what else Eq. 1 has not."""
+    n_rows, n_times, n_nodes = point.states.shape
+    network = problem.network(point, tuple(str(node) for node in range(n_nodes)))
+    forces = forced(network.weights, network.amplitudes, intervals)
+
+    def columns(of_ties: np.ndarray) -> np.ndarray:
+        return ties.whiten @ of_ties.reshape(n_rows, n_times * n_nodes, n_nodes) / problem.tie
+
+    start = by_start.reshape(n_rows, n_times, n_nodes, n_nodes).copy()
+    start[:, 1:] = 0.0
+    drive = columns(forces.drive)
+    same = np.tile(np.eye(n_nodes), (n_times, 1))
+    offset = -ties.whiten @ (ties.by_states @ same)
+    treated = (problem.perturbations != 0).any(axis=1)[:, None, None]
+    found = {
+        "start": columns(start),
+        "drive": drive,
+        "offset": offset * treated,
+        "decay": columns(forces.decay),
+        "response": np.concatenate([columns(forces.square), columns(forces.cube)], axis=2),
+    }
+    found["treated_drive"] = drive * treated
+    return drive, found

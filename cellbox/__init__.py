@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from cellbox.criticism.criticise import criticise
+    from cellbox.criticism.criticism import Criticism
     from cellbox.data.dataset import Dataset, Split, split_rows
     from cellbox.data.flaws import Flaws
     from cellbox.data.plausibility import data_warnings
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from cellbox.training.fit_ensemble import fit_ensemble
 
 _HOMES = {
+    "cellbox.criticism.criticise": ("criticise",),
+    "cellbox.criticism.criticism": ("Criticism",),
     "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
     "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
     "cellbox.identifiability.design_report": ("DesignReport",),

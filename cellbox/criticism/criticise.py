@@ -71,7 +71,7 @@ def criticise(
         >>> import cellbox
         >>> network = cellbox.random_network(3, density=0.5, seed=0)
         >>> data = cellbox.simulate(network, n_conditions=20, n_times=4, noise=0.01)
-        >>> criticise(network, data, np.arange(20)).verdict
+        >>> cellbox.criticise(network, data, np.arange(20)).verdict
         'explained'
     """
     rows = _Rows.of(data, training, held_out)

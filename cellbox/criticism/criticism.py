@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from cellbox.errors import refuse
 from cellbox.html_tables import html_of
-from cellbox.storage.files import atomic_write
 
 #: "explained": no test finds anything but noise. "partly": something is no noise, but less than
 #: half of what the network leaves, or it is some values that are far off. "not explained": half or
 #: more of what it leaves is no noise. "not judged": the data are too few to tell.
 Verdict = Literal["explained", "partly", "not explained", "not judged"]
-
-CRITICISM = "criticism.json"
 
 _CELLS_NAMED, _ROWS_NAMED = 5, 3
 
@@ -136,29 +130,10 @@ class Criticism:
         return {**asdict(self), "sentences": self.sentences()}
 
 
-def write_criticism(criticism: Criticism, folder: Path) -> None:
-    """Keep a criticism beside its model."""
-    with atomic_write(folder / CRITICISM) as handle:
-        json.dump(criticism.to_dict(), handle, indent=2, ensure_ascii=False)
-
-
-def read_criticism(folder: Path) -> Criticism | None:
-    """The criticism that stands beside a model, None where there is none (earlier versions).
-
-    Raises InputError where it cannot be read.
-    """
-    file = folder / CRITICISM
-    if not file.is_file():
+def criticism_of(content: Mapping[str, Any] | None) -> Criticism | None:
+    """A criticism of its plain values; None of None."""
+    if content is None:
         return None
-    try:
-        return criticism_of(json.loads(file.read_text("utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        found = f"expected a criticism as this version saves it, found {error!r}"
-        raise refuse(str(file), found, "Train and save the model again") from error
-
-
-def criticism_of(content: Mapping[str, Any]) -> Criticism:
-    """A criticism of its plain values."""
     parts = {name: value for name, value in content.items() if name != "sentences"}
     parts["findings"] = tuple(Finding(**one) for one in parts["findings"])
     parts["outlying_values"] = tuple(OutlyingValue(**one) for one in parts["outlying_values"])

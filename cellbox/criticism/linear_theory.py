@@ -84,11 +84,13 @@ def linear_theory(
     if not (problem.perturbations != 0).any(axis=1).all():
         kinds.append("treated_drive")
     return LinearTheory(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("residuals", "measured", "by_parameters", "by_drive")
-        ),
-        {kind: np.concatenate([part.alternatives[kind] for part in parts]) for kind in kinds},
+        residuals=np.concatenate([part.residuals for part in parts]),
+        measured=np.concatenate([part.measured for part in parts]),
+        by_parameters=np.concatenate([part.by_parameters for part in parts]),
+        by_drive=np.concatenate([part.by_drive for part in parts]),
+        alternatives={
+            kind: np.concatenate([part.alternatives[kind] for part in parts]) for kind in kinds
+        },
     )
 
 

@@ -10,10 +10,12 @@ estimate, and nothing is said of its own errors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.errors import refuse
 from cellbox.identifiability.design_findings import (
@@ -23,7 +25,6 @@ from cellbox.identifiability.design_findings import (
 )
 from cellbox.identifiability.design_report import (
     DETERMINED_BELOW,
-    NOT_REFINED,
     OF_WEIGHT,
     OF_WEIGHT_GIVEN_AMPLITUDE,
     SCALE_CONFOUNDED,
@@ -45,6 +46,7 @@ def check_design(
     rows: Int[np.ndarray, " n_training_rows"] | None = None,
     guess_name: str = "the guess that was given",
     refined: bool | None = None,
+    criticism: Criticism | None = None,
 ) -> DesignReport:
     """Tell what these data can determine: which nodes are not covered, and how sure each edge is.
 
@@ -54,6 +56,8 @@ def check_design(
     that train, by default those of the split that came with the data, or else all. guess_name:
     what the guess is called in sentences. refined: of a network that was learned from these data,
     whether least squares found it; of another it is not said that its edges are determined.
+    criticism: of such a network, whether it explains the data (`cellbox.criticise`); where it does
+    not, that is not said either.
 
     Raises InputError for a guess of other nodes, and for a noise that is not positive.
 
@@ -79,20 +83,26 @@ def check_design(
     confounded = {finding.node for finding in found if "never_perturbed" in finding.kinds}
     given = np.array([node in confounded for node in data.nodes])
     errors = least_errors(data, rows, guess, noise, given)
-    allowed = data.possible_edges
-    return DesignReport(
+    report = DesignReport(
         data=data.name,
         n_rows=len(rows),
         guess=guess,
         guess_name=guess_name,
         nodes=found,
-        edges=tuple(_judge_edges(guess, allowed, errors, found, refined)),
-        amplitudes=tuple(_judge_amplitudes(guess, errors, found, refined)),
+        edges=(),
+        amplitudes=(),
         noise=errors.noise,
         noise_from=errors.noise_from,
         by_blocks=errors.by_blocks,
         refined=refined,
         not_judged=errors.reason,
+        criticism=criticism,
+    )
+    withheld = report.withheld
+    return replace(
+        report,
+        edges=tuple(_judge_edges(guess, data.possible_edges, errors, found, withheld)),
+        amplitudes=tuple(_judge_amplitudes(guess, errors, found, withheld)),
     )
 
 
@@ -102,13 +112,17 @@ def check_result(
     rows: Int[np.ndarray, " n_training_rows"],
     *,
     refined: bool,
+    criticism: Criticism | None = None,
 ) -> DesignReport:
     """`check_design` at a network that was learned from these rows; noise from its residuals.
 
     refined: whether least squares found it (`cellbox.models.training_record.Training.refined`).
+    criticism: whether it explains the data.
     """
     name = "the learned network"
-    return check_design(data, guess=network, rows=rows, guess_name=name, refined=refined)
+    return check_design(
+        data, guess=network, rows=rows, guess_name=name, refined=refined, criticism=criticism
+    )
 
 
 def check_plan(
@@ -152,7 +166,7 @@ def _judge_edges(
     allowed: Bool[np.ndarray, "n_nodes n_nodes"],
     errors: LeastErrors,
     found: Sequence[NodeFinding],
-    refined: bool | None,
+    withheld: str,
 ) -> Iterator[EdgeJudgement]:
     into = {finding.node: _why(finding) for finding in found}
     unseen = {finding.node for finding in found if "never_measured" in finding.kinds}
@@ -160,7 +174,7 @@ def _judge_edges(
         target, source = (guess.nodes[node] for node in place)
         why = into.get(target, "source never measured" if source in unseen else "")
         of = OF_WEIGHT_GIVEN_AMPLITUDE if why == SCALE_CONFOUNDED else OF_WEIGHT
-        error, determined, why = _judged(float(errors.of_weights[place]), why, refined)
+        error, determined, why = _judged(float(errors.of_weights[place]), why, withheld)
         yield EdgeJudgement(
             source,
             target,
@@ -173,11 +187,11 @@ def _judge_edges(
 
 
 def _judge_amplitudes(
-    guess: Network, errors: LeastErrors, found: Sequence[NodeFinding], refined: bool | None
+    guess: Network, errors: LeastErrors, found: Sequence[NodeFinding], withheld: str
 ) -> Iterator[AmplitudeJudgement]:
     reasons = {finding.node: _why(finding) for finding in found}
     for node, value, error in zip(guess.nodes, guess.amplitudes, errors.of_amplitudes, strict=True):
-        least, determined, why = _judged(float(error), reasons.get(node, ""), refined)
+        least, determined, why = _judged(float(error), reasons.get(node, ""), withheld)
         # With the row's scale open, so is the amplitude: a number for it would say otherwise.
         least = None if why == SCALE_CONFOUNDED else least
         yield AmplitudeJudgement(node, _finite(value), least, determined, why)
@@ -193,7 +207,7 @@ def _why(finding: NodeFinding) -> str:
     return words[finding.kinds[0]]
 
 
-def _judged(error: float, why: str, refined: bool | None) -> tuple[float | None, bool | None, str]:
+def _judged(error: float, why: str, withheld: str) -> tuple[float | None, bool | None, str]:
     """Least standard error, whether it is determined, and why not. A node's reason comes first."""
     known = _finite(error)
     if why:
@@ -202,8 +216,8 @@ def _judged(error: float, why: str, refined: bool | None) -> tuple[float | None,
         return None, None, "not judged"
     if error >= DETERMINED_BELOW:
         return known, False, "not told by the data" if known is None else "uncertain"
-    if refined is False:
-        return known, None, NOT_REFINED
+    if withheld:
+        return known, None, withheld
     return known, True, ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellbox.criticism.criticism import Criticism
 from cellbox.html_tables import html_of
 from cellbox.identifiability.design_findings import (
     NodeFinding,
@@ -30,6 +31,7 @@ DETERMINED_BELOW = 0.5
 REPORT_FILES = ("identifiability.json", "identifiability.csv")
 SCALE_CONFOUNDED = "scale confounded"
 NOT_REFINED = "not refined"
+NOT_EXPLAINED = "data not explained"
 
 #: What a least error is of: of a weight with everything else unknown, or, where its row's scale is
 #: confounded with the amplitude, of the weight if that amplitude were known.
@@ -82,6 +84,7 @@ class DesignReport:
     noise: standard deviation of a measured value (log ratio); noise_from: how it is known.
     by_blocks: whether each row of W was judged by itself, as if all states were known.
     refined: of a learned network, whether least squares found it; None for a guess.
+    criticism: of a learned network, whether it explains the data; None where that was not asked.
     not_judged: why there are no standard errors, in a sentence; None where there are.
     """
 
@@ -97,11 +100,24 @@ class DesignReport:
     by_blocks: bool
     refined: bool | None
     not_judged: str | None
+    criticism: Criticism | None = None
+
+    @property
+    def withheld(self) -> str:
+        """Why no edge is called determined, though it might be; empty where edges may be."""
+        if self.refined is False:
+            return NOT_REFINED
+        if self.criticism is not None and not self.criticism.edges_hold:
+            return NOT_EXPLAINED
+        return ""
 
     @property
     def n_edges_determinable(self) -> int:
         """How many edges an unbiased estimate could tell, whether or not the network is one."""
-        return sum(edge.determined is True or edge.why == NOT_REFINED for edge in self.edges)
+        return sum(
+            edge.determined is True or edge.why in (NOT_REFINED, NOT_EXPLAINED)
+            for edge in self.edges
+        )
 
     @property
     def confounded_nodes(self) -> tuple[str, ...]:
@@ -133,6 +149,12 @@ class DesignReport:
                 f"be told by an unbiased estimate (least error below {DETERMINED_BELOW}). This "
                 "network is none, since it was not refined by least squares: its own errors are "
                 "not known, and may be many times larger."
+            )
+        elif self.withheld:
+            yield (
+                f"{where}{self.n_edges_determinable:,} of {len(self.edges):,} possible edges could "
+                f"be told by an unbiased estimate (least error below {DETERMINED_BELOW}), if Eq. 1 "
+                "explained the data. It does not, so that none is called determined."
             )
         else:
             yield (
@@ -168,7 +190,7 @@ class DesignReport:
         """
         named = dict(by_kind(self.nodes))
         judged = self.not_judged is None
-        claimed = judged and self.refined is not False
+        claimed = judged and not self.withheld
         report = {
             "data": self.data,
             "training_rows": self.n_rows,
@@ -183,6 +205,8 @@ class DesignReport:
             "determined_below": DETERMINED_BELOW,
             "by_blocks": self.by_blocks,
             "refined": self.refined,
+            "withheld": self.withheld or None,
+            "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "not_judged": self.not_judged,
             "n_edges": len(self.edges),
             "n_edges_determined": _count(self.edges) if claimed else None,

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.doses import Doses
@@ -98,6 +99,18 @@ class Ensemble(FittedModel):
     @property
     def intervals_from(self) -> str:
         """Where the intervals of `edges` come from, as a sentence."""
+        widening = 1.0 if self.criticism is None else self.criticism.widening
+        if not np.isfinite(widening):
+            return "No intervals: Eq. 1 does not explain the data, and they would say too much."
+        if widening > 1:
+            return (
+                f"{self._plain_intervals_from} They were made {widening:.2g} times as wide, since "
+                "Eq. 1 explains the data in part."
+            )
+        return self._plain_intervals_from
+
+    @property
+    def _plain_intervals_from(self) -> str:
         if self.intervals is not None and self.intervals.n_draws:
             return (
                 "90 % intervals from the least squares of all edges, their widths from "
@@ -185,7 +198,18 @@ class Ensemble(FittedModel):
                 writer.writerow([edge.source, edge.target, *shown])
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, low and high of every entry of W."""
+        """Mean, low and high of every entry of W, as wide as the criticism asks for."""
+        mean, low, high = self._plain_bounds()
+        if self.criticism is None or self.criticism.widening == 1.0:
+            return mean, low, high
+        if not np.isfinite(self.criticism.widening):
+            return mean, np.full(mean.shape, -np.inf), np.full(mean.shape, np.inf)
+        centre, within = (low + high) / 2, (high - low) / 2 * self.criticism.widening
+        known = np.isfinite(within)
+        return mean, np.where(known, centre - within, low), np.where(known, centre + within, high)
+
+    def _plain_bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same were Eq. 1 to explain the data."""
         weights = np.array([member.network.weights for member in self.members])
         mean = weights.mean(axis=0)
         if self.intervals is not None:
@@ -204,6 +228,7 @@ class Ensemble(FittedModel):
             "seed": self.seed,
             "bootstrap": self.bootstrap,
             "diverged": self.n_diverged,
+            "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "members": [
                 {"seed": member.seed, "training": asdict(member.training)}
                 for member in self.members
@@ -220,6 +245,7 @@ def ensemble_of(
     intervals: EdgeIntervals | None,
     bootstrap: bool,
     seed: int,
+    criticism: Criticism | None = None,
 ) -> Ensemble:
     """The ensemble of these members, at least one; see `Ensemble` for the rest."""
     first = members[0]
@@ -241,6 +267,7 @@ def ensemble_of(
         allowed_edges=allowed_edges,
         intervals=intervals,
         bootstrap=bootstrap,
+        criticism=criticism,
     )
 
 
@@ -336,4 +363,5 @@ def _rebuilt(description: dict, arrays: dict[str, np.ndarray], settings: Setting
         ),
         bootstrap=bool(description["bootstrap"]),
         seed=int(description["seed"]),
+        criticism=criticism_of(description.get("criticism")),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
@@ -46,6 +47,7 @@ class FittedModel:
     times: the times of the data it was trained on; what `predict` uses unless told otherwise.
     seed: the seed of its training.
     training: how the training went.
+    criticism: whether Eq. 1, with this network, explains the data; None where that was not asked.
 
     Example:
         >>> import cellbox
@@ -61,6 +63,7 @@ class FittedModel:
     times: Float[np.ndarray, " n_times"]
     seed: int
     training: Training
+    criticism: Criticism | None = field(default=None, kw_only=True)
 
     def predict(
         self,
@@ -128,7 +131,8 @@ class FittedModel:
         training = self.training
         error = training.validation_mae
         told = "" if error is None else f" Validation MAE {error:.4g}."
-        facts = [f"{training.message}{told}", training.refinement]
+        explained = "" if self.criticism is None else self.criticism.why
+        facts = [f"{training.message}{told}", training.refinement, explained]
         return html_of("Fitted model", [f for f in facts if f]) + self.network._repr_html_()
 
     def save(self, folder: str | Path) -> Path:
@@ -154,6 +158,7 @@ class FittedModel:
             "settings": asdict(self.settings),
             "seed": self.seed,
             "training": asdict(self.training),
+            "criticism": None if self.criticism is None else self.criticism.to_dict(),
         }
         with atomic_write(folder / _DESCRIPTION) as handle:
             json.dump(description, handle, indent=2)
@@ -247,6 +252,8 @@ def load_model(folder: str | Path) -> FittedModel:
             times=times,
             seed=int(description["seed"]),
             training=Training(**description["training"]),
+            # Models of earlier versions have none.
+            criticism=criticism_of(description.get("criticism")),
         )
     except InputError:
         raise

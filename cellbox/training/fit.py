@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from cellbox.criticism.criticise import criticise
+from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem
 from cellbox.models.model import FittedModel
+from cellbox.networks.network import Network
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
@@ -37,8 +41,8 @@ def fit(
     which takes a tenth of the time; diffrax's adjoints run when named (see `SolverSettings`). The
     parameters with the best validation error are kept, and refined by least squares with a
     selection of edges (`cellbox.refinement.refine`) unless the settings or the size of the data say
-    otherwise. The same data, settings and seed give the same model, to the bit, on the same kind of
-    machine.
+    otherwise. Whether Eq. 1 explains the data stands in the model's `criticism`. The same data,
+    settings and seed give the same model, to the bit, on the same kind of machine.
 
     Raises InputError for settings whose gradients are wrong (see `check_gradient`), for a seed
     that is no seed, and for a split without anything to train or to validate on.
@@ -76,7 +80,13 @@ def fit(
         seconds=time.perf_counter() - started,
         compile_seconds=pack.compile_seconds,
     )
-    return finished.model
+    return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
+
+
+def criticise_fit(network: Network, data: Dataset, split: Split) -> Criticism:
+    """Whether a network that was learned from a split explains its rows, held-out ones too."""
+    held_out = np.concatenate([split.validation, split.test])
+    return criticise(network, data, split.training, held_out)
 
 
 def train_to_the_end(pack: Pack, on_progress: Callable[[LaneReport], None]) -> None:

@@ -22,7 +22,7 @@ from cellbox.refinement.robust_refine import explain_robustly, weighted
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
-from cellbox.training.fit import check_split, choose_split, train_to_the_end
+from cellbox.training.fit import check_split, choose_split, criticise_fit, train_to_the_end
 from cellbox.training.lane import Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, round_up, shape_of
 
@@ -85,14 +85,16 @@ def fit_ensemble(
             "Choose a smaller peak_rate, or a solver for stiff networks (kvaerno5)",
         )
     models = [member.model for member in kept]
+    best = _best_explaining(data, split, models)
     return ensemble_of(
         models,
         n_diverged=members - len(kept),
         selected=np.array([_selected(member) for member in kept]),
         allowed_edges=data.possible_edges,
-        intervals=_intervals(data, split, models),
+        intervals=_intervals(data, split, models, best),
         bootstrap=bootstrap,
         seed=int(seed),
+        criticism=criticise_fit(best, data, split),
     )
 
 
@@ -211,20 +213,28 @@ def _pool(data: Dataset, split: Split, settings: Settings, n_places: int) -> Poo
     )
 
 
-def _intervals(data: Dataset, split: Split, members: list[FittedModel]) -> EdgeIntervals | None:
-    """Intervals from all training rows, beginning at the member that explains these best.
+def _best_explaining(data: Dataset, split: Split, members: list[FittedModel]) -> Network:
+    """The network of the member that explains all training rows best.
 
-    Not at the one that predicts best: a few validation conditions do not show that it lies in
+    Not of the one that predicts best: a few validation conditions do not show that it lies in
     another valley, from where the least squares of all edges find no way out.
     """
-    problem = MultipleShooting.of(data, split.training)
     if is_large(data.n_nodes):
         # One step leads to the least squares of all edges only from near by.
-        members = [member for member in members if member.training.refined]
-    if obstacle(problem, data.allowed_edges) is not None or not members:
-        return None
+        members = [member for member in members if member.training.refined] or members
+    problem = MultipleShooting.of(data, split.training)
     explained = [_information(problem, member.network) for member in members]
-    start = members[int(np.argmin(explained))].network
+    return members[int(np.argmin(explained))].network
+
+
+def _intervals(
+    data: Dataset, split: Split, members: list[FittedModel], start: Network
+) -> EdgeIntervals | None:
+    """Intervals from all training rows, beginning at a network that explains them."""
+    problem = MultipleShooting.of(data, split.training)
+    refined = not is_large(data.n_nodes) or any(member.training.refined for member in members)
+    if obstacle(problem, data.allowed_edges) is not None or not refined:
+        return None
     counted, widening = weighted(problem, start)
     return edge_intervals(counted, start, allowed_edges=data.allowed_edges, widening=widening)
 

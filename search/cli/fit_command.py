@@ -110,7 +110,10 @@ def _run_fit(arguments: Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     model = _fitted(arguments, data, settings, split)
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
-    design = check_result(model.network, data, split.training, refined=model.training.refined)
+    design = check_result(
+        model.network, data, split.training,
+        refined=model.training.refined, criticism=model.criticism,
+    )  # fmt: skip
     replaced = (folder / "model.json").exists()
     pictures = folder if arguments.plots is None else Path(arguments.plots)
     notes = _save(
@@ -133,6 +136,7 @@ def _run_fit(arguments: Namespace) -> int:
     output.write_json(
         {
             **_described(model, data, split, report),
+            "criticism": None if model.criticism is None else model.criticism.to_dict(),
             "identifiability": design.to_dict(),
             "data_warnings": warnings_as_json(warnings),
             "ensemble": None if ensemble is None else described_ensemble(ensemble),

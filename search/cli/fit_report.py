@@ -10,6 +10,7 @@ from search.cli.output import Output, say_warnings
 from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
+    from cellbox.criticism.criticism import Criticism
     from cellbox.data.dataset import Dataset, Split
     from cellbox.errors import DataWarning
     from cellbox.identifiability.design_report import DesignReport
@@ -64,10 +65,19 @@ def say_report(
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
+    say_criticism(model.criticism, output)
     output.say("\nWhat the training data determine:")
     for sentence in design.sentences():
         output.say(f"  {sentence}")
     output.say("\n" + edges_table(model, data, design))
+
+
+def say_criticism(criticism: Criticism | None, output: Output) -> None:
+    """Print whether Eq. 1 explains the data, and what speaks against it."""
+    if criticism is not None:
+        output.say("\nDoes Eq. 1 explain these data?")
+        for sentence in criticism.sentences():
+            output.say(f"  {sentence}")
 
 
 def prediction_table(report: dict[str, Any], title: str) -> str:
@@ -143,7 +153,9 @@ def edges_table(
         of_rows = [judged[row[0], row[2]] for row in rows]
         # Of a network that is no unbiased estimate the least error of one says nothing.
         errors = [
-            shown_error(edge.least_error, edge.error_of) if design.refined else None
+            shown_error(edge.least_error, edge.error_of)
+            if design.refined and not design.withheld
+            else None
             for edge in of_rows
         ]
         rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cellbox.scores.metric_names import RECOVERIES
-from search.cli.fit_report import caveat_sentences, prediction_table
+from search.cli.fit_report import caveat_sentences, prediction_table, say_criticism
 from search.cli.output import Output, say_warnings
 from search.cli.text_tables import (
     NOTHING,
@@ -43,6 +43,7 @@ def say_sweep(result: SweepResult, output: Output) -> None:
 
 def say_best(result: SweepResult, output: Output) -> None:
     """Print the best trial, its baselines, its strongest edges, and where its model is."""
+    from cellbox.criticism.criticism import criticism_of
     from cellbox.evaluation.verdict import verdict
 
     best = result.best
@@ -65,6 +66,7 @@ def say_best(result: SweepResult, output: Output) -> None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
     if best.identifiability is not None:
+        say_criticism(criticism_of(best.identifiability.get("criticism")), output)
         output.say("\nWhat its training data determine:")
         for sentence in best.identifiability["sentences"]:
             output.say(f"  {sentence}")
@@ -130,19 +132,20 @@ def _edges(trial: TrialResult) -> str:
         header = (*header, "least error", "determined")
         judged = {(edge["source"], edge["target"]): edge for edge in found["edges"]}
         of_rows = [judged.get((row[0], row[2])) for row in rows]
+        holds = bool(found.get("refined")) and not found.get("withheld")
         rows = [
-            (*row, *(("", "") if edge is None else _judged(edge, found.get("refined"))))
+            (*row, *(("", "") if edge is None else _judged(edge, holds)))
             for row, edge in zip(rows, of_rows, strict=True)
         ]
     return text_table(header, rows)
 
 
-def _judged(edge: dict[str, Any], refined: bool | None) -> tuple[Any, str]:
+def _judged(edge: dict[str, Any], holds: bool) -> tuple[Any, str]:
     """The least error of an edge and whether it is determined, as its study's file has them.
 
-    refined: whether the network is near an unbiased estimate; None in files of earlier versions,
-    which did not say it. Of another network the least error says nothing.
+    holds: whether the network is near an unbiased estimate of a model that explains the data, which
+    files of earlier versions do not say. Of another network the least error says nothing.
     """
-    if not refined:
+    if not holds:
         return NOTHING, edge["why"] or NOTHING
     return shown_error(edge["least_error"], edge["error_of"]), edge["why"] or "yes"

@@ -100,9 +100,11 @@ def judged_alone(
 ) -> JudgedNetwork:
     """The edges of a single network, with intervals by the least errors that its data allow.
 
-    Only where least squares found it: those of a biased estimate may be many times larger.
+    Only where least squares found it, and Eq. 1 explains the data: errors of another estimate may
+    be many times larger.
     """
-    judged = found["edges"] if found is not None and found.get("refined") is True else []
+    tells = found is not None and found.get("refined") is True and not found.get("withheld")
+    judged = found["edges"] if found is not None and tells else []
     errors = {
         (edge["source"], edge["target"]): edge["least_error"]
         for edge in judged

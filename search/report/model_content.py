@@ -76,9 +76,11 @@ def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
             "Their targets are never perturbed by themselves, so that the data tell such weights "
             "at most up to a factor for each target."
         )
+    criticism = (findings.found or {}).get("criticism")
+    explained = [] if criticism is None else [criticism["why"]]
     return (
         Text((baseline_sentence(report),), style="lead"),
-        Text((*verdict(report)[1:], *sentences)),
+        Text((*explained, *verdict(report)[1:], *sentences)),
         score_table(report),
     )
 
@@ -143,7 +145,7 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
         Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
     ]
     if findings.found is not None:
-        sections.append(determined_section(findings.found))
+        sections += [*criticism_sections(findings.found), determined_section(findings.found)]
     return tuple(sections)
 
 
@@ -260,6 +262,29 @@ def _what_if_blocks(
     )
     model = what_if_model(findings.model, findings.perturbed, findings.largest_dose)
     return table, Text(said), WhatIf(model)
+
+
+def criticism_sections(found: Mapping[str, Any]) -> tuple[Section, ...]:
+    """Whether Eq. 1 explains the data; nothing of models of earlier versions, which do not say."""
+    criticism = found.get("criticism")
+    if criticism is None:
+        return ()
+    blocks: list[Block] = [Text(tuple(criticism["sentences"]), style="list")]
+    values = tuple(
+        tuple(one[name] for name in ("row", "time", "node", "measured", "predicted"))
+        for one in criticism["outlying_values"]
+    )
+    if values:
+        blocks.append(
+            Table(
+                f"{len(values)} values that are far off",
+                ("row", "time", "node", "measured", "as the network explains it"),
+                values[:_ERRORS_SHOWN],
+                file="outlying_values.csv",
+                more_rows=values[_ERRORS_SHOWN:],
+            )
+        )
+    return (Section("explained", "Does Eq. 1 explain the data?", tuple(blocks)),)
 
 
 def determined_section(found: Mapping[str, Any]) -> Section:

@@ -1,4 +1,4 @@
-"""What a study's best trial could learn from its data, beside its model.
+"""What a study's best trial could learn from its data, and whether it explains them.
 
 Only the best trial is judged: the standard errors of a network cost as much as a short training.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
 from cellbox.models.model import load_model
+from cellbox.training.fit import criticise_fit
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
 
@@ -34,5 +35,8 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
         return
     seen = data.trained_on(*data.indices(record.budget, repeat))
     refined = load_model(target).training.refined
-    report = check_result(network, seen, np.arange(seen.n_rows), refined=refined)
+    criticism = criticise_fit(network, *data.training_set(*data.indices(record.budget, repeat)))
+    report = check_result(
+        network, seen, np.arange(seen.n_rows), refined=refined, criticism=criticism
+    )
     write_design_report(report, target)

@@ -89,6 +89,11 @@ def summarise(
         tags["cellbox.best_trial"] = str(best.number)
     if found is not None:
         tags["cellbox.confounded_nodes"] = _listed(found["confounded_nodes"])
+        criticism = found.get("criticism")
+        if criticism is not None:
+            kinds = [finding["kind"] for finding in criticism["findings"]]
+            tags["cellbox.verdict"] = criticism["verdict"]
+            tags["cellbox.misfit"] = _listed(kinds)
     return Summary(
         _numbers(study, table, best, found),
         tags,
@@ -125,6 +130,10 @@ def _numbers(
         metrics["confounded_nodes"] = len(found["confounded_nodes"])
         # None of a network that was not refined, of which nothing is said to be determined.
         metrics["determined_edges"] = found["n_edges_determined"]
+        criticism = found.get("criticism") or {}
+        metrics["noise_left"] = criticism.get("noise")
+        metrics["noise_explainable"] = criticism.get("least_noise")
+        metrics["outlying_values"] = len(criticism.get("outlying_values", ()))
     for name, scores in study.baselines.items():
         metrics[f"{name}_test_mae"] = (scores or {}).get("test_mae")
     return final_values(metrics, step=len(table.rows))
@@ -165,6 +174,9 @@ def _describe(
     if study.warnings:
         lines += ["", "What the numbers can hardly mean:", ""]
         lines += [f"- {warning}" for warning in study.warnings]
+    if found is not None and found.get("criticism") is not None:
+        lines += ["", "Does Eq. 1 explain the data?", ""]
+        lines += [f"- {sentence}" for sentence in found["criticism"]["sentences"]]
     if found is not None:
         lines += ["", "What its training data determine (`identifiability.json`):", ""]
         lines += [f"- {sentence}" for sentence in found["sentences"]]

@@ -19,6 +19,7 @@ ROOMS = (
     "data",
     "scores",
     "refinement",
+    "criticism",
     "identifiability",
     "models",
     "training",

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from cellbox.criticism.criticism import Criticism, Finding, OutlyingValue, Verdict
 from cellbox.criticism.explanations import Explanation, explanations
 from cellbox.criticism.linear_theory import LinearTheory, fitted_states, linear_theory
-from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse
+from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse, upper_f
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting
@@ -223,7 +223,7 @@ class _Judgement:
             n_values=view.left.n_values,
             n_tests=len(tests),
             findings=tuple(findings),
-            outlying_values=self._outlying_values(),
+            outlying_values=self._outlying_values() if self._outliers else (),
             outlying_rows=self._outlying_rows(view),
         )
 
@@ -308,13 +308,16 @@ class _Judgement:
     def _of_network(self, network: float, view: _View) -> list[Finding]:
         """Whether another network would explain more."""
         times = network / view.left.variance
-        if times <= _OTHER_NETWORK:
+        n_more = view.left.basis.shape[2] - self._n_parameters
+        taken = float((view.theory.residuals**2).sum()) - view.left.sum_of_squares
+        p_value = upper_f(taken / max(n_more, 1) / view.left.variance, n_more, view.left.spare)
+        if times <= _OTHER_NETWORK or n_more < 1 or p_value > _ALPHA / 10:
             return []
         sentence = (
             f"Another network of Eq. 1 would leave less: this one leaves {times:.2g} times the "
             "variance that Eq. 1 has to leave."
         )
-        return [Finding("network", sentence, left=1 / times)]
+        return [Finding("network", sentence, p_value, 1 / times)]
 
     def _of_outliers(self) -> Finding:
         count, total = int(self._far.sum()), self._problem.n_values

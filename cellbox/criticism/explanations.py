@@ -33,6 +33,10 @@ WORDS = {
 }
 
 
+# One common factor is named instead of drives of all rows where it is so much of what they take.
+_MOSTLY = 0.6
+
+
 class Explanation(NamedTuple):
     """One alternative: how well it explains what is left (the smaller the better), in words."""
 
@@ -59,8 +63,18 @@ def explanations(
         found.append(_explanation("rows", rows, left, of_nodes))
         factor = _common_factor(theory, left, shares, nodes, row_names)
         if factor is not None:
-            found.append(factor)
+            mostly = _beyond_chance(factor, left) > _MOSTLY * _beyond_chance(found[-1], left)
+            better = found[-1].criterion - 1.0 if mostly else factor.criterion
+            found.append(factor._replace(criterion=min(factor.criterion, better)))
     return sorted(found, key=lambda one: one.criterion)
+
+
+def _beyond_chance(one: Explanation, left: Residuals) -> float:
+    """By how much an explanation lowers the sum of squares, less what chance would bring."""
+    spare = left.spare - one.outcome.n_columns
+    left_over = one.outcome.left * left.variance * spare
+    taken = left.sum_of_squares - left_over
+    return taken - one.outcome.n_columns * one.outcome.left * left.variance
 
 
 def _explanation(kind: str, outcome: Outcome, left: Residuals, named: str) -> Explanation:

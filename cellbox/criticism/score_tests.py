@@ -114,7 +114,7 @@ class Residuals:
             return None
         left = max(self.sum_of_squares - taken, 1e-300) / spare
         return Outcome(
-            _upper_f(taken / n_columns / left, n_columns, spare), left / self.variance, n_columns
+            upper_f(taken / n_columns / left, n_columns, spare), left / self.variance, n_columns
         )
 
     def _taken(
@@ -145,7 +145,7 @@ def predicted_worse(every: Residuals, trained: Residuals) -> Outcome | None:
     if n_more < 1 or trained.spare < _FEWEST_SPARE:
         return None
     more = max(every.sum_of_squares - trained.sum_of_squares, 0.0) / n_more
-    p_value = _upper_f(more / trained.variance, n_more, trained.spare)
+    p_value = upper_f(more / trained.variance, n_more, trained.spare)
     return Outcome(p_value, trained.variance / every.variance, n_more)
 
 
@@ -173,11 +173,12 @@ def lack_of_fit(
     if n_within < _FEWEST_SPARE or n_between < 1 or not within > 0:
         return None
     noise = within / n_within
-    p_value = _upper_f((total - within) / n_between / noise, n_between, n_within)
+    p_value = upper_f((total - within) / n_between / noise, n_between, n_within)
     return Outcome(p_value, min(1.0, noise / (total / (n_values - n_free))), n_between)
 
 
-def _upper_f(statistic: float, above: float, below: float) -> float:
+def upper_f(statistic: float, above: float, below: float) -> float:
+    """The chance of an F statistic as large or larger, with these degrees of freedom."""
     # Here, since the package promises an import that loads nothing heavy.
     from scipy.special import fdtrc
 

@@ -47,6 +47,9 @@ _HALF = 0.5
 # A network that leaves this many times the variance that Eq. 1 has to leave is not the best one.
 _OTHER_NETWORK = 1.3
 
+# So large a share of the rows may be left aside, found in so many rounds.
+_MOST_ROWS_ASIDE, _MOST_VIEWS = 0.05, 3
+
 # Outlying values are what is wrong where without them so much less is left than with the best
 # explanation.
 _MUCH_LESS = 1.5
@@ -82,11 +85,15 @@ def criticise(
     rows = rows.thinned(_most_rows(problem, free))
     problem = MultipleShooting.of(data, rows.all)
     with np.errstate(all="ignore"):
-        point = fitted_states(problem, network)
-        if not np.isfinite(problem.sum_of_squares(point)):
-            why = "Not explained: Eq. 1 cannot be solved with the learned network in some row."
-            return Criticism("not explained", why)
-        return _Judgement(problem, point, free, rows, data).criticism()
+        try:
+            point = fitted_states(problem, network)
+            if not np.isfinite(problem.sum_of_squares(point)):
+                why = "Not explained: Eq. 1 cannot be solved with the learned network in some row."
+                return Criticism("not explained", why)
+            return _Judgement(problem, point, free, rows, data).criticism()
+        except np.linalg.LinAlgError as error:
+            why = f"Not judged: the equations of linear theory could not be solved ({error})."
+            return Criticism("not judged", why)
 
 
 class _Rows(NamedTuple):
@@ -184,12 +191,28 @@ class _Judgement:
         self._names = [data.row_names[row] for row in rows.all]
         self._apart = problem.apart(point)
         self._far = self._far_off()
+        self._aside = np.zeros(len(self._names), bool)
         everything = self._view(problem.measured)
         self._view_taken, self._outliers = everything, False
         if self._far.any():
             without = self._view(problem.measured & ~self._far)
             self._outliers = everything.least_left > _MUCH_LESS * without.least_left
             self._view_taken = without if self._outliers else everything
+        self._leave_rows_aside()
+
+    def _leave_rows_aside(self) -> None:
+        """Judge all else without a few rows that are far off, where linear theory may not hold.
+
+        Such as a row between two steady states, which another network nearby does not explain.
+        """
+        for _ in range(_MOST_VIEWS):
+            rows = self._aside | self._outlying_rows(self._view_taken)
+            most = max(1, int(_MOST_ROWS_ASIDE * len(rows)))
+            if rows.sum() > most or (rows == self._aside).all():
+                return
+            self._aside = rows
+            counted = self._problem.measured & ~self._far
+            self._view_taken = self._view(counted if self._outliers else self._problem.measured)
 
     def criticism(self) -> Criticism:
         """The verdict."""
@@ -224,7 +247,7 @@ class _Judgement:
             n_tests=len(tests),
             findings=tuple(findings),
             outlying_values=self._outlying_values() if self._outliers else (),
-            outlying_rows=self._outlying_rows(view),
+            outlying_rows=self._named_rows(),
         )
 
     @property
@@ -259,7 +282,7 @@ class _Judgement:
             measurements=np.where(counted, self._problem.measurements, np.nan),
             weights=np.broadcast_to((scale / noise) ** 2, counted.shape),
         )
-        theory = linear_theory(problem, self._point, self._free)
+        theory = linear_theory(problem, self._point, self._free).without(self._aside)
         left = Residuals.of(theory)
         return _View(theory, left, explanations(theory, left, self._data.nodes, self._names))
 
@@ -369,18 +392,22 @@ class _Judgement:
             for row, time, node in places[order]
         )
 
-    def _outlying_rows(self, view: _View) -> tuple[str, ...]:
-        """Rows whose share of what is left is beyond chance, the largest first."""
+    def _named_rows(self) -> tuple[str, ...]:
+        """Rows that are far off, whether or not all else was judged without them."""
+        rows = self._aside | self._outlying_rows(self._view_taken)
+        return tuple(self._names[row] for row in np.flatnonzero(rows))
+
+    def _outlying_rows(self, view: _View) -> Bool[np.ndarray, " n_rows"]:
+        """Rows whose share of what is left is beyond chance."""
         from scipy.special import chdtri
 
         counts = view.theory.measured.sum(axis=1)
         spare = np.maximum(counts - (view.left.basis**2).sum(axis=(1, 2)), 1.0)
         squares = (view.left.values**2).sum(axis=1)
-        typical = float(np.median(squares / spare))
+        typical = float(np.median((squares / spare)[counts > 0]))
         # Half as much again as chance would bring: linear theory is not exact.
         most = 1.5 * chdtri(spare, _ALPHA / len(spare)) * typical
-        order = np.argsort(-squares / spare, kind="stable")
-        return tuple(self._names[row] for row in order if squares[row] > most[row])
+        return squares > most
 
 
 _OTHERS = {

@@ -106,7 +106,9 @@ class Criticism:
             more = len(self.outlying_rows) - _ROWS_NAMED
             rest = f" and {more:,} more" if more > 0 else ""
             named = ", ".join(self.outlying_rows[:_ROWS_NAMED])
-            said.append(f"Rows that leave far more than others: {named}{rest}.")
+            said.append(
+                f"Rows that leave far more than others (between two steady states?): {named}{rest}."
+            )
         return said
 
     def _edges_sentence(self) -> str:

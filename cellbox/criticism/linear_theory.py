@@ -20,11 +20,14 @@ from jaxtyping import Bool, Float
 
 from cellbox.equation.interval_flow import Intervals, forced
 from cellbox.networks.network import Network
-from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties, least_squares
+from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties
 
 # The states of rows at a network are fitted in so many steps at most, until one gains less than
 # this share.
 _MOST_STEPS, _TOLERANCE = 8, 1e-3
+
+# Shares of a step that are tried, each from where the one before has led.
+_LENGTHS = (1.0, 0.3)
 
 # Derivatives by all parameters are made for so many numbers at once: 160 MB.
 _NUMBERS_AT_ONCE = 2e7
@@ -55,14 +58,41 @@ class LinearTheory:
             {kind: columns[rows] for kind, columns in self.alternatives.items()},
         )
 
+    def without(self, rows: Bool[np.ndarray, " n_rows"]) -> LinearTheory:
+        """The same where nothing was measured in these rows, nor in those that are not finite."""
+        kept = ~rows & np.isfinite(self.residuals).all(axis=1)
+        kept &= np.isfinite(self.by_parameters).all(axis=(1, 2))
+        flat, deep = kept[:, None], kept[:, None, None]
+        return LinearTheory(
+            np.where(flat, self.residuals, 0.0),
+            self.measured & flat,
+            np.where(deep, self.by_parameters, 0.0),
+            np.where(deep, self.by_drive, 0.0),
+            {kind: np.where(deep, columns, 0.0) for kind, columns in self.alternatives.items()},
+        )
+
 
 def fitted_states(problem: MultipleShooting, network: Network) -> Iterate:
-    """The point of a network with the states that explain the data best beside it."""
+    """The point of a network with the states that explain the data best beside it.
+
+    By Gauss-Newton steps that each row takes where they help it.
+    """
     point = problem.point(network)
-    nothing = np.zeros(len(point.parameters), bool)
-    return least_squares(
-        problem, point, nothing, most_steps=_MOST_STEPS, tolerance=_TOLERANCE, damping=1e-6
-    )[0]
+    squares = problem.squares_of_rows(point)
+    for _ in range(_MOST_STEPS):
+        _, _, ties = problem.ties(point)
+        step = (ties.to_states @ ties.residuals[..., None])[..., 0] - ties.misfit
+        step = step.reshape(point.states.shape)
+        before = squares
+        for length in _LENGTHS:
+            moved = point._replace(states=point.states + length * step)
+            reached = problem.squares_of_rows(moved)
+            better = reached < squares
+            states = np.where(better[:, None, None], moved.states, point.states)
+            point, squares = point._replace(states=states), np.where(better, reached, squares)
+        if not (squares < (1 - _TOLERANCE) * before).any():
+            break
+    return point
 
 
 def linear_theory(

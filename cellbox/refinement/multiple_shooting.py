@@ -171,6 +171,14 @@ class MultipleShooting:
             total = np.sum(self._residuals(point) ** 2) + np.sum(apart**2)
         return float(total) if np.isfinite(total) else np.inf
 
+    def squares_of_rows(self, point: Iterate) -> Float[np.ndarray, " n_rows"]:
+        """The sum of squares of each row; infinite where it cannot be solved."""
+        with np.errstate(all="ignore"):
+            reached = ends(*self._split(point.parameters), self._intervals(point.states))
+            apart = (reached.reshape(point.states.shape) - point.states) / self.tie
+            total = (self._residuals(point) ** 2 + apart**2).sum(axis=(1, 2))
+        return np.where(np.isfinite(total), total, np.inf)
+
     def linearise(
         self,
         point: Iterate,

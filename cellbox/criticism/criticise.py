@@ -28,6 +28,7 @@ from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predi
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting
+from cellbox.refinement.refine import obstacle
 from cellbox.refinement.student_noise import noise_of, outlying
 from cellbox.refinement.unexplained import replicate_variance
 
@@ -133,6 +134,9 @@ def _free(
     allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None,
 ) -> Bool[np.ndarray, " n_parameters"] | None:
     """Every parameter that may differ from zero, or only those that do; None with too few data."""
+    if obstacle(training, allowed) is not None:
+        # Weights were drawn to zero, and what is left is no misfit alone.
+        return None
     n_nodes = training.n_nodes
     every = np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
     for edges in (every, network.weights != 0):

@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.random_networks import random_network
     from cellbox.networks.sbml import write_sbml
+    from cellbox.planning.curve import DesignCurve, design_curve
+    from cellbox.planning.limits import Limits, usual_limits
+    from cellbox.planning.next_conditions import first_conditions, next_conditions
+    from cellbox.planning.plates import PlateSettings, write_plates
+    from cellbox.planning.proposal import Proposal
     from cellbox.settings import Settings
     from cellbox.training.fit import fit
     from cellbox.training.fit_ensemble import fit_ensemble
@@ -77,6 +82,11 @@ _HOMES = {
     "cellbox.data.readers": (
         *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),
     ),
+    "cellbox.planning.curve": ("DesignCurve", "design_curve"),
+    "cellbox.planning.limits": ("Limits", "usual_limits"),
+    "cellbox.planning.next_conditions": ("first_conditions", "next_conditions"),
+    "cellbox.planning.plates": ("PlateSettings", "write_plates"),
+    "cellbox.planning.proposal": ("Proposal",),
     "cellbox.settings": ("Settings",),
     "cellbox.data.simulation": ("simulate", "simulate_system"),
     "cellbox.equation.solver_settings": ("SolverSettings",),

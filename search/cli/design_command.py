@@ -1,4 +1,4 @@
-"""`cellbox design check`."""
+"""`cellbox design`, and of its actions `check`; the others are in `search.cli.plan_command`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.experiment import EXPERIMENT_OPTIONS, add_simulation, simulated
 from search.cli.output import Output
+from search.cli.plan_command import (
+    NEXT_EXAMPLES,
+    add_plan_actions,
+    run_curve,
+    run_first,
+    run_next,
+)
 from search.cli.text_tables import shown_error, text_table
 
 if TYPE_CHECKING:
@@ -42,7 +49,7 @@ examples:
 
 
 def _add_design(parser: ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="check", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser(
         "check",
         help="tell what the data of a design cannot determine",
@@ -74,9 +81,15 @@ def _add_design(parser: ArgumentParser) -> None:
         help="α of every node of a CSV edge list (default: 0.5)",
     )
     add_json(check)
+    add_plan_actions(actions)
 
 
 def _run_design(arguments: Namespace) -> int:
+    actions = {"check": _run_check, "next": run_next, "first": run_first, "curve": run_curve}
+    return actions[arguments.action](arguments)
+
+
+def _run_check(arguments: Namespace) -> int:
     from cellbox.identifiability.check import check_design
     from cellbox.storage.compilation import keep_compiled_programs
 
@@ -169,9 +182,11 @@ def judgement_table(edges: Sequence[EdgeJudgement]) -> str:
 
 DESIGN = Command(
     "design",
-    "check, before training, what a design can determine",
+    "what a design can determine, and what to measure next",
     _add_design,
     _run_design,
-    description="Judge a design of perturbations. cellbox design check --help says more.",
-    epilog=_EPILOG,
+    description="Judge a design of perturbations (check), propose conditions to measure (next,\n"
+    "first), and tell what more of them would buy (curve). Each explains itself:\n"
+    "cellbox design next --help",
+    epilog=f"{_EPILOG}\n{NEXT_EXAMPLES}",
 )

@@ -23,6 +23,7 @@ ROOMS = (
     "identifiability",
     "models",
     "training",
+    "planning",
     "evaluation",
 )
 

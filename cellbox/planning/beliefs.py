@@ -1,0 +1,329 @@
+"""What is believed of a network before the next experiment: an estimate, and others like it.
+
+One fit may be wrong, and a design for it worthless. So a design is judged by an ensemble: the
+members of one that was fitted, or draws from what the data leave open around a fit. A draw is what
+the same experiment might have led to with other noise: each row of W and its amplitude as its row
+block says (`cellbox.planning.row_information`), without the edges that the Bayesian information
+criterion would leave out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.data.dataset import Dataset
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.solver_settings import precision_context
+from cellbox.errors import refuse
+from cellbox.identifiability.design_findings import training_rows
+from cellbox.networks.network import Network, in_order_of
+from cellbox.networks.random_networks import Motif, random_network
+from cellbox.planning.row_information import Factors, RowDerivatives, factors_after
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refine import explain, is_large, obstacle
+from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
+from cellbox.refinement.regression_start import amplitude_guess
+from cellbox.refinement.shrinkage import shrink
+from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
+from cellbox.refinement.whole_courses import Series, slope_and_blocks
+from cellbox.training.starts import Starts
+
+MEMBERS = 20
+
+# Standard deviation of the prior on log α; that on entries of W is `PRIOR_DEVIATION`.
+AMPLITUDE_DEVIATION = 0.5
+
+# An ensemble of fewer is no picture of what is open, and draws are made around each of its members.
+_ENOUGH_MEMBERS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """What is believed of a network, and what was measured so far.
+
+    estimate: the best network. members: as likely ones, by which designs are judged. noise: standard
+    deviation of a measured value (log ratio). times: of measurement. allowed: entries of W that may
+    be edges. perturbations, measured: the experiment so far, of no rows where there is none.
+    sentences: where all of that comes from. condition_names: of the data. family: whether members are random networks, of which
+    none is an estimate.
+    """
+
+    estimate: Network
+    members: tuple[Network, ...]
+    noise: float
+    times: Float[np.ndarray, " n_times"]
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"]
+    perturbations: Float[np.ndarray, "n_rows n_nodes"]
+    measured: Bool[np.ndarray, "n_rows n_times n_nodes"]
+    sentences: tuple[str, ...]
+    condition_names: tuple[str, ...] = ()
+    family: bool = False
+
+    @property
+    def seen(self) -> Bool[np.ndarray, " n_nodes"]:
+        """The nodes that are measured: all, where there is no experiment yet."""
+        found: np.ndarray = self.measured.any(axis=(0, 1))
+        return found if len(self.measured) else np.ones(len(self.nodes), bool)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes."""
+        return self.estimate.nodes
+
+    def factors(self, networks: Sequence[Network]) -> Factors:
+        """What the experiment so far tells of each row, were these the true networks."""
+        return _factors(
+            networks, self.perturbations, self.measured, self.times, self.noise, self.allowed
+        )
+
+
+def belief_from_data(
+    data: Dataset,
+    networks: Sequence[Network] = (),
+    *,
+    refined: bool = True,
+    n_members: int = MEMBERS,
+    noise: float | None = None,
+    seed: int = 0,
+) -> Belief:
+    """What these data tell, by networks that were fitted to them or by a fit of its own.
+
+    networks: of a fitted model, or of the members of an ensemble. refined: whether least squares
+    found them; else they are where least squares begin. noise: by default what the fit leaves.
+
+    Raises InputError for networks of other nodes, and where nothing can be fitted.
+    """
+    networks = [in_order_of(network, data.nodes) for network in networks]
+    rows = training_rows(data)
+    rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2)) & data.judged[rows]]
+    if not len(rows):
+        fix = "Measure something first, or plan a first experiment: cellbox design first"
+        raise refuse(data.name, "expected a training row with a measured value, found none", fix)
+    problem = MultipleShooting.of(data, rows)
+    told: list[str] = []
+    why_not = obstacle(problem, data.allowed_edges)
+    if why_not is not None:
+        fit = _of_few_data(problem, data, networks)
+        told.append(
+            f"{why_not[0].upper()}{why_not[1:]}, so that the network is hardly known yet: the "
+            "proposal rests on networks drawn around a rough guess."
+        )
+    elif networks and refined:
+        fit = _explaining(problem, networks)
+    else:
+        if networks:
+            told.append("The model was not found by least squares, which therefore began from it.")
+        fit = _fitted(problem, data, networks)
+    if why_not is None and not is_explained(problem, fit.noise):
+        told.append(
+            f"The network leaves {100 * share_left(problem, fit.noise):.0f} % of the data's mean square "
+            "unexplained and may be a wrong one: mind what its members agree on."
+        )
+    level = fit.noise if noise is None else noise
+    level = max(level, 1e-9)
+    centres = networks if networks and refined and why_not is None else [fit.network]
+    if len(centres) >= _ENOUGH_MEMBERS:
+        members = tuple(centres)
+        told.insert(0, f"Judged by the {len(members)} networks of the ensemble.")
+    else:
+        members = _drawn_around(problem, centres, level, data.possible_edges, n_members, seed)
+        told.insert(0, f"Judged by {n_members} networks drawn from what the data leave open.")
+    return Belief(
+        fit.network,
+        members,
+        level,
+        data.times,
+        data.possible_edges,
+        problem.perturbations,
+        problem.measured,
+        tuple(told),
+        data.row_names,
+    )
+
+
+def belief_of_family(
+    nodes: Sequence[str],
+    times: Float[np.ndarray, " n_times"],
+    noise: float,
+    *,
+    density: float | None = None,
+    amplitude: float = 1.0,
+    motif: Motif = "cyclic",
+    n_members: int = MEMBERS,
+    seed: int = 0,
+) -> Belief:
+    """Random networks of these nodes, where nothing has been measured yet.
+
+    density: share of pairs of nodes that are edges; by default about two into each node.
+    """
+    n = len(nodes)
+    density = min(0.5, 2 / max(n - 1, 1)) if density is None else density
+    drawn = [
+        random_network(n, density=density, amplitude=amplitude, motif=motif, seed=seed + number)
+        for number in range(n_members)
+    ]
+    members = tuple(Network(tuple(nodes), one.weights, one.amplitudes) for one in drawn)
+    return Belief(
+        members[0],
+        members,
+        noise,
+        np.asarray(times, float),
+        np.ones((n, n), bool),
+        np.zeros((0, n)),
+        np.zeros((0, len(times), n), bool),
+        (
+            f"Nothing is measured yet: judged by {n_members} random networks of these nodes, with "
+            f"{100 * density:.0f} % of all possible edges.",
+        ),
+        family=True,
+    )
+
+
+def _factors(
+    networks: Sequence[Network],
+    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
+    times: Float[np.ndarray, " n_times"],
+    noise: float,
+    allowed: Bool[np.ndarray, "n_members n_nodes n_nodes"] | Bool[np.ndarray, "n_nodes n_nodes"],
+) -> Factors:
+    n = perturbations.shape[1]
+    deviations = np.full((len(networks), n, n + 1), AMPLITUDE_DEVIATION)
+    deviations[..., :n] = PRIOR_DEVIATION * allowed
+    derivatives = RowDerivatives(networks, times)(perturbations)
+    return factors_after(derivatives, measured, deviations, noise)
+
+
+def _explaining(problem: MultipleShooting, networks: Sequence[Network]) -> Refined:
+    """The network that explains the data best, as it is."""
+    explained = [explain(problem, network) for network in networks]
+    return min(explained, key=lambda one: one.information)
+
+
+def _fitted(problem: MultipleShooting, data: Dataset, networks: Sequence[Network]) -> Refined:
+    """Least squares with a selection of edges, from as many starts as it takes."""
+    starts = Starts(problem, data.nodes, data.allowed_edges)
+    found = [one.found for network in networks for one in starts.descent(network, True)]
+    found += [one.found for one in starts.regression(True)]
+    noise = min((one.noise for one in found), default=None)
+    if not is_large(data.n_nodes) and needs_other_starts(
+        problem, noise, [one.noise for one in found]
+    ):
+        found += [one.found for one in starts.random(True)]
+    if not found:
+        fix = "Fit the data first (cellbox fit), and give the folder of the model"
+        raise refuse(data.name, "expected data that least squares can explain, found none", fix)
+    return min(found, key=lambda one: one.information)
+
+
+def _of_few_data(problem: MultipleShooting, data: Dataset, networks: Sequence[Network]) -> Refined:
+    """A network from data that are too few for least squares."""
+    if networks:
+        return _explaining(problem, networks)
+    shrunken = shrink(
+        problem,
+        data.nodes,
+        allowed_edges=data.allowed_edges,
+        scored=data.measured_nodes,
+        may_be_sparse=True,
+    )
+    if shrunken is not None:
+        network, noise = shrunken.network, shrunken.noise
+    else:
+        n = data.n_nodes
+        network = Network(data.nodes, np.zeros((n, n)), amplitude_guess(problem))
+        noise = float(np.sqrt(np.nanmean(problem.measurements**2)))
+    return Refined(network, noise, 0, problem.n_values, 0, math.inf)
+
+
+def _drawn_around(
+    problem: MultipleShooting,
+    centres: Sequence[Network],
+    noise: float,
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    n_members: int,
+    seed: int,
+) -> tuple[Network, ...]:
+    """Networks that the same experiment might have led to."""
+    random = np.random.default_rng(seed)
+    n = problem.n_nodes
+    drawn: list[Network] = []
+    for number, centre in enumerate(centres):
+        count = len(range(number, n_members, len(centres)))
+        # In large networks the edges are those of the fit: to choose anew takes minutes.
+        support = centre.weights != 0 if is_large(n) else allowed
+        [factors] = _factors(
+            [centre], problem.perturbations, problem.measured, problem.times, noise, support
+        )
+        middle = np.concatenate([centre.weights, np.log(centre.amplitudes)[:, None]], axis=1)
+        if not is_large(n):
+            middle = middle + _step(problem, centre, factors, noise)
+        shape = (count, n, n + 1)
+        values = middle + (factors @ random.standard_normal(shape)[..., None])[..., 0]
+        if not is_large(n):
+            values = _without_weak(values, factors, math.log(max(2, problem.n_values)))
+        drawn += [
+            Network(centre.nodes, one[:, :n], np.exp(np.clip(one[:, n], -7, 7))) for one in values
+        ]
+    return tuple(drawn)
+
+
+def _step(
+    problem: MultipleShooting,
+    centre: Network,
+    factors: Float[np.ndarray, "n_nodes row row"],
+    noise: float,
+) -> Float[np.ndarray, "n_nodes row"]:
+    """From a network to the least squares of all edges, row by row; 0 where that is far away."""
+    with precision_context("float64"):
+        parameters = Parameters(
+            jnp.asarray(centre.weights), jnp.log(jnp.asarray(centre.amplitudes))
+        )
+        slope, _ = slope_and_blocks(parameters, Series.of(problem))
+        downhill = -np.concatenate(
+            [np.asarray(slope.weights), np.asarray(slope.log_amplitudes)[:, None]], axis=1
+        )
+    step = factors @ (np.swapaxes(factors, 1, 2) @ downhill[..., None]) / noise**2
+    step = step[..., 0]
+    deviations = np.sqrt((factors**2).sum(axis=2))
+    believable = np.isfinite(step) & (np.abs(step) < 3 * deviations)
+    return np.where(believable, step, 0.0)
+
+
+def _without_weak(
+    values: Float[np.ndarray, "n_members n_nodes row"],
+    factors: Float[np.ndarray, "n_nodes row row"],
+    least: float,
+) -> Float[np.ndarray, "n_members n_nodes row"]:
+    """Leave weights out of each row, the least certain first, while value² / variance is below.
+
+    The others move to where they are best without it, as in `cellbox.refinement.edge_selection`.
+    """
+    n_members, n, width = values.shape
+    covariances = np.broadcast_to(
+        factors @ np.swapaxes(factors, 1, 2), (n_members, n, width, width)
+    ).reshape(-1, width, width)
+    left, rows = values.reshape(-1, width), np.arange(n_members * n)
+    covariances = covariances.copy()
+    for _ in range(width - 1):
+        variances = np.diagonal(covariances, axis1=1, axis2=2)[:, :-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            loss = np.where(variances > 1e-12, left[:, :-1] ** 2 / variances, np.inf)
+        out = np.argmin(loss, axis=1)
+        going = loss[rows, out] < least
+        if not going.any():
+            break
+        columns = (
+            covariances[rows, :, out] / np.maximum(covariances[rows, out, out], 1e-300)[:, None]
+        )
+        columns *= going[:, None]
+        covariances = covariances - columns[:, :, None] * covariances[rows, out][:, None, :]
+        left = left - columns * left[rows, out][:, None]
+        left[rows[going], out[going]] = 0.0
+    return left.reshape(values.shape)

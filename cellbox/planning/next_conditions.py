@@ -1,0 +1,225 @@
+"""Which conditions to measure next, or first: `next_conditions` and `first_conditions`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from cellbox.data.dataset import Dataset
+from cellbox.errors import refuse
+from cellbox.models.ensemble import Ensemble
+from cellbox.models.model import FittedModel
+from cellbox.networks.network import Network
+from cellbox.planning.beliefs import MEMBERS, belief_from_data, belief_of_family
+from cellbox.planning.limits import MOST_CANDIDATES, Limits, check_limits, usual_limits
+from cellbox.planning.precision import Prospect
+from cellbox.planning.proposal import Proposal
+from cellbox.planning.search import Search
+from cellbox.settings import check_seed
+from cellbox.storage.problems import Problems, note_unknown
+
+
+def next_conditions(
+    data: Dataset,
+    model: FittedModel | None = None,
+    *,
+    conditions: int = 8,
+    limits: Limits | None = None,
+    edges: Sequence[tuple[str, str]] = (),
+    undecided: bool = False,
+    times: Sequence[float] | None = None,
+    choose_times: int | None = None,
+    noise: float | None = None,
+    members: int = MEMBERS,
+    candidates: int = MOST_CANDIDATES,
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Proposal:
+    """Propose the conditions that would tell most about the network beside what is measured.
+
+    data: the experiment so far. model: a model or an ensemble that was fitted to it; by default
+        one is fitted by least squares.
+    conditions: how many to propose; one may come up more than once, as replicates.
+    limits: what may be done, by default what `cellbox.usual_limits` takes from the data.
+    edges: (source, target) of edges that matter; by default all do. undecided: only those edges
+        matter that the data leave undecided (see `Precision.chance_decided`).
+    times: when to measure (decay times), by default as in the data. choose_times: how many of these
+        to choose.
+    noise: standard deviation of a value (log ratio), by default what the fit leaves.
+    members: networks that a design is judged by. candidates: conditions that are considered, drawn
+        at random where there are more. on_progress: told how many conditions are chosen.
+
+    Raises InputError with all that is wrong with limits, edges and numbers.
+
+    Example:
+        >>> import cellbox
+        >>> data = cellbox.read_data("my_experiment")
+        >>> proposal = cellbox.next_conditions(data, conditions=2, members=4)
+        >>> len(proposal.conditions)
+        2
+    """
+    search = search_of(
+        data,
+        model,
+        limits=limits,
+        edges=edges,
+        undecided=undecided,
+        times=times,
+        noise=noise,
+        members=members,
+        candidates=candidates,
+        seed=seed,
+    )
+    _check_counts(conditions, choose_times, search.times)
+    return search.proposal(conditions, choose_times, on_progress)
+
+
+def first_conditions(
+    nodes: Sequence[str],
+    times: Sequence[float],
+    *,
+    noise: float,
+    conditions: int = 12,
+    limits: Limits | None = None,
+    screening: bool = False,
+    choose_times: int | None = None,
+    density: float | None = None,
+    amplitude: float = 1.0,
+    members: int = MEMBERS,
+    candidates: int = MOST_CANDIDATES,
+    seed: int = 0,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Proposal:
+    """Propose the first conditions of an experiment of which nothing is known yet.
+
+    It is judged by random networks of these nodes: density is the share of pairs that are edges (by
+    default about two into each node), amplitude the largest response of a node (log ratio).
+    screening: a balanced design, which perturbs every node equally often, and needs no network.
+    For the rest see `next_conditions`.
+
+    Example:
+        >>> import cellbox
+        >>> nodes = ["AKT", "MEK", "ERK"]
+        >>> proposal = cellbox.first_conditions(nodes, [1, 4], noise=0.05, conditions=4, members=4)
+        >>> len(proposal.conditions)
+        4
+    """
+    nodes = tuple(nodes)
+    limits = Limits(nodes, (0.25, 0.5, 0.75, 1.0)) if limits is None else limits
+    limits = check_limits(limits, nodes)
+    moments = _moments(times)
+    _check_numbers(members, candidates, noise, seed)
+    _check_counts(conditions, choose_times, moments)
+    belief = belief_of_family(
+        nodes,
+        moments,
+        noise,
+        density=density,
+        amplitude=amplitude,
+        n_members=members,
+        seed=seed,
+    )
+    search = Search(belief, limits, moments, [], candidates, seed)
+    return search.proposal(conditions, choose_times, on_progress, screening=screening)
+
+
+def search_of(
+    data: Dataset,
+    model: FittedModel | None,
+    *,
+    limits: Limits | None,
+    times: Sequence[float] | None,
+    noise: float | None,
+    members: int,
+    candidates: int,
+    seed: int,
+    edges: Sequence[tuple[str, str]] = (),
+    undecided: bool = False,
+) -> Search:
+    """The search that `next_conditions` makes; see there for what is what."""
+    limits = check_limits(usual_limits(data) if limits is None else limits, data.nodes)
+    places = _places(edges, data, undecided=undecided)
+    _check_numbers(members, candidates, noise, seed)
+    moments = data.times if times is None else _moments(times)
+    belief = belief_from_data(
+        data,
+        _networks(model),
+        refined=model is None or model.training.refined,
+        n_members=members,
+        noise=noise,
+        seed=seed,
+    )
+    if undecided:
+        left = ~Prospect(belief, belief.estimate).precision().decided & belief.allowed
+        places = [(int(target), int(source)) for target, source in np.argwhere(left)]
+        if not places:
+            fix = "Ask for all edges, or stop here"
+            raise refuse(data.name, "expected undecided edges, found none: all are decided", fix)
+    return Search(belief, limits, moments, places, candidates, seed)
+
+
+def _networks(model: FittedModel | None) -> list[Network]:
+    if model is None:
+        return []
+    if isinstance(model, Ensemble):
+        return [member.network for member in model.members]
+    return [model.network]
+
+
+def _places(
+    edges: Sequence[tuple[str, str]], data: Dataset, *, undecided: bool
+) -> list[tuple[int, int]]:
+    """(target, source) of the edges that the user names."""
+    problems, place = Problems(), {node: index for index, node in enumerate(data.nodes)}
+    for source, target in edges:
+        for name in (source, target):
+            if name not in place:
+                note_unknown(name, data.nodes, f"edge {source}:{target}", "node", problems)
+    if edges and undecided:
+        found = "expected edges by name or the undecided ones, found both"
+        problems.add("edges", found, "Give one of the two")
+    problems.raise_any()
+    found = [(place[target], place[source]) for source, target in dict.fromkeys(edges)]
+    for target, source in found:
+        if not data.possible_edges[target, source]:
+            where = f"edge {data.nodes[source]}:{data.nodes[target]}"
+            problems.add(
+                where, "expected an edge that may be, found a forbidden one", "Leave it out"
+            )
+    problems.raise_any()
+    return found
+
+
+def _check_numbers(members: int, candidates: int, noise: float | None, seed: int) -> None:
+    check_seed(seed)
+    problems = Problems()
+    for name, count, fewest in (("members", members, 2), ("candidates", candidates, 1)):
+        if count < fewest:
+            found = f"expected at least {fewest}, found {count}"
+            problems.add(name, found, "Choose a larger number")
+    if noise is not None and not 0 < noise < np.inf:
+        fix = "Give the standard deviation of a measured value, such as 0.01"
+        problems.add("noise", f"expected a number above 0, found {noise}", fix)
+    problems.raise_any()
+
+
+def _check_counts(
+    conditions: int, choose_times: int | None, times: Float[np.ndarray, " n_times"]
+) -> None:
+    if conditions < 1:
+        found = f"expected at least 1, found {conditions}"
+        raise refuse("conditions", found, "Choose a larger number")
+    if choose_times is not None and not 1 <= choose_times <= len(times):
+        found = f"expected 1 to {len(times)}, the times there are, found {choose_times}"
+        raise refuse("times to choose", found, "Name more times, or choose fewer")
+
+
+def _moments(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
+    moments = np.asarray(times, float)
+    ascending = len(moments) > 0 and (np.diff(moments, prepend=0.0) > 0).all()
+    if not (ascending and np.isfinite(moments).all()):
+        found = f"expected ascending times above 0, found {list(times)}"
+        raise refuse("times", found, "Use for example 1, 2, 5, 10, 20")
+    return moments

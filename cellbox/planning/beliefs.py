@@ -47,11 +47,11 @@ _ENOUGH_MEMBERS = 8
 class Belief:
     """What is believed of a network, and what was measured so far.
 
-    estimate: the best network. members: as likely ones, by which designs are judged. noise: standard
-    deviation of a measured value (log ratio). times: of measurement. allowed: entries of W that may
-    be edges. perturbations, measured: the experiment so far, of no rows where there is none.
-    sentences: where all of that comes from. condition_names: of the data. family: whether members are random networks, of which
-    none is an estimate.
+    estimate: the best network. members: as likely ones, by which designs are judged. noise:
+    standard deviation of a measured value (log ratio). times: of measurement. allowed: entries of W
+    that may be edges. perturbations, measured: the experiment so far, of no rows where there is
+    none. sentences: where all of that comes from. condition_names: of the data. family: whether
+    members are random networks, of which none is an estimate.
     """
 
     estimate: Network
@@ -68,8 +68,9 @@ class Belief:
     @property
     def seen(self) -> Bool[np.ndarray, " n_nodes"]:
         """The nodes that are measured: all, where there is no experiment yet."""
-        found: np.ndarray = self.measured.any(axis=(0, 1))
-        return found if len(self.measured) else np.ones(len(self.nodes), bool)
+        if not len(self.measured):
+            return np.ones(len(self.nodes), bool)
+        return np.asarray(self.measured.any(axis=(0, 1)))
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -119,10 +120,11 @@ def belief_from_data(
     else:
         if networks:
             told.append("The model was not found by least squares, which therefore began from it.")
-        fit = _fitted(problem, data, networks)
+        fit = fitted_from(problem, data, networks)
     if why_not is None and not is_explained(problem, fit.noise):
+        left = 100 * share_left(problem, fit.noise)
         told.append(
-            f"The network leaves {100 * share_left(problem, fit.noise):.0f} % of the data's mean square "
+            f"The network leaves {left:.0f} % of the data's mean square "
             "unexplained and may be a wrong one: mind what its members agree on."
         )
     level = fit.noise if noise is None else noise
@@ -163,7 +165,8 @@ def belief_of_family(
     density: share of pairs of nodes that are edges; by default about two into each node.
     """
     n = len(nodes)
-    density = min(0.5, 2 / max(n - 1, 1)) if density is None else density
+    if density is None:
+        density = 1.0 if n == 2 else min(0.5, 2 / max(n - 1, 1))
     drawn = [
         random_network(n, density=density, amplitude=amplitude, motif=motif, seed=seed + number)
         for number in range(n_members)
@@ -206,7 +209,7 @@ def _explaining(problem: MultipleShooting, networks: Sequence[Network]) -> Refin
     return min(explained, key=lambda one: one.information)
 
 
-def _fitted(problem: MultipleShooting, data: Dataset, networks: Sequence[Network]) -> Refined:
+def fitted_from(problem: MultipleShooting, data: Dataset, networks: Sequence[Network]) -> Refined:
     """Least squares with a selection of edges, from as many starts as it takes."""
     starts = Starts(problem, data.nodes, data.allowed_edges)
     found = [one.found for network in networks for one in starts.descent(network, True)]

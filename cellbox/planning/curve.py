@@ -70,8 +70,8 @@ class DesignCurve:
                 counts = [one.n_more for one in balanced][::-1]
                 worth = float(np.interp(np.log(point.error), errors, counts))
                 return (
-                    f"{point.n_more} chosen conditions bring the error that takes about {worth:.0f} "
-                    "balanced ones."
+                    f"{point.n_more} chosen conditions bring the error that takes about "
+                    f"{worth:.0f} balanced ones."
                 )
         return None
 

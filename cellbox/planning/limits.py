@@ -70,12 +70,11 @@ def usual_limits(data: Dataset) -> Limits:
     return Limits(nodes, tuple(levels), max(1, at_once))
 
 
-def check_limits(limits: Limits, nodes: Sequence[str]) -> Limits:
-    """The same limits. Raises InputError with everything that is wrong with them.
+def note_limits(limits: Limits, nodes: Sequence[str], problems: Problems) -> None:
+    """Note everything that is wrong with limits.
 
     nodes: of the network.
     """
-    problems = Problems()
     for name in dict.fromkeys(limits.nodes):
         if name not in nodes:
             note_unknown(name, nodes, "nodes to perturb", "node", problems)
@@ -101,8 +100,6 @@ def check_limits(limits: Limits, nodes: Sequence[str]) -> Limits:
     if limits.most_nodes < 1:
         found = f"expected at least 1, found {limits.most_nodes}"
         problems.add("most nodes at once", found, "Give 2, for example")
-    problems.raise_any()
-    return limits
 
 
 def candidate_conditions(

@@ -13,7 +13,7 @@ from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import MEMBERS, belief_from_data, belief_of_family
-from cellbox.planning.limits import MOST_CANDIDATES, Limits, check_limits, usual_limits
+from cellbox.planning.limits import MOST_CANDIDATES, Limits, note_limits, usual_limits
 from cellbox.planning.precision import Prospect
 from cellbox.planning.proposal import Proposal
 from cellbox.planning.search import Search
@@ -108,9 +108,12 @@ def first_conditions(
     """
     nodes = tuple(nodes)
     limits = Limits(nodes, (0.25, 0.5, 0.75, 1.0)) if limits is None else limits
-    limits = check_limits(limits, nodes)
+    problems = Problems()
+    note_limits(limits, nodes, problems)
+    _note_numbers(members, candidates, noise, problems)
+    problems.raise_any()
+    check_seed(seed)
     moments = _moments(times)
-    _check_numbers(members, candidates, noise, seed)
     _check_counts(conditions, choose_times, moments)
     belief = belief_of_family(
         nodes,
@@ -139,9 +142,18 @@ def search_of(
     undecided: bool = False,
 ) -> Search:
     """The search that `next_conditions` makes; see there for what is what."""
-    limits = check_limits(usual_limits(data) if limits is None else limits, data.nodes)
-    places = _places(edges, data, undecided=undecided)
-    _check_numbers(members, candidates, noise, seed)
+    limits = usual_limits(data) if limits is None else limits
+    problems = Problems()
+    note_limits(limits, data.nodes, problems)
+    _note_edges(edges, data, problems)
+    if edges and undecided:
+        found = "expected edges by name or the undecided ones, found both"
+        problems.add("edges", found, "Give one of the two")
+    _note_numbers(members, candidates, noise, problems)
+    problems.raise_any()
+    check_seed(seed)
+    place = {node: index for index, node in enumerate(data.nodes)}
+    places = [(place[target], place[source]) for source, target in dict.fromkeys(edges)]
     moments = data.times if times is None else _moments(times)
     belief = belief_from_data(
         data,
@@ -168,33 +180,20 @@ def _networks(model: FittedModel | None) -> list[Network]:
     return [model.network]
 
 
-def _places(
-    edges: Sequence[tuple[str, str]], data: Dataset, *, undecided: bool
-) -> list[tuple[int, int]]:
-    """(target, source) of the edges that the user names."""
-    problems, place = Problems(), {node: index for index, node in enumerate(data.nodes)}
+def _note_edges(edges: Sequence[tuple[str, str]], data: Dataset, problems: Problems) -> None:
     for source, target in edges:
-        for name in (source, target):
-            if name not in place:
-                note_unknown(name, data.nodes, f"edge {source}:{target}", "node", problems)
-    if edges and undecided:
-        found = "expected edges by name or the undecided ones, found both"
-        problems.add("edges", found, "Give one of the two")
-    problems.raise_any()
-    found = [(place[target], place[source]) for source, target in dict.fromkeys(edges)]
-    for target, source in found:
-        if not data.possible_edges[target, source]:
-            where = f"edge {data.nodes[source]}:{data.nodes[target]}"
-            problems.add(
-                where, "expected an edge that may be, found a forbidden one", "Leave it out"
-            )
-    problems.raise_any()
-    return found
+        where = f"edge {source}:{target}"
+        unknown = [name for name in (source, target) if name not in data.nodes]
+        for name in dict.fromkeys(unknown):
+            note_unknown(name, data.nodes, where, "node", problems)
+        if unknown:
+            continue
+        if not data.possible_edges[data.nodes.index(target), data.nodes.index(source)]:
+            found = "expected an edge that may be, found a forbidden one"
+            problems.add(where, found, "Leave it out")
 
 
-def _check_numbers(members: int, candidates: int, noise: float | None, seed: int) -> None:
-    check_seed(seed)
-    problems = Problems()
+def _note_numbers(members: int, candidates: int, noise: float | None, problems: Problems) -> None:
     for name, count, fewest in (("members", members, 2), ("candidates", candidates, 1)):
         if count < fewest:
             found = f"expected at least {fewest}, found {count}"
@@ -202,7 +201,6 @@ def _check_numbers(members: int, candidates: int, noise: float | None, seed: int
     if noise is not None and not 0 < noise < np.inf:
         fix = "Give the standard deviation of a measured value, such as 0.01"
         problems.add("noise", f"expected a number above 0, found {noise}", fix)
-    problems.raise_any()
 
 
 def _check_counts(

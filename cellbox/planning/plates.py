@@ -159,8 +159,8 @@ def _order_rows(wells: Sequence[Well]) -> Iterator[tuple[str, ...]]:
 
 def _edge_rows(edges: Sequence[EdgeOutlook]) -> Iterator[tuple[str, ...]]:
     for edge in edges:
-        numbers = (edge.weight, edge.error_now, edge.error_after, edge.error_balanced)
-        numbers = (*numbers, edge.chance_decided, edge.chance_of_sign_change)
+        errors = (edge.error_now, edge.error_after, edge.error_balanced)
+        numbers = (edge.weight, *errors, edge.chance_decided, edge.chance_of_sign_change)
         shown = ("" if value is None else number_text(float(f"{value:.6g}")) for value in numbers)
         yield edge.source, edge.target, *shown
 

@@ -1,4 +1,4 @@
-"""How precisely an experiment tells W: standard errors, decided edges, r, and signs that may change.
+"""How precisely an experiment tells W: standard errors, decided edges, r, signs that may change.
 
 Other than the search, which looks at one row of W after the other, this looks at all entries of W
 and all amplitudes together, with the derivatives of whole responses. Networks with more than 2,000

@@ -137,13 +137,13 @@ class Proposal:
         unable = [node for node in names if node not in self.limits.nodes]
         if able:
             yield (
-                f"Never perturbed so far: {_listed(able)}. If that cannot be done, leave such nodes "
-                "out of those that can be perturbed."
+                f"No condition learned from perturbs {_listed(able)}. If that cannot be done, "
+                "leave such nodes out of those that can be perturbed."
             )
         if unable:
             yield (
-                f"Not to be perturbed, and never were: {_listed(unable)}. The scale of their rows "
-                "of W stays open."
+                f"Neither so far nor by these conditions are perturbed: {_listed(unable)}. The "
+                "scale of their rows of W stays open."
             )
 
     def _precision_sentences(self) -> Iterator[str]:
@@ -190,8 +190,8 @@ class Proposal:
         else:
             yield (
                 f"These conditions, the best found among {self.n_candidates:,}, tell more than "
-                f"balanced ones with as many nodes and the same doses in {self.better_in} of {count} "
-                "networks."
+                "balanced ones with as many nodes and the same doses in "
+                f"{self.better_in} of {count} networks."
             )
 
     def _round_sentences(self) -> Iterator[str]:
@@ -220,9 +220,9 @@ class Proposal:
         if now.max() < SETTLED_BELOW:
             yield (
                 "Further plates of this kind change the sign of any edge of the network with a "
-                "probability below "
-                f"{_percent(SETTLED_BELOW)} (most likely {self._most_likely(now)}): they make weights more "
-                "precise. Stop here if signs are what you need."
+                f"probability below {_percent(SETTLED_BELOW)} (most likely "
+                f"{self._most_likely(now)}): they make weights more precise. Stop here if signs "
+                "are what you need."
             )
             undecided = int((~self.before[0].decided & self.belief.allowed).sum())
             if undecided:
@@ -255,7 +255,7 @@ class Proposal:
             target, source = np.unravel_index(place, chances.shape)
             if most == 1 or chances[target, source] >= SETTLED_BELOW:
                 parts.append(
-                    f"{nodes[source]} → {nodes[target]} {_percent(chances[target, source])}"
+                    f"{nodes[source]} → {nodes[target]} {_percent(float(chances[target, source]))}"
                 )
         return ", ".join(parts)
 

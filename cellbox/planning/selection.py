@@ -36,7 +36,9 @@ class Criterion(Protocol):
 
     def __call__(
         self, derivatives: Derivatives, factors: Factors
-    ) -> Float[np.ndarray, "n_members n_conditions"]: ...
+    ) -> Float[np.ndarray, "n_members n_conditions"]:
+        """In nats."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

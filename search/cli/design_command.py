@@ -13,13 +13,8 @@ from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.experiment import EXPERIMENT_OPTIONS, add_simulation, simulated
 from search.cli.output import Output
-from search.cli.plan_command import (
-    NEXT_EXAMPLES,
-    add_plan_actions,
-    run_curve,
-    run_first,
-    run_next,
-)
+from search.cli.plan_command import run_curve, run_first, run_next
+from search.cli.plan_flags import NEXT_EXAMPLES, add_plan_actions
 from search.cli.text_tables import shown_error, text_table
 
 if TYPE_CHECKING:

@@ -130,16 +130,16 @@ def design_curve(
         candidates=candidates,
         seed=seed,
     )
-    known = search.candidates(search.times)
+    known, limits = search.candidates(), search.question.limits
     most = max(more)
     chosen = known.perturbations[list(search.choice(known, most, exchange=False).which)]
-    at_once = min(search.limits.most_nodes, len(search.limits.nodes))
+    at_once = min(limits.most_nodes, len(limits.nodes))
     full = known.perturbations[(known.perturbations != 0).sum(axis=1) == at_once]
     full = full if len(full) else known.perturbations
     random = np.random.default_rng(seed)
     designs: list[tuple[Kind, Float[np.ndarray, "n_conditions n_nodes"]]] = [("chosen", chosen)]
     for draw in range(_DRAWS):
-        spread = balanced_conditions(search.limits, data.nodes, most, seed=seed + draw)
+        spread = balanced_conditions(limits, data.nodes, most, seed=seed + draw)
         designs += [
             ("balanced", spread),
             ("random", full[random.integers(len(full), size=most)]),
@@ -153,7 +153,9 @@ def design_curve(
     points = [_point(0, "chosen", [prospect.precision()])]
     kinds: tuple[Kind, ...] = ("chosen", "balanced", "random")
     points += [_point(count, kind, found[count, kind]) for count in more for kind in kinds]
-    return DesignCurve(tuple(points), int(search.belief.allowed.sum()), search.belief.sentences)
+    return DesignCurve(
+        tuple(points), int(search.question.belief.allowed.sum()), search.question.belief.sentences
+    )
 
 
 def _point(n_more: int, kind: Kind, precisions: Sequence[Precision]) -> CurvePoint:

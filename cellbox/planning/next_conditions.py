@@ -16,6 +16,7 @@ from cellbox.planning.beliefs import MEMBERS, belief_from_data, belief_of_family
 from cellbox.planning.limits import MOST_CANDIDATES, Limits, note_limits, usual_limits
 from cellbox.planning.precision import Prospect
 from cellbox.planning.proposal import Proposal
+from cellbox.planning.question import Question
 from cellbox.planning.search import Search
 from cellbox.settings import check_seed
 from cellbox.storage.problems import Problems, note_unknown
@@ -72,7 +73,7 @@ def next_conditions(
         candidates=candidates,
         seed=seed,
     )
-    _check_counts(conditions, choose_times, search.times)
+    _check_counts(conditions, choose_times, search.question.times)
     return search.proposal(conditions, choose_times, on_progress)
 
 
@@ -124,7 +125,7 @@ def first_conditions(
         n_members=members,
         seed=seed,
     )
-    search = Search(belief, limits, moments, [], candidates, seed)
+    search = Search(Question(belief, limits, moments), candidates, seed)
     return search.proposal(conditions, choose_times, on_progress, screening=screening)
 
 
@@ -169,7 +170,7 @@ def search_of(
         if not places:
             fix = "Ask for all edges, or stop here"
             raise refuse(data.name, "expected undecided edges, found none: all are decided", fix)
-    return Search(belief, limits, moments, places, candidates, seed)
+    return Search(Question(belief, limits, moments, tuple(places)), candidates, seed)
 
 
 def _networks(model: FittedModel | None) -> list[Network]:

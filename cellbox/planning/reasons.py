@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.planning.row_information import Derivatives, Factors, RowDerivatives, updated
+from cellbox.planning.question import Question
+from cellbox.planning.row_information import Factors, updated
 from cellbox.planning.selection import Candidates, Choice
-
-if TYPE_CHECKING:
-    from cellbox.planning.search import Search
 
 # A condition that is worth this share of the best in its place is as good as the best.
 _AS_GOOD = 0.9
@@ -48,7 +45,7 @@ class ProposedCondition:
 
 
 def explained(
-    search: Search,
+    question: Question,
     candidates: Candidates,
     choice: Choice,
     conditions: Float[np.ndarray, "n_conditions n_nodes"],
@@ -57,22 +54,22 @@ def explained(
     is_balanced: bool,
 ) -> tuple[ProposedCondition, ...]:
     """Every condition with its reason, which is what would be missing without it."""
-    nodes, noise = search.belief.nodes, search.belief.noise
-    derivatives = _seen(search, conditions)
+    nodes, noise = question.belief.nodes, question.belief.noise
+    derivatives = question.derivatives(conditions)
     n_members, n, _, _, width = derivatives.shape
-    known = updated(search.known, derivatives.reshape(n_members, n, -1, width), noise)
+    known = updated(question.known, derivatives.reshape(n_members, n, -1, width), noise)
     likely = candidates.derivatives[:, :, choice.likely[:_COMPARED]]
     found: list[ProposedCondition] = []
     for row, u in enumerate(conditions):
         without = updated(known, derivatives[:, :, row], noise, take_away=True)
-        own = search.criterion(derivatives[:, :, [row]], without)[:, 0]
-        others = search.criterion(likely, without).max(axis=1, initial=0.0)
+        own = question.criterion(derivatives[:, :, [row]], without)[:, 0]
+        others = question.criterion(likely, without).max(axis=1, initial=0.0)
         doses = tuple((nodes[k], float(u[k])) for k in np.flatnonzero(u))
         earlier = [one.name for one in found if one.doses == doses]
         said = [f"repeats {earlier[0]}"] if earlier else []
         if is_balanced:
             said.append("one of a balanced set")
-        said += [_edges(search, known, without), _dose(search, u, without, own)]
+        said += [_edges(question, known, without), _dose(question, u, without, own)]
         reason = "; ".join(part for part in said if part) or "adds a little to many edges"
         found.append(
             ProposedCondition(names[row], doses, int((own >= _AS_GOOD * others).sum()), reason)
@@ -80,21 +77,15 @@ def explained(
     return tuple(found)
 
 
-def _seen(search: Search, conditions: Float[np.ndarray, "n_conditions n_nodes"]) -> Derivatives:
-    derivatives = RowDerivatives(search.belief.members, search.times)(conditions)
-    derivatives[:, ~search.belief.seen] = 0.0
-    return derivatives
-
-
-def _edges(search: Search, known: Factors, without: Factors) -> str:
+def _edges(question: Question, known: Factors, without: Factors) -> str:
     """The edges whose errors would be larger without a condition, and by how much."""
-    n, nodes = len(search.belief.nodes), search.belief.nodes
+    n, nodes = len(question.belief.nodes), question.belief.nodes
     errors, larger = (np.sqrt((each[:, :, :n] ** 2).sum(axis=3)) for each in (known, without))
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = np.where(errors > 0, np.log(larger / errors), 0.0).mean(axis=0)
-    if search.places:
+    if question.places:
         named = np.zeros_like(lost, dtype=bool)
-        named[tuple(np.transpose(search.places))] = True
+        named[tuple(np.transpose(question.places))] = True
         lost = np.where(named, lost, 0.0)
     parts = []
     for place in np.argsort(-lost, axis=None)[:_NAMED]:
@@ -107,13 +98,13 @@ def _edges(search: Search, known: Factors, without: Factors) -> str:
 
 
 def _dose(
-    search: Search,
+    question: Question,
     u: Float[np.ndarray, " n_nodes"],
     without: Factors,
     own: Float[np.ndarray, " n_members"],
 ) -> str:
     """What the full dose of a node would tell less, where it is given a partial one."""
-    doses = np.array(search.limits.doses)
+    doses = np.array(question.limits.doses)
     remarks = []
     for node in np.flatnonzero(u):
         alike = doses[np.sign(doses) == np.sign(u[node])]
@@ -122,10 +113,10 @@ def _dose(
             continue
         changed = u.copy()
         changed[node] = full
-        worth = search.criterion(_seen(search, changed[None]), without)[:, 0].mean()
+        worth = question.criterion(question.derivatives(changed[None]), without)[:, 0].mean()
         less = 1 - worth / max(float(own.mean()), 1e-12)
         if less > _WORTH_A_REMARK:
             remarks.append(
-                f"{search.belief.nodes[node]} at {full:g} would tell {100 * less:.0f} % less"
+                f"{question.belief.nodes[node]} at {full:g} would tell {100 * less:.0f} % less"
             )
     return ", ".join(remarks)

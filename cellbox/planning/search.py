@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 
 from cellbox.networks.network import Network
-from cellbox.planning.beliefs import Belief
-from cellbox.planning.limits import Limits, balanced_conditions, candidate_conditions
+from cellbox.planning.limits import balanced_conditions, candidate_conditions
 from cellbox.planning.precision import Precision, Prospect
 from cellbox.planning.proposal import Proposal
+from cellbox.planning.question import Question
 from cellbox.planning.reasons import explained
 from cellbox.planning.row_information import RowDerivatives
-from cellbox.planning.selection import (
-    Candidates,
-    Choice,
-    Criterion,
-    all_edges,
-    choose,
-    named_edges,
-)
+from cellbox.planning.selection import Candidates, Choice, choose
 
 # Bytes that the derivatives of all candidates may take; in large networks there are fewer then.
 _BYTES = 2 * 10**9
@@ -41,45 +35,26 @@ _TRUTHS = 5
 
 
 class Search:
-    """Candidates, and what is known before any of them is measured.
+    """The candidates for an answer to a question, and the best of them.
 
-    times: when candidates are measured. places: (target, source) of the edges that matter; all
-    where there are none.
+    most: candidates at most; they are drawn from the seed where there are more.
     """
 
-    def __init__(
-        self,
-        belief: Belief,
-        limits: Limits,
-        times: Float[np.ndarray, " n_times"],
-        places: Sequence[tuple[int, int]],
-        most: int,
-        seed: int,
-    ):
-        self.belief, self.limits, self.times, self.seed = belief, limits, times, seed
-        self.places = list(places)
-        self._most = most
-        self.known = belief.factors(belief.members)
+    def __init__(self, question: Question, most: int, seed: int):
+        self.question, self.seed, self._most = question, seed, most
 
-    @property
-    def criterion(self) -> Criterion:
-        """What a condition is worth."""
-        noise = self.belief.noise
-        return named_edges(self.places, noise) if self.places else all_edges(noise)
-
-    def candidates(self, times: Float[np.ndarray, " n_times"]) -> Candidates:
-        """Conditions within the limits, with what they tell at these times."""
-        belief, along = self.belief, RowDerivatives(self.belief.members, times)
+    def candidates(self) -> Candidates:
+        """Conditions within the limits, with what they tell."""
+        belief, limits = self.question.belief, self.question.limits
         n = len(belief.nodes)
-        u = candidate_conditions(self.limits, belief.nodes, most=self._most, seed=self.seed)
+        u = candidate_conditions(limits, belief.nodes, most=self._most, seed=self.seed)
+        along = RowDerivatives(belief.members, self.question.times)
         along = along.in_few_directions(u[:: max(1, len(u) // _LOOKED_AT)])
-        one = 4 * len(belief.members) * n * (n + 1) * along.n_times
-        fits = max(_FEWEST_CANDIDATES, _BYTES // one)
-        if len(u) > fits:
-            u = candidate_conditions(self.limits, belief.nodes, most=fits, seed=self.seed)
-        derivatives = along(u)
-        derivatives[:, ~belief.seen] = 0.0
-        return Candidates(u, derivatives)
+        fits = _BYTES // (4 * len(belief.members) * n * (n + 1) * along.n_times)
+        if len(u) > max(_FEWEST_CANDIDATES, fits):
+            fewer = max(_FEWEST_CANDIDATES, fits)
+            u = candidate_conditions(limits, belief.nodes, most=fewer, seed=self.seed)
+        return Candidates(u, self.question.derivatives(u, along))
 
     def choice(
         self,
@@ -92,10 +67,10 @@ class Search:
         """The best of these candidates."""
         return choose(
             candidates,
-            self.known,
+            self.question.known,
             n_conditions,
-            self.criterion,
-            self.belief.noise,
+            self.question.criterion,
+            self.question.belief.noise,
             exchange=exchange,
             on_progress=on_progress,
         )
@@ -109,16 +84,20 @@ class Search:
         screening: bool = False,
     ) -> Proposal:
         """The best conditions, or a balanced design where that is asked for or no worse."""
-        candidates = self.candidates(self.times)
+        question = self.question
+        candidates = self.candidates()
         choice = self.choice(candidates, n_conditions, on_progress)
-        if n_times is not None and n_times < len(self.times):
-            self.times = self._best_times(candidates.perturbations[list(choice.which)], n_times)
-            candidates = self.candidates(self.times)
+        if n_times is not None and n_times < len(question.times):
+            best_times = self._best_times(candidates.perturbations[list(choice.which)], n_times)
+            self.question = question = replace(question, times=best_times)
+            candidates = self.candidates()
             choice = self.choice(candidates, n_conditions, on_progress)
         chosen = candidates.perturbations[list(choice.which)]
         balanced = [
-            balanced_conditions(self.limits, self.belief.nodes, n_conditions, seed=self.seed + k)
-            for k in range(N_BALANCED)
+            balanced_conditions(
+                question.limits, question.belief.nodes, n_conditions, seed=self.seed + number
+            )
+            for number in range(N_BALANCED)
         ]
         totals = self._told(balanced)
         better_in = int((choice.gained.sum(axis=0) >= np.median(totals, axis=0)).sum())
@@ -133,15 +112,17 @@ class Search:
         is_balanced = screening or of_balanced > of_chosen
         measured = best if is_balanced else chosen
         names = self._names(len(measured))
-        conditions = explained(self, candidates, choice, measured, names, is_balanced=is_balanced)
+        conditions = explained(
+            question, candidates, choice, measured, names, is_balanced=is_balanced
+        )
         return Proposal(
-            belief=self.belief,
-            limits=self.limits,
-            times=self.times,
+            belief=question.belief,
+            limits=question.limits,
+            times=question.times,
             conditions=conditions,
             edges=tuple(
-                (self.belief.nodes[source], self.belief.nodes[target])
-                for target, source in self.places
+                (question.belief.nodes[source], question.belief.nodes[target])
+                for target, source in question.places
             ),
             n_candidates=len(candidates),
             before=tuple(each[0] for each in outlook),
@@ -156,22 +137,22 @@ class Search:
 
     def _names(self, count: int) -> list[str]:
         """Names that no condition so far has."""
-        prefix = "first" if self.belief.family else "next"
-        while any(name.startswith(prefix) for name in self.belief.condition_names):
+        prefix = "first" if self.question.belief.family else "next"
+        while any(name.startswith(prefix) for name in self.question.belief.condition_names):
             prefix += "_"
         return [f"{prefix}{number + 1}" for number in range(count)]
 
     def prospects(self) -> list[Prospect]:
         """By which errors are told: at the estimate, or at some members of a family."""
-        belief = self.belief
+        belief = self.question.belief
         judges: Sequence[Network] = belief.members[:_JUDGES] if belief.family else [belief.estimate]
-        return [Prospect(belief, network, self.times) for network in judges]
+        return [Prospect(belief, network, self.question.times) for network in judges]
 
     def _value(self, precision: Precision) -> float:
         """What the criterion says of a design as a whole; more is better."""
-        if not self.places:
+        if not self.question.places:
             return precision.log_volume
-        errors = [precision.errors[place] for place in self.places]
+        errors = [precision.errors[place] for place in self.question.places]
         return -float(np.log(np.maximum(errors, 1e-12)).sum())
 
     def _told(
@@ -180,29 +161,28 @@ class Search:
         """What the criterion gains by each design, by member."""
         totals = []
         for design in designs:
-            derivatives = RowDerivatives(self.belief.members, self.times)(design)
-            derivatives[:, ~self.belief.seen] = 0.0
+            derivatives = self.question.derivatives(design)
             one = derivatives.reshape(*derivatives.shape[:2], 1, -1, derivatives.shape[-1])
-            totals.append(self.criterion(one, self.known)[:, 0])
+            totals.append(self.question.criterion(one, self.question.known)[:, 0])
         return np.array(totals)
 
     def _best_times(
         self, chosen: Float[np.ndarray, "n_conditions n_nodes"], n_times: int
     ) -> Float[np.ndarray, " n_times"]:
         """The times at which these conditions tell most."""
-        derivatives = RowDerivatives(self.belief.members, self.times)(chosen)
-        derivatives[:, ~self.belief.seen] = 0.0
-        moments = Candidates(self.times[:, None], np.swapaxes(derivatives, 2, 3))
+        times = self.question.times
+        derivatives = np.swapaxes(self.question.derivatives(chosen), 2, 3)
+        moments = Candidates(times[:, None], derivatives)
         found = choose(
             moments,
-            self.known,
+            self.question.known,
             n_times,
-            self.criterion,
-            self.belief.noise,
+            self.question.criterion,
+            self.question.belief.noise,
             exchange=False,
             repeat=False,
         )
-        return np.sort(self.times[list(found.which)])
+        return np.sort(times[list(found.which)])
 
     def _gain_of_rounds(self, candidates: Candidates, choice: Choice) -> tuple[float, float] | None:
         """What a refit halfway could gain at most: as a share of all, and in conditions.
@@ -212,17 +192,24 @@ class Search:
         n_chosen = len(choice.which)
         if n_chosen < 4:
             return None
-        half, noise = n_chosen // 2, self.belief.noise
+        half, noise = n_chosen // 2, self.question.belief.noise
         likely = Candidates(
             candidates.perturbations[choice.likely], candidates.derivatives[:, :, choice.likely]
         )
-        first = choose(likely, self.known, half, self.criterion, noise, exchange=False)
+        first = choose(
+            likely, self.question.known, half, self.question.criterion, noise, exchange=False
+        )
         apart, last = [], []
-        for member in range(min(_TRUTHS, len(self.belief.members))):
+        for member in range(min(_TRUTHS, len(self.question.belief.members))):
             own = slice(member, member + 1)
             alone = Candidates(likely.perturbations, likely.derivatives[own])
             second = choose(
-                alone, first.factors[own], n_chosen - half, self.criterion, noise, exchange=False
+                alone,
+                first.factors[own],
+                n_chosen - half,
+                self.question.criterion,
+                noise,
+                exchange=False,
             )
             rounds = first.gained[:, member].sum() + second.gained.sum()
             apart.append(rounds / max(choice.gained[:, member].sum(), 1e-12) - 1)

@@ -122,7 +122,7 @@ def run_curve(arguments: Namespace) -> int:
     output.say(
         "  error: half of the standard errors of W are below.\n"
         "  decided: edges that are surely there with a known sign, or surely weaker than 0.5.\n"
-        "  r: expected with the true W, every edge kept; as a rule higher with a selection of edges.\n"
+        "  r: expected with the true W, every edge kept; higher as a rule with edges selected.\n"
     )
     for sentence in (*curve.sentences, curve.saved()):
         if sentence is not None:

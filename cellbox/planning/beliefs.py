@@ -36,8 +36,9 @@ from cellbox.training.starts import Starts
 
 MEMBERS = 20
 
-# Standard deviation of the prior on log α; that on entries of W is `PRIOR_DEVIATION`.
-AMPLITUDE_DEVIATION = 0.5
+# Standard deviations of the prior on log α: where nothing is known of it, and the smallest. (That
+# on entries of W is `PRIOR_DEVIATION`.)
+AMPLITUDE_DEVIATION, _ALIKE = 0.5, 0.1
 
 # An ensemble of fewer is no picture of what is open, and draws are made around each of its members.
 _ENOUGH_MEMBERS = 8
@@ -50,7 +51,8 @@ class Belief:
     estimate: the best network. members: as likely ones, by which designs are judged. noise:
     standard deviation of a measured value (log ratio). times: of measurement. allowed: entries of W
     that may be edges. perturbations, measured: the experiment so far, of no rows where there is
-    none. sentences: where all of that comes from. condition_names: of the data. family: whether
+    none. amplitude_deviation: of the prior on log α, which least squares take to be as alike as the
+    data say. sentences: where all of that comes from. condition_names: of the data. family: whether
     members are random networks, of which none is an estimate.
     """
 
@@ -61,6 +63,7 @@ class Belief:
     allowed: Bool[np.ndarray, "n_nodes n_nodes"]
     perturbations: Float[np.ndarray, "n_rows n_nodes"]
     measured: Bool[np.ndarray, "n_rows n_times n_nodes"]
+    amplitude_deviation: float
     sentences: tuple[str, ...]
     condition_names: tuple[str, ...] = ()
     family: bool = False
@@ -80,7 +83,13 @@ class Belief:
     def factors(self, networks: Sequence[Network]) -> Factors:
         """What the experiment so far tells of each row, were these the true networks."""
         return _factors(
-            networks, self.perturbations, self.measured, self.times, self.noise, self.allowed
+            networks,
+            self.perturbations,
+            self.measured,
+            self.times,
+            self.noise,
+            self.allowed,
+            self.amplitude_deviation,
         )
 
 
@@ -144,6 +153,7 @@ def belief_from_data(
         data.possible_edges,
         problem.perturbations,
         problem.measured,
+        _alikeness(fit.network),
         tuple(told),
         data.row_names,
     )
@@ -180,6 +190,7 @@ def belief_of_family(
         np.ones((n, n), bool),
         np.zeros((0, n)),
         np.zeros((0, len(times), n), bool),
+        AMPLITUDE_DEVIATION,
         (
             f"Nothing is measured yet: judged by {n_members} random networks of these nodes, with "
             f"{100 * density:.0f} % of all possible edges.",
@@ -194,13 +205,23 @@ def _factors(
     measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
     times: Float[np.ndarray, " n_times"],
     noise: float,
-    allowed: Bool[np.ndarray, "n_members n_nodes n_nodes"] | Bool[np.ndarray, "n_nodes n_nodes"],
+    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    amplitude_deviation: float,
 ) -> Factors:
     n = perturbations.shape[1]
-    deviations = np.full((len(networks), n, n + 1), AMPLITUDE_DEVIATION)
+    deviations = np.full((len(networks), n, n + 1), amplitude_deviation)
     deviations[..., :n] = PRIOR_DEVIATION * allowed
     derivatives = RowDerivatives(networks, times)(perturbations)
     return factors_after(derivatives, measured, deviations, noise)
+
+
+def _alikeness(network: Network) -> float:
+    """How different amplitudes are, as the standard deviation of log α: what others tell of each.
+
+    Least squares drew them together as far as the data say
+    (`cellbox.refinement.amplitude_pooling`).
+    """
+    return float(np.clip(np.std(np.log(network.amplitudes)), _ALIKE, AMPLITUDE_DEVIATION))
 
 
 def _explaining(problem: MultipleShooting, networks: Sequence[Network]) -> Refined:
@@ -262,7 +283,13 @@ def _drawn_around(
         # In large networks the edges are those of the fit: to choose anew takes minutes.
         support = centre.weights != 0 if is_large(n) else allowed
         [factors] = _factors(
-            [centre], problem.perturbations, problem.measured, problem.times, noise, support
+            [centre],
+            problem.perturbations,
+            problem.measured,
+            problem.times,
+            noise,
+            support,
+            _alikeness(centre),
         )
         middle = np.concatenate([centre.weights, np.log(centre.amplitudes)[:, None]], axis=1)
         if not is_large(n):

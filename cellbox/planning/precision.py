@@ -21,7 +21,7 @@ from cellbox.equation.solver_settings import precision_context
 from cellbox.identifiability.design_report import DETERMINED_BELOW
 from cellbox.identifiability.least_errors import MOST_PARAMETERS
 from cellbox.networks.network import Network
-from cellbox.planning.beliefs import AMPLITUDE_DEVIATION, Belief
+from cellbox.planning.beliefs import Belief
 from cellbox.planning.row_information import Derivatives, RowDerivatives, updated
 from cellbox.refinement.edge_intervals import LEVEL
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -123,7 +123,10 @@ class Prospect:
             self._known = belief.factors([network])
             return
         self._free = np.append(belief.allowed.ravel(), np.ones(n, bool))
-        prior = np.append(np.full(n * n, PRIOR_DEVIATION), np.full(n, AMPLITUDE_DEVIATION)) ** -2.0
+        prior = (
+            np.append(np.full(n * n, PRIOR_DEVIATION), np.full(n, belief.amplitude_deviation))
+            ** -2.0
+        )
         information = self._information(belief.perturbations, belief.times, belief.measured)
         self._before = np.diag(prior[self._free]) + information.sum(axis=0)
 

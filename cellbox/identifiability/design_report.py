@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from jaxtyping import Float
+
 from cellbox.criticism.criticism import Criticism
 from cellbox.html_tables import html_of
 from cellbox.identifiability.design_findings import (
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 #: An edge or amplitude with a smaller standard error is determined. Edges of the known systems
 #: weigh 1, so that below this their sign is as good as known.
 DETERMINED_BELOW = 0.5
+
+# What an error counts for at most in an expected r: a weak prior on W says as much.
+_LARGEST_ERROR = 1.0
 
 REPORT_FILES = ("identifiability.json", "identifiability.csv")
 SCALE_CONFOUNDED = "scale confounded"
@@ -120,6 +126,33 @@ class DesignReport:
         )
 
     @property
+    def least_errors(self) -> Float[np.ndarray, " n_edges"]:
+        """Of every possible edge, at most 1: errors that are larger, or not told, count as that."""
+        told = [
+            edge.least_error
+            if edge.least_error is not None and edge.error_of == OF_WEIGHT
+            else _LARGEST_ERROR
+            for edge in self.edges
+        ]
+        return np.minimum(np.array(told, float), _LARGEST_ERROR)
+
+    @property
+    def expected_r(self) -> float | None:
+        """The Pearson r with the true W that the least errors leave; None where not judged.
+
+        That is √(var W / (var W + mean variance)) over all entries of W, of an estimate that keeps
+        every edge. W is the guess; of a guess without edges, two of weight 1 into each node.
+        """
+        if self.not_judged is not None or not self.edges:
+            return None
+        n = self.guess.n_nodes
+        share = min(0.5, 2 / n)
+        has_edges = bool((self.guess.weights != 0).any())
+        spread = float(np.var(self.guess.weights)) if has_edges else share * (1 - share)
+        lost = float((self.least_errors**2).sum()) / n**2
+        return float(np.sqrt(spread / (spread + lost)))
+
+    @property
     def confounded_nodes(self) -> tuple[str, ...]:
         """Nodes that are never perturbed: the scale of their row of W is not determined."""
         return tuple(f.node for f in self.nodes if "never_perturbed" in f.kinds)
@@ -162,12 +195,26 @@ class DesignReport:
                 f"{_count(self.amplitudes)} of {len(self.amplitudes)} amplitudes are determined "
                 f"(least standard error of an unbiased estimate below {DETERMINED_BELOW})."
             )
+            yield from self._graded_sentences()
         if self.by_blocks:
             yield (
                 "Errors are by row blocks, since the network is large: each row of W as if the "
                 "states of all nodes were known. That is exact where nothing acts on anything, "
                 "and makes them somewhat too small elsewhere."
             )
+
+    def _graded_sentences(self) -> Iterator[str]:
+        """How well, and not only whether: what still falls when all edges are determined."""
+        if self.expected_r is None:
+            return
+        half, most = np.quantile(self.least_errors, [0.5, 0.9])
+        of = "this network" if (self.guess.weights != 0).any() else "two edges of weight 1 a node"
+        yield (
+            f"Half of the least standard errors are below {half:.2g}, nine tenths below {most:.2g} "
+            f"(what is not told counts as {_LARGEST_ERROR:.0f}); with {of} that is an expected r of "
+            f"{self.expected_r:.3f}, every edge kept. Where edges are selected, it is higher "
+            "as a rule."
+        )
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())
@@ -211,6 +258,8 @@ class DesignReport:
             "n_edges": len(self.edges),
             "n_edges_determined": _count(self.edges) if claimed else None,
             "n_edges_determinable": self.n_edges_determinable if judged else None,
+            "median_least_error": float(np.median(self.least_errors)) if judged else None,
+            "expected_r": self.expected_r,
             "n_amplitudes_determined": _count(self.amplitudes) if claimed else None,
             "amplitudes": [asdict(amplitude) for amplitude in self.amplitudes],
             "sentences": self.sentences(),

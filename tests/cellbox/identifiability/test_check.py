@@ -304,3 +304,24 @@ def test_the_report_is_written_as_json_and_its_edges_as_a_table(data, tmp_path):
     assert len(rows) == 25
     assert float(rows[0]["least_error"]) == report.edges[0].least_error
     assert list(report.to_frame().columns) == list(rows[0])
+
+
+def test_figures_go_on_falling_where_every_edge_is_determined(data):
+    half = np.arange(0, data.n_rows, 2)
+    some, all_ = (
+        check_design(each, guess=NETWORK, noise=0.005) for each in (data.rows(half), data)
+    )
+    assert np.median(all_.least_errors) < np.median(some.least_errors)
+    assert some.expected_r < all_.expected_r < 1
+    report = all_.to_dict()
+    assert report["expected_r"] == all_.expected_r
+    assert report["median_least_error"] == pytest.approx(np.median(all_.least_errors))
+    assert "expected r" in " ".join(all_.sentences())
+
+
+def test_what_is_not_told_lowers_the_expected_r(data):
+    told, untold = (
+        check_design(each, guess=NETWORK, noise=0.005) for each in (data, left_alone(data, "g2"))
+    )
+    assert untold.expected_r < told.expected_r
+    assert untold.least_errors.max() == 1.0

@@ -210,10 +210,10 @@ class DesignReport:
         half, most = np.quantile(self.least_errors, [0.5, 0.9])
         of = "this network" if (self.guess.weights != 0).any() else "two edges of weight 1 a node"
         yield (
-            f"Half of the least standard errors are below {half:.2g}, nine tenths below {most:.2g} "
-            f"(what is not told counts as {_LARGEST_ERROR:.0f}); with {of} that is an expected r of "
-            f"{self.expected_r:.3f}, every edge kept. Where edges are selected, it is higher "
-            "as a rule."
+            f"Half of the least standard errors are below {half:.2g}, nine tenths below "
+            f"{most:.2g} (what is not told counts as {_LARGEST_ERROR:.0f}); with {of} that is an "
+            f"expected r of {self.expected_r:.3f}, every edge kept. Where edges are selected, it is "
+            "higher as a rule."
         )
 
     def __str__(self) -> str:

@@ -38,7 +38,7 @@ MEMBERS = 20
 
 # Standard deviations of the prior on log α: where nothing is known of it, and the smallest. (That
 # on entries of W is `PRIOR_DEVIATION`.)
-AMPLITUDE_DEVIATION, _ALIKE = 0.5, 0.1
+AMPLITUDE_DEVIATION, _ALIKE = 0.5, 0.03
 
 # An ensemble of fewer is no picture of what is open, and draws are made around each of its members.
 _ENOUGH_MEMBERS = 8

@@ -78,7 +78,7 @@ def simulate(
     drawn = draw_design(n_all, len(seen), random, kind=design)
     perturbations = np.zeros((n_all, network.n_nodes))
     perturbations[:, seen] = drawn.perturbations(n_perturbed)
-    moments = equal_times(n_times, horizon) if times is None else _checked_times(times)
+    moments = equal_times(n_times, horizon) if times is None else checked_times(times)
     exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
     exact, perturbations = exact[:, :, seen], perturbations[:, seen]
     part = np.repeat(np.arange(n_all), n_replicates)
@@ -118,7 +118,8 @@ def _answers(
     return hill_responses(network, perturbations, times), None
 
 
-def _checked_times(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
+def checked_times(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
+    """The times as an array. Raises InputError where they do not ascend from above 0."""
     moments = np.asarray(times, float)
     ascending = len(moments) > 0 and (np.diff(moments, prepend=0.0) > 0).all()
     if not (ascending and np.isfinite(moments).all()):

@@ -212,8 +212,8 @@ class DesignReport:
         yield (
             f"Half of the least standard errors are below {half:.2g}, nine tenths below "
             f"{most:.2g} (what is not told counts as {_LARGEST_ERROR:.0f}); with {of} that is an "
-            f"expected r of {self.expected_r:.3f}, every edge kept. Where edges are selected, it is "
-            "higher as a rule."
+            f"expected r of {self.expected_r:.3f}, every edge kept. Where edges are selected, it "
+            "is higher as a rule."
         )
 
     def __str__(self) -> str:

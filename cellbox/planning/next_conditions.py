@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.data.dataset import Dataset
+from cellbox.data.simulation import checked_times
 from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
@@ -114,7 +115,7 @@ def first_conditions(
     _note_numbers(members, candidates, noise, problems)
     problems.raise_any()
     check_seed(seed)
-    moments = _moments(times)
+    moments = checked_times(times)
     _check_counts(conditions, choose_times, moments)
     belief = belief_of_family(
         nodes,
@@ -155,7 +156,7 @@ def search_of(
     check_seed(seed)
     place = {node: index for index, node in enumerate(data.nodes)}
     places = [(place[target], place[source]) for source, target in dict.fromkeys(edges)]
-    moments = data.times if times is None else _moments(times)
+    moments = data.times if times is None else checked_times(times)
     belief = belief_from_data(
         data,
         _networks(model),
@@ -213,12 +214,3 @@ def _check_counts(
     if choose_times is not None and not 1 <= choose_times <= len(times):
         found = f"expected 1 to {len(times)}, the times there are, found {choose_times}"
         raise refuse("times to choose", found, "Name more times, or choose fewer")
-
-
-def _moments(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
-    moments = np.asarray(times, float)
-    ascending = len(moments) > 0 and (np.diff(moments, prepend=0.0) > 0).all()
-    if not (ascending and np.isfinite(moments).all()):
-        found = f"expected ascending times above 0, found {list(times)}"
-        raise refuse("times", found, "Use for example 1, 2, 5, 10, 20")
-    return moments

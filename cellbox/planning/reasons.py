@@ -16,7 +16,7 @@ from cellbox.planning.selection import Candidates, Choice
 _AS_GOOD = 0.9
 
 # So many of the best candidates a condition is compared with.
-_COMPARED = 64
+_COMPARED = 32
 
 # A reason names so many edges, and those alone whose errors it lowers by more than this share.
 _NAMED, _WORTH_NAMING = 2, 0.05

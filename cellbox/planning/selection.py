@@ -24,8 +24,8 @@ from cellbox.planning.row_information import (
 )
 
 # So many of the best candidates are asked at once, and in an exchange.
-_ASKED_AT_ONCE, _ASKED_IN_EXCHANGE = 64, 128
-_MOST_SWEEPS = 3
+_ASKED_AT_ONCE, _ASKED_IN_EXCHANGE = 64, 96
+_MOST_SWEEPS = 2
 
 # An exchange that gains less than this share is not worth a pipette.
 _WORTH_A_CHANGE = 1e-3

@@ -31,12 +31,23 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
         near = _nearest(words[0], commands)
         others = "" if near else f" Known are {', '.join(commands)}."
         parser.error(f"expected a command, found {words[0]!r}.{near}{others}")
-    if words and (unknown := _unknown_flag(commands[words[0]], argv)) is not None:
-        flags = commands[words[0]]._option_string_actions
+    command = _innermost(parser, words)
+    if words and (unknown := _unknown_flag(command, argv)) is not None:
+        flags = command._option_string_actions
         near = _nearest(unknown, [flag for flag in flags if flag.startswith("--")])
-        others = "" if near else f" See cellbox {words[0]} --help."
-        commands[words[0]].error(f"expected a flag, found {unknown!r}.{near}{others}")
+        others = "" if near else f" See {command.prog} --help."
+        command.error(f"expected a flag, found {unknown!r}.{near}{others}")
     return parser.parse_args(argv)
+
+
+def _innermost(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of a command, or of the action that it names first, as `design check`."""
+    for word in words:
+        actions = _commands(parser)
+        if word not in actions:
+            break
+        parser = actions[word]
+    return parser
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

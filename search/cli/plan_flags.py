@@ -181,20 +181,13 @@ def _add_limits(
 
 def _add_judges(parser: ArgumentParser) -> None:
     judges = parser.add_argument_group("how it is judged")
-    judges.add_argument(
-        "--networks",
-        type=whole_number(2, 1000),
-        default=20,
-        metavar="N",
-        help="networks that judge a design (default: 20)",
-    )
-    judges.add_argument(
-        "--candidates",
-        type=whole_number(1),
-        default=1000,
-        metavar="N",
-        help="conditions that are considered at most (default: 1000)",
-    )
+    add_options(
+        judges,
+        ("--networks", whole_number(2, 1000), "N", "networks that judge a design (default: 20)"),
+        ("--candidates", whole_number(1), "N", "conditions that are considered at most "
+         "(default: 1000)"),
+    )  # fmt: skip
+    parser.set_defaults(networks=20, candidates=1000)
     add_seed(judges, "networks and candidates")
 
 
@@ -214,20 +207,13 @@ def _add_plates(parser: ArgumentParser) -> None:
         metavar="WELLS",
         help="6, 12, 24, 48, 96 or 384 (default: 96)",
     )
-    plates.add_argument(
-        "--replicates",
-        type=whole_number(1),
-        default=1,
-        metavar="N",
-        help="wells of each condition and time (default: 1)",
-    )
-    plates.add_argument(
-        "--controls",
-        type=whole_number(0),
-        default=1,
-        metavar="N",
-        help="wells without a perturbation, at each time (default: 1)",
-    )
+    add_options(
+        plates,
+        ("--replicates", whole_number(1), "N", "wells of each condition and time (default: 1)"),
+        ("--controls", whole_number(0), "N", "wells without a perturbation, at each time "
+         "(default: 1)"),
+    )  # fmt: skip
+    parser.set_defaults(replicates=1, controls=1)
     plates.add_argument(
         "--same-well",
         action="store_true",

@@ -87,3 +87,10 @@ def test_a_model_brings_its_data(experiment, tmp_path, capsys):
     arguments = ["design", "next", str(folder), "--data", str(experiment), "--conditions", "1"]
     assert main([*arguments, "--networks", "3"]) == 0
     assert "next1" in capsys.readouterr().out
+
+
+def test_flags_of_an_action_are_known_and_others_told_the_nearest(experiment, capsys):
+    assert main(["design", "next", str(experiment), "--condition", "3"]) == 2
+    said = capsys.readouterr().err
+    assert "cellbox design next: error" in said
+    assert "Did you mean --conditions?" in said

@@ -56,6 +56,13 @@ def usual_limits(data: Dataset) -> Limits:
     All nodes, but where the data have drug activity nodes only those that were perturbed; a
     quarter, a half, three quarters and all of the largest dose, with the signs that the data have;
     and as many nodes at once as there.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.random_network(3, density=0.5, seed=0)
+        >>> data = cellbox.simulate(network, n_conditions=6, n_times=2, n_held_out=2)
+        >>> cellbox.usual_limits(data).most_nodes
+        2
     """
     doses = data.perturbations[data.perturbations != 0]
     largest = float(np.abs(doses).max()) if len(doses) else 1.0

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -31,14 +30,8 @@ _MOST_SWEEPS = 2
 _WORTH_A_CHANGE = 1e-3
 
 
-class Criterion(Protocol):
-    """What a condition is worth to each member, given what is known."""
-
-    def __call__(
-        self, derivatives: Derivatives, factors: Factors
-    ) -> Float[np.ndarray, "n_members n_conditions"]:
-        """In nats."""
-        ...
+# What each condition is worth to each member (nats), given what is known.
+Criterion = Callable[[Derivatives, Factors], Float[np.ndarray, "n_members n_conditions"]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,3 +126,11 @@ def test_starts_tells_what_was_found_and_from_where(tmp_path):
     assert row["network"] == "toggle2"
     assert row["r"] > 0.99
     assert row["start"]
+
+
+def test_next_conditions_compares_with_balanced_and_random_ones(tmp_path):
+    (row,) = run("next_conditions", tmp_path / "out.json", "--quick")["rows"]
+    assert row["network"] == "CY"
+    assert len(row["r chosen"]) == 2
+    assert row["realised/expected"] > 0
+    assert row["nats"] > 0

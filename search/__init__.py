@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING
 from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from search.budget.result import BudgetResult
+    from search.budget.running import budget_study
     from search.console.interrupts import Interrupted
     from search.report.folders import write_report
     from search.reproduction.result import Reproduction
     from search.reproduction.running import reproduce
+    from search.spec.budget_reading import make_budget_spec, read_budget_spec
     from search.spec.reading import make_spec, read_spec
     from search.spec.tables import Spec
     from search.study.result import SweepResult, TrialResult
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from search.sweeping.run import sweep
 
 _HOMES = {
+    "search.budget.result": ("BudgetResult",),
+    "search.budget.running": ("budget_study",),
     "search.console.interrupts": ("Interrupted",),
     "search.report.folders": ("write_report",),
     "search.reproduction.result": ("Reproduction",),
@@ -37,6 +42,7 @@ _HOMES = {
     "search.sweeping.rerun": ("Rerun", "rerun_trial"),
     "search.study.result": ("SweepResult", "TrialResult"),
     "search.spec.tables": ("Spec",),
+    "search.spec.budget_reading": ("make_budget_spec", "read_budget_spec"),
     "search.spec.reading": ("make_spec", "read_spec"),
     "search.sweeping.run": ("sweep",),
 }

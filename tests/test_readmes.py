@@ -14,9 +14,11 @@ import pytest
 
 import cellbox
 from search.cli import science, service
+from search.cli.budget_command import BUDGET
 from search.cli.main import build_parser
 from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
+from search.spec.budget_reading import make_budget_spec
 from search.spec.reading import make_spec
 from search.study.good_trials import save_ensemble
 from search.tracking.mlflow_writer import synchronise
@@ -32,7 +34,7 @@ DOCUMENTS = (
     ".github/CONTRIBUTING.md",
     ".github/CHANGELOG.md",
 )
-COMMANDS = (*science.COMMANDS, *service.COMMANDS, REPORT, REPRODUCE)
+COMMANDS = (*science.COMMANDS, *service.COMMANDS, BUDGET, REPORT, REPRODUCE)
 
 # So that what a reader trains in minutes takes seconds here; nothing else of a snippet changes.
 QUICK = {"steps": 50, "refinement": "none"}
@@ -146,8 +148,10 @@ def test_every_command_in_a_sentence_is_at_least_the_beginning_of_one(document, 
 
 
 @pytest.mark.parametrize(("document", "block"), every(lambda name: blocks_of(name, "toml")))
-def test_every_toml_block_is_a_spec_that_a_sweep_takes(document, block):
-    make_spec(tomllib.loads(block))
+def test_every_toml_block_is_a_spec_that_a_command_takes(document, block):
+    content = tomllib.loads(block)
+    make = make_budget_spec if "truth" in content else make_spec
+    make(content)
 
 
 @pytest.fixture(scope="module")

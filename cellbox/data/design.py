@@ -83,6 +83,18 @@ def _balanced(order: Int[np.ndarray, "n_conditions n_nodes"]) -> np.ndarray:
     return np.array(balanced)
 
 
+def nested_times(n_times: int) -> Int[np.ndarray, " n_times"]:
+    """Indices of times in the order in which a growing experiment takes them.
+
+    The last first, then always the one farthest from those chosen.
+    """
+    chosen = [n_times - 1]
+    while len(chosen) < n_times:
+        distance = np.abs(np.arange(n_times)[:, None] - np.array(chosen)).min(axis=1)
+        chosen.append(int(np.argmax(distance)))
+    return np.array(chosen)
+
+
 def check_perturbed(n_perturbed: int, n_nodes: int) -> None:
     """Refuse a number of perturbed nodes that the network does not have."""
     if not 1 <= n_perturbed <= n_nodes:

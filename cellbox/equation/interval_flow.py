@@ -29,8 +29,9 @@ from cellbox.equation.solver_settings import precision_context
 # The longest step of a state, in the model's time unit; of a transition twice this.
 _LONGEST_STEP = 0.125
 
-# Intervals that one call of the compiled program takes, so that it is compiled once for all data.
-_BATCH = 64
+# Intervals that one call of the compiled program takes, so that it is compiled once for all data;
+# where there are few intervals, a smaller program that is not mostly padding.
+_BATCH, _SMALL_BATCH, _FEW = 64, 16, 32
 
 
 class Intervals(NamedTuple):
@@ -103,7 +104,8 @@ def forced(
 
 def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
     n_intervals = len(intervals.starts)
-    padding = [(0, -n_intervals % _BATCH)]
+    size = _SMALL_BATCH if n_intervals <= _FEW else _BATCH
+    padding = [(0, -n_intervals % size)]
     n_steps = steps_for(intervals.durations)
     parts = []
     with precision_context("float64"):
@@ -111,8 +113,8 @@ def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.n
             np.pad(np.asarray(values, float), padding + [(0, 0)] * (np.ndim(values) - 1))
             for values in intervals
         ]
-        for begin in range(0, len(padded[0]), _BATCH):
-            batch = tuple(values[begin : begin + _BATCH] for values in padded)
+        for begin in range(0, len(padded[0]), size):
+            batch = tuple(values[begin : begin + size] for values in padded)
             parts.append(program(weights, amplitudes, batch, n_steps))
         parts = [[np.asarray(values) for values in part] for part in parts]
     return [np.concatenate(values)[:n_intervals] for values in zip(*parts, strict=True)]

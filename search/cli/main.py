@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from cellbox.errors import InputError
 from search.cli import science, service
+from search.cli.budget_command import BUDGET
 from search.cli.command import EXIT_INTERRUPTED, Command
 from search.cli.nearest import parse, with_dashes
 from search.cli.report_command import REPORT
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in _THREADS:
         # Before numpy is loaded, which asks once.
         os.environ.setdefault(name, "1")
-    every = (*science.COMMANDS, *service.COMMANDS, REPORT, REPRODUCE)
+    every = (*science.COMMANDS, *service.COMMANDS, BUDGET, REPORT, REPRODUCE)
     commands = {command.name: command for command in every}
     parser = build_parser(tuple(commands.values()))
     try:

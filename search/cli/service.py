@@ -6,10 +6,14 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from search.cli.arguments import add_json, add_options, whole_number
 from search.cli.command import Command
+
+if TYPE_CHECKING:
+    from search.study.budget_folder import BudgetFolder
 
 
 def _add_sweep(parser: ArgumentParser) -> None:
@@ -67,8 +71,6 @@ def _run_sweep(arguments: Namespace) -> int:
 
 def _spec(arguments: Namespace) -> Any:
     """The spec from the file, or the built-in one, with what the command line says instead."""
-    from pathlib import Path
-
     from cellbox.errors import refuse
     from search.spec.reading import make_spec, name_from, read_spec_values
 
@@ -90,13 +92,13 @@ def _spec(arguments: Namespace) -> Any:
         if getattr(arguments, key) is not None:
             values[key] = getattr(arguments, key)
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
-    _put_into(values, "workers", workers)
-    _put_into(values, "storage", {"url": arguments.storage_url})
-    _put_into(values, "tracking", {"uri": arguments.tracking_uri})
+    put_into(values, "workers", workers)
+    put_into(values, "storage", {"url": arguments.storage_url})
+    put_into(values, "tracking", {"uri": arguments.tracking_uri})
     return make_spec(values, where=where)
 
 
-def _put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None:
+def put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None:
     """Let choices stand before those of a table; what is no table is refused with the rest.
 
     chosen: None where nothing was chosen.
@@ -142,11 +144,16 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 def _run_ui(arguments: Namespace) -> int:
     from search.study.access import spec_of
+    from search.study.budget_folder import BudgetFolder
     from search.study.folder import StudyFolder
     from search.tracking.ui import serve
 
-    folder = StudyFolder.at(arguments.study)
-    uri = spec_of(folder).tracking.uri
+    folder: StudyFolder | BudgetFolder = BudgetFolder(Path(arguments.study))
+    if isinstance(folder, BudgetFolder) and folder.exists():
+        uri = folder.asked["tracking"]["uri"]
+    else:
+        folder = StudyFolder.at(arguments.study)
+        uri = spec_of(folder).tracking.uri
     with _mlflow_refusals(arguments.study):
         serve(folder, uri, host=arguments.host, port=arguments.port)
     return 0
@@ -221,6 +228,7 @@ def _run_sync(arguments: Namespace) -> int:
     from cellbox.storage.compilation import keep_compiled_programs
     from search.report.folders import report_of_run
     from search.study.access import spec_of
+    from search.study.budget_folder import BudgetFolder
     from search.study.data_loading import load_study_data
     from search.study.folder import StudyFolder
     from search.study.good_trials import save_ensemble
@@ -228,6 +236,9 @@ def _run_sync(arguments: Namespace) -> int:
     from search.study.result import best_numbers, save_best_models
     from search.tracking.mlflow_writer import synchronise
 
+    budget = BudgetFolder(Path(arguments.study))
+    if budget.exists():
+        return _sync_budget(budget, arguments.tracking_uri)
     folder = StudyFolder.at(arguments.study)
     uri = arguments.tracking_uri or spec_of(folder).tracking.uri
     with folder.held(), _mlflow_refusals(arguments.study):
@@ -245,6 +256,16 @@ def _run_sync(arguments: Namespace) -> int:
             print(f"note: {no_report}", file=sys.stderr)
         synchronise(folder, uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
+    return 0
+
+
+def _sync_budget(folder: BudgetFolder, tracking_uri: str | None) -> int:
+    from search.tracking.mlflow_writer import write_all
+    from search.tracking.writers import writer_of
+
+    with folder.held(), _mlflow_refusals(str(folder.path)):
+        write_all(writer_of(folder, tracking_uri or folder.asked["tracking"]["uri"]), [])
+    print(f"MLflow has all {len(folder.finished_numbers())} experiments of {folder.path}")
     return 0
 
 

@@ -23,9 +23,9 @@ class OptunaStorage:
     def __init__(self, spec: Spec, folder: Path):
         """Raises InputError for an address that Optuna cannot open."""
         self.optuna: BaseStorage
-        self._journal: _Journal | None = None
+        self._journal: Journal | None = None
         if spec.storage.url is None:
-            self._journal = _Journal(folder / "optuna.journal")
+            self._journal = Journal(folder / "optuna.journal")
             self.optuna = JournalStorage(self._journal)
         else:
             self.optuna = _open_database(spec.storage.url)
@@ -49,7 +49,7 @@ def _open_database(url: str) -> BaseStorage:
         ) from error
 
 
-class _Journal(BaseJournalBackend):
+class Journal(BaseJournalBackend):
     """Optuna's journal file for one process, which can write several entries in one piece.
 
     Optuna waits for the disk after each entry, and a trial has a dozen of them.
@@ -63,11 +63,13 @@ class _Journal(BaseJournalBackend):
         self._holding = False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Entries from this number on."""
         if log_number_from < self._n_in_file:
             yield from self._file.read_logs(log_number_from)
         yield from self._unwritten[max(0, log_number_from - self._n_in_file) :]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add entries, within a block of `at_once` at its end."""
         # As they will be read from the file.
         self._unwritten += json.loads(json.dumps(logs))
         if not self._holding:
@@ -75,6 +77,7 @@ class _Journal(BaseJournalBackend):
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
+        """What is added within the block is written in one piece at its end."""
         self._holding = True
         try:
             yield

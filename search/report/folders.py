@@ -52,6 +52,10 @@ def page_of(folder: Path) -> Page:
         from search.report.studies import study_page
 
         return study_page(folder)
+    if (folder / "answer.json").is_file():
+        from search.report.budgets import budget_page
+
+        return budget_page(folder)
     if (folder / "comparison.json").is_file():
         from search.report.comparisons import comparison_page
 
@@ -68,6 +72,6 @@ def page_of(folder: Path) -> Page:
         )
     raise refuse(
         str(folder),
-        "expected the folder of a fit, a sweep or a comparison, found none of them",
-        "Give the folder that `cellbox fit`, `sweep` or `compare` printed",
+        "expected the folder of a fit, a sweep, a budget study or a comparison, found none of them",
+        "Give the folder that `cellbox fit`, `sweep`, `budget` or `compare` printed",
     )

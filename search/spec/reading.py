@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +16,8 @@ from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_
 from search.spec.rules import rule_problems
 from search.spec.space import Space
 from search.spec.tables import Spec
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def read_spec(path: str | Path) -> Spec:
@@ -34,6 +36,10 @@ def read_spec(path: str | Path) -> Spec:
     return make_spec(read_spec_values(path), where=str(path))
 
 
+# Keys of a spec that hold paths, by the table that they stand in.
+_PATHS = {"data": ("folder", "network", "amplitudes"), "truth": ("network", "model", "amplitudes")}
+
+
 def read_spec_values(path: str | Path) -> dict[str, Any]:
     """What a TOML file says, not yet checked; see `read_spec`."""
     path = Path(path)
@@ -48,11 +54,11 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
             str(path), f"expected TOML: {error}", "Correct the file at this place"
         ) from error
     content.setdefault("name", name_from(path.stem))
-    data = content.get("data")
-    if isinstance(data, dict):
-        for key in ("folder", "network", "amplitudes"):
-            if isinstance(data.get(key), str):
-                data[key] = str(path.parent / data[key])
+    for name, keys in _PATHS.items():
+        table = content.get(name)
+        if isinstance(table, dict):
+            inside = {key: table[key] for key in keys if isinstance(table.get(key), str)}
+            table.update({key: str(path.parent / text) for key, text in inside.items()})
     return content
 
 
@@ -73,7 +79,7 @@ def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
         Traceback (most recent call last):
         cellbox.errors.InputError: spec, trails: unknown setting, found 100. Use one of name, ...
     """
-    spec, problems = _parse(dict(content), where)
+    spec, problems = parse(Spec, content, where)
     training = content.get("training", {})
     if isinstance(training, Mapping):
         problems += _training_problems(training, content.get("space"), f"{where}, training")
@@ -84,17 +90,19 @@ def make_spec(content: Mapping[str, Any], *, where: str = "spec") -> Spec:
     return spec
 
 
-def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Problem]]:
-    """The spec, and what is wrong with its parts.
+def parse(
+    kind: type[Kind], given: Mapping[str, Any], where: str
+) -> tuple[Kind | None, list[Problem]]:
+    """A spec of this kind, and what is wrong with its parts.
 
     Where parts are wrong, the spec without them, so that the rules can still judge the rest;
     None where nothing sensible is left.
     """
     problems: list[Problem] = []
-    content = copy.deepcopy(content)
+    content = copy.deepcopy(dict(given))
     for attempt in range(3):
         try:
-            return Spec(**content), problems
+            return kind(**content), problems
         except ValidationError as error:
             details = error.errors()
         if attempt == 0:
@@ -103,7 +111,7 @@ def _parse(content: dict[str, Any], where: str) -> tuple[Spec | None, list[Probl
             for detail in details:
                 if _place(detail) not in at_place or detail["type"] == "float_type":
                     at_place[_place(detail)] = detail
-            problems = [problem_of(where, detail) for detail in at_place.values()]
+            problems = [problem_of(where, detail, kind) for detail in at_place.values()]
         for detail in details:
             location = [part for part in detail["loc"] if not _is_internal(part)]
             # What lacks a part cannot be kept without it.
@@ -163,8 +171,8 @@ def _place(detail: Any) -> str:
     return ".".join(str(part) for part in detail["loc"] if not _is_internal(part))
 
 
-def problem_of(where: str, detail: Any) -> Problem:
-    """A mistake that pydantic found, in our words and with its place."""
+def problem_of(where: str, detail: Any, kind: type[BaseModel] = Spec) -> Problem:
+    """A mistake that pydantic found in a spec of this kind, in our words and with its place."""
     place = _place(detail)
     found = detail.get("input")
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
@@ -172,7 +180,7 @@ def problem_of(where: str, detail: Any) -> Problem:
     if detail["type"] not in ("missing", "value_error") and not isinstance(found, Mapping):
         message += f", found {found!r}"
     if detail["type"] == "extra_forbidden":
-        fix = f"Use one of {', '.join(_known_at(detail['loc']))}"
+        fix = f"Use one of {', '.join(_known_at(kind, detail['loc']))}"
     else:
         fix = "Correct or leave out this setting"
     return Problem(f"{where}, {place}" if place else where, message, fix)
@@ -186,8 +194,8 @@ def _is_internal(part: Any) -> bool:
 _KINDS = ("Range", "Choice", "Fixed", "bool", "int", "float", "str")
 
 
-def _known_at(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Spec
+def _known_at(kind: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    model: Any = kind
     for part in location[:-1]:
         if _is_internal(part):
             continue

@@ -14,20 +14,20 @@ from cellbox.errors import InputError
 from search.spec.space import Space
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
     """A table of the spec: unknown keys are mistakes, values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class DosesTable(_Table):
+class DosesTable(Table):
     """How doses become u: `cellbox.Units.dose_transform` and its EC50, one or one for each node."""
 
     transform: Literal["scale", "log", "hill", "log10-hill"]
     ec50: float | dict[str, float]
 
 
-class DataTable(_Table):
+class DataTable(Table):
     """Where the data come from: a known system, a network file, or measured files.
 
     system: one of the ten, simulated at its own budget, or with parts of it changed below.
@@ -123,7 +123,7 @@ _OF_FILES = {
 }  # fmt: skip
 
 
-class PricesTable(_Table):
+class PricesTable(Table):
     """What an experiment costs: conditions × (condition + time points × measurement +
     perturbed nodes × perturbation). By default one for each condition at each time point."""
 
@@ -132,7 +132,7 @@ class PricesTable(_Table):
     perturbation: float = Field(default=0.0, ge=0)
 
 
-class ObjectiveTable(_Table):
+class ObjectiveTable(Table):
     """What is minimised.
 
     minimise: ["selection_error"], which tells good settings from bad ones where a few noisy
@@ -175,7 +175,7 @@ FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
 _AHEAD = 1.5
 
 
-class SamplerTable(_Table):
+class SamplerTable(Table):
     """How Optuna chooses the next trial.
 
     startup_trials: random trials before the sampler learns (TPE, GP).
@@ -229,7 +229,7 @@ class SamplerTable(_Table):
         return self.name in ("tpe", "random", "grid", "qmc")
 
 
-class PrunerTable(_Table):
+class PrunerTable(Table):
     """Which trials end early.
 
     median, asha and hyperband see `reports` validation errors over the training; wilcoxon sees
@@ -244,7 +244,7 @@ class PrunerTable(_Table):
     p_threshold: float = Field(default=0.1, gt=0, lt=1)
 
 
-class WorkersTable(_Table):
+class WorkersTable(Table):
     """Who trains. None of this changes what is found, but lanes (see search/README.md).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
@@ -259,20 +259,20 @@ class WorkersTable(_Table):
     address: str | None = None
 
 
-class StorageTable(_Table):
+class StorageTable(Table):
     """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
 
     url: str | None = None
 
 
-class TrackingTable(_Table):
+class TrackingTable(Table):
     """Where MLflow keeps runs: a tracking URI, or SQLite in the study's folder."""
 
     enabled: bool = True
     uri: str | None = None
 
 
-class Spec(_Table):
+class Spec(Table):
     """A sweep. See search/README.md for the same as a TOML file.
 
     name: the study's; trials: how many the study has in all; repeats: trainings of each trial

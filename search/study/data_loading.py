@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellbox.data.dataset import Dataset, Split, split_rows
-from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.design import check_perturbed, draw_design, nested_times
 from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
@@ -215,7 +215,7 @@ def _from_files(spec: Spec) -> StudyData:
         for level in node_levels
     }
     _refuse_missing(spec, pool_rows, own)
-    times = _nested_times(len(data.times))
+    times = nested_times(len(data.times))
     return StudyData(
         perturbations=training.perturbations,
         measurements=training.measurements,
@@ -250,15 +250,6 @@ def _nested_conditions(
     order = random.permutation(training.n_conditions)
     rows = [np.flatnonzero(training.condition_of_row == condition) for condition in order]
     return tuple(of_condition for of_condition in rows if allowed[of_condition[0]])
-
-
-def _nested_times(n_times: int) -> Int[np.ndarray, " n_times"]:
-    """Time indices, the last first, then always the one farthest from those chosen."""
-    chosen = [n_times - 1]
-    while len(chosen) < n_times:
-        distance = np.abs(np.arange(n_times)[:, None] - np.array(chosen)).min(axis=1)
-        chosen.append(int(np.argmax(distance)))
-    return np.array(chosen)
 
 
 def _refuse_missing(

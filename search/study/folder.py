@@ -77,6 +77,16 @@ class StudyFolder(ResumableFolder):
         return Path(os.path.abspath(self.path)).name
 
     @property
+    def id(self) -> str:
+        """What tells the study from others of its name."""
+        return self.study.id
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The spec that the study was started with, as plain values."""
+        return self.read_json("spec.json")
+
+    @property
     def models(self) -> Path:
         """Where the best models are kept."""
         return self.path / "models"

@@ -169,6 +169,7 @@ class SweepLoop:
             return False
         if isinstance(event, Report):
             return self._take_report(trial, event)
+        assert isinstance(event, Finished)
         return self._take_finished(trial, event)
 
     def _take_report(self, trial: RunningTrial, report: Report) -> bool:

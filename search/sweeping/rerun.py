@@ -17,6 +17,7 @@ from search.study.record import TrialRecord
 from search.sweeping.trials import make_job, make_plan
 from search.workers.inline import InlineExecutor
 from search.workers.job import Finished
+from search.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _train(record: TrialRecord, n_lanes: int, folder: StudyFolder) -> list[Finis
     spec = spec_of(folder)
     data = load_study_data(spec)
     plan = make_plan(record.number, record.parameters, spec, data)
-    executor = InlineExecutor(data, n_lanes)
+    executor = InlineExecutor(Worker, data, n_lanes)
     for repeat in range(len(record.repeats)):
         executor.submit(make_job(plan, repeat, spec, data))
     finished: dict[int, Finished] = {}

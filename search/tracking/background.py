@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
 from search.tracking.credentials import without_credentials
 
@@ -44,7 +45,7 @@ class BackgroundTracking:
     tracking_uri: MLflow's address; None for the study's own database.
     """
 
-    def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
+    def __init__(self, folder: StudyFolder | BudgetFolder, tracking_uri: str | None = None):
         self._folder = folder
         self._uri = tracking_uri
         self._state: dict[str, Any] = {
@@ -164,7 +165,7 @@ class BackgroundTracking:
         reason = f" ({status.error})" if status.error else ""
         return (
             f"{lacks}{reason}; nothing is lost: `cellbox sync {self._folder.path}`, or the same "
-            "sweep again, writes it."
+            "command again, writes it."
         )
 
 

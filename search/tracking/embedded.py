@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import mlflow
 from mlflow import MlflowClient
@@ -26,7 +26,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from cellbox.errors import refuse
-from search.study.folder import StudyFolder
 
 _DATABASE = "mlflow.db"
 _ARTIFACTS = "mlflow-artifacts"
@@ -42,7 +41,15 @@ _ADDRESSES = (
 )
 
 
-def embedded_uri(folder: StudyFolder) -> str:
+class InFolder(Protocol):
+    """A study, of whatever kind, that has a folder."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+
+def embedded_uri(folder: InFolder) -> str:
     """The address of the study's own MLflow database."""
     return sqlite_uri(_database(folder))
 
@@ -67,12 +74,12 @@ def sqlite_uri(database: Path) -> str:
     return f"sqlite:///{link / database.name}"
 
 
-def embedded_artifacts(folder: StudyFolder) -> str:
+def embedded_artifacts(folder: InFolder) -> str:
     """The address of the artifacts beside the study's own MLflow database."""
     return (folder.path / _ARTIFACTS).resolve().as_uri()
 
 
-def prepare_embedded(folder: StudyFolder) -> None:
+def prepare_embedded(folder: InFolder) -> None:
     """Make ready to write the study's own MLflow, where the study is now."""
     if has_embedded(folder):
         migrate(_database(folder))
@@ -83,7 +90,7 @@ def prepare_embedded(folder: StudyFolder) -> None:
     _hurried.add(str(_database(folder)))
 
 
-def has_embedded(folder: StudyFolder) -> bool:
+def has_embedded(folder: InFolder) -> bool:
     """Whether the study has its own MLflow."""
     return _database(folder).is_file()
 
@@ -157,7 +164,7 @@ def analyse(database: Path) -> None:
 
 
 @contextmanager
-def readable_copy(folder: StudyFolder) -> Iterator[Path]:
+def readable_copy(folder: InFolder) -> Iterator[Path]:
     """For a block, a database to read the study's own MLflow from: its own where that can be.
 
     On a medium that cannot be written, MLflow's server could not open it.
@@ -178,7 +185,7 @@ def readable_copy(folder: StudyFolder) -> Iterator[Path]:
         yield copy
 
 
-def _database(folder: StudyFolder) -> Path:
+def _database(folder: InFolder) -> Path:
     return (folder.path / _DATABASE).resolve()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 
-from search.study.folder import StudyFolder
-from search.tracking.embedded import embedded_artifacts
+from search.tracking.embedded import InFolder, embedded_artifacts
 from search.tracking.notes import note_tags
 from search.tracking.shared_view import VIEW_TAG
 
@@ -17,8 +17,20 @@ _MOST_EXPERIMENTS = 1_000
 LAYOUT_TAG, LAYOUT = "cellbox.layout", "2"
 
 
+class TrackedFolder(InFolder, Protocol):
+    """A study's folder as MLflow knows it."""
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+
+    @property
+    def id(self) -> str:
+        """What tells the study from others of its name."""
+
+
 def find_experiment(
-    client: MlflowClient, folder: StudyFolder, *, embedded: bool
+    client: MlflowClient, folder: TrackedFolder, *, embedded: bool
 ) -> Experiment | None:
     """The experiment of a study, None where there is none yet.
 
@@ -29,11 +41,11 @@ def find_experiment(
     if found is not None or not embedded:
         return found
     every = client.search_experiments(max_results=_MOST_EXPERIMENTS)
-    parent = find_parent(client, [each.experiment_id for each in every], folder.study.id)
+    parent = find_parent(client, [each.experiment_id for each in every], folder.id)
     return None if parent is None else client.get_experiment(parent.info.experiment_id)
 
 
-def open_experiment(client: MlflowClient, folder: StudyFolder, *, embedded: bool) -> Experiment:
+def open_experiment(client: MlflowClient, folder: TrackedFolder, *, embedded: bool) -> Experiment:
     """The experiment of a study under the study's name, made if absent; see `find_experiment`."""
     found = find_experiment(client, folder, embedded=embedded)
     if found is None:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
-from search.tracking.mlflow_writer import TRACKING_ERRORS, MlflowWriter, describe_error
+from search.tracking.mlflow_writer import TRACKING_ERRORS, describe_error
+from search.tracking.writers import writer_of
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 60.0
@@ -40,11 +42,11 @@ class TrackingLoop:
 
     def __init__(
         self,
-        folder: StudyFolder,
+        folder: StudyFolder | BudgetFolder,
         tracking_uri: str | None,
         on_state: Callable[[LoopState], None],
     ):
-        self._writer = MlflowWriter(folder, tracking_uri)
+        self._writer = writer_of(folder, tracking_uri)
         self._on_state = on_state
         self._state = LoopState()
         self._changed = threading.Condition()

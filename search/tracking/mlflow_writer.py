@@ -36,6 +36,7 @@ from search.tracking.best_models import (
     log_models,
     save_pyfunc,
 )
+from search.tracking.budget_writer import BudgetWriter
 from search.tracking.credentials import without_credentials, without_credentials_inside
 from search.tracking.data_inputs import study_inputs
 from search.tracking.embedded import embedded_uri, prepare_embedded
@@ -381,7 +382,15 @@ def synchronise(
 
     Raises TrackingUnavailable where MLflow cannot be written; what was written stays.
     """
-    writer = MlflowWriter(folder, tracking_uri)
+    return write_all(MlflowWriter(folder, tracking_uri), best_numbers, on_trial)
+
+
+def write_all(
+    writer: MlflowWriter | BudgetWriter,
+    best_numbers: list[int],
+    on_trial: Callable[[int, int], None] | None = None,
+) -> int:
+    """The same of any kind of study; see `synchronise`."""
     try:
         writer.start()
         pending = writer.pending()

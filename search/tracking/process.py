@@ -37,6 +37,7 @@ def main() -> None:
     # Whatever else prints must not come between the answers.
     sys.stdout = sys.stderr
     quieten_mlflow()
+    from search.study.budget_folder import BudgetFolder
     from search.study.folder import StudyFolder
     from search.tracking.loop import TrackingLoop
 
@@ -44,8 +45,10 @@ def main() -> None:
     if not first:
         return
     begin = json.loads(first)
+    path = Path(begin["study"])
+    budget = BudgetFolder(path)
     loop = TrackingLoop(
-        StudyFolder(Path(begin["study"])),
+        budget if budget.exists() else StudyFolder(path),
         begin["tracking_uri"],
         lambda state: print(json.dumps(asdict(state)), file=answers, flush=True),
     )

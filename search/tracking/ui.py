@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from cellbox.errors import refuse
+from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
 from search.study.result import rank
 from search.tracking.credentials import without_credentials
@@ -36,16 +37,19 @@ from search.tracking.mlflow_writer import (
     TRACKING_ERRORS,
     TrackingUnavailable,
     describe_error,
-    synchronise,
+    write_all,
 )
 from search.tracking.shared_view import VIEW
+from search.tracking.writers import writer_of
+
+AnyStudy = StudyFolder | BudgetFolder
 
 _STARTS_WITHIN = 90.0
 _ENDS_WITHIN = 10.0
 
 
 def serve(
-    folder: StudyFolder,
+    folder: AnyStudy,
     tracking_uri: str | None = None,
     host: str = "127.0.0.1",
     port: int = 5000,
@@ -71,7 +75,7 @@ def serve(
         raise TrackingUnavailable(describe_error(error)) from error
 
 
-def _bring_up_to_date(folder: StudyFolder) -> None:
+def _bring_up_to_date(folder: AnyStudy) -> None:
     """Write the study's own MLflow where there is none, or an earlier version's."""
     if has_embedded(folder):
         with readable_copy(folder) as database:
@@ -82,10 +86,11 @@ def _bring_up_to_date(folder: StudyFolder) -> None:
             print("note: written by an earlier version, and cannot be brought up to date here")
             return
     print("Writing MLflow's copy of the study", flush=True)
-    synchronise(folder, None, kept_models(folder))
+    best = kept_models(folder) if isinstance(folder, StudyFolder) else []
+    write_all(writer_of(folder, None), best)
 
 
-def _serve(folder: StudyFolder, uri: str, host: str, port: int, open_browser: bool) -> None:
+def _serve(folder: AnyStudy, uri: str, host: str, port: int, open_browser: bool) -> None:
     page = study_page(folder, uri)
     if uri.startswith(("http://", "https://")):
         _show(f"{without_credentials(uri).rstrip('/')}/{page}", open_browser)
@@ -98,7 +103,7 @@ def _serve(folder: StudyFolder, uri: str, host: str, port: int, open_browser: bo
         server.wait()
 
 
-def study_page(folder: StudyFolder, uri: str) -> str:
+def study_page(folder: AnyStudy, uri: str) -> str:
     """The path of the table of trials in MLflow's interface; the start page if it has none yet."""
     experiment = _experiment(folder, uri, embedded=uri.startswith("sqlite:"))
     if experiment is None:
@@ -108,7 +113,7 @@ def study_page(folder: StudyFolder, uri: str) -> str:
     return f"#/experiments/{experiment.experiment_id}/runs?{kind}&viewStateShareKey={VIEW}"
 
 
-def _experiment(folder: StudyFolder, uri: str, *, embedded: bool) -> Experiment | None:
+def _experiment(folder: AnyStudy, uri: str, *, embedded: bool) -> Experiment | None:
     try:
         return find_experiment(MlflowClient(tracking_uri=uri), folder, embedded=embedded)
     except TRACKING_ERRORS as error:
@@ -143,9 +148,7 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 @contextmanager
-def _server(
-    folder: StudyFolder, uri: str, host: str, port: int
-) -> Iterator[subprocess.Popen[bytes]]:
+def _server(folder: AnyStudy, uri: str, host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow's server, from when it answers until the block or the process ends."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", host, "--port", str(port)]

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from cellbox.errors import InputError, Problem
-from search.workers.job import Descended, Event, Finished, Job, WorkerReport
+from search.workers.job import Descended, Ended, Event, Key, Work, WorkerReport
+
+
+class WorkerInProcess(Protocol):
+    """What does the work in a worker's process."""
+
+    def work(self, jobs: Sequence[Any], cancelled: Sequence[Key]) -> WorkerReport:
+        """Drop cancelled work, take new, go on for a moment, and say what happened."""
+
+
+#: Makes that of the study's data and of how much is done side by side.
+MakeWorker = Callable[[Any, int], WorkerInProcess]
 
 
 class WorkersLost(InputError):
@@ -19,12 +31,12 @@ class WorkersLost(InputError):
 class _Load:
     """What a worker has in its hands."""
 
-    running: dict[tuple[int, int], Job] = field(default_factory=dict)
+    running: dict[tuple[int, int], Work] = field(default_factory=dict)
     # Those of them that need no lane any more.
     descended: set[tuple[int, int]] = field(default_factory=set)
     cancelled: list[tuple[int, int]] = field(default_factory=list)
     # What was running at each call that has not been answered.
-    calls: deque[dict[tuple[int, int], Job]] = field(default_factory=deque)
+    calls: deque[dict[tuple[int, int], Work]] = field(default_factory=deque)
     report: WorkerReport = field(default_factory=WorkerReport)
     losses: int = 0
 
@@ -53,6 +65,9 @@ class Executor(ABC):
     #: Deaths of one worker in a row, without a finished job between, before giving up.
     max_losses = 3
 
+    #: Whether a worker takes work in whole packs, since part of one costs as much as all of it.
+    whole_packs = True
+
     #: Calls of one worker at a time. With two, a worker trains on while its last answer is read.
     calls_at_once = 1
 
@@ -61,11 +76,11 @@ class Executor(ABC):
         self.lanes = tuple(lanes)
         self.n_workers = len(self.lanes)
         self.notices: list[str] = []
-        self._queue: deque[Job] = deque()
+        self._queue: deque[Work] = deque()
         self._loads = [_Load() for _ in self.lanes]
 
     @abstractmethod
-    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
+    def _send(self, worker: int, jobs: Sequence[Work], cancelled: Sequence[Key]) -> None:
         """Call a worker; its answer comes through `_receive`."""
 
     @abstractmethod
@@ -112,7 +127,7 @@ class Executor(ABC):
         """Jobs in the hands of workers: in a lane, or waiting for the next free one."""
         return sum(len(load.running) for load in self._loads)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Work) -> None:
         """Queue a job."""
         self._queue.append(job)
 
@@ -151,7 +166,7 @@ class Executor(ABC):
                 load.descended.add(key)
                 continue
             events.append(event)
-            if isinstance(event, Finished):
+            if isinstance(event, Ended):
                 load.losses = 0
                 load.descended.discard(key)
                 del load.running[key]
@@ -174,12 +189,12 @@ class Executor(ABC):
     def _fair_share(self, load: _Load, n_lanes: int) -> int:
         """How many more jobs a worker may take, leaving an equal part of few jobs to others.
 
-        Part of a pack costs as much as all of it, so a worker gets whole packs. A few more jobs
-        wait with it, so that a lane is filled again in the moment it is free.
+        A few more jobs than its packs hold wait with it, so that a lane is filled again in the
+        moment it is free.
         """
         descending = sum(load.n_descending for load in self._loads)
         fair = -(-(len(self._queue) + descending) // self.n_workers)
-        in_lanes = n_lanes * max(1, fair // n_lanes)
+        in_lanes = n_lanes * (max(1, fair // n_lanes) if self.whole_packs else 1)
         most = in_lanes + (n_lanes // 4 if self.calls_at_once > 1 else 0)
         return max(0, min(most, fair) - load.n_descending)
 

@@ -1,26 +1,23 @@
-"""Training in this very process: for notebooks, debugging, and re-running one trial."""
+"""Working in this very process: for notebooks, debugging, and re-running one trial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from search.study.data import StudyData
-from search.workers.executor import Executor
-from search.workers.job import Job, WorkerReport
+from search.workers.executor import Executor, MakeWorker
+from search.workers.job import Key, Work, WorkerReport
 
 
 class InlineExecutor(Executor):
     """One worker, here."""
 
-    def __init__(self, data: StudyData, n_lanes: int):
-        # Imported late: it brings JAX, whose threads are settled when it starts.
-        from search.workers.worker import Worker
-
+    def __init__(self, make_worker: MakeWorker, data: Any, n_lanes: int):
         super().__init__([n_lanes])
-        self._worker = Worker(data, n_lanes)
-        self._call: tuple[Sequence[Job], Sequence[tuple[int, int]]] = ((), ())
+        self._worker = make_worker(data, n_lanes)
+        self._call: tuple[Sequence[Work], Sequence[Key]] = ((), ())
 
-    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
+    def _send(self, worker: int, jobs: Sequence[Work], cancelled: Sequence[Key]) -> None:
         self._call = (jobs, cancelled)
 
     def _receive(self) -> tuple[int, WorkerReport]:

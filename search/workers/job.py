@@ -11,25 +11,34 @@ from jaxtyping import Float, Int
 from cellbox.settings import Settings
 from search.study.record import RepeatRecord
 
+#: What names a piece of work within a study: its trial and its repeat.
+Key = tuple[int, int]
+
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class Work:
+    """What a worker is given; what is to be done is in subclasses."""
+
+    trial: int
+    repeat: int
+
+    @property
+    def key(self) -> Key:
+        """What names this work within a study."""
+        return self.trial, self.repeat
+
+
+@dataclass(frozen=True, eq=False)
+class Job(Work):
     """One training: one repeat of one trial.
 
     rows, times: indices into the study's pool that this training may see.
     """
 
-    trial: int
-    repeat: int
     seed: int
     settings: Settings
     rows: Int[np.ndarray, " n_rows"]
     times: Int[np.ndarray, " n_times"]
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """What names a job within a study."""
-        return self.trial, self.repeat
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,15 @@ class Descended:
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
+class Ended:
+    """Work that is over; what came of it is in subclasses."""
+
+    trial: int
+    repeat: int
+
+
+@dataclass(frozen=True, eq=False)
+class Finished(Ended):
     """A training that ended.
 
     record: what the trial's record says of this repeat; its seconds are its share of the time that
@@ -60,8 +77,6 @@ class Finished:
     started: seconds since 1970.
     """
 
-    trial: int
-    repeat: int
     weights: Float[np.ndarray, "n_nodes n_nodes"]
     amplitudes: Float[np.ndarray, " n_nodes"]
     record: RepeatRecord
@@ -70,7 +85,7 @@ class Finished:
     started: float
 
 
-Event = Report | Finished
+Event = Report | Ended
 WorkerEvent = Event | Descended
 
 

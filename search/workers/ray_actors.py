@@ -25,10 +25,9 @@ from ray.exceptions import (
 
 from cellbox.errors import InputError, refuse
 from search.spec.tables import WorkersTable
-from search.study.data import StudyData
 from search.workers.device import cores, use_gpu_share, use_one_core
-from search.workers.executor import Executor, WorkerDied
-from search.workers.job import Job, WorkerReport
+from search.workers.executor import Executor, MakeWorker, WorkerDied
+from search.workers.job import Key, Work, WorkerReport
 
 if TYPE_CHECKING:
     # They bring JAX, which a worker's process may only meet when its device is settled.
@@ -78,13 +77,11 @@ class _Actor:
 
         return device_plan(shape, n_nodes, most_lanes)
 
-    def hold(self, data: StudyData, n_lanes: int) -> None:
+    def hold(self, make_worker: MakeWorker, data: Any, n_lanes: int) -> None:
         """Take the study's data, which Ray shares between the workers of a machine."""
-        from search.workers.worker import Worker
+        self._worker = make_worker(data, n_lanes)
 
-        self._worker = Worker(data, n_lanes)
-
-    def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
+    def work(self, jobs: Sequence[Work], cancelled: Sequence[Key]) -> WorkerReport:
         """See `search.workers.worker.Worker.work`."""
         return self._worker.work(jobs, cancelled)
 
@@ -273,15 +270,17 @@ class RayExecutor(Executor):
 
     calls_at_once = 2
 
-    def __init__(self, cluster: RayCluster, data: StudyData, lanes: Sequence[int]):
+    def __init__(
+        self, cluster: RayCluster, make_worker: MakeWorker, data: Any, lanes: Sequence[int]
+    ):
         super().__init__(lanes)
-        self._cluster = cluster
+        self._cluster, self._make_worker = cluster, make_worker
         cluster.wait_until_prepared()
         self._data = ray.put(data)
         # Answers that each worker owes, the oldest first.
         self._calls: list[deque[Any]] = [deque() for _ in cluster.actors]
         self._held = [
-            actor.hold.remote(self._data, n_lanes)
+            actor.hold.remote(make_worker, self._data, n_lanes)
             for actor, n_lanes in zip(cluster.actors, self.lanes, strict=True)
         ]
 
@@ -289,7 +288,7 @@ class RayExecutor(Executor):
         """The process and device of each worker."""
         return ray.get([actor.describe.remote() for actor in self._cluster.actors])
 
-    def _send(self, worker: int, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> None:
+    def _send(self, worker: int, jobs: Sequence[Work], cancelled: Sequence[Key]) -> None:
         self._calls[worker].append(self._cluster.actors[worker].work.remote(jobs, cancelled))
 
     def _receive(self) -> tuple[int, WorkerReport]:
@@ -312,7 +311,7 @@ class RayExecutor(Executor):
     def _restart(self, worker: int) -> None:
         self._calls[worker].clear()
         actor = self._cluster.replace(worker)
-        self._held[worker] = actor.hold.remote(self._data, self.lanes[worker])
+        self._held[worker] = actor.hold.remote(self._make_worker, self._data, self.lanes[worker])
 
     def close(self) -> None:
         """End the workers."""

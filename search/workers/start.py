@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from search.spec.tables import WorkersTable
 from search.study.data import StudyData
 from search.workers.device import keep_off_gpus
-from search.workers.executor import Executor
+from search.workers.executor import Executor, MakeWorker
 
 if TYPE_CHECKING:
     # They bring JAX, whose threads are settled when it starts.
@@ -60,15 +60,28 @@ class StartingWorkers:
 
     def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
         """The executor, with the study's data. Raises InputError for missing devices."""
-        lanes = self.lanes(plans)
+        # Imported late: it brings JAX, whose threads are settled when it starts.
+        from search.workers.worker import Worker
+
+        return self._executor_of(Worker, data, self.lanes(plans))
+
+    def take_for(self, make_worker: MakeWorker, data: Any) -> Executor:
+        """An executor for other work than trainings, which is done one piece after another."""
+        n_workers = 1 if self._cluster is None else self._cluster.n_workers
+        # One piece is under way, and another waits.
+        executor = self._executor_of(make_worker, data, [2] * n_workers)
+        executor.whole_packs = False
+        return executor
+
+    def _executor_of(self, make_worker: MakeWorker, data: Any, lanes: list[int]) -> Executor:
         if self._cluster is not None:
             from search.workers.ray_actors import RayExecutor
 
-            self._executor = RayExecutor(self._cluster, data, lanes)
+            self._executor = RayExecutor(self._cluster, make_worker, data, lanes)
         else:
             from search.workers.inline import InlineExecutor
 
-            self._executor = InlineExecutor(data, *lanes)
+            self._executor = InlineExecutor(make_worker, data, *lanes)
         return self._executor
 
     def lanes(self, plans: Mapping[str, DevicePlan]) -> list[int]:

@@ -25,6 +25,7 @@ ROOMS = (
     "training",
     "planning",
     "evaluation",
+    "budgets",
 )
 
 

@@ -25,6 +25,7 @@ ROOMS = (
     "sweeping",
     "comparison",
     "reproduction",
+    "budget",
     "cli",
 )
 # Who may know which of the three engines; everyone else is free of them.

@@ -30,7 +30,7 @@ class TestInline(ExecutorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def executor_of(cls, data):
-        return lambda: InlineExecutor(data, LANES)
+        return lambda: InlineExecutor(Worker, data, LANES)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def ray_executor(data):
 
     workers = WorkersTable(count=2, lanes=LANES)
     cluster = RayCluster(workers, num_cpus=2, object_store_memory=200_000_000)
-    executor = RayExecutor(cluster, data, [LANES, LANES])
+    executor = RayExecutor(cluster, Worker, data, [LANES, LANES])
     yield executor
     executor.close()
 
@@ -70,7 +70,7 @@ class TestRay(ExecutorContract):
             assert np.array_equal(one.weights, found[20, 0].weights)
 
     def test_this_process_trains_the_same_as_a_worker(self, data, expected):
-        here = run_all(InlineExecutor(data, LANES), [job(data, 0), job(data, 3, repeat=1)])
+        here = run_all(InlineExecutor(Worker, data, LANES), [job(data, 0), job(data, 3, repeat=1)])
         for key, finished in here.items():
             there = expected[key]
             if finished.shape == there.shape:
@@ -191,7 +191,7 @@ def test_a_job_that_waits_at_its_worker_can_be_cancelled(data):
 
 
 def test_the_share_of_time_spent_training_is_told(data):
-    executor = InlineExecutor(data, LANES)
+    executor = InlineExecutor(Worker, data, LANES)
     assert executor.training_share is None
     run_all(executor, [job(data, 0)])
     assert 0 < executor.training_share <= 1
@@ -224,7 +224,7 @@ def test_trainings_of_one_budget_and_repeat_share_what_is_the_same_for_all(data)
 def test_a_descent_that_diverged_counts_with_what_least_squares_made_of_it(data):
     wild = diverging(data, 0)
     refined = replace(wild, settings=replace(wild.settings, refinement="select_edges"))
-    found = run_all(InlineExecutor(data, LANES), [refined])
+    found = run_all(InlineExecutor(Worker, data, LANES), [refined])
     training = found[0, 0].record.training
     assert training.status == "completed"
     assert "found a network all the same" in training.message

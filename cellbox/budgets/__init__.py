@@ -1,0 +1,1 @@
+"""How much data is enough: experiments at a budget, how often they succeed, and what that costs."""

@@ -1,0 +1,1 @@
+"""Budget studies: the cheapest experiment that recovers a network, found by many simulated ones."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Protocol, Self
 
+from search.console.quiet import progress_is_shown
 from search.console.terminal import Lines, LiveLines, Silent, console_of
 
 __all__ = ["BudgetState", "Display", "LiveDisplay", "PlainLines", "Silent", "make_display"]
@@ -72,6 +73,8 @@ class LiveDisplay(LiveLines):
 
 
 def make_display(stream: IO[str] | None = None) -> Display:
-    """Live lines on a terminal, plain lines anywhere else."""
+    """Live lines on a terminal, plain lines anywhere else; nothing where progress is not shown."""
+    if not progress_is_shown():
+        return Silent()
     console = console_of(stream)
     return LiveDisplay(console) if console.is_terminal else PlainLines(stream)

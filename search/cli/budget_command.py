@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.cli.arguments import add_json, add_options, whole_number
 from search.cli.command import Command
-from search.cli.service import put_into
+from search.cli.service import add_executor, put_into, require_one_source
 from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ def _add_budget(parser: ArgumentParser) -> None:
         ("--tracking-uri", str, "URI",
          "MLflow server to write to (default: a database in the study's folder)"),
     )  # fmt: skip
-    parser.add_argument(
-        "--executor", choices=("ray", "inline"),
-        help="ray: worker processes; inline: everything in this process (default: ray)",
-    )  # fmt: skip
+    add_executor(parser)
     add_json(parser)
 
 
@@ -71,17 +68,10 @@ def _spec(arguments: Namespace) -> BudgetSpec | DataBudgetSpec:
     """The spec from the file, or the built-in one, with what the command line says instead."""
     from pathlib import Path
 
-    from cellbox.errors import refuse
     from search.spec.budget_reading import make_budget_spec
     from search.spec.reading import name_from, read_spec_values
 
-    sources = [arguments.spec, arguments.system, arguments.data]
-    if sum(source is not None for source in sources) != 1:
-        raise refuse(
-            "cellbox budget",
-            "expected one of SPEC.toml, --system NAME and --data FOLDER",
-            "Give exactly one, for example: cellbox budget --system VSC",
-        )
+    require_one_source(arguments, "cellbox budget --system VSC")
     values: dict[str, Any]
     if arguments.spec is not None:
         values, where = read_spec_values(arguments.spec), arguments.spec

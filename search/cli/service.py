@@ -43,11 +43,16 @@ def _add_sweep(parser: ArgumentParser) -> None:
         ("--tracking-uri", str, "URI",
          "MLflow server to write to (default: a database in the study's folder)"),
     )  # fmt: skip
+    add_executor(parser)
+    add_json(parser)
+
+
+def add_executor(parser: ArgumentParser) -> None:
+    """Declare --executor."""
     parser.add_argument(
         "--executor", choices=("ray", "inline"),
         help="ray: worker processes; inline: everything in this process (default: ray)",
     )  # fmt: skip
-    add_json(parser)
 
 
 def _run_sweep(arguments: Namespace) -> int:
@@ -71,16 +76,9 @@ def _run_sweep(arguments: Namespace) -> int:
 
 def _spec(arguments: Namespace) -> Any:
     """The spec from the file, or the built-in one, with what the command line says instead."""
-    from cellbox.errors import refuse
     from search.spec.reading import make_spec, name_from, read_spec_values
 
-    sources = [arguments.spec, arguments.system, arguments.data]
-    if sum(source is not None for source in sources) != 1:
-        raise refuse(
-            "cellbox sweep",
-            "expected one of SPEC.toml, --system NAME and --data FOLDER",
-            "Give exactly one, for example: cellbox sweep --system LI --trials 32",
-        )
+    require_one_source(arguments, "cellbox sweep --system LI --trials 32")
     if arguments.spec is not None:
         values, where = read_spec_values(arguments.spec), arguments.spec
     elif arguments.system is not None:
@@ -96,6 +94,19 @@ def _spec(arguments: Namespace) -> Any:
     put_into(values, "storage", {"url": arguments.storage_url})
     put_into(values, "tracking", {"uri": arguments.tracking_uri})
     return make_spec(values, where=where)
+
+
+def require_one_source(arguments: Namespace, example: str) -> None:
+    """Refuse a command that is given no spec, system or data, or several of them."""
+    from cellbox.errors import refuse
+
+    sources = [arguments.spec, arguments.system, arguments.data]
+    if sum(source is not None for source in sources) != 1:
+        raise refuse(
+            f"cellbox {arguments.command}",
+            "expected one of SPEC.toml, --system NAME and --data FOLDER",
+            f"Give exactly one, for example: {example}",
+        )
 
 
 def put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None:

@@ -436,13 +436,14 @@ def _beside(matrices: Mapping[str, Float[np.ndarray, "n_draws n_sizes"]], other:
     low, high = np.quantile(apart, [0.05, 0.95])
     median = float(np.median(apart))
     name = "The additive rule" if other == ADDITIVE else other.capitalize()
+    whose = "the rule's" if other == ADDITIVE else f"{other}'s"
     shown = f"{100 * median:+.0f} % [{100 * low:+.0f}, {100 * high:+.0f}]".replace("-", "−")
-    told = f"CellBox's error is {shown} of {'its' if other == ADDITIVE else 'ridge’s'} error"
+    told = f"CellBox's error differs from {whose} by {shown}."
     if median > _AS_GOOD and low > 0:
-        return [f"{name} is better on these data: {told} apart."]
+        return [f"{name} is better on these data: {told}"]
     if median < -_AS_GOOD and high < 0:
-        return [f"CellBox is better than {name[0].lower()}{name[1:]}: {told} apart."]
-    return [f"{name} would be as good: {told} apart."]
+        return [f"CellBox is better than {name[0].lower()}{name[1:]}: {told}"]
+    return [f"{name} would be as good: {told}"]
 
 
 def _axis_effect(
@@ -459,8 +460,8 @@ def _axis_effect(
         return []
     low, middle, high = np.quantile(worse, [0.05, 0.5, 0.95])
     return [
-        f"With {values[0]} instead of {values[-1]} {_axis(axis)} CellBox's error is "
-        f"{100 * middle:+.0f} % [{100 * low:+.0f}, {100 * high:+.0f}] apart.".replace("-", "−")
+        f"With {values[0]} instead of {values[-1]} {_axis(axis)} CellBox's error differs by "
+        f"{100 * middle:+.0f} % [{100 * low:+.0f}, {100 * high:+.0f}].".replace("-", "−")
     ]
 
 

@@ -96,6 +96,8 @@ def test_an_experiment_whose_file_was_damaged_is_told(study, tmp_path):
 
     shutil.copytree(study.folder.path, tmp_path / "copy")
     (tmp_path / "copy" / "experiments" / "000003.json").write_text("{")
+    # As of a study that goes on: one that has ended is not read again.
+    (tmp_path / "copy" / "ended.json").unlink()
     with pytest.raises(InputError, match="000003"):
         run(tmp_path / "copy")
 

@@ -95,7 +95,7 @@ def has_embedded(folder: InFolder) -> bool:
     return _database(folder).is_file()
 
 
-def can_be_written(folder: StudyFolder) -> bool:
+def can_be_written(folder: InFolder) -> bool:
     """Whether the study lies where this user may write."""
     own = _database(folder)
     return os.access(folder.path, os.W_OK) and (not own.exists() or os.access(own, os.W_OK))

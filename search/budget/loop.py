@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cellbox.budgets.grid import BudgetGrid
 from cellbox.errors import refuse
 from search.budget.choosing import Chooser, Planned, planned_of
+from search.budget.data_findings import data_findings
 from search.budget.display import BudgetState, Display
-from search.budget.findings import data_findings, experiment_rows, simulated_findings
+from search.budget.findings import experiment_rows, simulated_findings
 from search.budget.sources import prices_of
 from search.budget.worker import ExperimentDone, ExperimentToDo
 from search.console.interrupts import uninterrupted

@@ -69,11 +69,6 @@ class BudgetFolder(ResumableFolder):
         return folder
 
     @property
-    def name(self) -> str:
-        """The study's name: its folder's."""
-        return self.path.name
-
-    @property
     def id(self) -> str:
         """What tells the study from others of its name."""
         return self.read_json(self.MARK)["id"]

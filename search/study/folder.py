@@ -22,7 +22,6 @@ is written from it, and a sweep that was killed goes on from it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +69,6 @@ class StudyFolder(ResumableFolder):
     def at(cls, path: str | Path) -> StudyFolder:
         """The study in this folder. Raises InputError where there is none."""
         return cls(Path(path)).require()
-
-    @property
-    def name(self) -> str:
-        """The study's name: its folder's, also where that was given as `.`."""
-        return Path(os.path.abspath(self.path)).name
 
     @property
     def id(self) -> str:

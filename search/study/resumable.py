@@ -7,6 +7,7 @@ has happened, and a run does only what is missing. Each kind of run has a folder
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class ResumableFolder:
     MARK: ClassVar[str]
     LOCK: ClassVar[str]
     OPTION: ClassVar[str] = "--out"
+
+    @property
+    def name(self) -> str:
+        """The run's name: its folder's, also where that was given as `.`."""
+        return Path(os.path.abspath(self.path)).name
 
     def exists(self) -> bool:
         """Whether a run of this kind was begun here."""

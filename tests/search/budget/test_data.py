@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellbox.budgets.grid import BudgetGrid
-from search.budget.findings import data_findings
+from search.budget.data_findings import data_findings
 from search.cli.main import main
 from search.spec.budget_reading import make_budget_spec
 from search.study.budget_folder import ExperimentRecord

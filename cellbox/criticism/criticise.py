@@ -239,7 +239,8 @@ class _Judgement:
         share = 1.0 - least / network
         verdict: Verdict = "explained" if not findings else "partly"
         if failed or len(findings) > self._outliers:
-            verdict = "not explained" if share >= _HALF else "partly"
+            # Another network of Eq. 1 is no other equation.
+            verdict = "not explained" if failed and share >= _HALF else "partly"
         replicates = replicate_variance(self._problem)
         return Criticism(
             verdict,
@@ -341,7 +342,7 @@ class _Judgement:
         if times <= _OTHER_NETWORK or n_more < 1 or p_value > _ALPHA / 10:
             return []
         sentence = (
-            f"Another network of Eq. 1 would leave less: this one leaves {times:.2g} times the "
+            f"Another network of Eq. 1 would explain more: this one leaves {times:.2g} times the "
             "variance that Eq. 1 has to leave."
         )
         return [Finding("network", sentence, p_value, 1 / times)]
@@ -374,8 +375,12 @@ class _Judgement:
         asked = f"{len(tests)} tests of {n_values:,} values"
         if verdict == "explained":
             return f"Explained: {asked} find nothing but noise ({noise:.3g})."
-        if verdict == "partly" and not failed and self._outliers:
-            return f"Partly explained: {asked} find nothing but noise, outlying values aside."
+        if not failed:
+            aside = ", outlying values aside" if self._outliers else ""
+            return (
+                f"Partly explained: {asked} find nothing against Eq. 1{aside}; this network "
+                f"leaves {noise:.3g}."
+            )
         word = "Not explained" if verdict == "not explained" else "Partly explained"
         return (
             f"{word}: at least {100 * max(share, 0.0):.0f} % of what the network leaves "

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from cellbox.html_tables import html_of
 
 #: "explained": no test finds anything but noise. "partly": something is no noise, but less than
-#: half of what the network leaves, or it is some values that are far off. "not explained": half or
-#: more of what it leaves is no noise. "not judged": the data are too few to tell.
+#: half of what the network leaves; or it is some values that are far off; or nothing speaks against
+#: Eq. 1, but another network would leave less. "not explained": half or more of what the network
+#: leaves is no noise. "not judged": the data are too few to tell.
 Verdict = Literal["explained", "partly", "not explained", "not judged"]
 
 _CELLS_NAMED, _ROWS_NAMED = 5, 3

@@ -36,9 +36,12 @@ Criterion = Callable[[Derivatives, Factors], Float[np.ndarray, "n_members n_cond
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Conditions that may be chosen, and how the response to each changes with every row of W."""
+    """What may be chosen, and how the response to it changes with every row of W.
 
-    perturbations: Float[np.ndarray, "n_candidates n_nodes"]
+    perturbations: doses by node of each condition; or the time itself, where times are chosen.
+    """
+
+    perturbations: Float[np.ndarray, "n_candidates n_coordinates"]
     derivatives: Derivatives
 
     def __len__(self) -> int:

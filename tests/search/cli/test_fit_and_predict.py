@@ -289,7 +289,7 @@ def test_report_writes_the_page_again_where_it_is_told(fitted, tmp_path, capsys)
     assert main(["report", str(fitted / "model"), "--out", str(page)]) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert page.read_text("utf-8") == (fitted / "model" / "report.html").read_text("utf-8")
-    assert "folder of a fit, a sweep or a comparison" in refused(capsys, "report", tmp_path)
+    assert "folder of a fit, a sweep, a budget study or" in refused(capsys, "report", tmp_path)
 
 
 def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):

@@ -110,7 +110,7 @@ def test_a_model_of_an_earlier_version_gets_what_can_be_said(tmp_path):
 
 
 def test_a_folder_without_a_result_is_refused(tmp_path):
-    with pytest.raises(InputError, match="folder of a fit, a sweep or a comparison"):
+    with pytest.raises(InputError, match="folder of a fit, a sweep, a budget study or"):
         write_report(tmp_path)
 
 

@@ -228,14 +228,13 @@ class _Judgement:
         network = float((view.theory.residuals**2).sum()) / (
             view.left.n_values - self._n_parameters
         )
-        least = min([view.left.variance * outcome.left for _, outcome in failed], default=np.inf)
-        least = min(least, view.left.variance)
-        if any(outcome.p_value < limit for _, outcome in failed):
+        least = min([1.0, *(outcome.left for _, outcome in failed)]) * view.left.variance
+        if failed:
             least = min(least, view.least_left)
-        findings = [*self._findings(view, failed, limit), *self._of_network(network, view)]
+        findings = [*self._findings(view, failed), *self._of_network(network, view)]
         if self._outliers:
             findings.append(self._of_outliers())
-        noise = self._size(network, view)
+        noise = self._size(network)
         share = 1.0 - least / network
         verdict: Verdict = "explained" if not findings else "partly"
         if failed or len(findings) > self._outliers:
@@ -312,9 +311,7 @@ class _Judgement:
             tests.append(("replicates", replicates))
         return tests
 
-    def _findings(
-        self, view: _View, failed: list[tuple[str, Outcome]], limit: float
-    ) -> list[Finding]:
+    def _findings(self, view: _View, failed: list[tuple[str, Outcome]]) -> list[Finding]:
         """The best explanation, if anything asks for one, and what else speaks against the fit."""
         outcomes = dict(failed)
         said = []
@@ -354,7 +351,7 @@ class _Judgement:
             f"{count:,} of {total:,} values are far off, and all else was judged without them.",
         )
 
-    def _size(self, variance: float, view: _View) -> float:
+    def _size(self, variance: float) -> float:
         """A variance in units of all nodes' noise as a standard deviation (log ratio)."""
         noise = self._node_noise(self._problem.measured)
         scale = float(np.exp(np.mean(np.log(noise))))

@@ -9,15 +9,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import InputError, refuse
+from cellbox.errors import refuse
 from search.budget.display import Display, make_display
 from search.budget.result import BudgetResult
 from search.console.interrupts import Interrupted, uninterrupted
 from search.spec.budget_reading import read_budget_spec
 from search.spec.budget_tables import BudgetSpec, DataBudgetSpec
-from search.study.access import differences
+from search.study.access import refuse_changes
 from search.study.budget_folder import ANSWER, BudgetFolder
 from search.tracking.credentials import without_credentials_inside
+from search.tracking.starting import started_tracking
 from search.workers.start import StartingWorkers, started_workers
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _run(
         workers = open_things.enter_context(started_workers(spec.workers))
         # Late, so that Ray forks no process that has JAX's threads.
         loop = _prepared(spec, folder, workers, display)
-        tracking = _tracking(spec, folder)
+        tracking = started_tracking(folder, spec.tracking)
         if tracking is not None:
             open_things.callback(tracking.close)
         with _answered(loop, folder, tracking, display, report):
@@ -171,40 +172,14 @@ def _begin(
 @contextmanager
 def _alone_with(folder: BudgetFolder, spec: BudgetSpec | DataBudgetSpec) -> Iterator[None]:
     """Hold the study's folder. Raises InputError where it is another's, or of another spec."""
-    folder.refuse_others()
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.held():
-        if folder.exists():
-            _refuse_another(folder, spec)
-        try:
-            yield
-        except InputError:
-            if folder.is_bare():
-                (folder.path / folder.LOCK).unlink()
-                folder.path.rmdir()
-            raise
 
+    def refuse_another() -> None:
+        kept = folder.asked
+        kind = DataBudgetSpec if "data" in kept else BudgetSpec
+        refuse_changes(folder.path, kind.model_validate(kept).identity(), spec.identity())
 
-def _refuse_another(folder: BudgetFolder, spec: BudgetSpec | DataBudgetSpec) -> None:
-    kept = folder.asked
-    kind = DataBudgetSpec if "data" in kept else BudgetSpec
-    changed = differences(kind.model_validate(kept).identity(), spec.identity())
-    if changed:
-        raise refuse(
-            str(folder.path),
-            "this study was started with another spec: " + "; ".join(changed),
-            "Choose another folder with --study, or give the spec it was started with",
-        )
-
-
-def _tracking(spec: BudgetSpec | DataBudgetSpec, folder: BudgetFolder) -> BackgroundTracking | None:
-    if not spec.tracking.enabled:
-        return None
-    from search.tracking.background import BackgroundTracking
-
-    tracking = BackgroundTracking(folder, spec.tracking.uri)
-    tracking.start()
-    return tracking
+    with folder.begun(refuse_another):
+        yield
 
 
 @contextmanager

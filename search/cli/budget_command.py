@@ -49,19 +49,15 @@ def _add_budget(parser: ArgumentParser) -> None:
 def _run_budget(arguments: Namespace) -> int:
     from search.budget.display import make_display
     from search.budget.running import budget_study
-    from search.cli.output import Output, say_interrupted
-    from search.console.interrupts import Interrupted, stopped_by_signals
+    from search.cli.output import Output, run_and_say
 
     output = Output(arguments.json)
     spec = _spec(arguments)
-    try:
-        with stopped_by_signals():
-            result = budget_study(spec, study=arguments.study, display=make_display())
-    except Interrupted as stopped:
-        return say_interrupted(stopped, output)
-    say_budget(result, output)
-    output.write_json(result.as_dict())
-    return 0
+    return run_and_say(
+        lambda: budget_study(spec, study=arguments.study, display=make_display()),
+        say_budget,
+        output,
+    )
 
 
 def _spec(arguments: Namespace) -> BudgetSpec | DataBudgetSpec:

@@ -8,16 +8,16 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from cellbox.errors import DataWarning, refuse
 from cellbox.storage.files import atomic_write
 from search.cli.command import EXIT_INTERRUPTED
 from search.cli.text_tables import shown, shown_seconds
-from search.console.interrupts import Interrupted
+from search.console.interrupts import Interrupted, stopped_by_signals
 from search.console.quiet import progress_is_shown
 
 STANDARD_OUTPUT = "-"
@@ -56,6 +56,30 @@ class Output:
             return
         with atomic_write(self._json_file) as handle:
             handle.write(text)
+
+
+class _Result(Protocol):
+    """What a run found."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+
+
+_Found = TypeVar("_Found", bound=_Result)
+
+
+def run_and_say(
+    run: Callable[[], _Found], say: Callable[[_Found, Output], None], output: Output
+) -> int:
+    """Run what signals may stop, say what it found and write it as JSON; the exit code."""
+    try:
+        with stopped_by_signals():
+            result = run()
+    except Interrupted as stopped:
+        return say_interrupted(stopped, output)
+    say(result, output)
+    output.write_json(result.as_dict())
+    return 0
 
 
 def say_interrupted(stopped: Interrupted, output: Output) -> int:

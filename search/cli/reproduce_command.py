@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, real_number, whole_number
 from search.cli.command import Command
-from search.cli.output import Output, say_interrupted
+from search.cli.output import Output, run_and_say
 from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
@@ -56,27 +56,21 @@ def _add_reproduce(parser: ArgumentParser) -> None:
 
 
 def _run_reproduce(arguments: Namespace) -> int:
-    from search.console.interrupts import Interrupted, stopped_by_signals
     from search.reproduction.running import reproduce
 
-    output = Output(arguments.json)
-    try:
-        with stopped_by_signals():
-            result = reproduce(
-                arguments.systems,
-                sigma=arguments.sigma,
-                seeds=arguments.seeds,
-                first_seed=arguments.first_seed,
-                design=arguments.design,
-                quick=arguments.quick,
-                out=arguments.out,
-                workers=arguments.workers,
-            )
-    except Interrupted as stopped:
-        return say_interrupted(stopped, output)
-    say_reproduction(result, output)
-    output.write_json(result.as_dict())
-    return 0
+    def run() -> Reproduction:
+        return reproduce(
+            arguments.systems,
+            sigma=arguments.sigma,
+            seeds=arguments.seeds,
+            first_seed=arguments.first_seed,
+            design=arguments.design,
+            quick=arguments.quick,
+            out=arguments.out,
+            workers=arguments.workers,
+        )
+
+    return run_and_say(run, say_reproduction, Output(arguments.json))
 
 
 def say_reproduction(result: Reproduction, output: Output) -> None:

@@ -56,22 +56,16 @@ def add_executor(parser: ArgumentParser) -> None:
 
 
 def _run_sweep(arguments: Namespace) -> int:
-    from search.cli.output import Output, say_interrupted
+    from search.cli.output import Output, run_and_say
     from search.cli.sweep_report import say_sweep
-    from search.console.interrupts import Interrupted, stopped_by_signals
     from search.sweeping.display import make_display
     from search.sweeping.run import sweep
 
     output = Output(arguments.json)
     spec = _spec(arguments)
-    try:
-        with stopped_by_signals():
-            result = sweep(spec, study=arguments.study, display=make_display())
-    except Interrupted as stopped:
-        return say_interrupted(stopped, output)
-    say_sweep(result, output)
-    output.write_json(result.as_dict())
-    return 0
+    return run_and_say(
+        lambda: sweep(spec, study=arguments.study, display=make_display()), say_sweep, output
+    )
 
 
 def _spec(arguments: Namespace) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -42,30 +43,25 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
     Raises InputError for a folder that is no study's or another study's, and where another
     process holds it. A block that fails before it has begun a study leaves no folder behind.
     """
-    _refuse_other_study(folder, spec)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with folder.held():
-        # Once more, since another process may have begun a study here in the meantime.
-        _refuse_other_study(folder, spec)
+
+    def refuse_another() -> None:
+        refuse_changes(folder.path, spec_of(folder).identity(), spec.identity())
+
+    with folder.begun(refuse_another):
         started = time.time()
         try:
             yield
         finally:
             if folder.exists():
                 _note_run(folder, started)
-            elif folder.is_bare():
-                (folder.path / folder.LOCK).unlink()
-                folder.path.rmdir()
 
 
-def _refuse_other_study(folder: StudyFolder, spec: Spec) -> None:
-    folder.refuse_others()
-    if not folder.exists():
-        return
-    changed = differences(spec_of(folder).identity(), spec.identity())
+def refuse_changes(path: Path, kept: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raise InputError where a study was started with another spec than is asked for now."""
+    changed = differences(kept, asked)
     if changed:
         raise refuse(
-            str(folder.path),
+            str(path),
             "this study was started with another spec: " + "; ".join(changed),
             "Choose another folder with --study, or give the spec it was started with",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,33 @@ class ResumableFolder:
             f"expected a new or empty folder or that of a {self.RUN}, found {found}",
             f"Choose another folder with {self.OPTION}",
         )
+
+    @contextmanager
+    def begun(self, refuse_another: Callable[[], None]) -> Iterator[None]:
+        """Hold the folder for a run that begins or goes on.
+
+        refuse_another: raises InputError where what is there is another run's.
+
+        A block that ends before its run has begun leaves no folder behind. Raises InputError as
+        `refuse_others`, `held` and `refuse_another` do.
+        """
+
+        def refuse() -> None:
+            self.refuse_others()
+            if self.exists():
+                refuse_another()
+
+        refuse()
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.held():
+            # Once more, since another process may have begun a run here in the meantime.
+            refuse()
+            try:
+                yield
+            finally:
+                if self.is_bare():
+                    (self.path / self.LOCK).unlink()
+                    self.path.rmdir()
 
     @contextmanager
     def held(self) -> Iterator[None]:

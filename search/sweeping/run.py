@@ -21,6 +21,7 @@ from search.study.ending import ended, note_end, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.result import SweepResult, best_numbers
 from search.sweeping.display import Display, make_display
+from search.tracking.starting import started_tracking
 from search.workers.start import StartingWorkers, started_workers
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool) -> Non
         from search.sweeping.preparation import prepare
 
         loop, keeper = prepare(spec, folder, workers, display)
-        tracking = _tracking(spec, folder)
+        tracking = started_tracking(folder, spec.tracking)
         if tracking is not None:
             open_things.callback(tracking.close)
         with _kept(keeper, tracking, folder, workers, display, report):
@@ -111,7 +112,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool) -> Non
 def _track(spec: Spec, folder: StudyFolder, display: Display) -> None:
     """Write to MLflow what it lacks of a study that has ended."""
     display.say("the study has all its trials; writing what MLflow lacks")
-    tracking = _tracking(spec, folder)
+    tracking = started_tracking(folder, spec.tracking)
     assert tracking is not None
     with closing(tracking):
         unwritten = tracking.finish(best_numbers(folder))
@@ -119,17 +120,6 @@ def _track(spec: Spec, folder: StudyFolder, display: Display) -> None:
         display.say(unwritten)
     else:
         note_tracked(folder, spec)
-
-
-def _tracking(spec: Spec, folder: StudyFolder) -> BackgroundTracking | None:
-    """What writes MLflow, from a process that imports it while the workers load their program."""
-    if not spec.tracking.enabled:
-        return None
-    from search.tracking.background import BackgroundTracking
-
-    tracking = BackgroundTracking(folder, spec.tracking.uri)
-    tracking.start()
-    return tracking
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""MLflow's writer, begun where a spec asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.spec.tables import TrackingTable
+    from search.study.budget_folder import BudgetFolder
+    from search.study.folder import StudyFolder
+    from search.tracking.background import BackgroundTracking
+
+
+def started_tracking(
+    folder: StudyFolder | BudgetFolder, wanted: TrackingTable
+) -> BackgroundTracking | None:
+    """What writes a study into MLflow, from a process of its own; None where it is not wanted."""
+    if not wanted.enabled:
+        return None
+    from search.tracking.background import BackgroundTracking
+
+    tracking = BackgroundTracking(folder, wanted.uri)
+    tracking.start()
+    return tracking

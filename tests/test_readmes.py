@@ -21,7 +21,7 @@ from search.cli.reproduce_command import REPRODUCE
 from search.spec.budget_reading import make_budget_spec
 from search.spec.reading import make_spec
 from search.study.good_trials import save_ensemble
-from search.tracking.mlflow_writer import synchronise
+from search.tracking.writers import synchronise
 from tests.imports import ROOT
 from tests.search.fake_study import add_model, fake_study
 

@@ -16,6 +16,7 @@ from cellbox.planning.beliefs import MEMBERS
 from cellbox.planning.limits import MOST_CANDIDATES, Limits, balanced_conditions
 from cellbox.planning.next_conditions import search_of
 from cellbox.planning.precision import Precision
+from cellbox.planning.search import Effort
 
 if TYPE_CHECKING:
     import pandas
@@ -120,16 +121,7 @@ def design_curve(
         >>> [(point.n_more, point.kind) for point in curve.points]
         [(0, 'chosen'), (2, 'chosen'), (2, 'balanced'), (2, 'random')]
     """
-    search = search_of(
-        data,
-        model,
-        limits=limits,
-        times=times,
-        noise=noise,
-        members=members,
-        candidates=candidates,
-        seed=seed,
-    )
+    search = search_of(data, model, limits, times, noise, Effort(members, candidates, seed))
     known, limits = search.candidates(), search.question.limits
     most = max(more)
     chosen = known.perturbations[list(search.choice(known, most, exchange=False).which)]

@@ -18,7 +18,7 @@ from cellbox.planning.limits import MOST_CANDIDATES, Limits, note_limits, usual_
 from cellbox.planning.precision import Prospect
 from cellbox.planning.proposal import Proposal
 from cellbox.planning.question import Question
-from cellbox.planning.search import Search
+from cellbox.planning.search import Effort, Search
 from cellbox.settings import check_seed
 from cellbox.storage.problems import Problems, note_unknown
 
@@ -62,18 +62,8 @@ def next_conditions(
         >>> len(proposal.conditions)
         2
     """
-    search = search_of(
-        data,
-        model,
-        limits=limits,
-        edges=edges,
-        undecided=undecided,
-        times=times,
-        noise=noise,
-        members=members,
-        candidates=candidates,
-        seed=seed,
-    )
+    effort = Effort(members, candidates, seed)
+    search = search_of(data, model, limits, times, noise, effort, edges=edges, undecided=undecided)
     _check_counts(conditions, choose_times, search.question.times)
     return search.proposal(conditions, choose_times, on_progress)
 
@@ -112,7 +102,8 @@ def first_conditions(
     limits = Limits(nodes, (0.25, 0.5, 0.75, 1.0)) if limits is None else limits
     problems = Problems()
     note_limits(limits, nodes, problems)
-    _note_numbers(members, candidates, noise, problems)
+    effort = Effort(members, candidates, seed)
+    _note_numbers(effort, noise, problems)
     problems.raise_any()
     check_seed(seed)
     moments = checked_times(times)
@@ -126,20 +117,18 @@ def first_conditions(
         n_members=members,
         seed=seed,
     )
-    search = Search(Question(belief, limits, moments), candidates, seed)
+    search = Search(Question(belief, limits, moments), effort)
     return search.proposal(conditions, choose_times, on_progress, screening=screening)
 
 
 def search_of(
     data: Dataset,
     model: FittedModel | None,
-    *,
     limits: Limits | None,
     times: Sequence[float] | None,
     noise: float | None,
-    members: int,
-    candidates: int,
-    seed: int,
+    effort: Effort,
+    *,
     edges: Sequence[tuple[str, str]] = (),
     undecided: bool = False,
 ) -> Search:
@@ -151,9 +140,9 @@ def search_of(
     if edges and undecided:
         found = "expected edges by name or the undecided ones, found both"
         problems.add("edges", found, "Give one of the two")
-    _note_numbers(members, candidates, noise, problems)
+    _note_numbers(effort, noise, problems)
     problems.raise_any()
-    check_seed(seed)
+    check_seed(effort.seed)
     place = {node: index for index, node in enumerate(data.nodes)}
     places = [(place[target], place[source]) for source, target in dict.fromkeys(edges)]
     moments = data.times if times is None else checked_times(times)
@@ -161,9 +150,9 @@ def search_of(
         data,
         _networks(model),
         refined=model is None or model.training.refined,
-        n_members=members,
+        n_members=effort.members,
         noise=noise,
-        seed=seed,
+        seed=effort.seed,
     )
     if undecided:
         left = ~Prospect(belief, belief.estimate).precision().decided & belief.allowed
@@ -171,7 +160,7 @@ def search_of(
         if not places:
             fix = "Ask for all edges, or stop here"
             raise refuse(data.name, "expected undecided edges, found none: all are decided", fix)
-    return Search(Question(belief, limits, moments, tuple(places)), candidates, seed)
+    return Search(Question(belief, limits, moments, tuple(places)), effort)
 
 
 def _networks(model: FittedModel | None) -> list[Network]:
@@ -195,8 +184,9 @@ def _note_edges(edges: Sequence[tuple[str, str]], data: Dataset, problems: Probl
             problems.add(where, found, "Leave it out")
 
 
-def _note_numbers(members: int, candidates: int, noise: float | None, problems: Problems) -> None:
-    for name, count, fewest in (("members", members, 2), ("candidates", candidates, 1)):
+def _note_numbers(effort: Effort, noise: float | None, problems: Problems) -> None:
+    for name, fewest in (("members", 2), ("candidates", 1)):
+        count = getattr(effort, name)
         if count < fewest:
             found = f"expected at least {fewest}, found {count}"
             problems.add(name, found, "Choose a larger number")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from cellbox.planning.precision import Precision, Prospect
 from cellbox.planning.proposal import Proposal
 from cellbox.planning.question import Question
 from cellbox.planning.reasons import explained
-from cellbox.planning.row_information import RowDerivatives
+from cellbox.planning.row_information import Factors, RowDerivatives
 from cellbox.planning.selection import Candidates, Choice, choose
 
 # Bytes that the derivatives of all candidates may take; in large networks there are fewer then.
@@ -34,14 +35,23 @@ _JUDGES = 5
 _TRUTHS = 5
 
 
-class Search:
-    """The candidates for an answer to a question, and the best of them.
+class Effort(NamedTuple):
+    """How thoroughly to search.
 
-    most: candidates at most; they are drawn from the seed where there are more.
+    members: networks that a design is judged by. candidates: conditions at most; they are drawn
+    from the seed where there are more.
     """
 
-    def __init__(self, question: Question, most: int, seed: int):
-        self.question, self.seed, self._most = question, seed, most
+    members: int
+    candidates: int
+    seed: int
+
+
+class Search:
+    """The candidates for an answer to a question, and the best of them."""
+
+    def __init__(self, question: Question, effort: Effort):
+        self.question, self.seed, self._most = question, effort.seed, effort.candidates
 
     def candidates(self) -> Candidates:
         """Conditions within the limits, with what they tell."""
@@ -65,14 +75,19 @@ class Search:
         exchange: bool = True,
     ) -> Choice:
         """The best of these candidates."""
-        return choose(
+        return self._chosen(
             candidates,
             self.question.known,
             n_conditions,
-            self.question.criterion,
-            self.question.belief.noise,
             exchange=exchange,
             on_progress=on_progress,
+        )
+
+    def _chosen(self, candidates: Candidates, known: Factors, count: int, **options: Any) -> Choice:
+        """The best of these by what is asked, beside what is known."""
+        question = self.question
+        return choose(
+            candidates, known, count, question.criterion, question.belief.noise, **options
         )
 
     def proposal(
@@ -173,15 +188,8 @@ class Search:
         times = self.question.times
         derivatives = np.swapaxes(self.question.derivatives(chosen), 2, 3)
         moments = Candidates(times[:, None], derivatives)
-        found = choose(
-            moments,
-            self.question.known,
-            n_times,
-            self.question.criterion,
-            self.question.belief.noise,
-            exchange=False,
-            repeat=False,
-        )
+        known = self.question.known
+        found = self._chosen(moments, known, n_times, exchange=False, repeat=False)
         return np.sort(times[list(found.which)])
 
     def _gain_of_rounds(self, candidates: Candidates, choice: Choice) -> tuple[float, float] | None:
@@ -192,25 +200,16 @@ class Search:
         n_chosen = len(choice.which)
         if n_chosen < 4:
             return None
-        half, noise = n_chosen // 2, self.question.belief.noise
+        half = n_chosen // 2
         likely = Candidates(
             candidates.perturbations[choice.likely], candidates.derivatives[:, :, choice.likely]
         )
-        first = choose(
-            likely, self.question.known, half, self.question.criterion, noise, exchange=False
-        )
+        first = self._chosen(likely, self.question.known, half, exchange=False)
         apart, last = [], []
         for member in range(min(_TRUTHS, len(self.question.belief.members))):
             own = slice(member, member + 1)
             alone = Candidates(likely.perturbations, likely.derivatives[own])
-            second = choose(
-                alone,
-                first.factors[own],
-                n_chosen - half,
-                self.question.criterion,
-                noise,
-                exchange=False,
-            )
+            second = self._chosen(alone, first.factors[own], n_chosen - half, exchange=False)
             rounds = first.gained[:, member].sum() + second.gained.sum()
             apart.append(rounds / max(choice.gained[:, member].sum(), 1e-12) - 1)
             last.append(

@@ -37,10 +37,7 @@ def run_next(arguments: Namespace) -> int:
         undecided=arguments.undecided,
         times=arguments.times,
         choose_times=arguments.choose_times,
-        noise=arguments.noise,
-        members=arguments.networks,
-        candidates=arguments.candidates,
-        seed=arguments.seed,
+        **_judged_by(arguments),
     )
     _say_data(data, output)
     _say(proposal, plates, arguments, output)
@@ -71,16 +68,13 @@ def run_first(arguments: Namespace) -> int:
     proposal = first_conditions(
         arguments.nodes,
         arguments.times,
-        noise=arguments.noise,
         conditions=arguments.conditions,
         limits=limits,
         screening=arguments.screening,
         choose_times=arguments.choose_times,
         density=arguments.density,
         amplitude=arguments.amplitude or 1.0,
-        members=arguments.networks,
-        candidates=arguments.candidates,
-        seed=arguments.seed,
+        **_judged_by(arguments),
     )
     _say(proposal, plates, arguments, output)
     return 0
@@ -100,10 +94,7 @@ def run_curve(arguments: Namespace) -> int:
         more=arguments.more,
         limits=_limits(arguments, data),
         times=arguments.times,
-        noise=arguments.noise,
-        members=arguments.networks,
-        candidates=arguments.candidates,
-        seed=arguments.seed,
+        **_judged_by(arguments),
     )
     _say_data(data, output)
     header = ("further conditions", "which", "error", "decided", "of", "r")
@@ -129,6 +120,16 @@ def run_curve(arguments: Namespace) -> int:
             output.say(sentence)
     output.write_json(curve.to_dict())
     return 0
+
+
+def _judged_by(arguments: Namespace) -> dict[str, Any]:
+    """By what noise and how many networks and candidates designs are judged."""
+    return {
+        "noise": arguments.noise,
+        "members": arguments.networks,
+        "candidates": arguments.candidates,
+        "seed": arguments.seed,
+    }
 
 
 def _say(proposal: Proposal, plates: PlateSettings, arguments: Namespace, output: Output) -> None:

@@ -168,7 +168,7 @@ def _run_ui(arguments: Namespace) -> int:
 def _mlflow_refusals(study: str) -> Iterator[None]:
     """Turn an MLflow that does not answer into a message for the user."""
     from cellbox.errors import refuse
-    from search.tracking.mlflow_writer import TrackingUnavailable
+    from search.tracking.writers import TrackingUnavailable
 
     try:
         yield
@@ -239,7 +239,7 @@ def _run_sync(arguments: Namespace) -> int:
     from search.study.good_trials import save_ensemble
     from search.study.identifiability import save_identifiability
     from search.study.result import best_numbers, save_best_models
-    from search.tracking.mlflow_writer import synchronise
+    from search.tracking.writers import synchronise
 
     budget = BudgetFolder(Path(arguments.study))
     if budget.exists():
@@ -265,8 +265,7 @@ def _run_sync(arguments: Namespace) -> int:
 
 
 def _sync_budget(folder: BudgetFolder, tracking_uri: str | None) -> int:
-    from search.tracking.mlflow_writer import write_all
-    from search.tracking.writers import writer_of
+    from search.tracking.writers import write_all, writer_of
 
     with folder.held(), _mlflow_refusals(str(folder.path)):
         write_all(writer_of(folder, tracking_uri or folder.asked["tracking"]["uri"]), [])

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages import JournalStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.proposals.optuna_storage import Journal
 from search.proposals.pruning import quiet
@@ -52,7 +52,7 @@ class BudgetProposer:
         """Note that an experiment of this number is at this cell; known ones stay as they are."""
         if number < self._asked:
             return
-        self._study.sampler = _Chosen(cell)
+        self._study.sampler = PartialFixedSampler(dict(cell), RandomSampler(seed=0))
         with quiet(), self._journal.at_once():
             self._study.ask(self._distributions)
         self._asked += 1
@@ -67,29 +67,3 @@ class BudgetProposer:
             else:
                 self._study.tell(number, [score, cost])
         self._told.add(number)
-
-
-class _Chosen(BaseSampler):
-    """What Optuna takes for a sampler: gives a cell that was chosen."""
-
-    def __init__(self, cell: Mapping[str, Any]):
-        self._cell = cell
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return {}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return self._cell[param_name]

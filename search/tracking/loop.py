@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
-from search.tracking.mlflow_writer import TRACKING_ERRORS, describe_error
-from search.tracking.writers import writer_of
+from search.tracking.writers import TRACKING_ERRORS, describe_error, writer_of
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 60.0

@@ -33,14 +33,14 @@ from search.tracking.embedded import (
     sqlite_uri,
 )
 from search.tracking.experiment import LAYOUT, LAYOUT_TAG, find_experiment
-from search.tracking.mlflow_writer import (
+from search.tracking.shared_view import VIEW
+from search.tracking.writers import (
     TRACKING_ERRORS,
     TrackingUnavailable,
     describe_error,
     write_all,
+    writer_of,
 )
-from search.tracking.shared_view import VIEW
-from search.tracking.writers import writer_of
 
 AnyStudy = StudyFolder | BudgetFolder
 

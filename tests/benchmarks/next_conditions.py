@@ -102,7 +102,7 @@ def experiment(name: str, seed: int, options: Any) -> dict[str, Any]:
     from cellbox.planning.limits import Limits
     from cellbox.planning.precision import Prospect
     from cellbox.planning.question import Question
-    from cellbox.planning.search import Search
+    from cellbox.planning.search import Effort, Search
 
     network, random = network_of(name, seed), np.random.default_rng([seed, 12])
     n, noise = network.n_nodes, options.noise
@@ -110,7 +110,7 @@ def experiment(name: str, seed: int, options: Any) -> dict[str, Any]:
     limits, most = Limits(network.nodes, DOSES, 2), max(*options.more, PLATE)
 
     def chosen_by(belief: Any, count: int, *, exchange: bool) -> np.ndarray:
-        search = Search(Question(belief, limits, TIMES), 1000, seed)
+        search = Search(Question(belief, limits, TIMES), Effort(len(belief.members), 1000, seed))
         candidates = search.candidates()
         which = search.choice(candidates, count, exchange=exchange).which
         return candidates.perturbations[list(which)]

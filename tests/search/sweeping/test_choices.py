@@ -6,7 +6,7 @@ import pytest
 import search
 from cellbox.errors import InputError
 from search.study.result import best_numbers
-from search.tracking.mlflow_writer import synchronise
+from search.tracking.writers import synchronise
 from tests.search.tiny import TWO_OBJECTIVES, run
 
 # The random sampler begins with good ones.

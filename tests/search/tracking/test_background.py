@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from search.tracking.background import BackgroundTracking
 from search.tracking.embedded import embedded_uri
 from search.tracking.loop import TrackingLoop
-from search.tracking.mlflow_writer import TrackingUnavailable, synchronise
+from search.tracking.writers import TrackingUnavailable, synchronise
 from tests.search.fake_study import add_model, add_trial, fake_study
 
 

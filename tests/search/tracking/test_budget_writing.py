@@ -5,8 +5,7 @@ from mlflow import MlflowClient
 
 from search.study.budget_folder import BudgetFolder
 from search.tracking.embedded import embedded_uri
-from search.tracking.mlflow_writer import write_all
-from search.tracking.writers import writer_of
+from search.tracking.writers import write_all, writer_of
 from tests.search.budget.small import run
 
 

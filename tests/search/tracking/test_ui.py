@@ -23,8 +23,8 @@ from cellbox.errors import InputError
 from search.tracking import embedded
 from search.tracking.embedded import embedded_uri, migrate, readable_copy, sqlite_uri
 from search.tracking.experiment import find_parent
-from search.tracking.mlflow_writer import synchronise
 from search.tracking.ui import study_page
+from search.tracking.writers import synchronise
 from tests.search.fake_study import fake_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

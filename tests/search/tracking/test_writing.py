@@ -24,10 +24,11 @@ from search.study.plots import pareto_front
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import embedded_uri
 from search.tracking.experiment import LAYOUT_TAG
-from search.tracking.mlflow_writer import MlflowWriter, synchronise
+from search.tracking.mlflow_writer import MlflowWriter
 from search.tracking.shared_view import VIEW_TAG, shared_view
 from search.tracking.trial_content import MOST_POINTS, thinned, trial_content
 from search.tracking.ui import kept_models
+from search.tracking.writers import synchronise
 from tests.search.fake_study import add_model, add_trial, fake_study, make_record, status_of
 
 N_TRIALS = 10

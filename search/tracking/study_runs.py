@@ -1,0 +1,147 @@
+"""A study's runs in MLflow: a parent, and below it a child for each trial, found by their tags.
+
+Each call can be interrupted at any point and made again. A child has status RUNNING until all of
+it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, Run
+
+from search.tracking.credentials import without_credentials_inside
+from search.tracking.embedded import embedded_uri, prepare_embedded
+from search.tracking.experiment import TrackedFolder, find_parent, open_experiment
+from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts
+
+_RUNS_PER_PAGE = 1000
+
+
+class StudyRuns:
+    """The runs of one study; for one process at a time.
+
+    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    command: what made the study, as MLflow shows it.
+    """
+
+    client: MlflowClient
+    experiment: Experiment
+    parent_id: str
+
+    def __init__(self, folder: TrackedFolder, tracking_uri: str | None, *, command: str):
+        self.uri = tracking_uri or embedded_uri(folder)
+        self.ids: dict[int, str] = {}
+        self.written: set[int] = set()
+        self._folder = folder
+        self._embedded = tracking_uri is None
+        self._command = command
+        self._artifact_uris: dict[str, str] = {}
+
+    @property
+    def experiment_id(self) -> str:
+        """MLflow's experiment that has the runs."""
+        return str(self.experiment.experiment_id)
+
+    def open(self, began: float | None) -> Run | None:
+        """Find or make the parent; returns it as it was, None where there was none.
+
+        began: when the study's first trial began, in seconds since 1970; None for now.
+        """
+        if self._embedded:
+            prepare_embedded(self._folder)
+        self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.experiment = open_experiment(self.client, self._folder, embedded=self._embedded)
+        parent = find_parent(self.client, [self.experiment_id], self._folder.id)
+        self.ids, self.written = {}, set()
+        if parent is None:
+            tags = {"cellbox.kind": "study", "cellbox.study_id": self._folder.id}
+            begun = milliseconds(time.time() if began is None else began)
+            self.parent_id = self._create(begun, self._folder.name, tags).info.run_id
+            return None
+        self.parent_id = parent.info.run_id
+        # Of a study that was renamed; a name that a person gave stays.
+        ours = parent.info.run_name == parent.data.tags["cellbox.study"]
+        name = self._folder.name if ours else None
+        self.client.update_run(self.parent_id, status="RUNNING", name=name)
+        self.client.set_tag(self.parent_id, "cellbox.study", self._folder.name)
+        self._read_children()
+        return parent
+
+    def child(self, number: int, content: TrialContent) -> str:
+        """The id of a trial's run, made if absent."""
+        if number not in self.ids:
+            tags = {"mlflow.parentRunId": self.parent_id, **content.tags}
+            self._remember(number, self._create(content.started, content.name, tags))
+        return self.ids[number]
+
+    def end_child(self, number: int, content: TrialContent) -> None:
+        """Write a trial's numbers, after which MLflow has it in full."""
+        run_id = self.child(number, content)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(v.key, v.value, content.finished, v.step) for v in content.values],
+            params=[Param(key, value) for key, value in content.parameters.items()],
+        )
+        self.client.set_terminated(run_id, content.run_status, content.finished)
+        self.written.add(number)
+
+    def write_spec(
+        self, spec: Mapping[str, Any], parent: Run | None, *, may_change: Collection[str]
+    ) -> None:
+        """Write what was asked for as the parent's parameters, which MLflow lets nobody change.
+
+        parent: as `open` returned it. may_change: tables that differ from run to run of one study.
+        """
+        safe = without_credentials_inside(spec)
+        wanted = texts(flatten({key: safe[key] for key in safe if key not in may_change}))
+        known = parent.data.params if parent else {}
+        new = [Param(k, v) for k, v in wanted.items() if k not in known and v != "null"]
+        self.client.log_batch(self.parent_id, params=new)
+        self.client.log_text(self.parent_id, json.dumps(safe, indent=2), "spec.json")
+
+    def artifact_uri(self, run_id: str) -> str:
+        """Where a trial's files go; the client would read the whole run to find out."""
+        return self._artifact_uris[run_id]
+
+    def _create(self, started: int, name: str, tags: Mapping[str, str]) -> Run:
+        ours = {"mlflow.source.name": self._command, "cellbox.study": self._folder.name}
+        return self.client.create_run(
+            self.experiment_id, start_time=started, run_name=name, tags={**ours, **tags}
+        )
+
+    def _read_children(self) -> None:
+        """See which trials have a run; a second run of one, left by a lost answer, is removed."""
+        for run in self._children():
+            number = int(run.data.tags["cellbox.trial"])
+            if number in self.ids:
+                self.client.delete_run(run.info.run_id)
+                continue
+            self._remember(number, run)
+            if run.info.status != "RUNNING":
+                self.written.add(number)
+
+    def _remember(self, number: int, run: Run) -> None:
+        self.ids[number] = run.info.run_id
+        self._artifact_uris[run.info.run_id] = run.info.artifact_uri
+
+    def _children(self) -> Iterator[Run]:
+        """The trials' runs, complete ones first."""
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                f"tags.`mlflow.parentRunId` = '{self.parent_id}' and tags.`cellbox.kind` = 'trial'",
+                max_results=_RUNS_PER_PAGE,
+                # FAILED, FINISHED and KILLED come before RUNNING.
+                order_by=["attributes.status ASC", "attributes.start_time ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return

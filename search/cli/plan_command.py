@@ -14,7 +14,6 @@ from search.cli.text_tables import text_table
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset
     from cellbox.models.model import FittedModel
-    from cellbox.planning.limits import Limits
     from cellbox.planning.plates import PlateSettings
     from cellbox.planning.proposal import Proposal
 
@@ -32,11 +31,10 @@ def run_next(arguments: Namespace) -> int:
         data,
         model,
         conditions=arguments.conditions,
-        limits=_limits(arguments, data),
         edges=arguments.edge or (),
         undecided=arguments.undecided,
-        times=arguments.times,
         choose_times=arguments.choose_times,
+        **_within(arguments, data),
         **_judged_by(arguments),
     )
     _say_data(data, output)
@@ -92,8 +90,7 @@ def run_curve(arguments: Namespace) -> int:
         data,
         model,
         more=arguments.more,
-        limits=_limits(arguments, data),
-        times=arguments.times,
+        **_within(arguments, data),
         **_judged_by(arguments),
     )
     _say_data(data, output)
@@ -124,12 +121,8 @@ def run_curve(arguments: Namespace) -> int:
 
 def _judged_by(arguments: Namespace) -> dict[str, Any]:
     """By what noise and how many networks and candidates designs are judged."""
-    return {
-        "noise": arguments.noise,
-        "members": arguments.networks,
-        "candidates": arguments.candidates,
-        "seed": arguments.seed,
-    }
+    said = {name: getattr(arguments, name) for name in ("noise", "candidates", "seed")}
+    return {"members": arguments.networks, **said}
 
 
 def _say(proposal: Proposal, plates: PlateSettings, arguments: Namespace, output: Output) -> None:
@@ -207,8 +200,8 @@ def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
     return read_tidy(folder / DATA), model
 
 
-def _limits(arguments: Namespace, data: Dataset) -> Limits:
-    """What the flags say, and else what the data do."""
+def _within(arguments: Namespace, data: Dataset) -> dict[str, Any]:
+    """Limits and times: what the flags say, and else what the data do."""
     from dataclasses import replace
 
     from cellbox.planning.limits import usual_limits
@@ -220,4 +213,4 @@ def _limits(arguments: Namespace, data: Dataset) -> Limits:
         "forbidden": tuple(arguments.forbid or ()) or None,
     }
     said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return replace(usual_limits(data), **said)
+    return {"limits": replace(usual_limits(data), **said), "times": arguments.times}

@@ -43,13 +43,7 @@ def add_plan_actions(actions: Any) -> None:
     _add_count(following, 8)
     _add_limits(following)
     aim = following.add_argument_group("what for (default: all edges)")
-    aim.add_argument(
-        "--edge",
-        action="append",
-        type=_pair(":", "AKT:MEK"),
-        metavar="SOURCE:TARGET",
-        help="an edge that matters; may be repeated",
-    )
+    _add_pairs(aim, "--edge", "SOURCE:TARGET", "AKT:MEK", "an edge that matters")
     aim.add_argument("--undecided", action="store_true", help="the edges that are not decided yet")
     _add_judges(following)
     _add_plates(following)
@@ -148,13 +142,8 @@ def _add_limits(
         ("--most-nodes", whole_number(1), "N", "nodes perturbed at once, at most "
          f"(default: {'2' if needs_nodes else 'as in the data'})"),
     )  # fmt: skip
-    limits.add_argument(
-        "--forbid",
-        action="append",
-        type=_pair("+", "AKT+MEK"),
-        metavar="A+B",
-        help="two nodes that must not be perturbed together; may be repeated",
-    )
+    apart = "two nodes that must not be perturbed together"
+    _add_pairs(limits, "--forbid", "A+B", "AKT+MEK", apart)
     limits.add_argument(
         "--times",
         type=times,
@@ -226,8 +215,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _pair(separator: str, example: str) -> Any:
-    """A type for argparse: two names."""
+def _add_pairs(parser: Arguments, flag: str, metavar: str, example: str, what: str) -> None:
+    """Declare a flag for two nodes, which may be repeated."""
+    separator = ":" if ":" in example else "+"
 
     def read(text: str) -> tuple[str, str]:
         first, found, second = (part.strip() for part in text.partition(separator))
@@ -235,7 +225,8 @@ def _pair(separator: str, example: str) -> Any:
             raise ArgumentTypeError(f"expected two nodes such as {example}, found {text!r}")
         return first, second
 
-    return read
+    text = f"{what}; may be repeated"
+    parser.add_argument(flag, action="append", type=read, metavar=metavar, help=text)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

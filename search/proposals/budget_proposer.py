@@ -52,8 +52,8 @@ class BudgetProposer:
         """Note that an experiment of this number is at this cell; known ones stay as they are."""
         if number < self._asked:
             return
-        self._study.sampler = PartialFixedSampler(dict(cell), RandomSampler(seed=0))
         with quiet(), self._journal.at_once():
+            self._study.sampler = PartialFixedSampler(dict(cell), RandomSampler(seed=0))
             self._study.ask(self._distributions)
         self._asked += 1
 

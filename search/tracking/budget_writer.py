@@ -28,32 +28,24 @@ class BudgetWriter:
     """Writes one budget study into MLflow; for one process at a time.
 
     tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    runs: what MLflow has of it.
     """
 
     def __init__(self, folder: BudgetFolder, tracking_uri: str | None = None):
         self._folder = folder
-        self._runs = StudyRuns(folder, tracking_uri, command="cellbox budget")
-
-    @property
-    def written(self) -> int:
-        """Number of experiments that MLflow has in full."""
-        return len(self._runs.written)
-
-    def pending(self) -> list[int]:
-        """Finished experiments that MLflow does not have in full, ascending."""
-        return [n for n in self._folder.finished_numbers() if n not in self._runs.written]
+        self.runs = StudyRuns(folder, tracking_uri, command="cellbox budget")
 
     def start(self) -> None:
         """Find or make the study's parent run, and see which experiments MLflow has already."""
         began = min((record.started for record in self._folder.records()), default=None)
-        parent = self._runs.open(began)
-        self._client, self._parent_id = self._runs.client, self._runs.parent_id
-        self._runs.write_spec(self._folder.asked, parent, may_change=_MAY_CHANGE)
+        parent = self.runs.open(began)
+        self._client, self._parent_id = self.runs.client, self.runs.parent_id
+        self.runs.write_spec(self._folder.asked, parent, may_change=_MAY_CHANGE)
 
     def write_trial(self, number: int) -> None:
         """Write a finished experiment as a child run; one that MLflow has stays as it is."""
-        if number not in self._runs.written:
-            self._runs.end_child(number, experiment_content(self._folder.record(number)))
+        if number not in self.runs.written:
+            self.runs.end_child(number, experiment_content(self._folder.record(number)))
 
     def finish(
         self, best_numbers: Sequence[int], on_progress: Callable[[], None] = lambda: None

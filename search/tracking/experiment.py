@@ -28,6 +28,9 @@ class TrackedFolder(InFolder, Protocol):
     def id(self) -> str:
         """What tells the study from others of its name."""
 
+    def finished_numbers(self) -> list[int]:
+        """Trials that have ended, ascending."""
+
 
 def find_experiment(
     client: MlflowClient, folder: TrackedFolder, *, embedded: bool

@@ -91,7 +91,7 @@ class TrackingLoop:
                 if not started:
                     self._writer.start()
                     started = True
-                    self._tell(written=self._writer.written)
+                    self._tell(written=len(self._writer.runs.written))
                 progress = self._write()
             except TRACKING_ERRORS as error:
                 self._tell(error=describe_error(error))
@@ -123,12 +123,12 @@ class TrackingLoop:
         with self._changed:
             self._news = False
             best, to_draw = self._best, self._to_draw
-        pending = self._writer.pending()
+        pending = self._writer.runs.pending()
         for number in pending:
             if self._given_up:
                 return True
             self._writer.write_trial(number)
-            self._progress(written=self._writer.written)
+            self._progress(written=len(self._writer.runs.written))
         if not pending and to_draw is not None:
             self._writer.draw(to_draw)
         elif not pending and not self._rehearsed and not self._given_up:

@@ -54,29 +54,21 @@ class MlflowWriter:
     """Writes one study into MLflow; for one process at a time.
 
     tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    runs: what MLflow has of it.
     """
 
     def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
         self._folder = folder
-        self._runs = StudyRuns(folder, tracking_uri, command="cellbox sweep")
+        self.runs = StudyRuns(folder, tracking_uri, command="cellbox sweep")
         self._inputs: list[DatasetInput] = []
         # What trials the figures show, and where these are.
         self._drawn: tuple[tuple[object, ...], tempfile.TemporaryDirectory[str]] | None = None
 
-    @property
-    def written(self) -> int:
-        """Number of trials that MLflow has in full."""
-        return len(self._runs.written)
-
-    def pending(self) -> list[int]:
-        """Finished trials that MLflow does not have in full, ascending."""
-        return [n for n in self._folder.finished_numbers() if n not in self._runs.written]
-
     def start(self) -> None:
         """Find or make the study's parent run, and see which trials MLflow has already."""
         began = min((record.started for record in self._folder.records()), default=None)
-        parent = self._runs.open(began)
-        self._client, self._parent_id = self._runs.client, self._runs.parent_id
+        parent = self.runs.open(began)
+        self._client, self._parent_id = self.runs.client, self.runs.parent_id
         self._inputs = study_inputs(self._folder, self._folder.study)
         if parent is None:
             self._client.log_inputs(self._parent_id, self._inputs)
@@ -84,12 +76,12 @@ class MlflowWriter:
             self._bring_up_to_date(parent)
         self._curve = SearchCurve(self._client, self._folder, self._parent_id)
         self._write_spec(parent)
-        page = page_of_study(self._folder, self._runs.experiment_id, self._parent_id)
-        describe_experiment(self._client, self._runs.experiment, *page)
+        page = page_of_study(self._folder, self.runs.experiment_id, self._parent_id)
+        describe_experiment(self._client, self.runs.experiment, *page)
 
     def write_trial(self, number: int) -> None:
         """Write a finished trial as a child run; one that MLflow has in full stays as it is."""
-        runs = self._runs
+        runs = self.runs
         if number in runs.written:
             return
         record = self._folder.record(number)
@@ -115,11 +107,11 @@ class MlflowWriter:
         if self._folder.report.is_file():
             self._client.log_artifact(self._parent_id, str(self._folder.report))
         self._write_summary(summary)
-        self._client.set_experiment_tag(self._runs.experiment_id, LAYOUT_TAG, LAYOUT)
+        self._client.set_experiment_tag(self.runs.experiment_id, LAYOUT_TAG, LAYOUT)
         on_progress()
-        kept = [number for number in best_numbers if number in self._runs.ids]
+        kept = [number for number in best_numbers if number in self.runs.ids]
         for number in kept:
-            self._write_files(self._runs.ids[number], number)
+            self._write_files(self.runs.ids[number], number)
             on_progress()
         self._write_models(kept, summary, on_progress)
         self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
@@ -156,15 +148,15 @@ class MlflowWriter:
 
     def _bring_up_to_date(self, parent: Run) -> None:
         """Let a copy that an earlier version wrote get what it lacks; nothing is removed."""
-        if self._runs.experiment.tags.get(LAYOUT_TAG) == LAYOUT:
+        if self.runs.experiment.tags.get(LAYOUT_TAG) == LAYOUT:
             return
-        self._runs.written.clear()
+        self.runs.written.clear()
         if parent.inputs is None or not parent.inputs.dataset_inputs:
             self._client.log_inputs(self._parent_id, self._inputs)
 
     def _write_spec(self, parent: Run | None) -> None:
         spec = self._folder.read_json("spec.json")
-        self._runs.write_spec(spec, parent, may_change=_MAY_CHANGE)
+        self.runs.write_spec(spec, parent, may_change=_MAY_CHANGE)
         self._client.set_tag(self._parent_id, "cellbox.trials", str(spec.get("trials")))
 
     def _write_network(self, run_id: str, record: TrialRecord) -> None:
@@ -185,7 +177,7 @@ class MlflowWriter:
     def _artifacts_of(self, run_id: str) -> Iterator[Path]:
         """A folder to write a run's files into: the run's own, or one that is sent there."""
         repository = get_artifact_repository(
-            self._runs.artifact_uri(run_id), tracking_uri=self._runs.uri
+            self.runs.artifact_uri(run_id), tracking_uri=self.runs.uri
         )
         if isinstance(repository, LocalArtifactRepository):
             own = Path(repository.artifact_dir)
@@ -214,12 +206,12 @@ class MlflowWriter:
         self, kept: Sequence[int], summary: Summary, on_progress: Callable[[], None]
     ) -> None:
         """The models of the kept trials, the best and the ensemble in the registry too."""
-        owners = [(self._runs.ids[number], TRIAL_MODEL, number) for number in kept]
+        owners = [(self.runs.ids[number], TRIAL_MODEL, number) for number in kept]
         of_study = (STUDY_MODEL, ENSEMBLE_MODEL) if kept else ()
         owners += [(self._parent_id, name, kept[0]) for name in of_study]
         models = log_models(
             self._client,
-            self._runs.experiment_id,
+            self.runs.experiment_id,
             self._folder,
             owners,
             on_progress,

@@ -72,6 +72,10 @@ class StudyRuns:
         self._read_children()
         return parent
 
+    def pending(self) -> list[int]:
+        """Finished trials that MLflow does not have in full, ascending."""
+        return [n for n in self._folder.finished_numbers() if n not in self.written]
+
     def child(self, number: int, content: TrialContent) -> str:
         """The id of a trial's run, made if absent."""
         if number not in self.ids:

@@ -67,7 +67,7 @@ def write_all(
     """The same of any kind of study; see `synchronise`."""
     try:
         writer.start()
-        pending = writer.pending()
+        pending = writer.runs.pending()
         for done, number in enumerate(pending, start=1):
             writer.write_trial(number)
             if on_trial is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.data.dataset import Dataset
-from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.tidy import read_two_tables
 from cellbox.data.readers.usual_layouts import measurement_layout
 from cellbox.storage.csv_tables import number_text
@@ -58,12 +58,7 @@ def _read(path: Path, taking: Taking) -> Dataset:
     return read_two_tables(table, doses, taking, name=path.stem)
 
 
-ANNDATA = Form(
-    name="AnnData",
-    looks="a file .h5ad",
-    recognises=lambda path: path.suffix.casefold() == ".h5ad" and path.is_file(),
-    read=_read,
-)
+ANNDATA = Form("AnnData", "a file .h5ad", file_ending(".h5ad"), _read)
 
 
 def _tables(

@@ -53,3 +53,8 @@ class Form:
     looks: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Taking], Dataset]
+
+
+def file_ending(*suffixes: str) -> Callable[[Path], bool]:
+    """Whether a path is a file with one of these suffixes, whatever its case."""
+    return lambda path: path.suffix.casefold() in suffixes and path.is_file()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.data.dataset import Dataset
-from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.tidy import read_two_tables
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.problems import Problems
@@ -78,7 +78,7 @@ def _read(path: Path, taking: Taking) -> Dataset:
 PETAB = Form(
     name="PEtab problem",
     looks="a file .yaml that names PEtab tables",
-    recognises=lambda path: path.suffix.casefold() in _SUFFIXES and path.is_file(),
+    recognises=file_ending(*_SUFFIXES),
     read=_read,
 )
 

@@ -24,7 +24,7 @@ import numpy as np
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
-from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
 from cellbox.data.units import MODEL_UNITS, Units, in_model_units
 from cellbox.errors import refuse
@@ -146,7 +146,7 @@ TIDY = Form(
 WORKBOOK = Form(
     name="workbook",
     looks="a file .xlsx with the sheets measurements and perturbations",
-    recognises=lambda path: path.suffix.casefold() == ".xlsx" and path.is_file(),
+    recognises=file_ending(".xlsx"),
     read=_read_workbook,
 )
 

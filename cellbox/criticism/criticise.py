@@ -23,24 +23,17 @@ from jaxtyping import Bool, Float, Int
 
 from cellbox.criticism.criticism import Criticism, Finding, OutlyingValue, Verdict
 from cellbox.criticism.explanations import Explanation, explanations
+from cellbox.criticism.judged_rows import JudgedRows, free_parameters, most_rows
 from cellbox.criticism.linear_theory import LinearTheory, fitted_states, linear_theory
 from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse, upper_f
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting
-from cellbox.refinement.refine import obstacle
 from cellbox.refinement.student_noise import noise_of, outlying
 from cellbox.refinement.unexplained import replicate_variance
 
 # The chance that data which Eq. 1 explains are not called explained, all tests together.
 _ALPHA = 0.01
-
-# Numbers of the derivatives of all rows that are held at once, and operations that projecting may
-# take; rows beyond are left out, evenly.
-_MOST_NUMBERS, _MOST_OPERATIONS = 5e7, 2e10
-
-# Residuals are judged where there are so many values more than parameters, and so many times more.
-_FEWEST_SPARE, _VALUES_PER_PARAMETER = 20, 1.25
 
 # With this share of what a network leaves being no noise, it does not explain the data.
 _HALF = 0.5
@@ -78,12 +71,12 @@ def criticise(
         >>> cellbox.criticise(network, data, np.arange(20)).verdict
         'explained'
     """
-    rows = _Rows.of(data, training, held_out)
+    rows = JudgedRows.of(data, training, held_out)
     problem = MultipleShooting.of(data, rows.all)
-    free = _free(problem.rows(np.arange(rows.n_training)), network, data.allowed_edges)
+    free = free_parameters(problem.rows(np.arange(rows.n_training)), network, data.allowed_edges)
     if free is None:
         return _not_judged(problem)
-    rows = rows.thinned(_most_rows(problem, free))
+    rows = rows.thinned(most_rows(problem, free))
     problem = MultipleShooting.of(data, rows.all)
     with np.errstate(all="ignore"):
         try:
@@ -95,64 +88,6 @@ def criticise(
         except np.linalg.LinAlgError as error:
             why = f"Not judged: the equations of linear theory could not be solved ({error})."
             return Criticism("not judged", why)
-
-
-class _Rows(NamedTuple):
-    """Rows that are asked, those that trained first."""
-
-    all: Int[np.ndarray, " n_rows"]
-    n_training: int
-
-    @classmethod
-    def of(
-        cls,
-        data: Dataset,
-        training: Int[np.ndarray, " n_training_rows"],
-        held_out: Int[np.ndarray, " n_held_out_rows"] | None,
-    ) -> _Rows:
-        """Those with anything measured."""
-        measured = np.isfinite(data.measurements).any(axis=(1, 2))
-        seen = np.unique(training)
-        seen = seen[measured[seen]]
-        # What rounding decides judges no model.
-        more = np.empty(0, int) if held_out is None else np.setdiff1d(held_out, seen)
-        more = more[measured[more] & data.judged[more]]
-        return cls(np.concatenate([seen, more]).astype(int), len(seen))
-
-    def thinned(self, most: int) -> _Rows:
-        """No more than so many, in the same proportion."""
-        n_rows = len(self.all)
-        if n_rows <= most:
-            return self
-        chosen = np.unique(np.linspace(0, n_rows - 1, most).round().astype(int))
-        return _Rows(self.all[chosen], int((chosen < self.n_training).sum()))
-
-
-def _free(
-    training: MultipleShooting,
-    network: Network,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None,
-) -> Bool[np.ndarray, " n_parameters"] | None:
-    """Every parameter that may differ from zero, or only those that do; None with too few data."""
-    if obstacle(training, allowed) is not None:
-        # Weights were drawn to zero, and what is left is no misfit alone.
-        return None
-    n_nodes = training.n_nodes
-    every = np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
-    for edges in (every, network.weights != 0):
-        n_free = int(edges.sum()) + n_nodes
-        enough = training.n_values >= max(_VALUES_PER_PARAMETER * n_free, n_free + _FEWEST_SPARE)
-        affordable = training.n_values * n_free**2 <= _MOST_OPERATIONS
-        if enough and (affordable or edges is not every):
-            return np.append(edges.ravel(), np.ones(n_nodes, bool))
-    return None
-
-
-def _most_rows(problem: MultipleShooting, free: Bool[np.ndarray, " n_parameters"]) -> int:
-    """As many rows as their derivatives can be held of."""
-    _, n_times, n_nodes = problem.measurements.shape
-    of_row = n_times * n_nodes * (int(free.sum()) + 7 * n_nodes + n_times * n_nodes)
-    return max(8, int(_MOST_NUMBERS / of_row))
 
 
 def _not_judged(problem: MultipleShooting) -> Criticism:
@@ -187,7 +122,7 @@ class _Judgement:
         problem: MultipleShooting,
         point: Iterate,
         free: Bool[np.ndarray, " n_parameters"],
-        rows: _Rows,
+        rows: JudgedRows,
         data: Dataset,
     ):
         self._problem, self._point, self._free, self._rows = problem, point, free, rows

@@ -21,6 +21,7 @@ from cellbox.lazy_names import lazy_names
 if TYPE_CHECKING:
     from search.budget.result import BudgetResult
     from search.budget.running import budget_study
+    from search.comparison.differences import Differences, differences
     from search.console.interrupts import Interrupted
     from search.report.folders import write_report
     from search.reproduction.result import Reproduction
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "search.budget.result": ("BudgetResult",),
     "search.budget.running": ("budget_study",),
+    "search.comparison.differences": ("Differences", "differences"),
     "search.console.interrupts": ("Interrupted",),
     "search.report.folders": ("write_report",),
     "search.reproduction.result": ("Reproduction",),

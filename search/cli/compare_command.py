@@ -29,8 +29,15 @@ SCHEMES = (
 )
 
 
+_FLAGS_OF_RESULTS = ("help", "json", "quiet")
+
+
 def _add_compare(parser: ArgumentParser) -> None:
-    parser.add_argument("data", metavar="FOLDER", help="folder with the data; see cellbox lint")
+    parser.add_argument(
+        "data", nargs="+", metavar="FOLDER",
+        help="folder with the data, see cellbox lint; or two results: folders of models, trials "
+        "or studies (their best trials), or STUDY:12 for trial 12",
+    )  # fmt: skip
     parser.add_argument(
         "--scheme", choices=(*SCHEMES, "all"), default="all",
         help="what is held out: 30 %% of the conditions, again for each seed; the combinations of "
@@ -63,9 +70,27 @@ def _add_compare(parser: ArgumentParser) -> None:
     )  # fmt: skip
     add_json(parser)
     add_settings(parser)
+    # Of two results there is nothing to hold out, which these flags are about.
+    flags = {
+        action.dest: (action.option_strings[0], action.default)
+        for action in parser._actions
+        if action.option_strings and action.dest not in _FLAGS_OF_RESULTS
+    }
+    parser.set_defaults(data_flags=flags)
 
 
 def _run_compare(arguments: Namespace) -> int:
+    if len(arguments.data) > 1:
+        from search.cli.difference_report import run_difference
+
+        given = arguments.data_flags.items()
+        used = [flag for name, (flag, usual) in given if getattr(arguments, name) != usual]
+        return run_difference(arguments, used)
+    [arguments.data] = arguments.data
+    return _compare_models(arguments)
+
+
+def _compare_models(arguments: Namespace) -> int:
     from cellbox.data.plausibility import data_warnings
     from cellbox.evaluation.held_out_predictions import Entrant
     from search.comparison.running import compare
@@ -181,16 +206,20 @@ def _r(value: float | None) -> float | None:
 
 COMPARE = Command(
     "compare",
-    "compare CellBox with the mean, ridge and the additive rule on conditions held out in turn",
+    "compare CellBox with simpler models on conditions held out in turn, or two results",
     _add_compare,
     _run_compare,
     description="Hold conditions out in several ways, predict them with an ensemble of CellBox\n"
     "networks, with ridge regression, the additive rule (the sum of single responses) and\n"
     "the mean, and say which is better, with intervals. All learn from the same rows.\n"
     "Nothing of a split's held-out rows chooses settings: find those before, for example\n"
-    "with cellbox sweep.",
+    "with cellbox sweep.\n"
+    "Of two results (models, trials, studies): settings and errors side by side, and the\n"
+    "edges that the second gained, lost or turned round, with intervals.",
     epilog="examples:\n"
     "  cellbox compare my_drug_data --scheme random --seeds 5\n"
-    "  cellbox compare my_drug_data --structural-zeros --total-dose --settings mine.toml",
+    "  cellbox compare my_drug_data --structural-zeros --total-dose --settings mine.toml\n"
+    "  cellbox compare studies/monday studies/tuesday\n"
+    "  cellbox compare models/first studies/monday:12",
     interrupted="interrupted; finished splits are kept",
 )

@@ -1,1 +1,1 @@
-"""Comparing CellBox with simpler models on a folder of data, split by split."""
+"""Comparing CellBox with simpler models, split by split; and two results with each other."""

@@ -151,15 +151,20 @@ def _run_ui(arguments: Namespace) -> int:
     from search.study.access import spec_of
     from search.study.budget_folder import BudgetFolder
     from search.study.folder import StudyFolder
-    from search.tracking.ui import serve
+    from search.tracking.together import StudiesTogether
+    from search.tracking.ui import serve, serve_together
 
+    together = StudiesTogether(Path(arguments.study))
     folder: StudyFolder | BudgetFolder = BudgetFolder(Path(arguments.study))
-    if isinstance(folder, BudgetFolder) and folder.exists():
-        uri = folder.asked["tracking"]["uri"]
-    else:
-        folder = StudyFolder.at(arguments.study)
-        uri = spec_of(folder).tracking.uri
     with _mlflow_refusals(arguments.study):
+        if isinstance(folder, BudgetFolder) and folder.exists():
+            uri = folder.asked["tracking"]["uri"]
+        elif together.exists():
+            serve_together(together, host=arguments.host, port=arguments.port)
+            return 0
+        else:
+            folder = StudyFolder.at(arguments.study)
+            uri = spec_of(folder).tracking.uri
         serve(folder, uri, host=arguments.host, port=arguments.port)
     return 0
 
@@ -226,10 +231,15 @@ def _add_sync(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server to write to (default: the study's own)"
     )
+    parser.add_argument(
+        "--into", metavar="FOLDER",
+        help="write to a database in this folder instead, which several studies share: cellbox ui "
+        "FOLDER compares them",
+    )  # fmt: skip
 
 
 def _run_sync(arguments: Namespace) -> int:
-    from cellbox.errors import InputError
+    from cellbox.errors import InputError, refuse
     from cellbox.storage.compilation import keep_compiled_programs
     from search.report.folders import report_of_run
     from search.study.access import spec_of
@@ -239,11 +249,15 @@ def _run_sync(arguments: Namespace) -> int:
     from search.study.good_trials import save_ensemble
     from search.study.identifiability import save_identifiability
     from search.study.result import best_numbers, save_best_models
+    from search.tracking.together import StudiesTogether, write_together
     from search.tracking.writers import synchronise
 
+    if arguments.into is not None and arguments.tracking_uri is not None:
+        found = "expected one of --tracking-uri and --into, found both"
+        raise refuse("cellbox sync", found, "Give one of the two")
     budget = BudgetFolder(Path(arguments.study))
     if budget.exists():
-        return _sync_budget(budget, arguments.tracking_uri)
+        return _sync_budget(budget, arguments)
     folder = StudyFolder.at(arguments.study)
     uri = arguments.tracking_uri or spec_of(folder).tracking.uri
     with folder.held(), _mlflow_refusals(arguments.study):
@@ -259,16 +273,24 @@ def _run_sync(arguments: Namespace) -> int:
         no_report = None if folder.report.is_file() else report_of_run(folder.path)
         if no_report:
             print(f"note: {no_report}", file=sys.stderr)
-        synchronise(folder, uri, best)
+        if arguments.into is not None:
+            write_together(StudiesTogether(Path(arguments.into)), [folder])
+        else:
+            synchronise(folder, uri, best)
     print(f"MLflow has all {len(folder.finished_numbers())} trials of {folder.path}")
     return 0
 
 
-def _sync_budget(folder: BudgetFolder, tracking_uri: str | None) -> int:
-    from search.tracking.writers import write_all, writer_of
+def _sync_budget(folder: BudgetFolder, arguments: Namespace) -> int:
+    from search.tracking.together import StudiesTogether, write_together
+    from search.tracking.writers import synchronise
 
     with folder.held(), _mlflow_refusals(str(folder.path)):
-        write_all(writer_of(folder, tracking_uri or folder.asked["tracking"]["uri"]), [])
+        if arguments.into is not None:
+            write_together(StudiesTogether(Path(arguments.into)), [folder])
+        else:
+            uri = arguments.tracking_uri or folder.asked["tracking"]["uri"]
+            synchronise(folder, uri, [])
     print(f"MLflow has all {len(folder.finished_numbers())} experiments of {folder.path}")
     return 0
 
@@ -304,7 +326,7 @@ COMMANDS: tuple[Command, ...] = (
         add_arguments=_add_ui,
         run=_run_ui,
         description="Serve MLflow's pages on a study until Ctrl-C: trials, metrics, networks, "
-        "pictures and models.",
+        "pictures and models. Of a folder of studies, such as studies, all of them side by side.",
     ),
     Command(
         name="rerun",

@@ -12,6 +12,7 @@ from typing import Any
 from mlflow.entities import Metric, RunTag
 
 from search.study.budget_folder import ANSWER, BudgetFolder, ExperimentRecord
+from search.tracking.embedded import InFolder
 from search.tracking.notes import note_tags
 from search.tracking.study_runs import StudyRuns
 from search.tracking.trial_content import TrialContent, final_values, milliseconds, texts
@@ -27,13 +28,15 @@ _MAY_CHANGE = ("experiments", "workers", "tracking", "choosing")
 class BudgetWriter:
     """Writes one budget study into MLflow; for one process at a time.
 
-    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    tracking_uri, home: see `StudyRuns`.
     runs: what MLflow has of it.
     """
 
-    def __init__(self, folder: BudgetFolder, tracking_uri: str | None = None):
+    def __init__(
+        self, folder: BudgetFolder, tracking_uri: str | None = None, home: InFolder | None = None
+    ):
         self._folder = folder
-        self.runs = StudyRuns(folder, tracking_uri, command="cellbox budget")
+        self.runs = StudyRuns(folder, tracking_uri, command="cellbox budget", home=home)
 
     def start(self) -> None:
         """Find or make the study's parent run, and see which experiments MLflow has already."""
@@ -61,7 +64,7 @@ class BudgetWriter:
         finished = max((one.finished for one in self._folder.records()), default=time.time())
         if self._folder.has(ANSWER):
             self._write_answer(self._folder.read_json(ANSWER), milliseconds(finished))
-        self._client.set_terminated(self._parent_id, "FINISHED", milliseconds(finished))
+        self.runs.end_parent(milliseconds(finished))
 
     def draw(self, best_numbers: Sequence[int]) -> None:
         """Nothing: the page has the figures."""

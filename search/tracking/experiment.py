@@ -48,13 +48,18 @@ def find_experiment(
     return None if parent is None else client.get_experiment(parent.info.experiment_id)
 
 
-def open_experiment(client: MlflowClient, folder: TrackedFolder, *, embedded: bool) -> Experiment:
-    """The experiment of a study under the study's name, made if absent; see `find_experiment`."""
-    found = find_experiment(client, folder, embedded=embedded)
+def open_experiment(
+    client: MlflowClient, folder: TrackedFolder, home: InFolder | None
+) -> Experiment:
+    """The experiment of a study under the study's name, made if absent; see `find_experiment`.
+
+    home: the folder that the database is in; None for a server's.
+    """
+    found = find_experiment(client, folder, embedded=home is not None)
     if found is None:
         identifier = client.create_experiment(
             folder.name,
-            artifact_location=embedded_artifacts(folder) if embedded else None,
+            artifact_location=None if home is None else embedded_artifacts(home),
             tags={
                 # So that the interface opens on runs rather than on traces of language models.
                 "mlflow.experimentKind": "custom_model_development",

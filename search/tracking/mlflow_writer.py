@@ -30,6 +30,7 @@ from search.tracking.best_models import (
     save_pyfunc,
 )
 from search.tracking.data_inputs import study_inputs
+from search.tracking.embedded import InFolder
 from search.tracking.experiment import (
     LAYOUT,
     LAYOUT_TAG,
@@ -53,13 +54,15 @@ _METRICS_PER_BATCH = 1000
 class MlflowWriter:
     """Writes one study into MLflow; for one process at a time.
 
-    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
+    tracking_uri, home: see `StudyRuns`.
     runs: what MLflow has of it.
     """
 
-    def __init__(self, folder: StudyFolder, tracking_uri: str | None = None):
+    def __init__(
+        self, folder: StudyFolder, tracking_uri: str | None = None, home: InFolder | None = None
+    ):
         self._folder = folder
-        self.runs = StudyRuns(folder, tracking_uri, command="cellbox sweep")
+        self.runs = StudyRuns(folder, tracking_uri, command="cellbox sweep", home=home)
         self._inputs: list[DatasetInput] = []
         # What trials the figures show, and where these are.
         self._drawn: tuple[tuple[object, ...], tempfile.TemporaryDirectory[str]] | None = None
@@ -114,7 +117,7 @@ class MlflowWriter:
             self._write_files(self.runs.ids[number], number)
             on_progress()
         self._write_models(kept, summary, on_progress)
-        self._client.set_terminated(self._parent_id, "FINISHED", summary.finished)
+        self.runs.end_parent(summary.finished)
 
     def draw(self, best_numbers: Sequence[int]) -> Path:
         """Draw the study's figures, unless they were drawn of the same trials; returns where.

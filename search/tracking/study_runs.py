@@ -15,26 +15,44 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run
 
 from search.tracking.credentials import without_credentials_inside
-from search.tracking.embedded import embedded_uri, prepare_embedded
-from search.tracking.experiment import TrackedFolder, find_parent, open_experiment
+from search.tracking.embedded import InFolder, embedded_uri, prepare_embedded
+from search.tracking.experiment import (
+    LAYOUT,
+    LAYOUT_TAG,
+    TrackedFolder,
+    find_experiment,
+    find_parent,
+    open_experiment,
+)
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts
 
 _RUNS_PER_PAGE = 1000
+# The parent's tag that says how many trials it was ended with.
+_WRITTEN = "cellbox.written"
 
 
 class StudyRuns:
     """The runs of one study; for one process at a time.
 
-    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts inside the study's.
-    command: what made the study, as MLflow shows it.
+    tracking_uri: MLflow's address; None for SQLite and a folder of artifacts beside it.
+    command: what made the study, as MLflow shows it. home: the folder that these are in, by default
+    the study's own.
     """
 
     client: MlflowClient
     experiment: Experiment
     parent_id: str
 
-    def __init__(self, folder: TrackedFolder, tracking_uri: str | None, *, command: str):
-        self.uri = tracking_uri or embedded_uri(folder)
+    def __init__(
+        self,
+        folder: TrackedFolder,
+        tracking_uri: str | None,
+        *,
+        command: str,
+        home: InFolder | None = None,
+    ):
+        self._home = folder if home is None else home
+        self.uri = tracking_uri or embedded_uri(self._home)
         self.ids: dict[int, str] = {}
         self.written: set[int] = set()
         self._folder = folder
@@ -53,9 +71,10 @@ class StudyRuns:
         began: when the study's first trial began, in seconds since 1970; None for now.
         """
         if self._embedded:
-            prepare_embedded(self._folder)
+            prepare_embedded(self._home)
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        self.experiment = open_experiment(self.client, self._folder, embedded=self._embedded)
+        home = self._home if self._embedded else None
+        self.experiment = open_experiment(self.client, self._folder, home)
         parent = find_parent(self.client, [self.experiment_id], self._folder.id)
         self.ids, self.written = {}, set()
         if parent is None:
@@ -107,6 +126,24 @@ class StudyRuns:
         new = [Param(k, v) for k, v in wanted.items() if k not in known and v != "null"]
         self.client.log_batch(self.parent_id, params=new)
         self.client.log_text(self.parent_id, json.dumps(safe, indent=2), "spec.json")
+
+    def end_parent(self, finished: int) -> None:
+        """Note that MLflow has all that there is; finished: when, in milliseconds since 1970."""
+        self.client.set_tag(self.parent_id, _WRITTEN, str(len(self.written)))
+        self.client.set_terminated(self.parent_id, "FINISHED", finished)
+
+    def has_all(self) -> bool:
+        """Whether MLflow already has all that there is, which is seen without writing."""
+        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        experiment = find_experiment(client, self._folder, embedded=self._embedded)
+        if experiment is None or experiment.tags.get(LAYOUT_TAG) != LAYOUT:
+            return False
+        parent = find_parent(client, [experiment.experiment_id], self._folder.id)
+        return (
+            parent is not None
+            and parent.info.status == "FINISHED"
+            and parent.data.tags.get(_WRITTEN) == str(len(self._folder.finished_numbers()))
+        )
 
     def artifact_uri(self, run_id: str) -> str:
         """Where a trial's files go; the client would read the whole run to find out."""

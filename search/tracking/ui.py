@@ -21,11 +21,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from cellbox.errors import refuse
-from search.study.budget_folder import BudgetFolder
-from search.study.folder import StudyFolder
-from search.study.result import rank
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import (
+    InFolder,
     can_be_written,
     embedded_artifacts,
     has_embedded,
@@ -34,15 +32,16 @@ from search.tracking.embedded import (
 )
 from search.tracking.experiment import LAYOUT, LAYOUT_TAG, find_experiment
 from search.tracking.shared_view import VIEW
+from search.tracking.together import StudiesTogether, page_together, write_together
 from search.tracking.writers import (
     TRACKING_ERRORS,
+    AnyStudy,
     TrackingUnavailable,
     describe_error,
+    kept_models,
     write_all,
     writer_of,
 )
-
-AnyStudy = StudyFolder | BudgetFolder
 
 _STARTS_WITHIN = 90.0
 _ENDS_WITHIN = 10.0
@@ -65,12 +64,30 @@ def serve(
     be read.
     """
     if tracking_uri is not None:
-        _serve(folder, tracking_uri, host, port, open_browser)
+        _serve(study_page(folder, tracking_uri), folder, tracking_uri, host, port, open_browser)
         return
     try:
         _bring_up_to_date(folder)
         with readable_copy(folder) as database:
-            _serve(folder, sqlite_uri(database), host, port, open_browser)
+            uri = sqlite_uri(database)
+            _serve(study_page(folder, uri), folder, uri, host, port, open_browser)
+    except TRACKING_ERRORS as error:
+        raise TrackingUnavailable(describe_error(error)) from error
+
+
+def serve_together(
+    together: StudiesTogether,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    open_browser: bool = False,
+) -> None:
+    """Show several studies side by side; for the rest see `serve`."""
+    try:
+        if can_be_written(together):
+            write_together(together)
+        with readable_copy(together) as database:
+            uri = sqlite_uri(database)
+            _serve(page_together(together, uri), together, uri, host, port, open_browser)
     except TRACKING_ERRORS as error:
         raise TrackingUnavailable(describe_error(error)) from error
 
@@ -86,18 +103,16 @@ def _bring_up_to_date(folder: AnyStudy) -> None:
             print("note: written by an earlier version, and cannot be brought up to date here")
             return
     print("Writing MLflow's copy of the study", flush=True)
-    best = kept_models(folder) if isinstance(folder, StudyFolder) else []
-    write_all(writer_of(folder, None), best)
+    write_all(writer_of(folder, None), kept_models(folder))
 
 
-def _serve(folder: AnyStudy, uri: str, host: str, port: int, open_browser: bool) -> None:
-    page = study_page(folder, uri)
+def _serve(page: str, home: InFolder, uri: str, host: str, port: int, open_browser: bool) -> None:
     if uri.startswith(("http://", "https://")):
         _show(f"{without_credentials(uri).rstrip('/')}/{page}", open_browser)
         return
     port = _free_port(host, port)
     address = f"http://{host}:{port}"
-    with _server(folder, uri, host, port) as server:
+    with _server(home, uri, host, port) as server:
         _show(f"{address}/{page}", open_browser)
         print("Ctrl-C ends it", flush=True)
         server.wait()
@@ -118,13 +133,6 @@ def _experiment(folder: AnyStudy, uri: str, *, embedded: bool) -> Experiment | N
         return find_experiment(MlflowClient(tracking_uri=uri), folder, embedded=embedded)
     except TRACKING_ERRORS as error:
         raise TrackingUnavailable(describe_error(error)) from error
-
-
-def kept_models(folder: StudyFolder) -> list[int]:
-    """Trials whose models the study keeps, the best first."""
-    numbers = [int(entry.name.removeprefix("trial-")) for entry in folder.models.glob("trial-*")]
-
-    return sorted((n for n in numbers if folder.finished(n)), key=lambda n: rank(folder.record(n)))
 
 
 def _show(address: str, open_browser: bool) -> None:
@@ -148,11 +156,11 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 @contextmanager
-def _server(folder: AnyStudy, uri: str, host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _server(home: InFolder, uri: str, host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow's server, from when it answers until the block or the process ends."""
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
-    command += ["--default-artifact-root", embedded_artifacts(folder)]
+    command += ["--default-artifact-root", embedded_artifacts(home)]
     environment = {
         **os.environ,
         # Not in the command, which every user of the machine can see.

@@ -10,8 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
+from search.study.result import rank
 from search.tracking.budget_writer import BudgetWriter
 from search.tracking.credentials import without_credentials
+from search.tracking.embedded import InFolder
 from search.tracking.mlflow_writer import MlflowWriter
 
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
@@ -32,20 +34,31 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+AnyStudy = StudyFolder | BudgetFolder
+
+
 def writer_of(
-    folder: StudyFolder | BudgetFolder, tracking_uri: str | None
+    folder: AnyStudy, tracking_uri: str | None, home: InFolder | None = None
 ) -> MlflowWriter | BudgetWriter:
     """What writes a study into MLflow.
 
-    tracking_uri: MLflow's address; None for the study's own database.
+    tracking_uri: MLflow's address; None for the database in home, by default the study's own.
     """
     if isinstance(folder, BudgetFolder):
-        return BudgetWriter(folder, tracking_uri)
-    return MlflowWriter(folder, tracking_uri)
+        return BudgetWriter(folder, tracking_uri, home)
+    return MlflowWriter(folder, tracking_uri, home)
+
+
+def kept_models(folder: AnyStudy) -> list[int]:
+    """Trials whose models a study keeps, the best first; of a budget study none."""
+    if isinstance(folder, BudgetFolder):
+        return []
+    numbers = [int(entry.name.removeprefix("trial-")) for entry in folder.models.glob("trial-*")]
+    return sorted((n for n in numbers if folder.finished(n)), key=lambda n: rank(folder.record(n)))
 
 
 def synchronise(
-    folder: StudyFolder,
+    folder: AnyStudy,
     tracking_uri: str | None,
     best_numbers: list[int],
     on_trial: Callable[[int, int], None] | None = None,
@@ -56,7 +69,7 @@ def synchronise(
 
     Raises TrackingUnavailable where MLflow cannot be written; what was written stays.
     """
-    return write_all(MlflowWriter(folder, tracking_uri), best_numbers, on_trial)
+    return write_all(writer_of(folder, tracking_uri), best_numbers, on_trial)
 
 
 def write_all(

@@ -48,15 +48,14 @@ def simulate(
 ) -> Dataset:
     """Simulate an experiment on a known network.
 
-    n_conditions: training conditions. n_held_out: validation conditions, and test conditions
-    again as many, from the same design. n_perturbed: perturbed nodes per condition.
-    noise: standard deviation of the Gaussian noise on every value. The exact responses
-    (float64, rtol 1e-10) are kept beside the noisy ones, and the network as the truth. Conditions
-    that rounding decides are marked (see `rounding_sensitive_conditions`).
-    n_replicates: measurements of every condition, each with noise of its own, in rows that
-    follow one another. design: "paper" or "balanced"; see `draw_design`.
-    times: when to measure, ascending (decay times), instead of `n_times` equal steps.
-    kinetics: "eq1", or "hill" for a network that is not one of Eq. 1 (see
+    n_conditions: training conditions. n_held_out: validation conditions, and test conditions again
+    as many, from the same design. n_perturbed: perturbed nodes per condition. noise: standard
+    deviation of the Gaussian noise on every value. The exact responses (float64, rtol 1e-10) are
+    kept beside the noisy ones, and the network as the truth. Conditions that rounding decides are
+    marked (see `rounding_sensitive_conditions`). n_replicates: measurements of every condition,
+    each with noise of its own, in rows that follow one another. design: "paper" or "balanced"; see
+    `draw_design`. times: when to measure, ascending (decay times), instead of `n_times` equal
+    steps. kinetics: "eq1", or "hill" for a network that is not one of Eq. 1 (see
     `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes; the truth is then the
     network among the others.
 
@@ -75,28 +74,25 @@ def simulate(
     check_perturbed(n_perturbed, len(seen))
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
-    drawn = draw_design(n_all, len(seen), random, kind=design)
     perturbations = np.zeros((n_all, network.n_nodes))
+    drawn = draw_design(n_all, len(seen), random, kind=design)
     perturbations[:, seen] = drawn.perturbations(n_perturbed)
     moments = equal_times(n_times, horizon) if times is None else checked_times(times)
     exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
-    exact, perturbations = exact[:, :, seen], perturbations[:, seen]
     part = np.repeat(np.arange(n_all), n_replicates)
-    exact = exact[part]
-    cut = np.array([n_conditions, n_conditions + n_held_out])
-    rows = np.split(np.arange(len(part)), cut * n_replicates)
+    exact = exact[part][:, :, seen]
     truth = network if len(seen) == network.n_nodes else part_of(network, seen)
     clean = Dataset(
         nodes=truth.nodes,
         times=moments,
-        perturbations=perturbations[part],
+        perturbations=perturbations[part][:, seen],
         measurements=exact + noise * random.standard_normal(exact.shape),
         row_names=tuple(_row_names(n_all, n_replicates)),
         activity_nodes=np.zeros(len(seen), bool),
         noise_free=exact,
         rounding_sensitive=None if sensitive is None else sensitive[part],
         truth=truth,
-        split=Split(training=rows[0], validation=rows[1], test=rows[2]),
+        split=_split_of(n_conditions, n_held_out, n_replicates),
         name=name,
     )
     return with_flaws(clean, flaws, seed)
@@ -126,6 +122,12 @@ def checked_times(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
         found = f"expected ascending times above 0, found {list(times)}"
         raise refuse("times", found, "Use for example 1, 2, 5, 10, 20")
     return moments
+
+
+def _split_of(n_conditions: int, n_held_out: int, n_replicates: int) -> Split:
+    """Training, validation and test conditions, one after the other."""
+    cut = n_replicates * np.cumsum([n_conditions, n_held_out, n_held_out])
+    return Split(*np.split(np.arange(cut[-1]), cut[:-1]))
 
 
 def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:

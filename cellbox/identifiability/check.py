@@ -69,13 +69,9 @@ def check_design(
         >>> report.sentences()[0]
         'Every node is perturbed, measured, and measured often enough.'
     """
-    if noise is not None and not 0 < noise < np.inf:
-        fix = "Give the standard deviation of a measured value, such as 0.01"
-        raise refuse("noise", f"expected a number above 0, found {noise}", fix)
+    _check_noise(noise)
     if guess is None:
-        n = data.n_nodes
-        guess = Network(data.nodes, np.zeros((n, n)), np.full(n, GUESSED_AMPLITUDE))
-        guess_name = f"the guess W = 0, α = {GUESSED_AMPLITUDE}"
+        guess, guess_name = _no_network(data), f"the guess W = 0, α = {GUESSED_AMPLITUDE}"
     guess = in_order_of(guess, data.nodes)
     rows = training_rows(data) if rows is None else rows
     rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2))]
@@ -104,6 +100,18 @@ def check_design(
         edges=tuple(_judge_edges(guess, data.possible_edges, errors, found, withheld)),
         amplitudes=tuple(_judge_amplitudes(guess, errors, found, withheld)),
     )
+
+
+def _check_noise(noise: float | None) -> None:
+    if noise is not None and not 0 < noise < np.inf:
+        fix = "Give the standard deviation of a measured value, such as 0.01"
+        raise refuse("noise", f"expected a number above 0, found {noise}", fix)
+
+
+def _no_network(data: Dataset) -> Network:
+    """What is assumed where nothing is known."""
+    n = data.n_nodes
+    return Network(data.nodes, np.zeros((n, n)), np.full(n, GUESSED_AMPLITUDE))
 
 
 def check_result(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
@@ -110,12 +110,7 @@ def belief_from_data(
     Raises InputError for networks of other nodes, and where nothing can be fitted.
     """
     networks = [in_order_of(network, data.nodes) for network in networks]
-    rows = training_rows(data)
-    rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2)) & data.judged[rows]]
-    if not len(rows):
-        fix = "Measure something first, or plan a first experiment: cellbox design first"
-        raise refuse(data.name, "expected a training row with a measured value, found none", fix)
-    problem = MultipleShooting.of(data, rows)
+    problem = MultipleShooting.of(data, _telling_rows(data))
     told: list[str] = []
     why_not = obstacle(problem, data.allowed_edges)
     if why_not is not None:
@@ -157,6 +152,16 @@ def belief_from_data(
         tuple(told),
         data.row_names,
     )
+
+
+def _telling_rows(data: Dataset) -> Int[np.ndarray, " n_rows"]:
+    """Training rows in which anything was measured, and that may judge a network."""
+    rows = training_rows(data)
+    rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2)) & data.judged[rows]]
+    if not len(rows):
+        fix = "Measure something first, or plan a first experiment: cellbox design first"
+        raise refuse(data.name, "expected a training row with a measured value, found none", fix)
+    return rows
 
 
 def belief_of_family(

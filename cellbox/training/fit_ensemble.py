@@ -79,11 +79,9 @@ def fit_ensemble(
     trained = _trained(data, split, settings, draws, on_progress)
     kept = [member for member in trained if not member.diverged]
     if not kept:
-        raise refuse(
-            f"ensemble of {data.name}",
-            f"expected at least one member that trains, found {members} that diverged",
-            "Choose a smaller peak_rate, or a solver for stiff networks (kvaerno5)",
-        )
+        found = f"expected at least one member that trains, found {members} that diverged"
+        fix = "Choose a smaller peak_rate, or a solver for stiff networks (kvaerno5)"
+        raise refuse(f"ensemble of {data.name}", found, fix)
     models = [member.model for member in kept]
     best = _best_explaining(data, split, models)
     return ensemble_of(

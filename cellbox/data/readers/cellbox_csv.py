@@ -89,8 +89,7 @@ def read_cellbox_csv(
         _note_unknown_phenotypes(phenotypes or (), names, problems)
     problems.raise_any()
     activity = _activity_nodes(pert, expr)
-    if phenotypes is None:
-        phenotypes = [name for name in PHENOTYPES_2020 if name in names]
+    own = [name for name in PHENOTYPES_2020 if name in names] if phenotypes is None else phenotypes
     logger.info("%s: signs converted from the 2020 CellBox's, u = -pert", paths[0])
     return Dataset(
         nodes=tuple(names),
@@ -100,7 +99,7 @@ def read_cellbox_csv(
         measurements=expr[:, None, :],
         row_names=tuple(f"row {number}" for number in range(1, len(pert) + 1)),
         activity_nodes=activity,
-        allowed_edges=cellbox_2020_edges(names, activity, phenotypes) if structural_zeros else None,
+        allowed_edges=cellbox_2020_edges(names, activity, own) if structural_zeros else None,
         name=paths[1].resolve().parent.name,
         reading_warnings=excel_warnings(names),
     )

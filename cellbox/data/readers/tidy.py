@@ -189,13 +189,7 @@ def _read(
             noise_free = exact.array(tuple(table.series), table.times, nodes)
     row_names = _row_names(table, problems)
     problems.raise_any()
-    unmeasured = [node for node in nodes if node not in table.nodes]
-    if unmeasured:
-        listed = ", ".join(map(repr, unmeasured[:_NAMED]))
-        more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
-        what = "node %s is" if len(unmeasured) == 1 else "nodes %s are"
-        said = f"%s: {what} perturbed and never measured"
-        logger.warning(said, perturbation_path, listed + more)
+    _say_unmeasured([node for node in nodes if node not in table.nodes], perturbation_path)
     data = Dataset(
         nodes=nodes,
         times=table.times,
@@ -212,6 +206,14 @@ def _read(
         reading_warnings=excel_warnings(nodes),
     )
     return in_model_units(data, units, table.zero_array(nodes))
+
+
+def _say_unmeasured(nodes: Sequence[str], path: Path) -> None:
+    if nodes:
+        listed = ", ".join(map(repr, nodes[:_NAMED]))
+        more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+        what = "node %s is" if len(nodes) == 1 else "nodes %s are"
+        logger.warning(f"%s: {what} perturbed and never measured", path, listed + more)
 
 
 def _path_of(table: Path | TableSource) -> Path:

@@ -154,12 +154,8 @@ def traced_flow(weights, amplitudes, intervals: _Batch, n_steps: int):
     n_steps: that each interval is divided into, however long it is; a multiple of 4.
     """
     n_nodes = len(amplitudes)
-    _, perturbations, durations = intervals
-    states = _states(weights, amplitudes, intervals, n_steps)
-    responses = jnp.tanh(states @ weights.T - perturbations)
-    slopes = amplitudes * (1.0 - responses**2)
-    transitions = _transitions(weights, slopes, durations, n_steps)
-    by_input = _by_input(transitions, durations, n_steps)
+    course = _linearised(weights, amplitudes, intervals, n_steps)
+    states, responses, slopes, transitions, by_input = course
     by_weights = jnp.einsum("sbki,sbi,sbj->bkij", by_input, slopes[::2], states[::2])
     by_amplitudes = jnp.einsum("sbki,sbi->bki", by_input, amplitudes * responses[::2])
     flat = by_weights.reshape(*by_weights.shape[:2], n_nodes * n_nodes)
@@ -169,14 +165,20 @@ def traced_flow(weights, amplitudes, intervals: _Batch, n_steps: int):
 @partial(jax.jit, static_argnums=3)
 def _traced_forced(weights, amplitudes, intervals: _Batch, n_steps: int):
     """`forced`, as a tuple; n_steps: as `traced_flow`."""
+    course = _linearised(weights, amplitudes, intervals, n_steps)
+    states, responses, slopes, _, by_input = course
+    forces = (slopes, -states, amplitudes * responses**2, amplitudes * responses**3)
+    return tuple(jnp.einsum("sbki,sbi->bki", by_input, force[::2]) for force in forces)
+
+
+def _linearised(weights, amplitudes, intervals: _Batch, n_steps: int) -> tuple[Array, ...]:
+    """States, tanh, its slopes, transitions, and what they make of an input at each time."""
     _, perturbations, durations = intervals
     states = _states(weights, amplitudes, intervals, n_steps)
     responses = jnp.tanh(states @ weights.T - perturbations)
     slopes = amplitudes * (1.0 - responses**2)
     transitions = _transitions(weights, slopes, durations, n_steps)
-    by_input = _by_input(transitions, durations, n_steps)
-    forces = (slopes, -states, amplitudes * responses**2, amplitudes * responses**3)
-    return tuple(jnp.einsum("sbki,sbi->bki", by_input, force[::2]) for force in forces)
+    return states, responses, slopes, transitions, _by_input(transitions, durations, n_steps)
 
 
 def _by_input(

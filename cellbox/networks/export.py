@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from jaxtyping import Bool
 
 from cellbox.errors import refuse
 from cellbox.networks.network import Edge, Network, edge_table
-from cellbox.storage.files import atomic_write
+from cellbox.storage.files import AnyPath, atomic_write
 
 if TYPE_CHECKING:
     import pandas
@@ -46,7 +45,7 @@ def to_frame(
 
 def write_edges_csv(
     network: Network,
-    path: str | os.PathLike[str],
+    path: AnyPath,
     *,
     threshold: float = 0.0,
     allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
@@ -73,11 +72,7 @@ def _names_of(facts: EdgeFacts) -> tuple[str, ...]:
 
 
 def write_graphml(
-    network: Network,
-    path: str | os.PathLike[str],
-    *,
-    threshold: float = 0.0,
-    facts: EdgeFacts = NO_FACTS,
+    network: Network, path: AnyPath, *, threshold: float = 0.0, facts: EdgeFacts = NO_FACTS
 ) -> None:
     """Write a directed GraphML graph of all nodes and the edges with |weight| > threshold.
 
@@ -112,7 +107,7 @@ def write_graphml(
         ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
 
 
-def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: float = 0.0) -> None:
+def write_sif(network: Network, path: AnyPath, *, threshold: float = 0.0) -> None:
     """Write Cytoscape's simple interaction format: source, activates or inhibits, target.
 
     Fields are separated by tabs, so names may have spaces. A node without any edge of
@@ -131,11 +126,7 @@ def write_sif(network: Network, path: str | os.PathLike[str], *, threshold: floa
 
 
 def write_cx2(
-    network: Network,
-    path: str | os.PathLike[str],
-    *,
-    threshold: float = 0.0,
-    facts: EdgeFacts = NO_FACTS,
+    network: Network, path: AnyPath, *, threshold: float = 0.0, facts: EdgeFacts = NO_FACTS
 ) -> None:
     """Write CX2, the form of Cytoscape Web and NDEx: all nodes, edges with |weight| > threshold.
 

@@ -12,22 +12,19 @@ from typing import IO, Any, BinaryIO, Literal, TextIO, overload
 
 from cellbox.errors import refuse
 
-
-@overload
-def atomic_write(
-    path: str | os.PathLike[str], mode: Literal["w"] = "w"
-) -> AbstractContextManager[TextIO]: ...
+#: How a place on disk may be given.
+AnyPath = str | os.PathLike[str]
 
 
 @overload
-def atomic_write(
-    path: str | os.PathLike[str], mode: Literal["wb"]
-) -> AbstractContextManager[BinaryIO]: ...
+def atomic_write(path: AnyPath, mode: Literal["w"] = "w") -> AbstractContextManager[TextIO]: ...
 
 
-def atomic_write(
-    path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w"
-) -> AbstractContextManager[IO]:
+@overload
+def atomic_write(path: AnyPath, mode: Literal["wb"]) -> AbstractContextManager[BinaryIO]: ...
+
+
+def atomic_write(path: AnyPath, mode: Literal["w", "wb"] = "w") -> AbstractContextManager[IO]:
     """A handle whose content appears at `path` when the block ends, whole or not at all.
 
     Where the block raises, or the process dies, a file already at `path` stays as it was.
@@ -68,7 +65,7 @@ def _replacing(target: Path, mode: str) -> Iterator[IO]:
 
 
 @contextmanager
-def whole_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def whole_folder(folder: AnyPath) -> Iterator[Path]:
     """A new folder to fill, that takes the place of `folder` when the block ends well."""
     # A link stays a link, and the folder that it points to is replaced.
     target = Path(os.path.realpath(folder))

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 def run_next(arguments: Namespace) -> int:
     """`cellbox design next`."""
     from cellbox.planning.next_conditions import next_conditions
-    from cellbox.storage.compilation import keep_compiled_programs
 
     output = Output(arguments.json)
     plates = _plate_settings(arguments)
     data, model = _source(arguments)
-    keep_compiled_programs()
     proposal = next_conditions(
         data,
         model,
@@ -81,11 +79,9 @@ def run_first(arguments: Namespace) -> int:
 def run_curve(arguments: Namespace) -> int:
     """`cellbox design curve`."""
     from cellbox.planning.curve import design_curve
-    from cellbox.storage.compilation import keep_compiled_programs
 
     output = Output(arguments.json)
     data, model = _source(arguments)
-    keep_compiled_programs()
     curve = design_curve(
         data,
         model,
@@ -176,11 +172,13 @@ def _plate_settings(arguments: Namespace) -> PlateSettings:
 
 
 def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
-    """The data, and the model of them where one was named."""
+    """The data, and the model of them where one was named; what is compiled then is kept."""
     from cellbox.data.readers import read_tidy
     from cellbox.models.ensemble import load_fitted
+    from cellbox.storage.compilation import keep_compiled_programs
     from search.report.evaluation import DATA
 
+    keep_compiled_programs()
     folder, named = Path(arguments.data), arguments.data_of_model
     if not (folder / "model.json").is_file():
         if named is not None:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -66,13 +66,8 @@ def serve(
     if tracking_uri is not None:
         _serve(study_page(folder, tracking_uri), folder, tracking_uri, host, port, open_browser)
         return
-    try:
-        _bring_up_to_date(folder)
-        with readable_copy(folder) as database:
-            uri = sqlite_uri(database)
-            _serve(study_page(folder, uri), folder, uri, host, port, open_browser)
-    except TRACKING_ERRORS as error:
-        raise TrackingUnavailable(describe_error(error)) from error
+    with _own_database(folder, lambda: _bring_up_to_date(folder)) as uri:
+        _serve(study_page(folder, uri), folder, uri, host, port, open_browser)
 
 
 def serve_together(
@@ -82,12 +77,22 @@ def serve_together(
     open_browser: bool = False,
 ) -> None:
     """Show several studies side by side; for the rest see `serve`."""
-    try:
+
+    def bring_up_to_date() -> None:
         if can_be_written(together):
             write_together(together)
-        with readable_copy(together) as database:
-            uri = sqlite_uri(database)
-            _serve(page_together(together, uri), together, uri, host, port, open_browser)
+
+    with _own_database(together, bring_up_to_date) as uri:
+        _serve(page_together(together, uri), together, uri, host, port, open_browser)
+
+
+@contextmanager
+def _own_database(home: InFolder, bring_up_to_date: Callable[[], None]) -> Iterator[str]:
+    """The address of a database in a folder, brought up to date; see `serve` for what is raised."""
+    try:
+        bring_up_to_date()
+        with readable_copy(home) as database:
+            yield sqlite_uri(database)
     except TRACKING_ERRORS as error:
         raise TrackingUnavailable(describe_error(error)) from error
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from search.spec.reading import make_spec, read_spec
     from search.spec.tables import Spec
     from search.study.result import SweepResult, TrialResult
+    from search.study.state import StudyStatus, study_status
+    from search.study.stopping import stop_sweep
+    from search.sweeping.own_parts import StopSweep
     from search.sweeping.rerun import Rerun, rerun_trial
     from search.sweeping.run import sweep
 
@@ -43,6 +46,9 @@ _HOMES = {
     "search.reproduction.running": ("reproduce",),
     "search.sweeping.rerun": ("Rerun", "rerun_trial"),
     "search.study.result": ("SweepResult", "TrialResult"),
+    "search.study.state": ("StudyStatus", "study_status"),
+    "search.study.stopping": ("stop_sweep",),
+    "search.sweeping.own_parts": ("StopSweep",),
     "search.spec.tables": ("Spec",),
     "search.spec.budget_reading": ("make_budget_spec", "read_budget_spec"),
     "search.spec.reading": ("make_spec", "read_spec"),

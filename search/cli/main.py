@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from cellbox.errors import InputError
-from search.cli import science, service
+from search.cli import science, service, steering_commands
 from search.cli.budget_command import BUDGET
 from search.cli.command import EXIT_INTERRUPTED, Command
 from search.cli.nearest import parse, with_dashes
@@ -34,6 +34,11 @@ EXTRA_OF = {
     **dict.fromkeys(("openpyxl", "pyarrow"), "formats"),
     **dict.fromkeys(("torch", "cmaes"), "samplers"),
 }
+
+COMMANDS: tuple[Command, ...] = (
+    *(*science.COMMANDS, *service.COMMANDS, *steering_commands.COMMANDS),
+    *(BUDGET, REPORT, REPRODUCE),
+)
 
 # Of the libraries of linear algebra: on matrices as small as ours several wait for each other.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -67,8 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in _THREADS:
         # Before numpy is loaded, which asks once.
         os.environ.setdefault(name, "1")
-    every = (*science.COMMANDS, *service.COMMANDS, BUDGET, REPORT, REPRODUCE)
-    commands = {command.name: command for command in every}
+    commands = {command.name: command for command in COMMANDS}
     parser = build_parser(tuple(commands.values()))
     try:
         arguments = parse(parser, with_dashes(sys.argv[1:] if argv is None else argv))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json, add_options, whole_number
+from search.cli.arguments import add_json, add_options, real_number, whole_number
 from search.cli.command import Command
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ def _add_sweep(parser: ArgumentParser) -> None:
          "how many trials the study has in all; a study with fewer goes on (default: 32, or what "
          "the file says)"),
         ("--study", str, "FOLDER", "the study's folder (default: studies/<name>)"),
+        ("--hours", real_number(0, open_ends=True), "H",
+         "end this run cleanly after so many hours; the same command goes on (default: no limit)"),
+        ("--patience", whole_number(1), "N",
+         "propose no more after so many trials in a row without an improvement beyond noise "
+         "(default: never)"),
         ("--seed", whole_number(0, 2**31 - 1), "N",
          "number from which data, starts and the search are drawn; the same seed in a new folder "
          "gives the same study (default: 0, or what the file says)"),
@@ -43,8 +48,42 @@ def _add_sweep(parser: ArgumentParser) -> None:
         ("--tracking-uri", str, "URI",
          "MLflow server to write to (default: a database in the study's folder)"),
     )  # fmt: skip
+    parser.add_argument(
+        "--enqueue", action="append", type=_point, metavar="NAME=VALUE,...",
+        help="a point to try first, whole or in part; the sampler chooses the rest (may be given "
+        "several times)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", action="append", dest="earlier", metavar="STUDY",
+        help="an earlier study: its finished trials are carried over where data and space agree, "
+        "and its best points are tried first (may be given several times)",
+    )  # fmt: skip
     add_executor(parser)
     add_json(parser)
+
+
+def _point(text: str) -> dict[str, Any]:
+    """A type for argparse: values by name, as "l1=1e-5,schedule=cosine"."""
+    point: dict[str, Any] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and value) or name in point:
+            found = f"expected NAME=VALUE,... as l1=1e-5,schedule=cosine, found {text!r}"
+            raise ArgumentTypeError(found)
+        point[name.replace("-", "_")] = _plain_value(value)
+    return point
+
+
+def _plain_value(text: str) -> bool | int | float | str:
+    """A value as a TOML file would have it."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def add_executor(parser: ArgumentParser) -> None:
@@ -80,9 +119,13 @@ def _spec(arguments: Namespace) -> Any:
     else:
         name = name_from(Path(arguments.data).resolve().name)
         values, where = {"name": name, "data": {"folder": arguments.data}}, "sweep"
-    for key in ("trials", "seed"):
+    for key in ("trials", "hours", "patience", "seed"):
         if getattr(arguments, key) is not None:
             values[key] = getattr(arguments, key)
+    for key in ("enqueue", "earlier"):
+        given, chosen = values.get(key, []), getattr(arguments, key)
+        if chosen and isinstance(given, list):
+            values[key] = [*given, *chosen]
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
     put_into(values, "workers", workers)
     put_into(values, "storage", {"url": arguments.storage_url})

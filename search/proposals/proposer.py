@@ -15,19 +15,26 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.proposals.optuna_storage import OptunaStorage
-from search.proposals.pruning import Jury, ToldTrial, quiet
-from search.proposals.samplers import make_sampler
+from search.proposals.own import OwnChoice
+from search.proposals.pruning import Jury, ToldTrial, make_pruner, quiet
+from search.proposals.queue import Queue
+from search.proposals.samplers import distributions, make_sampler, sampler_seed
 from search.spec.space import Value, suggest
 from search.spec.tables import Spec
+
+# Under this name Optuna has where a point comes from that it did not choose.
+_ORIGIN = "origin"
 
 
 class Proposer:
     """The one place that knows Optuna.
 
     in_flight: trials under way when the study begins (`SamplerTable.first_in_flight`).
+    own: a sampler and a pruner of the user's, instead of those that the spec names.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class Proposer:
         several_times: bool,
         report_every: int,
         total_steps: int,
+        own: OwnChoice | None = None,
     ):
         # Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -54,9 +62,22 @@ class Proposer:
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        self._jury = Jury(spec, in_flight, report_every, total_steps)
+        self._own = own or OwnChoice()
+        self._jury = Jury(
+            spec,
+            make_pruner(spec.pruner, report_every, total_steps)
+            if self._own.pruner is None
+            else self._own.pruner,
+            self.seen_by,
+        )
         self._in_flight = in_flight
-        self._asked = len(self._study.get_trials(deepcopy=False))
+        self._queue = Queue()
+        trials = self._study.get_trials(deepcopy=False)
+        self._asked = len(trials)
+        for trial in trials:
+            if trial.state == TrialState.WAITING:
+                # A process was killed between queueing a point and asking for it.
+                self._storage.optuna.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
 
     @property
     def asked(self) -> int:
@@ -66,7 +87,17 @@ class Proposer:
     @property
     def needed(self) -> int:
         """How many trials, the first ones, must be told before the next is proposed."""
-        return self._spec.sampler.seen_by(self._asked, self._in_flight)
+        return self.seen_by(self._asked)
+
+    def seen_by(self, number: int) -> int:
+        """How many trials, the first ones, have been told when this one is proposed."""
+        # Those that were carried over were told before the first was proposed.
+        carried = len(self._queue.carried)
+        return carried + self._spec.sampler.seen_by(max(0, number - carried), self._in_flight)
+
+    def take(self, queue: Queue) -> None:
+        """Let these points be tried when it is their turn."""
+        self._queue = queue
 
     def told(self) -> list[int]:
         """Numbers of the trials that the sampler has been told, ascending."""
@@ -76,11 +107,21 @@ class Proposer:
             if trial.state.is_finished()
         ]
 
+    def told_values(self, number: int) -> tuple[float, ...]:
+        """What the sampler was told of a trial; nothing where it was pruned."""
+        trial = self._storage.optuna.get_trial(self._id_of(number))
+        return tuple(trial.values or ()) if trial.state == TrialState.COMPLETE else ()
+
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Propose the next trial: its number and a point of the space."""
         self._study.sampler = self._sampler_for(self._asked)
+        queued = self._queue.of(self._asked)
         self._asked += 1
         with quiet(), self._storage.at_once():
+            if queued is not None:
+                self._study.enqueue_trial(
+                    dict(queued.parameters), user_attrs={_ORIGIN: queued.origin}
+                )
             trial = self._study.ask()
             return trial.number, self._point(trial)
 
@@ -101,7 +142,29 @@ class Proposer:
         with quiet(), self._storage.at_once():
             return self._point(Trial(study, trial_id))
 
+    def carry(self, told: ToldTrial, parameters: dict[str, Value], origin: str) -> None:
+        """Let the sampler know a finished trial of another study as its next one."""
+        space = distributions(self._spec.space, self._several_times)
+        searched = {name: value for name, value in parameters.items() if name in space}
+        # The pruner that marked it looks at numbers of its own study.
+        with quiet(), self._storage.at_once():
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState.PRUNED if told.pruned else TrialState.COMPLETE,
+                    params=searched,
+                    distributions={name: space[name] for name in searched},
+                    values=None if told.pruned else list(told.values),
+                    intermediate_values=dict(told.reports),
+                    user_attrs={_ORIGIN: origin},
+                    system_attrs=_limits_kept(told),
+                )
+            )
+        self._asked += 1
+        self.learn(told)
+
     def _sampler_for(self, number: int) -> BaseSampler:
+        if self._own.sampler is not None:
+            return self._own.sampler_of(sampler_seed(self._spec, number))
         return make_sampler(self._spec, number, several_times=self._several_times)
 
     def _id_of(self, number: int) -> int:
@@ -119,6 +182,8 @@ class Proposer:
         with quiet(), self._storage.at_once():
             for step, value in told.reports:
                 self._storage.optuna.set_trial_intermediate_value(trial_id, step, value)
+            for key, value in _limits_kept(told).items():
+                self._storage.optuna.set_trial_system_attr(trial_id, key, value)
             if told.pruned:
                 self._study.tell(told.number, state=TrialState.PRUNED)
             else:
@@ -136,6 +201,11 @@ class Proposer:
     def marks(self, number: int) -> dict[str, Any]:
         """What the pruner has noted on a trial."""
         return self._jury.marks(number)
+
+
+def _limits_kept(told: ToldTrial) -> dict[str, float]:
+    """By how much a trial exceeds each limit, as Optuna notes it; up to 0 where it keeps to it."""
+    return {f"{_CONSTRAINTS_KEY}:{name}": value for name, value in told.excess.items()}
 
 
 class _Stored:

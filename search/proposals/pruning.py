@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -24,6 +24,7 @@ class ToldTrial:
     values: one for each objective; empty for a pruned trial.
     reports: (step, value) pairs in order.
     marks: what the pruner noted on the trial; kept so that it survives a restart.
+    excess: by how much it exceeds each limit of the spec; up to 0 where it keeps to it.
     """
 
     number: int
@@ -31,10 +32,16 @@ class ToldTrial:
     values: tuple[float, ...]
     reports: tuple[tuple[int, float], ...]
     marks: dict[str, Any]
+    excess: dict[str, float] = field(default_factory=dict)
 
 
 def make_pruner(pruner: PrunerTable, every: int, total_steps: int) -> BasePruner:
     """The pruner a spec asks for, where trials report each `every` of their steps."""
+    with quiet():
+        return _made(pruner, every, total_steps)
+
+
+def _made(pruner: PrunerTable, every: int, total_steps: int) -> BasePruner:
     match pruner.name:
         case "median":
             return optuna.pruners.MedianPruner(
@@ -63,14 +70,15 @@ def report_interval(pruner: PrunerTable, total_steps: int, validate_every: int) 
 
 
 class Jury:
-    """Judges trials with Optuna's pruner on a copy of the history, seen as of their proposal."""
+    """Judges trials with an Optuna pruner on a copy of the history, seen as of their proposal.
 
-    def __init__(self, spec: Spec, in_flight: int, report_every: int, total_steps: int):
-        self._sampler = spec.sampler
-        self._in_flight = in_flight
+    seen_by: how many trials, the first ones, had been told when that of a number was proposed.
+    """
+
+    def __init__(self, spec: Spec, pruner: BasePruner, seen_by: Callable[[int], int]):
+        self._seen_by = seen_by
         self._history = _HistoryUpTo()
-        with quiet():
-            self._pruner = make_pruner(spec.pruner, report_every, total_steps)
+        self._pruner = pruner
         self._study = optuna.create_study(
             study_name=spec.name,
             storage=self._history,
@@ -87,7 +95,7 @@ class Jury:
         """Whether a trial that reports `value` at `step` should end."""
         self._ensure(number)
         self._history.set_trial_intermediate_value(number, step, value)
-        self._history.look_from(number, self._sampler.seen_by(number, self._in_flight))
+        self._history.look_from(number, self._seen_by(number))
         with quiet():
             return bool(self._pruner.prune(self._study, self._history.get_trial(number)))
 

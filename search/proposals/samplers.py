@@ -27,7 +27,7 @@ _GOOD_TRIALS, _LATEST_TRIALS = 25, 275
 
 def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
     """The sampler for one trial; seeded by its number, so that a restart changes nothing."""
-    seed = (spec.seed * 1_000_003 + number) % 2**32
+    seed = sampler_seed(spec, number)
     startup_trials = spec.sampler.startup_trials
     samplers = optuna.samplers
     with quiet():
@@ -37,7 +37,7 @@ def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> Base
             case "grid":
                 return _AskedGrid(spec.space.grid(several_times=several_times), seed=spec.seed)
             case "qmc":
-                return _NumberedQMC(spec.seed, number, _distributions(spec.space, several_times))
+                return _NumberedQMC(spec.seed, number, distributions(spec.space, several_times))
             case "nsga2":
                 return _OrderedNSGA2(seed=seed, population_size=max(4, spec.sampler.most_in_flight))
             case "gp":
@@ -54,6 +54,11 @@ def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> Base
                     group=True,
                     constant_liar=True,
                 )
+
+
+def sampler_seed(spec: Spec, number: int) -> int:
+    """The seed of the sampler of one trial."""
+    return (spec.seed * 1_000_003 + number) % 2**32
 
 
 class _GlancingTPE(optuna.samplers.TPESampler):
@@ -140,7 +145,7 @@ class _NumberedQMC(optuna.samplers.QMCSampler):
         return self._number
 
 
-def _distributions(space: Space, several_times: bool) -> dict[str, BaseDistribution]:
+def distributions(space: Space, several_times: bool) -> dict[str, BaseDistribution]:
     """Every dimension that some trial may be asked for, as Optuna describes it."""
     found: dict[str, BaseDistribution] = {}
     for name, dimension in space.dimensions():

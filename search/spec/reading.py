@@ -59,6 +59,11 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
         if isinstance(table, dict):
             inside = {key: table[key] for key in keys if isinstance(table.get(key), str)}
             table.update({key: str(path.parent / text) for key, text in inside.items()})
+    earlier = content.get("earlier")
+    if isinstance(earlier, list):
+        content["earlier"] = [
+            str(path.parent / one) if isinstance(one, str) else one for one in earlier
+        ]
     return content
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cellbox.errors import InputError, Problem
 from cellbox.networks.known_systems import system
 from cellbox.settings import SCHEDULES, settings_from_dict
+from search.spec.points import point_problems
 from search.spec.space import Range, applies, is_whole
 from search.spec.tables import Spec
 
@@ -204,6 +205,39 @@ def _gpus_are_shared_evenly(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _points_are_of_the_space(spec: Spec) -> Iterator[Problem]:
+    for place, entry in enumerate(spec.enqueue):
+        yield from point_problems(spec.space, entry, f"enqueue[{place}]")
+
+
+def _grid_has_an_order(spec: Spec) -> Iterator[Problem]:
+    for name in ("enqueue", "earlier"):
+        if spec.sampler.name == "grid" and getattr(spec, name):
+            yield Problem(
+                name,
+                "a grid tries every point of its space, in its own order",
+                "Leave this out, or choose another sampler",
+            )
+
+
+def _earlier_studies_are_there(spec: Spec) -> Iterator[Problem]:
+    for path in spec.earlier:
+        if not (Path(path) / "study.json").is_file():
+            yield Problem(
+                "earlier", f"expected the folder of a study, found none at {path}",
+                "Give the folder that `cellbox sweep` printed, such as studies/LI",
+            )  # fmt: skip
+
+
+def _patience_needs_one_objective(spec: Spec) -> Iterator[Problem]:
+    if spec.patience is not None and len(spec.objective.minimise) > 1:
+        yield Problem(
+            "patience",
+            "of two objectives there is no single best trial to improve on",
+            "Leave patience out, or minimise one objective",
+        )
+
+
 _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _source_exists,
     _budget_needs_a_price,
@@ -217,4 +251,8 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _values_are_possible,
     _budget_fits_the_data,
     _gpus_are_shared_evenly,
+    _points_are_of_the_space,
+    _grid_has_an_order,
+    _earlier_studies_are_there,
+    _patience_needs_one_objective,
 )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from cellbox.data.units import Units
 from cellbox.errors import InputError
+from search.spec.points import flat_point
 from search.spec.space import Space
 
 
@@ -259,6 +260,16 @@ class WorkersTable(Table):
     address: str | None = None
 
 
+class ConstraintsTable(Table):
+    """What the best trial must keep to; what does not is told to the sampler, and never the best.
+
+    edges: the most edges (non-zero weights) of its network. cost: the most that its data may cost.
+    """
+
+    edges: int | None = Field(default=None, ge=1)
+    cost: float | None = Field(default=None, gt=0)
+
+
 class StorageTable(Table):
     """Where Optuna keeps its history: any Optuna storage URL, or a journal in the study."""
 
@@ -275,9 +286,14 @@ class TrackingTable(Table):
 class Spec(Table):
     """A sweep. See search/README.md for the same as a TOML file.
 
-    name: the study's; trials: how many the study has in all; repeats: trainings of each trial
-    with a fresh draw of training conditions, noise and start. training: settings that are the
-    same for every trial, by their names in `cellbox.Settings`.
+    name: the study's; trials: how many the study has in all, beside those carried over from earlier
+    studies; repeats: trainings of each trial with a fresh draw of training conditions, noise and
+    start. training: settings that are the same for every trial, by their names in
+    `cellbox.Settings`.
+    enqueue: points that are tried first, whole or in part; the sampler chooses the rest.
+    earlier: folders of studies whose trials are carried over, and whose best points are tried.
+    hours: after so many a run ends, and may go on later. patience: after so many trials without an
+    improvement no more are proposed.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
@@ -287,12 +303,32 @@ class Spec(Table):
     data: DataTable
     training: dict[str, Any] = Field(default_factory=dict)
     space: Space = Space()
+    enqueue: tuple[dict[str, Any], ...] = ()
+    earlier: tuple[str, ...] = ()
+    hours: float | None = Field(default=None, gt=0)
+    patience: int | None = Field(default=None, ge=1)
     objective: ObjectiveTable = ObjectiveTable()
+    constraints: ConstraintsTable = ConstraintsTable()
     sampler: SamplerTable = SamplerTable()
     pruner: PrunerTable = PrunerTable()
     workers: WorkersTable = WorkersTable()
     storage: StorageTable = StorageTable()
     tracking: TrackingTable = TrackingTable()
+
+    @field_validator("enqueue", "earlier", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        return tuple(given) if isinstance(given, list) else given
+
+    @field_validator("enqueue")
+    @classmethod
+    def _flat(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return tuple(map(flat_point, entries))
+
+    @field_validator("earlier")
+    @classmethod
+    def _absolute(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(path).resolve()) for path in paths)
 
     @model_validator(mode="before")
     @classmethod
@@ -324,6 +360,8 @@ class Spec(Table):
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""
         where = ("workers", "storage", "tracking")
-        content = self.model_dump(mode="json", exclude={"trials", *where})
+        # A study that is under way may be given further points to try, and more time.
+        while_running = ("enqueue", "earlier", "hours", "patience")
+        content = self.model_dump(mode="json", exclude={"trials", *where, *while_running})
         del content["sampler"]["stop_when_tied"]
         return content

@@ -8,28 +8,41 @@ from pathlib import Path
 
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
-from search.study.folder import StudyFolder
+from search.study.folder import STOPPED, StudyFolder
 from search.study.result import best_numbers
 
 
-def note_end(folder: StudyFolder, spec: Spec, n_trials: int, stopped: str | None) -> None:
+def note_end(
+    folder: StudyFolder, spec: Spec, n_trials: int, n_carried: int, stopped: str | None
+) -> None:
     """Note that a study has all its trials, and the models of the best.
 
-    n_trials: how many these are; fewer than the spec asks for where the space has no more, or where
-        they found the same again and again. stopped: then, a sentence that says so.
+    n_trials: how many these are, of which n_carried were carried over from earlier studies; fewer
+        than the spec asks for where the space has no more, or where they found the same again and
+        again, or nothing better. stopped: then, a sentence that says so.
     """
     folder.write_json(
         folder.ENDED,
         {
-            "asked": spec.trials,
+            "asked": spec.trials + n_carried,
+            "carried": n_carried,
             "trials": n_trials,
             "stop_when_tied": spec.sampler.stop_when_tied,
+            "patience": spec.patience,
             "data": _fingerprint(spec.data),
             "study": _digest([folder.path / "study.json"]),
             "stopped": stopped,
             "tracking": None,
         },
     )
+
+
+def note_stop(folder: StudyFolder, why: str | None) -> None:
+    """Note why a run stopped before its study's end, as a sentence; None where it did not."""
+    if why is None:
+        (folder.path / STOPPED).unlink(missing_ok=True)
+    else:
+        folder.write_json(STOPPED, {"stopped": why})
 
 
 def note_tracked(folder: StudyFolder, spec: Spec) -> None:
@@ -48,11 +61,13 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     end = folder.read_json(folder.ENDED)
     same = (
         end["stop_when_tied"] == spec.sampler.stop_when_tied
+        and end.get("patience") == spec.patience
         and end["data"] == _fingerprint(spec.data)
         and end["study"] == _digest([folder.path / "study.json"])
         and (spec.storage.url is not None or folder.has("optuna.journal"))
     )
-    more_wanted = spec.trials > end["asked"] and end["trials"] == end["asked"]
+    wanted = spec.trials + end.get("carried", 0)
+    more_wanted = wanted > end["asked"] and end["trials"] == end["asked"]
     if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
         return False
     best = best_numbers(folder)

@@ -3,13 +3,17 @@
     spec.json          what was asked for
     study.json         what follows from it: nodes, shape, penalty, baselines
     devices.json       how each kind of worker trains, as measured at the start
+    queue.json         what is tried before the sampler chooses: defaults, points of the user's
     ended.json         what the study had when it had all its trials, and why it stopped
+    stopped.json       why its last run stopped before the study's end, where that was asked for
+    state.json         where its last run stands, or stood when it ended
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
-    trials/000012/     record.json and network.npz of each finished trial
+    trials/000012/     record.json and network.npz of each finished trial, with their digests
     models/            the best models, as `FittedModel.save` writes them; beside the best one
                        identifiability.json and .csv: what its data determine, edge by edge
     ensemble/          those of them that are about as good as the best, as one model
+    damaged/           records that were not what was written, until their owner removes them
     trials.csv, trials.parquet      the table of all trials
     figures/           what the search found, as pictures
     report.html        everything that people look at, as one page
@@ -21,8 +25,13 @@ is written from it, and a sweep that was killed goes on from it.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Iterator
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,21 +39,40 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.errors import refuse
+from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
+from cellbox.storage.arrays import read_arrays
 from cellbox.storage.files import atomic_write, whole_folder
+from search.study.checked_json import read_table, sealed_text
 from search.study.record import (
+    FIX_OF_TRIAL,
     StudyRecord,
     TrialRecord,
     read_study,
     read_trial,
     study_as_json,
     trial_as_json,
+    trial_of,
 )
 from search.study.resumable import ResumableFolder
 
 REPORT = "report.html"
+#: Why the last run of a study that has not ended stopped.
+STOPPED = "stopped.json"
+
+logger = logging.getLogger("cellbox")
+
+# In a record, the digest of the file with its network.
+_NETWORK_DIGEST = "network_digest"
+_said: set[str] = set()
+
+
+def _say_once(found: str) -> None:
+    """Say what was found in a note; once, since a command reads records several times."""
+    if found not in _said:
+        _said.add(found)
+        logger.warning("left out: %s", found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +81,40 @@ class TrialNetworks:
 
     weights: Float[np.ndarray, "n_repeats n_nodes n_nodes"]
     amplitudes: Float[np.ndarray, "n_repeats n_nodes"]
+
+
+def _as_bytes(networks: TrialNetworks) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, weights=networks.weights, amplitudes=networks.amplitudes)
+    return content.getvalue()
+
+
+def read_networks(
+    file: Path, *, n_repeats: int, n_nodes: int, digest: str | None
+) -> TrialNetworks | None:
+    """The networks in a file, checked; None where there is none and none was expected.
+
+    digest: of the file; None where its record knows of none, or is of an earlier version.
+    Raises InputError where the file is not what was written.
+    """
+    if not file.is_file():
+        if digest is None:
+            return None
+        raise refuse(str(file), "expected the trial's networks, found none", FIX_OF_TRIAL)
+    content = file.read_bytes()
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise refuse(
+            str(file), "expected the content that was written, found another digest", FIX_OF_TRIAL
+        )
+    arrays = read_arrays(
+        file,
+        {"weights": (n_repeats, n_nodes, n_nodes), "amplitudes": (n_repeats, n_nodes)},
+        fix=FIX_OF_TRIAL,
+        content=content,
+        # A training that diverged may have left anything.
+        finite=False,
+    )
+    return TrialNetworks(arrays["weights"], arrays["amplitudes"])
 
 
 @dataclass(frozen=True)
@@ -139,8 +201,11 @@ class StudyFolder(ResumableFolder):
 
     @property
     def stopped(self) -> str | None:
-        """Why no more trials were proposed; None where the study did not stop before its end."""
-        return self.read_json(self.ENDED).get("stopped") if self.has(self.ENDED) else None
+        """Why the study has no more trials; None where it has all that were asked for."""
+        for name in (self.ENDED, STOPPED):
+            if self.has(name):
+                return self.read_json(name).get("stopped")
+        return None
 
     def write_study(self, record: StudyRecord) -> None:
         """Keep what holds for the whole study."""
@@ -152,11 +217,14 @@ class StudyFolder(ResumableFolder):
         if final.exists():
             return
         with whole_folder(final) as new:
-            with atomic_write(new / "record.json") as handle:
-                json.dump(trial_as_json(record), handle, allow_nan=False)
+            content = trial_as_json(record)
             if networks is not None:
+                array_bytes = _as_bytes(networks)
+                content[_NETWORK_DIGEST] = hashlib.sha256(array_bytes).hexdigest()
                 with atomic_write(new / "network.npz", "wb") as handle:
-                    np.savez(handle, weights=networks.weights, amplitudes=networks.amplitudes)
+                    handle.write(array_bytes)
+            with atomic_write(new / "record.json") as handle:
+                handle.write(sealed_text(content))
 
     def finished(self, number: int) -> bool:
         """Whether this trial has ended."""
@@ -167,12 +235,20 @@ class StudyFolder(ResumableFolder):
         return read_trial(self._trial(number) / "record.json")
 
     def networks(self, number: int) -> TrialNetworks | None:
-        """What a finished trial learned, None where it was pruned before it learned anything."""
-        file = self._trial(number) / "network.npz"
-        if not file.is_file():
-            return None
-        with np.load(file, allow_pickle=False) as arrays:
-            return TrialNetworks(arrays["weights"], arrays["amplitudes"])
+        """What a finished trial learned, None where it was pruned before it learned anything.
+
+        Raises InputError where its file is not what was written.
+        """
+        table = read_table(self._trial(number) / "record.json", FIX_OF_TRIAL, sealed=True)
+        return self._read_networks(number, table.content)
+
+    def _read_networks(self, number: int, record: Mapping[str, Any]) -> TrialNetworks | None:
+        return read_networks(
+            self._trial(number) / "network.npz",
+            n_repeats=len(record["repeats"]),
+            n_nodes=len(self.study.nodes),
+            digest=record.get(_NETWORK_DIGEST),
+        )
 
     def best_network(self, record: TrialRecord) -> Network | None:
         """What the best repeat of a trial learned, None where the trial was pruned."""
@@ -189,8 +265,36 @@ class StudyFolder(ResumableFolder):
         return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
 
     def records(self) -> Iterator[TrialRecord]:
-        """All finished trials, by number."""
-        return (self.record(number) for number in self.finished_numbers())
+        """All finished trials, by number; a damaged one is named in a note and left out."""
+        for number in self.finished_numbers():
+            try:
+                record = self.record(number)
+            except InputError as error:
+                _say_once(str(error))
+                continue
+            yield record
+
+    def damage(self, number: int) -> InputError | None:
+        """What is wrong with the files of a finished trial; None where nothing is."""
+        place = self._trial(number)
+        try:
+            table = read_table(place / "record.json", FIX_OF_TRIAL, sealed=True)
+            record = trial_of(table)
+            if record.number != number:
+                found = f"expected the record of trial {number}, found that of {record.number}"
+                raise refuse(str(place), found, FIX_OF_TRIAL)
+            self._read_networks(number, table.content)
+        except InputError as error:
+            return error
+        return None
+
+    def set_aside(self, number: int) -> Path:
+        """Take a damaged trial out of the study; returns where it is now, for whoever wants it."""
+        aside = self.path / "damaged"
+        aside.mkdir(exist_ok=True)
+        place = aside / f"{number:06d}-{secrets.token_hex(3)}"
+        os.replace(self._trial(number), place)
+        return place
 
     def _trial(self, number: int) -> Path:
         return self.path / "trials" / f"{number:06d}"

@@ -8,7 +8,7 @@ not yet settled where a trial is to be trained again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,8 @@ class TrialRecord:
     best_repeat: its place among the repeats. metrics: means over repeats, None where one has none.
     baselines, better_than_ridge: as `cellbox.evaluation.verdict.beside_baselines` gives them.
     marks: what the pruner noted on the trial.
+    origin: where its point comes from; None where the sampler chose it.
+    excess: by how much it exceeds each of the spec's constraints, up to 0 where it keeps to it.
     """
 
     number: int
@@ -110,11 +112,18 @@ class TrialRecord:
     baselines: dict[str, Any] | None
     better_than_ridge: bool | None
     marks: dict[str, Any]
+    origin: str | None = None
+    excess: dict[str, float] = field(default_factory=dict)
 
     @property
     def completed(self) -> bool:
         """Whether the trial ran to its end and did not diverge."""
         return self.status == "completed"
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be the best: completed, and within the spec's constraints."""
+        return self.completed and all(value <= 0 for value in self.excess.values())
 
     @property
     def pruned(self) -> bool:
@@ -157,6 +166,7 @@ class StudyRecord:
     in_flight: trials under way at the beginning; each proposal follows from it.
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
+    own: what was the user's own, given in Python: sampler, pruner or metric, and its name.
     """
 
     format: int
@@ -171,16 +181,22 @@ class StudyRecord:
     in_flight: int
     baselines: dict[str, Any]
     warnings: tuple[DataWarning, ...] = ()
+    own: dict[str, str] = field(default_factory=dict)
 
 
 def trial_as_json(record: TrialRecord) -> dict[str, Any]:
     """A trial's record as its file holds it."""
-    return {
+    content = {
         **vars(record),
         "budget": record.budget.as_dict(),
         "reports": [list(report) for report in record.reports],
         "repeats": [_repeat_as_json(repeat) for repeat in record.repeats],
     }
+    for name in ("origin", "excess"):
+        # Only where there is something, since records of earlier versions know no such key.
+        if not content[name]:
+            del content[name]
+    return content
 
 
 # Of a repeat's training, without how long it took: that is the trial's, its repeats train at once.
@@ -197,14 +213,20 @@ def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
     return {"seed": repeat.seed, **training, "metrics": repeat.metrics}
 
 
+#: What to do about a trial whose files are damaged.
+FIX_OF_TRIAL = (
+    "Bring the file back; or run the same sweep again, which sets the trial aside and trains it "
+    "once more"
+)
+
+
 def read_trial(file: Path) -> TrialRecord:
     """Read a trial's record.json. Raises InputError naming the key that cannot be used."""
-    folder = f"{file.parent.parent.name}/{file.parent.name}"
-    fix = (
-        f"Remove the folder {folder} to train the trial again, or, where the sampler has learned "
-        "from it already, bring the file back"
-    )
-    table = read_table(file, fix)
+    return trial_of(read_table(file, FIX_OF_TRIAL, sealed=True))
+
+
+def trial_of(table: CheckedTable) -> TrialRecord:
+    """The record that the content of a record.json is; raises InputError as `read_trial` does."""
     seconds = table.take("seconds", NUMBER.or_null())
     compile_seconds = table.take("compile_seconds", NUMBER.or_null())
     repeats = tuple(
@@ -238,6 +260,9 @@ def read_trial(file: Path) -> TrialRecord:
         baselines=table.take("baselines", TABLE.or_null()),
         better_than_ridge=table.take("better_than_ridge", TRUTH.or_null()),
         marks=table.take("marks", TABLE),
+        # Records of earlier versions have neither.
+        origin=table.take("origin", TEXT) if "origin" in table.content else None,
+        excess=table.take("excess", NUMBERS) if "excess" in table.content else {},
     )
 
 
@@ -281,6 +306,8 @@ def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     if not record.warnings:
         # As earlier versions wrote it, so that they still read it.
         del content["warnings"]
+    if not record.own:
+        del content["own"]
     return content
 
 
@@ -312,6 +339,7 @@ def read_study(file: Path) -> StudyRecord:
             if "warnings" in table.content
             else ()
         ),
+        own=table.take("own", TABLE) if "own" in table.content else {},
     )
 
 

@@ -15,9 +15,9 @@ from cellbox.networks.export import to_frame
 from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
 from cellbox.storage.files import whole_folder
-from search.study.folder import StudyFolder
+from search.study.folder import StudyFolder, TrialNetworks
 from search.study.plots import plot_optimisation
-from search.study.record import TrialRecord
+from search.study.record import RepeatRecord, TrialRecord
 from search.study.ties import tie_sentences, tied_with
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class TrialCounts:
         """Count one more finished trial."""
         if record.completed:
             self.complete += 1
-            if self.best is None or rank(record) < rank(self.best):
+            better = self.best is None or rank(record) < rank(self.best)
+            if record.eligible and better:
                 self.best = record
         elif record.pruned:
             self.pruned += 1
@@ -88,8 +89,8 @@ def rank(record: TrialRecord) -> tuple[float, float, int]:
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The completed trials, the best first."""
-    return sorted((record for record in records if record.completed), key=rank)
+    """The completed trials that keep to the spec's constraints, the best first."""
+    return sorted((record for record in records if record.eligible), key=rank)
 
 
 def front_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -101,6 +102,11 @@ def front_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
         if not front or second < rank(front[-1])[1]:
             front.append(record)
     return front
+
+
+def _too_much(record: TrialRecord) -> float:
+    """By how much a trial exceeds the spec's constraints, all together."""
+    return sum(max(0.0, value) for value in record.excess.values())
 
 
 class BestTrials:
@@ -217,14 +223,26 @@ class TrialResult:
 
     def rebuild_model(self, times: Any) -> FittedModel:
         """The fitted model from the record, for data measured at these times."""
-        from cellbox.models.model import FittedModel
-        from cellbox.settings import settings_from_dict
-
         repeat = self.record.best
         if repeat is None:
             raise self._pruned()
+        return self._fitted(self.network, repeat, times)
+
+    def model_of(self, networks: TrialNetworks, place: int) -> FittedModel:
+        """The model of one of the trial's repeats, whose networks need not be kept yet."""
+        from cellbox.data.readers import read_tidy
+
+        nodes = self.folder.study.nodes
+        network = Network(nodes, networks.weights[place], networks.amplitudes[place])
+        times = read_tidy(self.folder.data).times
+        return self._fitted(network, self.record.repeats[place], times)
+
+    def _fitted(self, network: Network, repeat: RepeatRecord, times: Any) -> FittedModel:
+        from cellbox.models.model import FittedModel
+        from cellbox.settings import settings_from_dict
+
         settings = settings_from_dict(self.record.settings)
-        return FittedModel(self.network, settings, times, repeat.seed, repeat.training)
+        return FittedModel(network, settings, times, repeat.seed, repeat.training)
 
     def _pruned(self) -> InputError:
         return refuse(
@@ -281,12 +299,22 @@ class SweepResult:
         Raises InputError where no trial has completed.
         """
         if self.counts.best is None:
-            raise refuse(
-                str(self.folder.path),
-                f"expected a completed trial, found {self.counts.as_dict()}",
-                "Run more trials",
-            )
+            raise self._none_is_best()
         return TrialResult(self.folder, self.counts.best)
+
+    def _none_is_best(self) -> InputError:
+        place, counts = str(self.folder.path), self.counts.as_dict()
+        completed = [record for record in self.records if record.completed]
+        if not completed:
+            found = f"expected a completed trial, found {counts}"
+            return refuse(place, found, "Run more trials")
+        nearest = min(completed, key=_too_much)
+        over = [f"{value:g} {name} too many" for name, value in nearest.excess.items() if value > 0]
+        found = (
+            f"expected a trial within [constraints], found none among {len(completed)} completed; "
+            f"the nearest, trial {nearest.number}, has {' and '.join(over)}"
+        )
+        return refuse(place, found, "Run more trials, or allow more")
 
     @property
     def tied(self) -> list[TrialResult]:

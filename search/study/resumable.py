@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from cellbox.errors import refuse
 from cellbox.scores.metric_names import current_metric_names
 from cellbox.storage.files import atomic_write
-from search.study.locks import locked
+from search.study.locks import is_locked, locked
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,10 @@ class ResumableFolder:
             fix=f"Wait for it, or choose another folder with {self.OPTION}",
         ):
             yield
+
+    def is_held(self) -> bool:
+        """Whether a process is at work in the folder."""
+        return is_locked(self.path / self.LOCK)
 
     def has(self, name: str) -> bool:
         """Whether this file is there."""

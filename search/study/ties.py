@@ -18,8 +18,8 @@ _ALIKE = 1e-6
 
 
 def tied_with(best: TrialRecord, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The completed trials whose objectives are all those of the best; itself is among them."""
-    return [record for record in records if record.completed and _alike(record, best)]
+    """The eligible trials whose objectives are all those of the best; itself is among them."""
+    return [record for record in records if record.eligible and _alike(record, best)]
 
 
 def tie_sentences(tied: Sequence[TrialRecord], n_completed: int) -> list[str]:
@@ -53,7 +53,7 @@ class TieWatch:
         if self.enough:
             return False
         self._seen += 1
-        if not self._limit or not record.completed:
+        if not self._limit or not record.eligible:
             return False
         point = json.dumps(record.parameters, sort_keys=True)
         if self._best is not None and _alike(record, self._best):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping
 
 from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
@@ -13,6 +14,8 @@ from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
 from search.study.record import StudyRecord
+from search.sweeping.first_points import settle_queue
+from search.sweeping.own_parts import OwnParts
 from search.sweeping.terms import StudyTerms
 from search.sweeping.trials import objective_names
 from search.tracking.credentials import without_credentials_inside
@@ -23,18 +26,26 @@ _FORMAT, _FORMAT_OF_LARGE = 2, 4
 
 
 def begin_study(
-    folder: StudyFolder, spec: Spec, data: StudyData, terms: StudyTerms, *, lanes: int
+    folder: StudyFolder,
+    spec: Spec,
+    data: StudyData,
+    terms: StudyTerms,
+    *,
+    lanes: int,
+    own: OwnParts,
+    say: Callable[[str], None],
 ) -> StudyRecord:
     """Write what the study is, or check that it is still the same.
 
-    lanes: trainings that all workers can have side by side, which a new study follows.
+    lanes: trainings that all workers can have side by side, which a new study follows. own: what
+    the user gave in Python instead of the spec's. say: tells what is taken from earlier studies.
 
     Raises InputError where its trials were trained in another way, or on other data.
     """
     # First of all, since a folder with files but without a spec is taken for someone else's.
     folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
     if folder.has("study.json"):
-        return _checked(folder, data)
+        return _checked(folder, data, own)
     whole, split = data.training_set(*data.indices(data.own, repeat=0))
     write_tidy(whole, folder.data, overwrite=True)
     study = StudyRecord(
@@ -43,7 +54,7 @@ def begin_study(
         data=data.fingerprint(),
         created=time.time(),
         nodes=whole.nodes,
-        objectives=tuple(objective_names(spec)),
+        objectives=own.objectives or tuple(objective_names(spec)),
         own_budget=data.own,
         truth=whole.truth is not None,
         penalty=terms.penalty,
@@ -52,7 +63,9 @@ def begin_study(
         ),
         baselines=evaluate_baselines(whole, split),
         warnings=data.warnings,
+        own=own.names,
     )
+    settle_queue(folder, spec, data, study, say)
     folder.write_study(study)
     return study
 
@@ -61,7 +74,7 @@ def _format(data: StudyData) -> int:
     return _FORMAT_OF_LARGE if is_large(data.evaluation.n_nodes) else _FORMAT
 
 
-def _checked(folder: StudyFolder, data: StudyData) -> StudyRecord:
+def _checked(folder: StudyFolder, data: StudyData, own: OwnParts) -> StudyRecord:
     """The study that was begun before."""
     study = folder.study
     if study.format != _format(data):
@@ -76,4 +89,15 @@ def _checked(folder: StudyFolder, data: StudyData) -> StudyRecord:
             "the data are not those the study was started with",
             "Choose another folder with --study, or bring the earlier data back",
         )
+    if study.own != own.names:
+        raise refuse(
+            str(folder.path),
+            f"the study was started with {_listed(study.own)}, found {_listed(own.names)}",
+            "Give search.sweep what the study was started with, or begin a new one",
+        )
     return study
+
+
+def _listed(own: Mapping[str, str]) -> str:
+    shown = [f"the {part} {name} of one's own" for part, name in own.items()]
+    return " and ".join(shown) or "no sampler, pruner or metric of one's own"

@@ -53,13 +53,14 @@ class Display(Protocol):
         """Show where the sweep stands; called often."""
 
 
-class _Pace:
+class Pace:
     """Trials per minute and time left, from what this run has seen."""
 
     def __init__(self) -> None:
         self._start: tuple[float, int] | None = None
 
     def update(self, state: SweepState) -> tuple[float | None, float | None]:
+        """Trials per minute and the seconds left; None while that is not known."""
         now, finished = time.monotonic(), state.counts.finished
         if self._start is None:
             self._start = (now, finished)
@@ -78,7 +79,7 @@ class PlainLines(Lines):
         self._every = every
         self._last_shown = 0.0
         self._last_finished = -1
-        self._pace = _Pace()
+        self._pace = Pace()
 
     def show(self, state: SweepState) -> None:
         """Print a line if enough time has passed, or everything is done."""
@@ -99,7 +100,7 @@ class LiveDisplay(LiveLines):
 
     def __init__(self, console: Console | None = None):
         super().__init__(console)
-        self._pace = _Pace()
+        self._pace = Pace()
 
     def show(self, state: SweepState) -> None:
         """Bring the live lines up to date."""

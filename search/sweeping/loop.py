@@ -11,10 +11,13 @@ from search.proposals.proposer import Proposer
 from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder, TrialNetworks
+from search.study.patience import PatienceWatch
 from search.study.record import TrialRecord
 from search.study.result import BestTrials, TrialCounts
 from search.study.ties import TieWatch
+from search.sweeping.control import Control
 from search.sweeping.display import Display, SweepState
+from search.sweeping.own_parts import Callbacks
 from search.sweeping.repeated import RepeatedPoints, repeated_record
 from search.sweeping.terms import StudyTerms
 from search.sweeping.trials import (
@@ -50,6 +53,7 @@ class SweepLoop:
         proposer: Proposer,
         executor: Executor,
         display: Display,
+        control: Control,
     ):
         self._spec = spec
         self._folder = folder
@@ -58,39 +62,61 @@ class SweepLoop:
         self._proposer = proposer
         self._executor = executor
         self._display = display
+        self._control = control
+        self._queue = control.queue
+        self._own, self._steering = control.own, control.steering
         self._trials: dict[int, RunningTrial] = {}
         self._shown = 0.0
         self._filling = _Filling()
-        self._told = learn_what_was_told(proposer, folder)
+        self._told = 0
         self._counts, self._best = TrialCounts(), BestTrials()
-        self._repeated, self._ties = RepeatedPoints(), TieWatch(spec)
+        self._repeated = RepeatedPoints()
+        self._watches = (TieWatch(spec), PatienceWatch(spec))
         for record in folder.records():
             self._counts.add(record)
             self._best.add(record)
             self._repeated.know(record)
-            if record.number < self._told:
-                self._ties.add(record)
+        self._callbacks = Callbacks(control.own, folder, self._counts.best, display.say)
         self._best_changed = False
+        # Trials of which the user's functions have not been told.
+        self._untold: list[TrialRecord] = []
+        #: Why the run ended before the study, as a sentence; None where it did not.
+        self.cut: str | None = None
 
     @property
     def n_trials(self) -> int:
         """How many trials the study has when the loop has run."""
         # What is under way when the sweep stops is trained to its end, in every run.
-        return self._proposer.asked if self._ties.enough else self._terms.n_trials
+        if self.stopped is not None:
+            return self._proposer.asked
+        return self._terms.n_trials + self.n_carried
+
+    @property
+    def n_carried(self) -> int:
+        """How many trials were carried over from earlier studies."""
+        return len(self._queue.carried)
 
     @property
     def stopped(self) -> str | None:
         """Why no more trials are proposed; None where the study goes on to its end."""
-        return self._ties.sentence if self._ties.enough else None
+        return next((watch.sentence for watch in self._watches if watch.enough), None)
 
     def run(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
-        """Start or go on, until the study has all its trials."""
-        for number in range(self._told, self._proposer.asked):
-            self._start(number, self._proposer.ask_again(number))
+        """Start or go on, until the study has all its trials, or the run is to end."""
+        self._learn_what_was_told(tracking)
+        if self.cut is None:
+            self._carry()
+            for number in range(self._told, self._proposer.asked):
+                self._start(number, self._proposer.ask_again(number))
+            self._turn(tracking, keeper)
+
+    def _turn(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         while True:
             with uninterrupted():
                 self._tell_and_ask()
-            over = self._told >= self.n_trials
+            self._call_back()
+            self.cut = self._why_cut()
+            over = self.cut is not None or self._told >= self.n_trials
             self._show(tracking, now=over)
             if over:
                 return
@@ -108,27 +134,100 @@ class SweepLoop:
                 if ended and self._best_changed:
                     self._best_changed = False
                     keeper.notify(self._best.numbers)
-            while self._executor.notices:
-                self._display.say(self._executor.notices.pop(0))
+            self._say_notices()
+
+    def _call_back(self) -> None:
+        """Call the user's functions, which Ctrl-C may end."""
+        while self._untold:
+            self._callbacks.trial_ended(self._untold.pop(0))
+
+    def _say_notices(self) -> None:
+        while self._executor.notices:
+            notice = self._executor.notices.pop(0)
+            self._display.say(notice)
+            self._control.state.tell(error=notice)
+
+    def _why_cut(self) -> str | None:
+        """Why the run ends now, before its study; None where it goes on."""
+        if self._told >= self.n_trials:
+            return None
+        if self._callbacks.stopped_by is not None:
+            return f"Stopped: {self._callbacks.stopped_by}; the same call goes on."
+        if self._steering.short_of_time:
+            # Proposed already, they are trained by the next run.
+            self._executor.withhold()
+            if not self._executor.n_running:
+                return self._steering.time_is_over
+        return self._steering.over()
 
     def _show(self, tracking: BackgroundTracking | None, *, now: bool) -> None:
         # Workers answer many times a second, and people do not look that often.
         if now or time.monotonic() - self._shown > _SHOW_EVERY:
             self._shown = time.monotonic()
-            self._display.show(self._state(tracking))
+            state = self._state(tracking)
+            self._display.show(state)
+            self._control.tell_state(state, now=now)
+
+    def _learn_what_was_told(self, tracking: BackgroundTracking | None) -> None:
+        """Let the pruner remember earlier runs; what is no longer there is trained once more."""
+        for number in self._proposer.told():
+            if not self._folder.finished(number):
+                self._train_once_more(number, tracking)
+                if self.cut is not None:
+                    return
+            record = self._folder.record(number)
+            self._proposer.learn(told_trial(record))
+            self._told += 1
+            self._watch(record)
+
+    def _train_once_more(self, number: int, tracking: BackgroundTracking | None) -> None:
+        """Train a trial again that the sampler knows and whose record is gone."""
+        self._display.say(f"the record of trial {number} is gone: it is trained once more")
+        with uninterrupted():
+            self._start(number, self._proposer.ask_again(number))
+        while not self._folder.finished(number):
+            self.cut = self._steering.over()
+            self._show(tracking, now=False)
+            if self.cut is not None:
+                return
+            for event in self._executor.poll():
+                with uninterrupted():
+                    self._take(event)
+            self._say_notices()
+        now, before = told_trial(self._folder.record(number)), self._proposer.told_values(number)
+        if tuple(now.values) != before:
+            self._display.say(
+                f"trial {number} gave other numbers than before ({now.values} and {before}), as on "
+                "another machine or with other lanes; the sampler goes on from the earlier ones"
+            )
+
+    def _carry(self) -> None:
+        """Let the sampler know the trials that were carried over from earlier studies."""
+        for number in range(self._proposer.asked, self.n_carried):
+            record = self._folder.record(number)
+            with uninterrupted():
+                origin = self._queue.carried[number].origin
+                self._proposer.carry(told_trial(record), record.parameters, origin)
+            self._told += 1
+            self._watch(record)
+
+    def _watch(self, record: TrialRecord) -> None:
+        """Let those that may stop the study see its trials in the order of their numbers."""
+        for watch in self._watches:
+            if watch.add(record):
+                self._display.say(watch.sentence)
 
     def _tell_and_ask(self) -> None:
         """Tell what is finished in the order of numbers; ask for one more after each."""
         while True:
-            left = self._proposer.asked < self.n_trials
+            left = self._proposer.asked < self.n_trials and not self._steering.short_of_time
             if left and self._told >= self._proposer.needed:
                 self._start(*self._proposer.ask())
             elif self._told < self._proposer.asked and self._folder.finished(self._told):
                 record = self._folder.record(self._told)
                 self._proposer.tell(told_trial(record))
                 self._told += 1
-                if self._ties.add(record):
-                    self._display.say(self._ties.sentence)
+                self._watch(record)
             else:
                 return
 
@@ -142,7 +241,8 @@ class SweepLoop:
                     "Give the storage the study was started with, or begin a new study",
                 )
             return
-        plan = make_plan(number, parameters, self._spec, self._data)
+        origin = self._queue.origin(number)
+        plan = make_plan(number, parameters, self._spec, self._data, origin)
         first = self._repeated.first(plan)
         if first != number and self._folder.finished(first):
             self._repeat(plan, first)
@@ -156,7 +256,7 @@ class SweepLoop:
 
     def _repeat(self, plan: Plan, first: int) -> None:
         """Record a trial of a point that an earlier trial has had."""
-        record = repeated_record(self._folder.record(first), plan.number, plan.parameters)
+        record = repeated_record(self._folder.record(first), plan)
         self._keep(record, self._folder.networks(first))
 
     def _submit(self, number: int, repeat: int) -> None:
@@ -173,7 +273,8 @@ class SweepLoop:
         return self._take_finished(trial, event)
 
     def _take_report(self, trial: RunningTrial, report: Report) -> bool:
-        if self._spec.pruner.name in ("none", "wilcoxon") or report.step % self._terms.report_every:
+        unjudged = self._own.pruner is None and self._spec.pruner.name in ("none", "wilcoxon")
+        if unjudged or report.step % self._terms.report_every:
             return False
         joint = trial.take_report(report, self._terms.penalty)
         return joint is not None and self._judge(trial, *joint, unit="step")
@@ -181,7 +282,7 @@ class SweepLoop:
     def _take_finished(self, trial: RunningTrial, finished: Finished) -> bool:
         done = trial.take_finished(finished)
         number = trial.plan.number
-        if self._spec.pruner.name == "wilcoxon":
+        if self._own.pruner is None and self._spec.pruner.name == "wilcoxon":
             report = (finished.repeat, error_of(finished, self._terms.penalty))
             if done:
                 trial.reports.append(report)
@@ -191,7 +292,8 @@ class SweepLoop:
                 self._submit(number, finished.repeat + 1)
         if done:
             marks = self._proposer.marks(number)
-            self._end(*finished_record(trial, self._spec, self._terms, marks))
+            record, networks = finished_record(trial, self._spec, self._terms, marks)
+            self._end(self._own.measured(record, networks, self._folder), networks)
         return done
 
     def _judge(self, trial: RunningTrial, step: int, value: float, *, unit: str) -> bool:
@@ -200,8 +302,9 @@ class SweepLoop:
         trial.reports.append((step, value))
         if not self._proposer.prune(number, step, value):
             return False
+        pruner = self._own.names.get("pruner", self._spec.pruner.name)
         reason = (
-            f"Pruned by {self._spec.pruner.name} at {unit} {step}: a validation MAE of "
+            f"Pruned by {pruner} at {unit} {step}: a validation MAE of "
             f"{value:.4g} is too far behind earlier trials."
         )
         self._executor.cancel(number)
@@ -217,7 +320,9 @@ class SweepLoop:
     def _keep(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         self._folder.write_trial(record, networks)
         self._counts.add(record)
-        self._best_changed |= record.completed and self._best.add(record)
+        self._best_changed |= record.eligible and self._best.add(record)
+        self._steering.note(record)
+        self._untold.append(record)
 
     def _state(self, tracking: BackgroundTracking | None) -> SweepState:
         return SweepState(
@@ -249,21 +354,3 @@ class _Filling:
     def share(self) -> float | None:
         """The share of lanes with a training; None before any was advanced."""
         return self._filled / self._advanced if self._advanced else None
-
-
-def learn_what_was_told(proposer: Proposer, folder: StudyFolder) -> int:
-    """Let the pruner remember earlier runs; returns how many trials the sampler knows.
-
-    Raises InputError where records are gone that the sampler has learned from.
-    """
-    told = proposer.told()
-    lost = [number for number in told if not folder.finished(number)]
-    if lost:
-        raise refuse(
-            f"{folder.path}, trials",
-            f"the sampler has learned from trials whose records are gone: {lost}",
-            "Put their folders back, or begin a new study",
-        )
-    for number in told:
-        proposer.learn(told_trial(folder.record(number)))
-    return len(told)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from search.spec.space import Value
 from search.study.record import TrialRecord
 from search.sweeping.trials import Plan
 
@@ -41,13 +40,14 @@ class RepeatedPoints:
         return self._waiting.pop(number, [])
 
 
-def repeated_record(first: TrialRecord, number: int, parameters: dict[str, Value]) -> TrialRecord:
+def repeated_record(first: TrialRecord, plan: Plan) -> TrialRecord:
     """The record of a trial that has the settings and budget of an earlier one."""
     now = time.time()
     return replace(
         first,
-        number=number,
-        parameters=parameters,
+        number=plan.number,
+        parameters=plan.parameters,
+        origin=plan.origin,
         message=f"Not trained again: the same settings as trial {first.number}. {first.message}",
         seconds=0.0,
         compile_seconds=0.0,

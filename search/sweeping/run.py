@@ -5,7 +5,8 @@ What brings JAX is imported when the workers are on their way, which then import
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,14 +18,20 @@ from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
-from search.study.ending import ended, note_end, note_tracked, tracked
+from search.study.ending import ended, note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.result import SweepResult, best_numbers
+from search.study.state import StateWriter
+from search.study.stopping import forget_request
+from search.sweeping.control import Control, told_state
 from search.sweeping.display import Display, make_display
+from search.sweeping.own_parts import Metric, OnTrial, OwnParts
+from search.sweeping.steering import Steering
 from search.tracking.starting import started_tracking
 from search.workers.start import StartingWorkers, started_workers
 
 if TYPE_CHECKING:
+    from search.proposals.own import BasePruner, BaseSampler
     from search.sweeping.keeping import ModelKeeper
     from search.tracking.background import BackgroundTracking
 
@@ -34,15 +41,31 @@ def sweep(
     *,
     study: str | Path | None = None,
     trials: int | None = None,
+    hours: float | None = None,
     display: Display | None = None,
     report: bool = True,
+    sampler: BaseSampler | Callable[[int], BaseSampler] | None = None,
+    pruner: BasePruner | None = None,
+    metric: Metric | None = None,
+    on_trial: OnTrial | None = None,
+    on_improvement: OnTrial | None = None,
 ) -> SweepResult:
     """Run a sweep, or go on with one that was started in the same folder.
 
     spec: what to search, or the path of its TOML file. study: the study's folder; by default
     studies/<name>. trials: how many the study has in all, instead of the spec's. display: what
     shows progress; by default the terminal. report: whether to write report.html into the study's
-    folder at the end.
+    folder at the end. hours: how long this run may take, instead of the spec's; the same call goes
+    on.
+
+    sampler, pruner: Optuna's, instead of those that the spec names. A function from a seed to a
+    sampler is asked for one for each trial, and then a study that was stopped goes on the same; one
+    sampler for all trials remembers nothing over a restart.
+    metric: what is minimised instead of the spec's objective: a function of a trained model and its
+    metrics, as a record has them.
+    on_trial, on_improvement: called with each `TrialResult` that has ended, and with each that is
+    better than all before it. Where one raises, that is shown and the sweep goes on, except for
+    `search.StopSweep`, which ends it cleanly.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
@@ -65,19 +88,27 @@ def sweep(
     if not isinstance(spec, Spec):
         spec = read_spec(spec)
     problems = rule_problems(spec, "spec")
-    if trials is not None:
-        if trials < 1:
-            problems.append(
-                Problem("trials", f"expected at least 1, found {trials}", "Ask for more")
-            )
-        spec = spec.model_copy(update={"trials": trials})
+    for name, given in (("trials", trials), ("hours", hours)):
+        if given is None:
+            continue
+        if not given >= (1 if name == "trials" else 1e-9):
+            expected = "at least 1" if name == "trials" else "a number above 0"
+            problems.append(Problem(name, f"expected {expected}, found {given}", "Ask for more"))
+        spec = spec.model_copy(update={name: given})
     if problems:
         raise InputError(problems)
+    own = OwnParts(sampler, pruner, metric, on_trial, on_improvement)
+    own.check(len(spec.objective.minimise))
+    started = time.monotonic()
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     try:
         with alone_with(folder, spec), display or make_display() as shown:
+            # Of an earlier run, which did not see it.
+            forget_request(folder)
             if not ended(folder, spec):
-                _run(spec, folder, shown, report)
+                control = Control(own, Steering(folder, spec.hours, started), StateWriter(folder))
+                with told_state(control.state):
+                    _run(spec, folder, shown, report, control)
             elif not tracked(folder, spec):
                 _track(spec, folder, shown)
     except KeyboardInterrupt as interrupt:
@@ -86,8 +117,8 @@ def sweep(
     return SweepResult(folder)
 
 
-def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool) -> None:
-    """Start or go on, until the study has all that it will have."""
+def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, control: Control) -> None:
+    """Start or go on, until the study has all that it will have, or the run is to end."""
     with ExitStack() as open_things:
         display.say(
             "starting Ray and its workers"
@@ -98,13 +129,26 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool) -> Non
         # Late, so that Ray forks no process that has JAX's threads, and workers import beside us.
         from search.sweeping.preparation import prepare
 
-        loop, keeper = prepare(spec, folder, workers, display)
+        loop, keeper = prepare(spec, folder, workers, display, control)
         tracking = started_tracking(folder, spec.tracking)
         if tracking is not None:
             open_things.callback(tracking.close)
+        note_stop(folder, None)
         with _kept(keeper, tracking, folder, workers, display, report):
             loop.run(tracking, keeper)
-        note_end(folder, spec, loop.n_trials, loop.stopped)
+            control.state.tell(now=True, phase="finishing")
+            note_stop(folder, loop.cut)
+        control.state.tell(
+            now=True,
+            phase="finished" if loop.cut is None else "stopped",
+            why=loop.cut or loop.stopped,
+            running=0,
+        )
+        if loop.cut is not None:
+            forget_request(folder)
+            display.say(loop.cut)
+            return
+        note_end(folder, spec, loop.n_trials, loop.n_carried, loop.stopped)
         if tracking is not None and tracking.complete:
             note_tracked(folder, spec)
 

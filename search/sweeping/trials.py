@@ -29,17 +29,27 @@ from search.workers.job import Finished, Job, Report
 
 @dataclass(frozen=True)
 class Plan:
-    """What a proposed point means: full settings, and a data budget with its cost."""
+    """What a proposed point means: full settings, and a data budget with its cost.
+
+    origin: where the point comes from; None where the sampler chose it.
+    """
 
     number: int
     parameters: dict[str, Value]
     settings: Settings
     budget: Budget
     cost: float
+    origin: str | None = None
 
 
-def make_plan(number: int, parameters: Mapping[str, Value], spec: Spec, data: StudyData) -> Plan:
-    """Turn a point of the space into settings and a budget."""
+def make_plan(
+    number: int,
+    parameters: Mapping[str, Value],
+    spec: Spec,
+    data: StudyData,
+    origin: str | None = None,
+) -> Plan:
+    """Turn a point of the space into settings and a budget. origin: as `Plan` has it."""
     chosen = {name: value for name, value in parameters.items() if name in SETTING_NAMES}
     settings = settings_from_dict({**spec.training, **chosen})
     searched = {
@@ -56,6 +66,7 @@ def make_plan(number: int, parameters: Mapping[str, Value], spec: Spec, data: St
         settings=settings,
         budget=budget,
         cost=cost_of(budget, spec.objective.prices),
+        origin=origin,
     )
 
 
@@ -185,11 +196,21 @@ def finished_record(
         better_than_ridge=compared.pop("better_than_ridge"),
         metrics=compared,
         marks=marks,
+        excess=_excess(spec, trial.plan, repeats[best].weights),
     )
     networks = TrialNetworks(
         np.stack([one.weights for one in repeats]), np.stack([one.amplitudes for one in repeats])
     )
     return record, networks
+
+
+def _excess(spec: Spec, plan: Plan, weights: np.ndarray) -> dict[str, float]:
+    """By how much a trial exceeds each constraint; up to 0 where it keeps to it."""
+    limits = spec.constraints
+    found = {"edges": float(np.count_nonzero(weights)), "cost": plan.cost}
+    return {
+        name: found[name] - limit for name in found if (limit := getattr(limits, name)) is not None
+    }
 
 
 def _record(trial: RunningTrial, **ending: Any) -> TrialRecord:
@@ -202,6 +223,7 @@ def _record(trial: RunningTrial, **ending: Any) -> TrialRecord:
         budget=plan.budget,
         cost=plan.cost,
         reports=tuple(trial.reports),
+        origin=plan.origin,
         finished=time.time(),
         **ending,
     )
@@ -251,6 +273,7 @@ def told_trial(record: TrialRecord) -> ToldTrial:
         values=tuple(record.objectives.values()),
         reports=record.reports,
         marks=record.marks,
+        excess=record.excess,
     )
 
 

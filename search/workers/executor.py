@@ -84,8 +84,11 @@ class Executor(ABC):
         """Call a worker; its answer comes through `_receive`."""
 
     @abstractmethod
-    def _receive(self) -> tuple[int, WorkerReport]:
-        """Wait for the answer of any called worker. Raises WorkerDied."""
+    def _receive(self) -> tuple[int, WorkerReport] | None:
+        """Wait for the answer of any called worker; None where none comes for a while.
+
+        Raises WorkerDied.
+        """
 
     @abstractmethod
     def _restart(self, worker: int) -> None:
@@ -140,6 +143,10 @@ class Executor(ABC):
                 load.descended.discard(key)
                 load.cancelled.append(key)
 
+    def withhold(self) -> None:
+        """Drop the jobs that no worker has been given yet."""
+        self._queue.clear()
+
     def poll(self) -> list[Event]:
         """Give free workers what is queued, wait for the next answer, and return its events.
 
@@ -149,10 +156,13 @@ class Executor(ABC):
         if not any(load.calls for load in self._loads):
             return []
         try:
-            worker, report = self._receive()
+            answer = self._receive()
         except WorkerDied as death:
             self._recover(death)
             return []
+        if answer is None:
+            return []
+        worker, report = answer
         load = self._loads[worker]
         at_call = load.calls.popleft()
         load.report = report

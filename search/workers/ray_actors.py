@@ -244,6 +244,8 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+# Seconds in which the loop of a sweep does not turn.
+_LONGEST_WAIT = 1.0
 _DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError, ObjectLostError)
 
 
@@ -291,9 +293,13 @@ class RayExecutor(Executor):
     def _send(self, worker: int, jobs: Sequence[Work], cancelled: Sequence[Key]) -> None:
         self._calls[worker].append(self._cluster.actors[worker].work.remote(jobs, cancelled))
 
-    def _receive(self) -> tuple[int, WorkerReport]:
+    def _receive(self) -> tuple[int, WorkerReport] | None:
         owed = {calls[0]: worker for worker, calls in enumerate(self._calls) if calls}
-        (answer,), _ = ray.wait(list(owed), num_returns=1)
+        # Not for ever: a worker that compiles is silent, and the sweep may be asked to stop.
+        answered, _ = ray.wait(list(owed), num_returns=1, timeout=_LONGEST_WAIT)
+        if not answered:
+            return None
+        (answer,) = answered
         worker = owed[answer]
         self._calls[worker].popleft()
         try:

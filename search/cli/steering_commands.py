@@ -1,0 +1,74 @@
+"""`cellbox status` and `cellbox stop`: a running sweep, from another terminal."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from search.cli.arguments import add_json
+from search.cli.command import Command
+
+
+def _add_status(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    add_json(parser)
+
+
+def _run_status(arguments: Namespace) -> int:
+    from search.cli.output import Output
+    from search.study.state import study_status
+
+    output = Output(arguments.json)
+    status = study_status(arguments.study)
+    for sentence in status.sentences():
+        output.say(sentence)
+    output.write_json(status.as_dict())
+    return 0
+
+
+def _add_stop(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="only ask: do not wait until the sweep has ended"
+    )
+
+
+def _run_stop(arguments: Namespace) -> int:
+    from search.study.state import study_status
+    from search.study.stopping import stop_sweep
+
+    running = stop_sweep(
+        arguments.study,
+        wait=not arguments.no_wait,
+        tell=lambda said: print(said, file=sys.stderr, flush=True),
+    )
+    if not running:
+        print(f"No sweep is running in {arguments.study}.")
+    elif arguments.no_wait:
+        print("Asked the sweep to end; cellbox status says when it has.")
+        return 0
+    for sentence in study_status(arguments.study).sentences():
+        print(sentence)
+    return 0
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="status",
+        summary="say how far a sweep is, from another terminal",
+        add_arguments=_add_status,
+        run=_run_status,
+        description="Say whether a sweep is running in a study's folder, on which machine, how\n"
+        "far it is, how fast, and what went wrong last.",
+    ),
+    Command(
+        name="stop",
+        summary="end a running sweep cleanly, from another terminal",
+        add_arguments=_add_stop,
+        run=_run_stop,
+        description="Ask the sweep that runs in a study's folder to end, and wait until it has.\n"
+        "That works from any machine that sees the folder. What has finished is kept, and the\n"
+        "same sweep command goes on.",
+        interrupted="no longer waiting; the sweep still ends",
+    ),
+)

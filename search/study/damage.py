@@ -1,0 +1,23 @@
+"""Damage to a study's records: found, and set aside so that the trials are trained again."""
+
+from __future__ import annotations
+
+from cellbox.errors import InputError
+from search.study.folder import StudyFolder
+
+
+def damaged_trials(folder: StudyFolder) -> dict[int, InputError]:
+    """What is wrong with each finished trial whose files are not what was written, by number."""
+    found = {number: folder.damage(number) for number in folder.finished_numbers()}
+    return {number: error for number, error in found.items() if error is not None}
+
+
+def set_damaged_aside(folder: StudyFolder) -> dict[int, InputError]:
+    """Take damaged trials out of the study; what was wrong with each, by number.
+
+    They are kept in the folder `damaged`, until their owner removes them.
+    """
+    found = damaged_trials(folder)
+    for number in found:
+        folder.set_aside(number)
+    return found

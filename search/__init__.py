@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from search.sweeping.own_parts import StopSweep
     from search.sweeping.rerun import Rerun, rerun_trial
     from search.sweeping.run import sweep
+    from search.sweeping.verifying import Verdict, verify_study
 
 _HOMES = {
     "search.budget.result": ("BudgetResult",),
@@ -53,6 +54,7 @@ _HOMES = {
     "search.spec.budget_reading": ("make_budget_spec", "read_budget_spec"),
     "search.spec.reading": ("make_spec", "read_spec"),
     "search.sweeping.run": ("sweep",),
+    "search.sweeping.verifying": ("Verdict", "verify_study"),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)

@@ -8,13 +8,12 @@ how much it hangs on single conditions.
 from __future__ import annotations
 
 import csv
-import json
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -23,12 +22,23 @@ from numpy.typing import ArrayLike
 from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
+from cellbox.models.checked_files import (
+    ARRAYS_DIGEST,
+    check_numbers,
+    nodes_of,
+    read_description,
+    read_model_arrays,
+    training_of,
+    whole_number_of,
+)
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Training, load_model
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.settings import Settings, settings_from_dict
+from cellbox.storage.arrays import read_some_arrays
 from cellbox.storage.files import atomic_write
+from cellbox.storage.seals import digest_of, sealed_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,6 +47,7 @@ _EDGES_SHOWN = 10
 _FORMAT = 1
 ARRAYS = "ensemble.npz"
 DESCRIPTION = "ensemble.json"
+_FIX = "Train and save the ensemble again"
 EDGES = "edges.csv"
 
 # Gradient descent alone leaves no weight at zero: an edge counts as selected above this share of
@@ -180,10 +191,13 @@ class Ensemble(FittedModel):
                 "high": self.intervals.high,
                 "n_draws": np.array(self.intervals.n_draws),
             }
+        content = io.BytesIO()
+        np.savez(content, **arrays)
         with atomic_write(folder / ARRAYS, "wb") as binary:
-            np.savez(binary, **arrays)
+            binary.write(content.getvalue())
+        description = self._description() | {ARRAYS_DIGEST: digest_of(content.getvalue())}
         with atomic_write(folder / DESCRIPTION) as text:
-            json.dump(self._description(), text, indent=2)
+            text.write(sealed_text(description, indent=2, allow_nan=True))
         self.write_edges(folder / EDGES)
         return folder
 
@@ -319,49 +333,73 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
             f"expected the files {ARRAYS} and {DESCRIPTION}, found no {' and no '.join(missing)}",
             "Give the folder that a fit with several members wrote",
         )
+    where = folder / DESCRIPTION
+    description = read_description(where, _FORMAT, _FIX)
     try:
-        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-        if description["format"] != _FORMAT:
-            raise ValueError(f"format {description['format']} where this version reads {_FORMAT}")
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = dict(file)
-        settings = settings_from_dict(description["settings"], str(folder / DESCRIPTION))
-        return _rebuilt(description, arrays, settings)
+        settings = settings_from_dict(description["settings"], str(where))
+        return _rebuilt(description, where, folder / ARRAYS, settings)
     except InputError:
         raise
-    # The last two are how NumPy reports a file that was cut short.
-    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = f"expected an ensemble as this version saves it, found {error}"
-        raise refuse(str(folder), found, "Train and save the ensemble again") from error
+        raise refuse(str(folder), found, _FIX) from error
 
 
-def _rebuilt(description: dict, arrays: dict[str, np.ndarray], settings: Settings) -> Ensemble:
-    """The ensemble of a description and its arrays."""
-    nodes = tuple(description["nodes"])
+def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> Ensemble:
+    """The ensemble of a description, which was read from `where`, and the file of its arrays."""
+    nodes = nodes_of(description, where, _FIX)
+    arrays = _checked_arrays(description, where, file, len(nodes))
     members = [
         FittedModel(
             Network(nodes, weights, amplitudes),
             settings,
             arrays["times"],
-            int(member["seed"]),
-            Training(**member["training"]),
+            whole_number_of(member, "seed", f"{where}, member {place}", _FIX),
+            training_of(member.get("training"), f"{where}, member {place}, key training", _FIX),
         )
-        for member, weights, amplitudes in zip(
-            description["members"], arrays["weights"], arrays["amplitudes"], strict=True
+        for place, (member, weights, amplitudes) in enumerate(
+            zip(description["members"], arrays["weights"], arrays["amplitudes"], strict=True)
         )
     ]
     # Ensembles of earlier versions have intervals without draws alone.
-    n_draws = int(arrays.get("n_draws", 0))
+    n_draws = int(arrays["n_draws"]) if "n_draws" in arrays else 0
     has_intervals = "low" in arrays
     return ensemble_of(
         members,
-        n_diverged=int(description["diverged"]),
+        n_diverged=whole_number_of(description, "diverged", str(where), _FIX),
         selected=arrays["selected"],
         allowed_edges=arrays["allowed_edges"],
         intervals=(
             EdgeIntervals(arrays["low"], arrays["high"], n_draws=n_draws) if has_intervals else None
         ),
         bootstrap=bool(description["bootstrap"]),
-        seed=int(description["seed"]),
+        seed=whole_number_of(description, "seed", str(where), _FIX),
         criticism=criticism_of(description.get("criticism")),
     )
+
+
+def _checked_arrays(
+    description: dict, where: Path, file: Path, n_nodes: int
+) -> dict[str, np.ndarray]:
+    """The arrays of an ensemble. Raises InputError where they cannot be."""
+    members = description.get("members")
+    if not isinstance(members, list) or not members:
+        raise refuse(f"{where}, key members", "expected a list of members, found none", _FIX)
+    if not all(isinstance(member, dict) for member in members):
+        raise refuse(f"{where}, key members", "expected objects, found something else", _FIX)
+    matrix = (n_nodes, n_nodes)
+    shapes = {
+        "weights": (len(members), *matrix),
+        "amplitudes": (len(members), n_nodes),
+        "times": (None,),
+        "selected": (len(members), *matrix),
+        "allowed_edges": matrix,
+    }
+    arrays = read_model_arrays(file, description, shapes, _FIX)
+    check_numbers(file, arrays["amplitudes"], arrays["times"], _FIX)
+    for name in ("selected", "allowed_edges"):
+        if arrays[name].dtype != bool:
+            raise refuse(f"{file}, array {name}", "expected truth values, found numbers", _FIX)
+    # Intervals are there where they could be computed, and have gaps where an edge has none.
+    intervals = {"low": matrix, "high": matrix, "n_draws": ()}
+    return arrays | read_some_arrays(file, intervals, fix=_FIX)

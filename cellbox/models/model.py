@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,11 +17,19 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.html_tables import html_of
+from cellbox.models.checked_files import (
+    ARRAYS_DIGEST,
+    network_and_times,
+    read_description,
+    training_of,
+    whole_number_of,
+)
 from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
+from cellbox.storage.seals import digest_of, sealed_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +43,7 @@ _ROWS_DRAWN, _TIMES_DRAWN = 4, 101
 _FORMAT = 1
 _ARRAYS = "model.npz"
 _DESCRIPTION = "model.json"
+_FIX = "Train and save the model again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,15 +152,18 @@ class FittedModel:
         if folder.exists() and not folder.is_dir():
             raise refuse(str(folder), "expected a folder, found a file", "Choose another place")
         folder.mkdir(parents=True, exist_ok=True)
+        arrays = io.BytesIO()
+        np.savez(
+            arrays,
+            weights=self.network.weights,
+            amplitudes=self.network.amplitudes,
+            times=self.times,
+        )
         with atomic_write(folder / _ARRAYS, "wb") as handle:
-            np.savez(
-                handle,
-                weights=self.network.weights,
-                amplitudes=self.network.amplitudes,
-                times=self.times,
-            )
+            handle.write(arrays.getvalue())
         description = {
             "format": _FORMAT,
+            ARRAYS_DIGEST: digest_of(arrays.getvalue()),
             "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
             "nodes": list(self.network.nodes),
             "settings": asdict(self.settings),
@@ -161,7 +172,7 @@ class FittedModel:
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
         }
         with atomic_write(folder / _DESCRIPTION) as handle:
-            json.dump(description, handle, indent=2)
+            handle.write(sealed_text(description, indent=2, allow_nan=True))
         return folder
 
 
@@ -239,25 +250,21 @@ def load_model(folder: str | Path) -> FittedModel:
             f"expected the files {_ARRAYS} and {_DESCRIPTION}, found no {' and no '.join(missing)}",
             "Give the folder that a fit or a sweep wrote its model to",
         )
+    where = folder / _DESCRIPTION
+    description = read_description(where, _FORMAT, _FIX)
+    network, times = network_and_times(folder / _ARRAYS, description, where, _FIX)
     try:
-        description = json.loads((folder / _DESCRIPTION).read_text("utf-8"))
-        if description["format"] != _FORMAT:
-            raise ValueError(f"format {description['format']} where this version reads {_FORMAT}")
-        with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
-            network = Network(tuple(description["nodes"]), arrays["weights"], arrays["amplitudes"])
-            times = arrays["times"]
         return FittedModel(
             network=network,
-            settings=settings_from_dict(description["settings"], str(folder / _DESCRIPTION)),
+            settings=settings_from_dict(description["settings"], str(where)),
             times=times,
-            seed=int(description["seed"]),
-            training=Training(**description["training"]),
+            seed=whole_number_of(description, "seed", str(where), _FIX),
+            training=training_of(description.get("training"), f"{where}, key training", _FIX),
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
         )
     except InputError:
         raise
-    # The last two are how NumPy reports a file that was cut short.
-    except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = f"expected a model as this version saves it, found {type(error).__name__}: {error}"
-        raise refuse(str(folder), found, "Train and save the model again") from error
+        raise refuse(str(folder), found, _FIX) from error

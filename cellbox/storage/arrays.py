@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -21,7 +22,7 @@ def read_arrays(
     content: bytes | None = None,
     finite: bool = True,
 ) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file: numbers of these shapes, as float64.
+    """The arrays of an .npz file: numbers of these shapes as float64, and truth values.
 
     shapes: of each array by name; None for a length that is not known before.
     fix: what the user can do where it is something else. content: the file's, where it was read.
@@ -29,18 +30,7 @@ def read_arrays(
 
     Raises InputError with everything that is wrong.
     """
-    try:
-        whole = file.read_bytes() if content is None else content
-        with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in shapes if name in stored}
-    # NumPy, its zip files and its headers each have their own way to say that a file is damaged.
-    except (
-        *(ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, zlib.error),
-        *(NotImplementedError, SyntaxError, MemoryError, OverflowError, RuntimeError),
-        *(AttributeError, RecursionError),
-    ) as error:
-        found = f"expected arrays as this program writes them, found {type(error).__name__}"
-        raise refuse(str(file), f"{found}: {error}", fix) from error
+    arrays = _stored(file, shapes, fix, content)
     problems = [
         Problem(f"{file}, array {name}", found, fix)
         for name, shape in shapes.items()
@@ -48,14 +38,46 @@ def read_arrays(
     ]
     if problems:
         raise InputError(problems)
-    return {name: array.astype(float, copy=False) for name, array in arrays.items()}
+    return {
+        name: array if array.dtype == bool else array.astype(float, copy=False)
+        for name, array in arrays.items()
+    }
+
+
+def read_some_arrays(
+    file: Path, shapes: Mapping[str, Sequence[int | None]], *, fix: str
+) -> dict[str, np.ndarray]:
+    """Those of these arrays that an .npz file has; their numbers need not be finite.
+
+    Raises InputError for what `read_arrays` refuses.
+    """
+    known = {name: shapes[name] for name in _stored(file, shapes, fix, None)}
+    return read_arrays(file, known, fix=fix, finite=False)
+
+
+def _stored(
+    file: Path, names: Iterable[str], fix: str, content: bytes | None
+) -> dict[str, np.ndarray]:
+    """Those arrays of these names that a file has, whatever they are."""
+    try:
+        whole = file.read_bytes() if content is None else content
+        with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
+            return {name: stored[name] for name in names if name in stored}
+    # NumPy, its zip files and its headers each have their own way to say that a file is damaged.
+    except (
+        *(ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, zlib.error),
+        *(NotImplementedError, SyntaxError, MemoryError, OverflowError, RuntimeError),
+        *(AttributeError, RecursionError, struct.error),
+    ) as error:
+        found = f"expected arrays as this program writes them, found {type(error).__name__}"
+        raise refuse(str(file), f"{found}: {error}", fix) from error
 
 
 def _wrong(array: np.ndarray | None, shape: Sequence[int | None], finite: bool) -> str | None:
     """What is wrong with an array; None where nothing is."""
     if array is None:
         return "expected an array of this name, found none"
-    if array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiub":
         return f"expected numbers, found the type {array.dtype}"
     fits = len(array.shape) == len(shape) and all(
         wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)

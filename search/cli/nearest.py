@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+# One letter: a longer one may be a number below zero, or something that a flag takes.
+_SHORT = re.compile(r"-[A-Za-z]")
+# What people call a flag elsewhere, and what it is here; the first that a command has.
+_SAME_MEANING = (
+    (("out", "output", "o", "folder", "dir", "directory", "output-dir"), ("--study", "--out")),
+    (("time-limit", "timeout", "max-time", "walltime"), ("--hours",)),
+    (("jobs", "n-jobs", "j", "cores", "cpus", "processes", "num-workers"), ("--workers",)),
+    (("n-trials", "n", "num-trials", "max-trials"), ("--trials",)),
+    (("resume", "warm-start", "continue"), ("--from",)),
+)
 
 
 def with_dashes(argv: Sequence[str]) -> list[str]:
@@ -33,8 +45,7 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
         parser.error(f"expected a command, found {words[0]!r}.{near}{others}")
     command = _innermost(parser, words)
     if words and (unknown := _unknown_flag(command, argv)) is not None:
-        flags = command._option_string_actions
-        near = _nearest(unknown, [flag for flag in flags if flag.startswith("--")])
+        near = _near_flag(unknown, command._option_string_actions)
         others = "" if near else f" See {command.prog} --help."
         command.error(f"expected a flag, found {unknown!r}.{near}{others}")
     return parser.parse_args(argv)
@@ -58,14 +69,27 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def _unknown_flag(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str | None:
-    """The first long flag that this command does not have; None where all are known."""
+    """The first flag that this command does not have; None where all are known."""
     for argument in argv:
         if argument == "--":
             return None
         flag = argument.partition("=")[0]
-        if len(flag) > 2 and flag.startswith("--") and flag not in parser._option_string_actions:
+        is_flag = (len(flag) > 2 and flag.startswith("--")) or _SHORT.fullmatch(argument)
+        if is_flag and flag not in parser._option_string_actions:
             return flag
     return None
+
+
+def _near_flag(unknown: str, flags: Iterable[str]) -> str:
+    """The flag that was meant, as `_nearest` says it: one of the same meaning, or alike."""
+    known = [flag for flag in flags if flag.startswith("--")]
+    asked = unknown.lstrip("-")
+    for words, meant in _SAME_MEANING:
+        if asked in words:
+            return next((f" Did you mean {flag}?" for flag in meant if flag in known), "")
+    # Without the dashes, which make every two flags alike.
+    near = _nearest(asked, [flag.lstrip("-") for flag in known])
+    return near.replace("mean ", "mean --") if near else ""
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""`cellbox status` and `cellbox stop`: a running sweep, from another terminal."""
+"""`cellbox status`, `stop` and `verify`: a sweep from another terminal, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -52,6 +52,32 @@ def _run_stop(arguments: Namespace) -> int:
     return 0
 
 
+def _add_verify(parser: ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="set aside what is damaged, so that the same sweep command trains or writes it again",
+    )
+    add_json(parser)
+
+
+def _run_verify(arguments: Namespace) -> int:
+    from search.cli.output import Output
+    from search.sweeping.verifying import verify_study
+
+    output = Output(arguments.json)
+    verdict = verify_study(arguments.study, repair=arguments.repair)
+    output.say(str(verdict))
+    for damage in verdict.damages:
+        output.say(f"  {damage}")
+    if not verdict.sound and not arguments.repair:
+        output.say(f"To mend it: cellbox verify {arguments.study} --repair")
+    output.write_json(verdict.as_dict())
+    left = [damage for damage in verdict.damages if damage.mended is None]
+    return 1 if left else 0
+
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="status",
@@ -70,5 +96,14 @@ COMMANDS: tuple[Command, ...] = (
         "That works from any machine that sees the folder. What has finished is kept, and the\n"
         "same sweep command goes on.",
         interrupted="no longer waiting; the sweep still ends",
+    ),
+    Command(
+        name="verify",
+        summary="look whether everything in a study is what was written",
+        add_arguments=_add_verify,
+        run=_run_verify,
+        description="Check records, the sampler's history, models and MLflow of a study against\n"
+        "their digests and each other, and let the kept models predict again. The exit code\n"
+        "is 0 where all is sound or mended, and 1 where it is not.",
     ),
 )

@@ -11,10 +11,13 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.errors import refuse
 from search.spec.tables import Spec
+
+Told = tuple[dict[str, Any], tuple[float, ...]]
 
 
 class OptunaStorage:
@@ -25,8 +28,7 @@ class OptunaStorage:
         self.optuna: BaseStorage
         self._journal: Journal | None = None
         if spec.storage.url is None:
-            self._journal = Journal(folder / "optuna.journal")
-            self.optuna = JournalStorage(self._journal)
+            self._journal, self.optuna = _open_journal(folder / "optuna.journal")
         else:
             self.optuna = _open_database(spec.storage.url)
 
@@ -36,6 +38,48 @@ class OptunaStorage:
         For a database, which has its own ways, the block changes nothing.
         """
         return nullcontext() if self._journal is None else self._journal.at_once()
+
+
+def _open_journal(file: Path) -> tuple[Journal, JournalStorage]:
+    try:
+        journal = Journal(file)
+        return journal, JournalStorage(journal)
+    # What Optuna does with a line that it did not write depends on the line.
+    except (
+        *(ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError),
+        *(IsADirectoryError, RecursionError, RuntimeError),
+    ) as error:
+        raise refuse(
+            str(file),
+            f"expected the sampler's history, found {type(error).__name__}: {error}",
+            "Run `cellbox verify STUDY --repair`, which sets it aside: the sampler proposes the "
+            "same again from the records",
+        ) from error
+
+
+def told_history(
+    file: Path, study_name: str
+) -> dict[int, tuple[dict[str, Any], tuple[float, ...]]]:
+    """What a journal has of each finished trial, by number: its searched values, and its result.
+
+    The result is empty where the trial was pruned. The journal must not be written meanwhile.
+    Raises InputError where it cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    _, storage = _open_journal(file)
+    try:
+        study = optuna.load_study(study_name=study_name, storage=storage)
+    except KeyError as error:
+        found = f"expected the history of {study_name}, found none"
+        raise refuse(str(file), found, "Run `cellbox verify STUDY --repair`") from error
+    return {
+        trial.number: (
+            dict(trial.params),
+            tuple(trial.values or ()) if trial.state == TrialState.COMPLETE else (),
+        )
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished()
+    }
 
 
 def _open_database(url: str) -> BaseStorage:

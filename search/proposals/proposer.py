@@ -30,6 +30,11 @@ from search.spec.tables import Spec
 _ORIGIN = "origin"
 
 
+def study_name(spec: Spec, study_id: str) -> str:
+    """What Optuna calls a study."""
+    return f"{spec.name} {study_id}"
+
+
 class Proposer:
     """The one place that knows Optuna.
 
@@ -56,7 +61,7 @@ class Proposer:
         self._storage = OptunaStorage(spec, folder)
         self._study = optuna.create_study(
             # A database may hold another study of the same name.
-            study_name=f"{spec.name} {study_id}",
+            study_name=study_name(spec, study_id),
             storage=self._storage.optuna,
             directions=["minimize"] * len(spec.objective.minimise),
             pruner=optuna.pruners.NopPruner(),

@@ -69,8 +69,8 @@ def refuse_changes(path: Path, kept: Mapping[str, Any], asked: Mapping[str, Any]
 
 def _note_run(folder: StudyFolder, started: float) -> None:
     """Add this run's time to the study's, for rates that hold over interruptions."""
-    runs = folder.read_json("runs.json") if folder.has("runs.json") else []
-    folder.write_json("runs.json", [*runs, {"started": started, "seconds": time.time() - started}])
+    runs = [*folder.runs(), {"started": started, "seconds": time.time() - started}]
+    folder.write_json("runs.json", runs)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], place: str = "") -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from cellbox.errors import refuse
 from cellbox.scores.metric_names import current_metric_names
+from cellbox.storage.seals import seal_holds
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,8 @@ def read_table(file: Path, fix: str, *, sealed: bool = False) -> CheckedTable:
     """The object that a JSON file holds; metrics of earlier versions have their current names.
 
     Raises InputError where that cannot be read.
-    fix: what the user can do about it. sealed: whether the file may have a digest, as `sealed_text`
-    puts it there, which then has to be that of its content.
+    fix: what the user can do about it. sealed: whether the file may have a digest, as
+    `cellbox.storage.seals` puts it there, which then has to be that of its content.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -112,32 +111,12 @@ def read_table(file: Path, fix: str, *, sealed: bool = False) -> CheckedTable:
     except (ValueError, RecursionError) as error:
         # Neither JSON nor, maybe, UTF-8; or lists in lists without end.
         raise refuse(str(file), f"expected JSON, found {error}", fix) from error
-    if sealed and not _seal_holds(text):
+    if sealed and not seal_holds(text):
         found = "expected the content that was written, found a digest that is not its own"
         raise refuse(str(file), found, fix)
     if not isinstance(content, Mapping):
         raise refuse(str(file), f"expected an object, found {_shortened(content)}", fix)
     return CheckedTable(content, str(file), fix)
-
-
-_SEAL = re.compile(r'^\{"digest": "([0-9a-f]{64})"')
-_OPEN = "0" * 64
-
-
-def sealed_text(content: Mapping[str, Any]) -> str:
-    """JSON that begins with the digest of all the rest of it, by which damage is noticed."""
-    text = json.dumps({"digest": _OPEN, **content}, allow_nan=False)
-    return text.replace(_OPEN, hashlib.sha256(text.encode()).hexdigest(), 1)
-
-
-def _seal_holds(text: str) -> bool:
-    """Whether a digest is that of its text; of a text without one, as earlier versions wrote."""
-    found = _SEAL.match(text)
-    if found is None:
-        return '"digest"' not in text
-    begin, end = found.span(1)
-    opened = f"{text[:begin]}{_OPEN}{text[end:]}"
-    return hashlib.sha256(opened.encode()).hexdigest() == found[1]
 
 
 def _shortened(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
+from search.study.checked_json import WHOLE
 from search.study.folder import STOPPED, StudyFolder
 from search.study.result import best_numbers
 
@@ -47,7 +48,7 @@ def note_stop(folder: StudyFolder, why: str | None) -> None:
 
 def note_tracked(folder: StudyFolder, spec: Spec) -> None:
     """Note that MLflow has all of a study that has ended."""
-    folder.write_json(folder.ENDED, {**folder.read_json(folder.ENDED), "tracking": _tracking(spec)})
+    folder.write_json(folder.ENDED, {**folder.read_kept(folder.ENDED), "tracking": _tracking(spec)})
 
 
 def ended(folder: StudyFolder, spec: Spec) -> bool:
@@ -56,17 +57,17 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     Of measured data the files are compared, byte by byte. What has changed in the folder or in the
     data since is for a sweep that goes on to judge, and to refuse.
     """
-    if not folder.has(folder.ENDED):
+    end = folder.read_kept(folder.ENDED)
+    if not all(WHOLE.holds(end.get(key)) for key in ("asked", "trials")):
         return False
-    end = folder.read_json(folder.ENDED)
     same = (
-        end["stop_when_tied"] == spec.sampler.stop_when_tied
+        end.get("stop_when_tied") == spec.sampler.stop_when_tied
         and end.get("patience") == spec.patience
-        and end["data"] == _fingerprint(spec.data)
-        and end["study"] == _digest([folder.path / "study.json"])
+        and end.get("data") == _fingerprint(spec.data)
+        and end.get("study") == _digest([folder.path / "study.json"])
         and (spec.storage.url is not None or folder.has("optuna.journal"))
     )
-    wanted = spec.trials + end.get("carried", 0)
+    wanted = spec.trials + (end.get("carried") or 0)
     more_wanted = wanted > end["asked"] and end["trials"] == end["asked"]
     if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
         return False
@@ -81,7 +82,7 @@ def tracked(folder: StudyFolder, spec: Spec) -> bool:
         return True
     own = spec.tracking.uri is None
     there = not own or folder.has("mlflow.db")
-    return there and folder.read_json(folder.ENDED)["tracking"] == _tracking(spec)
+    return there and folder.read_kept(folder.ENDED).get("tracking") == _tracking(spec)
 
 
 def _fingerprint(data: DataTable) -> str | None:

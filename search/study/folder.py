@@ -25,9 +25,7 @@ is written from it, and a sweep that was killed goes on from it.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import logging
 import os
 import secrets
@@ -44,7 +42,8 @@ from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
 from cellbox.storage.arrays import read_arrays
 from cellbox.storage.files import atomic_write, whole_folder
-from search.study.checked_json import read_table, sealed_text
+from cellbox.storage.seals import digest_of, sealed_text
+from search.study.checked_json import NUMBER, read_table
 from search.study.record import (
     FIX_OF_TRIAL,
     StudyRecord,
@@ -102,7 +101,7 @@ def read_networks(
             return None
         raise refuse(str(file), "expected the trial's networks, found none", FIX_OF_TRIAL)
     content = file.read_bytes()
-    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+    if digest is not None and digest_of(content) != digest:
         raise refuse(
             str(file), "expected the content that was written, found another digest", FIX_OF_TRIAL
         )
@@ -172,7 +171,8 @@ class StudyFolder(ResumableFolder):
     def identifiability(self, number: int) -> dict[str, Any] | None:
         """What a trial's data determine; None where it was not the best when a run ended."""
         file = self.identifiability_files(number)[0]
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+        # What was damaged is computed again, as what was never there.
+        return self.read_kept(str(file.relative_to(self.path))) or None
 
     @property
     def report(self) -> Path:
@@ -203,9 +203,19 @@ class StudyFolder(ResumableFolder):
     def stopped(self) -> str | None:
         """Why the study has no more trials; None where it has all that were asked for."""
         for name in (self.ENDED, STOPPED):
-            if self.has(name):
-                return self.read_json(name).get("stopped")
+            stopped = self.read_kept(name).get("stopped")
+            if isinstance(stopped, str):
+                return stopped
         return None
+
+    def runs(self) -> list[dict[str, Any]]:
+        """When each run began (seconds since 1970) and how long it took; those that are known."""
+        try:
+            runs = self.read_json("runs.json")
+        except (FileNotFoundError, IsADirectoryError, InputError):
+            return []
+        known = runs if isinstance(runs, list) else []
+        return [one for one in known if isinstance(one, dict) and NUMBER.holds(one.get("seconds"))]
 
     def write_study(self, record: StudyRecord) -> None:
         """Keep what holds for the whole study."""
@@ -220,7 +230,7 @@ class StudyFolder(ResumableFolder):
             content = trial_as_json(record)
             if networks is not None:
                 array_bytes = _as_bytes(networks)
-                content[_NETWORK_DIGEST] = hashlib.sha256(array_bytes).hexdigest()
+                content[_NETWORK_DIGEST] = digest_of(array_bytes)
                 with atomic_write(new / "network.npz", "wb") as handle:
                     handle.write(array_bytes)
             with atomic_write(new / "record.json") as handle:
@@ -288,12 +298,14 @@ class StudyFolder(ResumableFolder):
             return error
         return None
 
-    def set_aside(self, number: int) -> Path:
-        """Take a damaged trial out of the study; returns where it is now, for whoever wants it."""
+    def set_aside(self, what: int | str) -> Path:
+        """Take a damaged trial or file out of the study; returns where it is now."""
+        source = self._trial(what) if isinstance(what, int) else self.path / what
         aside = self.path / "damaged"
         aside.mkdir(exist_ok=True)
-        place = aside / f"{number:06d}-{secrets.token_hex(3)}"
-        os.replace(self._trial(number), place)
+        # A second damage of the same must not replace the first.
+        place = aside / f"{source.name}-{secrets.token_hex(3)}"
+        os.replace(source, place)
         return place
 
     def _trial(self, number: int) -> Path:

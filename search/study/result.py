@@ -352,10 +352,7 @@ class SweepResult:
     @property
     def seconds(self) -> float:
         """The time all runs of this study took, start-up included."""
-        path = self.folder.path / "runs.json"
-        if not path.is_file():
-            return 0.0
-        return sum(run["seconds"] for run in self.folder.read_json("runs.json"))
+        return sum(run["seconds"] for run in self.folder.runs())
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each trial: parameters, budget, objectives, metrics."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cellbox.errors import refuse
+from cellbox.errors import InputError, refuse
 from cellbox.scores.metric_names import current_metric_names
 from cellbox.storage.files import atomic_write
 from search.study.locks import is_locked, locked
@@ -115,9 +115,25 @@ class ResumableFolder:
             json.dump(content, handle, indent=2, allow_nan=False)
 
     def read_json(self, name: str) -> Any:
-        """Read a JSON file; metrics of earlier versions come under their current names."""
-        text = (self.path / name).read_text(encoding="utf-8")
-        return json.loads(text, object_hook=current_metric_names)
+        """Read a JSON file; metrics of earlier versions come under their current names.
+
+        Raises InputError for a file that was damaged.
+        """
+        file = self.path / name
+        try:
+            return json.loads(file.read_text(encoding="utf-8"), object_hook=current_metric_names)
+        except (ValueError, RecursionError) as error:
+            # Neither JSON nor, maybe, UTF-8.
+            found = f"expected JSON, found something else ({error})"
+            raise refuse(str(file), found, "Bring the file back") from error
+
+    def read_kept(self, name: str) -> dict[str, Any]:
+        """A JSON object that may be made again; nothing where there is none, or a damaged one."""
+        try:
+            content = self.read_json(name)
+        except (FileNotFoundError, IsADirectoryError, InputError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
 
 class FolderOfParts(ResumableFolder):

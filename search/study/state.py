@@ -14,10 +14,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from search.study.checked_json import NUMBERS, TABLE
 from search.study.folder import StudyFolder
 
 STATE = "state.json"
 _WRITE_EVERY = 2.0  # seconds
+_NUMBER = (int, float)
+_KINDS: dict[str, Any] = {
+    **{"phase": str, "host": str, "pid": int, "started": _NUMBER, "updated": _NUMBER},
+    **dict.fromkeys(("why", "error"), (str, type(None))),
+    **dict.fromkeys(("complete", "pruned", "diverged", "running", "workers"), int),
+    **dict.fromkeys(("total", "per_minute", "seconds_left"), (*_NUMBER, type(None))),
+}
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class StudyStatus:
                 f"{name.replace('_', ' ')} {value:.4g}"
                 for name, value in state.best["objectives"].items()
             )
-            lines.append(f"best so far: trial {state.best['number']}, {shown}")
+            lines.append(f"best so far: trial {state.best.get('number')}, {shown}")
         if state.error is not None:
             lines.append(f"last error: {state.error}")
         if not self.alive and state.total is not None and self.finished < state.total:
@@ -152,12 +160,19 @@ def study_status(study: str | Path) -> StudyStatus:
 
 
 def _state(folder: StudyFolder) -> RunState | None:
-    if not folder.has(STATE):
+    kept = folder.read_kept(STATE)
+    if not kept or not all(
+        isinstance(kept.get(key), kinds) and not isinstance(kept.get(key), bool)
+        for key, kinds in _KINDS.items()
+    ):
+        # Damaged, or of another version: it is a copy of what the records tell.
+        return None
+    best = kept.get("best")
+    if not (best is None or (TABLE.holds(best) and NUMBERS.holds(best.get("objectives")))):
         return None
     try:
-        return RunState(**folder.read_json(STATE))
-    except (ValueError, TypeError, RecursionError):
-        # Damaged, or of another version: it is a copy of what the records tell.
+        return RunState(**kept)
+    except TypeError:
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cellbox.errors import refuse
 from cellbox.settings import Settings
 from cellbox.training.pack import shape_of
 from search.spec.tables import Spec
@@ -64,5 +65,10 @@ def take_workers(
 
 
 def _known(folder: StudyFolder) -> dict[str, DevicePlan]:
-    recorded = folder.read_json(_FILE) if folder.has(_FILE) else []
-    return {plan["kind"]: DevicePlan(**plan) for plan in recorded}
+    try:
+        recorded = folder.read_json(_FILE) if folder.has(_FILE) else []
+        return {plan["kind"]: DevicePlan(**plan) for plan in recorded}
+    except (TypeError, KeyError) as error:
+        found = "expected how each kind of worker trains, found something else"
+        fix = "Bring the file back, or remove it to have that measured again"
+        raise refuse(f"{folder.path / _FILE}", found, fix) from error

@@ -71,10 +71,8 @@ def queue_of(folder: StudyFolder, spec: Spec, asked: int) -> Queue:
 
     Raises InputError where the spec names an earlier study that it did not name at the beginning.
     """
-    # Studies of earlier versions have no such file.
-    kept = folder.read_json(_FILE) if folder.has(_FILE) else {"earlier": [], **Queue().as_dict()}
-    queue = Queue.from_dict(kept)
-    late = [path for path in spec.earlier if path not in kept["earlier"]]
+    queue, before = kept_queue(folder)
+    late = [path for path in spec.earlier if path not in before]
     if late:
         raise refuse(
             str(folder.path),
@@ -86,8 +84,24 @@ def queue_of(folder: StudyFolder, spec: Spec, asked: int) -> Queue:
     new = [(entry, NAMED) for entry in _searched(spec) if entry not in named]
     if new:
         queue = queue.with_more(new, asked)
-        _keep(folder, queue, kept["earlier"])
+        _keep(folder, queue, before)
     return queue
+
+
+def kept_queue(folder: StudyFolder) -> tuple[Queue, list[str]]:
+    """What a study was begun with: its queue, and the earlier studies that it was to look at.
+
+    Raises InputError where that was damaged.
+    """
+    if not folder.has(_FILE):
+        # A study of an earlier version.
+        return Queue(), []
+    kept = folder.read_json(_FILE)
+    try:
+        return Queue.from_dict(kept), [str(path) for path in kept["earlier"]]
+    except (TypeError, KeyError, AttributeError) as error:
+        found = "expected what the study tries first, found something else"
+        raise refuse(f"{folder.path / _FILE}", found, "Bring the file back") from error
 
 
 def carry_over(folder: StudyFolder, queue: Queue, asked: int) -> None:

@@ -13,11 +13,7 @@ import mlflow
 import pytest
 
 import cellbox
-from search.cli import science, service
-from search.cli.budget_command import BUDGET
-from search.cli.main import build_parser
-from search.cli.report_command import REPORT
-from search.cli.reproduce_command import REPRODUCE
+from search.cli.main import COMMANDS, build_parser
 from search.spec.budget_reading import make_budget_spec
 from search.spec.reading import make_spec
 from search.study.good_trials import save_ensemble
@@ -34,8 +30,6 @@ DOCUMENTS = (
     ".github/CONTRIBUTING.md",
     ".github/CHANGELOG.md",
 )
-COMMANDS = (*science.COMMANDS, *service.COMMANDS, BUDGET, REPORT, REPRODUCE)
-
 # So that what a reader trains in minutes takes seconds here; nothing else of a snippet changes.
 QUICK = {"steps": 50, "refinement": "none"}
 SHORTER = {

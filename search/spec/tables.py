@@ -283,6 +283,10 @@ class TrackingTable(Table):
     uri: str | None = None
 
 
+#: What of a spec a study may be given anew while it is under way: points to try, and more time.
+STEERING = ("enqueue", "earlier", "hours", "patience")
+
+
 class Spec(Table):
     """A sweep. See search/README.md for the same as a TOML file.
 
@@ -360,8 +364,6 @@ class Spec(Table):
     def identity(self) -> dict[str, Any]:
         """What makes two specs the same study: all but size, workers and places to write to."""
         where = ("workers", "storage", "tracking")
-        # A study that is under way may be given further points to try, and more time.
-        while_running = ("enqueue", "earlier", "hours", "patience")
-        content = self.model_dump(mode="json", exclude={"trials", *where, *while_running})
+        content = self.model_dump(mode="json", exclude={"trials", *where, *STEERING})
         del content["sampler"]["stop_when_tied"]
         return content

@@ -202,7 +202,7 @@ class StudyFolder(ResumableFolder):
     @property
     def stopped(self) -> str | None:
         """Why the study has no more trials; None where it has all that were asked for."""
-        for name in (self.ENDED, STOPPED):
+        for name in (STOPPED, self.ENDED):
             stopped = self.read_kept(name).get("stopped")
             if isinstance(stopped, str):
                 return stopped

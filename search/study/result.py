@@ -168,13 +168,24 @@ def save_best_models(
         target = folder.model(number)
         if stop():
             return
-        if target.is_dir():
+        if target.is_dir() and _is_usable(target):
             continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
         with whole_folder(target) as new:
             model.save(new)
             write_network_files(model, new)
             write_pictures(model, data, data.split, new / folder.pictures(number).name)
+
+
+def _is_usable(model: Path) -> bool:
+    """Whether a model's files are what was written; a damaged one is written again."""
+    from cellbox.models.model import load_model
+
+    try:
+        load_model(model)
+    except InputError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

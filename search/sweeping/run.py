@@ -137,7 +137,8 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
         with _kept(keeper, tracking, folder, workers, display, report):
             loop.run(tracking, keeper)
             control.state.tell(now=True, phase="finishing")
-            note_stop(folder, loop.cut)
+            # Before MLflow is told of the end, which says why as well.
+            note_stop(folder, loop.cut or loop.stopped)
         control.state.tell(
             now=True,
             phase="finished" if loop.cut is None else "stopped",
@@ -148,6 +149,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
             forget_request(folder)
             display.say(loop.cut)
             return
+        note_stop(folder, None)
         note_end(folder, spec, loop.n_trials, loop.n_carried, loop.stopped)
         if tracking is not None and tracking.complete:
             note_tracked(folder, spec)

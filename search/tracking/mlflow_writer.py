@@ -20,6 +20,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
+from search.spec.tables import STEERING
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
 from search.tracking.best_models import (
@@ -46,7 +47,8 @@ from search.tracking.summary import Summary, describe_kept, draw_figures, summar
 from search.tracking.trial_content import trial_content
 
 # Where and how long a study runs may change from run to run; MLflow's parameters may not.
-_MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking")
+_MAY_CHANGE = ("trials", "workers", "executor", "storage", "tracking", *STEERING)
+_LONGEST_TAG = 2000
 # MLflow takes no more at once.
 _METRICS_PER_BATCH = 1000
 
@@ -160,7 +162,9 @@ class MlflowWriter:
     def _write_spec(self, parent: Run | None) -> None:
         spec = self._folder.read_json("spec.json")
         self.runs.write_spec(spec, parent, may_change=_MAY_CHANGE)
-        self._client.set_tag(self._parent_id, "cellbox.trials", str(spec.get("trials")))
+        for name in ("trials", *STEERING):
+            if spec.get(name):
+                self._client.set_tag(self._parent_id, f"cellbox.{name}", _text_of(spec[name]))
 
     def _write_network(self, run_id: str, record: TrialRecord) -> None:
         """The network of the best repeat as arrays and as a table of edges."""
@@ -236,6 +240,12 @@ class MlflowWriter:
         for file in self._folder.identifiability_files(number):
             if file.is_file():
                 self._client.log_artifact(run_id, str(file))
+
+
+def _text_of(value: object) -> str:
+    """A value of a spec as a tag has it."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:_LONGEST_TAG]
 
 
 def _edges_as_csv(network: Network) -> str:

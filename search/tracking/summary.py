@@ -85,6 +85,8 @@ def summarise(
     }
     if study.warnings:
         tags["cellbox.data_warnings"] = _listed([warning.kind for warning in study.warnings])
+    # Empty where the study has all its trials, also if it once had not.
+    tags["cellbox.stopped"] = folder.stopped or ""
     if best is not None:
         tags["cellbox.best_trial"] = str(best.number)
     if found is not None:

@@ -156,10 +156,13 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "cellbox.kind": "trial",
         "cellbox.trial": str(record.number),
         "cellbox.status": record.status,
+        "cellbox.origin": record.origin or "",
         "cellbox.seed": "" if record.seed is None else str(record.seed),
         "cellbox.shape": json.dumps(shape) if shape else "",
         **(note_tags({}, without_credentials(record.message)) if record.message else {}),
     }
+    if record.excess:
+        tags["cellbox.within_constraints"] = "true" if record.eligible else "false"
     if record.pruned_at is not None:
         tags["cellbox.pruned_at"] = str(record.pruned_at)
     return {key: value for key, value in tags.items() if value}

@@ -15,6 +15,11 @@ from tests.search.cli_helpers import refused
         (("zzz",), "Known are systems,"),
         (("sweep", "--system", "LI", "--trails", "8"), "found '--trails'. Did you mean --trials?"),
         (("best", "studies/LI", "--frobnicate"), "See cellbox best --help"),
+        (("sweep", "--system", "LI", "--out", "x"), "found '--out'. Did you mean --study?"),
+        (("sweep", "--system", "LI", "-o", "x"), "found '-o'. Did you mean --study?"),
+        (("fit", "x", "--output", "y"), "found '--output'. Did you mean --out?"),
+        (("best", "studies/LI", "--out", "x"), "found '--out'. See cellbox best --help"),
+        (("sweep", "--system", "LI", "--time-limit", "2"), "Did you mean --hours?"),
         (("fit", "x", "--structural_zero"), "Did you mean --structural-zeros?"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_folder_of_any_name_gives_a_study_a_name(tmp_path, capsys):
     assert _spec(arguments).name == "my-data--2-"
 
 
-@pytest.mark.parametrize("command", ["best", "rerun", "ui", "sync"])
+@pytest.mark.parametrize("command", ["best", "rerun", "ui", "sync", "status", "stop", "verify"])
 def test_a_missing_study_is_refused(command, capsys, tmp_path):
     assert "expected a study's folder" in refused(capsys, command, tmp_path / "none")
 
@@ -147,10 +147,18 @@ GIVEN = {
     "storage_url": "sqlite:///a.db",
     "tracking_uri": "http://127.0.0.1:1",
     "executor": "inline",
+    "hours": "1.5",
+    "patience": "9",
+    "enqueue": "l1=1e-5,schedule=constant",
+    "earlier": "earlier",
 }
 
 
-def test_every_flag_of_a_sweep_changes_its_spec():
+def test_every_flag_of_a_sweep_changes_its_spec(tmp_path, monkeypatch):
+    # What --from names has to look like a study.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "earlier" / "study.json").touch()
     parser = ArgumentParser()
     service._add_sweep(parser)
     flags = {action.dest: action.option_strings for action in parser._actions}

@@ -134,7 +134,7 @@ def test_a_record_without_a_key_is_refused_with_its_name_and_a_way_out(record_fi
     (problem,) = refused.value.problems
     assert problem.where == f"{file}, key {key}"
     assert "found no such key" in problem.found
-    assert problem.fix.startswith("Remove the folder trials/000012 to train the trial again")
+    assert problem.fix.startswith("Bring the file back; or run the same sweep again")
 
 
 @pytest.mark.parametrize(

@@ -89,16 +89,14 @@ def _as_bytes(networks: TrialNetworks) -> bytes:
 
 
 def read_networks(
-    file: Path, *, n_repeats: int, n_nodes: int, digest: str | None
-) -> TrialNetworks | None:
-    """The networks in a file, checked; None where there is none and none was expected.
+    file: Path, n_repeats: int | None, n_nodes: int | None, *, digest: str | None
+) -> TrialNetworks:
+    """The networks in a file, checked.
 
-    digest: of the file; None where its record knows of none, or is of an earlier version.
+    n_repeats, n_nodes: None for any number. digest: of the file; None where its record knows of none.
     Raises InputError where the file is not what was written.
     """
     if not file.is_file():
-        if digest is None:
-            return None
         raise refuse(str(file), "expected the trial's networks, found none", FIX_OF_TRIAL)
     content = file.read_bytes()
     if digest is not None and digest_of(content) != digest:
@@ -253,12 +251,12 @@ class StudyFolder(ResumableFolder):
         return self._read_networks(number, table.content)
 
     def _read_networks(self, number: int, record: Mapping[str, Any]) -> TrialNetworks | None:
-        return read_networks(
-            self._trial(number) / "network.npz",
-            n_repeats=len(record["repeats"]),
-            n_nodes=len(self.study.nodes),
-            digest=record.get(_NETWORK_DIGEST),
-        )
+        file, digest = self._trial(number) / "network.npz", record.get(_NETWORK_DIGEST)
+        if not file.is_file() and digest is None:
+            return None
+        # What has its digest is as it was written; of earlier versions the shape is all there is.
+        sizes = (None, None) if digest else (len(record["repeats"]), len(self.study.nodes))
+        return read_networks(file, *sizes, digest=digest)
 
     def best_network(self, record: TrialRecord) -> Network | None:
         """What the best repeat of a trial learned, None where the trial was pruned."""

@@ -193,7 +193,7 @@ class _Earlier:
             found += f"{self._difference}, so no trial is carried over"
         else:
             found += f"{n_carried} of {len(self.folder.finished_numbers())} trials carried over"
-        return f"{found}; {n_proposed} of its best points are tried first"
+        return f"{found}; {n_proposed} of its best points are tried first" if n_proposed else found
 
     @property
     def _difference(self) -> str | None:

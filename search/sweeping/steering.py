@@ -14,8 +14,8 @@ from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
 from search.study.stopping import stop_asked
 
-# Of the time, what the end of a run needs for models, the report and MLflow; and at most so much.
-_SHARE_FOR_THE_END, _MOST_FOR_THE_END = 0.1, 90.0  # seconds
+# What the end of a run needs for models, the report and MLflow; of a short run half its time.
+_FOR_THE_END = 90.0  # seconds
 _LATEST = 32
 _LOOK_EVERY = 0.5  # seconds
 
@@ -33,7 +33,7 @@ class Steering:
         self._until: float | None = None
         if hours is not None:
             seconds = 3600 * hours
-            self._until = started + seconds - min(_SHARE_FOR_THE_END * seconds, _MOST_FOR_THE_END)
+            self._until = started + seconds - min(seconds / 2, _FOR_THE_END)
         self._durations: deque[float] = deque(maxlen=_LATEST)
         self._looked = 0.0
         self._asked: str | None = None

@@ -99,7 +99,7 @@ REST = {
     },
     "rerun": {"--trial": "test_service"},
     "ui": {"--host": "", "--port": ""},
-    "sync": {"--tracking-uri": ""},
+    "sync": {"--tracking-uri": "", "--into": ""},
     "stop": {"--no-wait": "test_steering_commands"},
     "verify": {"--repair": "test_steering_commands"},
     "budget": {

@@ -93,7 +93,8 @@ def read_networks(
 ) -> TrialNetworks:
     """The networks in a file, checked.
 
-    n_repeats, n_nodes: None for any number. digest: of the file; None where its record knows of none.
+    n_repeats, n_nodes: None for any number. digest: of the file; None where its record knows of
+    none.
     Raises InputError where the file is not what was written.
     """
     if not file.is_file():

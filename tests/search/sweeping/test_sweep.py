@@ -245,13 +245,6 @@ def test_a_study_with_a_spec_alone_begins_anew(whole, tmp_path):
     assert essence(run(place).folder.path) == essence(whole.folder.path)
 
 
-def test_a_study_whose_told_records_are_gone_is_refused(tmp_path):
-    run(tmp_path / "study", trials=2)
-    shutil.rmtree(tmp_path / "study" / "trials" / "000001")
-    with pytest.raises(InputError, match=r"records are gone: \[1\]"):
-        run(tmp_path / "study", trials=3)
-
-
 def test_a_study_whose_records_are_of_another_history_is_refused(whole, tmp_path):
     place = tmp_path / "study"
     shutil.copytree(whole.folder.path, place)
@@ -259,6 +252,8 @@ def test_a_study_whose_records_are_of_another_history_is_refused(whole, tmp_path
     file = place / "trials" / "000001" / "record.json"
     record = json.loads(file.read_text())
     record["parameters"]["peak_rate"] = 0.123
+    # As an earlier version wrote it: a digest would tell that this is not what was written.
+    del record["digest"]
     file.write_text(json.dumps(record))
     with pytest.raises(InputError, match="proposes something else"):
         run(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,12 @@ _TIMES_DRAWN = 101
 
 
 def write_pictures(
-    model: FittedModel, data: Dataset, split: Split, folder: str | os.PathLike[str]
+    model: FittedModel,
+    data: Dataset,
+    split: Split,
+    folder: str | os.PathLike[str],
+    *,
+    alike: str | os.PathLike[str] | None = None,
 ) -> list[Path]:
     """Draw the model beside its data, as PNG files; returns their paths.
 
@@ -41,6 +47,9 @@ def write_pictures(
     trajectories.png: curves and measurements of a few test rows.
     predicted_against_measured.png: every measured value of the test rows, without activity nodes.
     loss_history.png: how the training went.
+
+    alike: a folder with the pictures of the same network beside the same data, which are copied
+        rather than drawn; only how the training went is the model's own.
 
     The folder is made where needed; files of these names in it are replaced.
 
@@ -56,11 +65,15 @@ def write_pictures(
     )
     paths = []
     for name, paint in zip(PICTURES, painters, strict=True):
+        paths.append(folder / name)
+        drawn = None if alike is None or paint is _loss_history else Path(alike) / name
+        if drawn is not None and drawn.is_file():
+            shutil.copyfile(drawn, folder / name)
+            continue
         # By its type the figure of axes might be a part of another, which has no `savefig`.
         figure: Any = paint(model, data, split).figure
         with atomic_write(folder / name, "wb") as handle:
             figure.savefig(handle, format="png")
-        paths.append(folder / name)
     return paths
 
 

@@ -202,7 +202,10 @@ def plot_loss_history(
         label = f"best: {validation[best]:.3g} at step {int(step[best]):,}"
         panel.plot(step[best], validation[best], "o", color=_COLOURS[1], zorder=3, label=label)
     panel.set(yscale="log", xlabel="training step", ylabel="error (log ratio)")
-    panel.legend(frameon=False, fontsize="small")
+    if len(step):
+        panel.legend(frameon=False, fontsize="small")
+    else:
+        panel.text(0.5, 0.5, "no descent", ha="center", transform=panel.transAxes)
     _remove_frame(panel)
     return panel
 

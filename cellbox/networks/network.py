@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _EDGES_SHOWN = 10
 
+# Entries of W, or amplitudes, that differ by no more are the same with other rounding.
+_ALIKE = 1e-6
+
 ACTIVATION_WORDS = ("+", "activation", "activates", "activating", "positive")
 REPRESSION_WORDS = (
     *("-", "\N{MINUS SIGN}", "repression", "represses", "repressing"),
@@ -190,6 +193,12 @@ def in_order_of(network: Network, nodes: tuple[str, ...]) -> Network:
         weights=network.weights[np.ix_(order, order)],
         amplitudes=network.amplitudes[order],
     )
+
+
+def is_same(network: Network, other: Network) -> bool:
+    """Whether two networks of the same nodes are one, found twice: alike but for rounding."""
+    pairs = ((network.weights, other.weights), (network.amplitudes, other.amplitudes))
+    return all(np.abs(one - another).max(initial=0.0) <= _ALIKE for one, another in pairs)
 
 
 def read_network(

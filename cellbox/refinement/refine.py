@@ -13,6 +13,7 @@ through whole courses (`cellbox.refinement.adaptive_ridge`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,7 @@ from cellbox.refinement.edge_selection import (
     missing_edge,
     price_of,
 )
+from cellbox.refinement.landmarks import Landmark
 from cellbox.refinement.multiple_shooting import (
     FAR,
     NEAR,
@@ -92,11 +94,16 @@ def refine(
     *,
     allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
     select_edges: bool = True,
+    known: Refined | None = None,
+    leave_landmarks: bool = False,
 ) -> Refined:
     """Refine a network that already explains the data roughly.
 
     allowed_edges: which entries of W may differ from zero; all by default.
     select_edges: leave out what the data do not ask for; else every allowed edge stays.
+    known: what the same led to from another start, with landmarks (`leave_landmarks`). Where this
+        one comes to a landmark of it, that is the answer, but for the number of steps; large
+        networks have none.
 
     A network that is too stiff to be solved has an infinite criterion.
     Raises numpy's LinAlgError where the equations of a step have no solution.
@@ -107,8 +114,10 @@ def refine(
         )
     # A start may be wild: numbers that overflow give an infinite criterion, which says it.
     with np.errstate(all="ignore"):
-        search = _Search(problem, start, allowed_edges)
-        search.approach()
+        search = _Search(problem, start, allowed_edges, leaves_landmarks=leave_landmarks)
+        arrived = search.approach(() if known is None else known.landmarks)
+        if known is not None and arrived:
+            return replace(known, n_steps=search.n_steps)
         if select_edges:
             search.select()
         return search.result(start.nodes)
@@ -147,8 +156,12 @@ class _Search:
         problem: MultipleShooting,
         start: Network,
         allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+        *,
+        leaves_landmarks: bool = False,
     ):
         n_nodes = problem.n_nodes
+        self.landmarks: list[Landmark] = []
+        self._leaves_landmarks = leaves_landmarks
         allowed = possible_edges(n_nodes, allowed_edges)
         self._problem = problem
         self._point = problem.point(start)
@@ -158,22 +171,36 @@ class _Search:
         self._free = self._allowed
         self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
         self._n_amplitudes = float(n_nodes)
-        self._n_steps = 0
+        self.n_steps = 0
         # The responses' mean square, and the noise's variance as it is estimated now: at first
         # that of a hundredth of the responses.
         self._scale = float(np.nanmean(problem.measurements**2))
         self._variance = self._scale / 10_000
 
-    def approach(self) -> None:
-        """The first fit, from a rough start, over no more parameters than the data can tell."""
+    def approach(self, known: Sequence[Landmark] = ()) -> bool:
+        """The first fit, from a rough start, over no more parameters than the data can tell.
+
+        known: landmarks that another search left. Returns whether this one has come to one of
+        them, and then goes no further.
+        """
         self._free = self._no_more_than_the_data_tell()
         self._point = self._point._replace(
             parameters=np.where(self._free, self._point.parameters, 0.0)
         )
-        for tie in _TIES:
+        for stage, tie in enumerate(_TIES):
             self._problem = replace(self._problem, tie=tie)
             self._descend(damping=FAR, tolerance=_TOLERANCE if tie == TIGHT else _ON_THE_WAY)
+            if self._ends_stage(known[stage : stage + 1]):
+                return True
         self.fit()
+        return self._ends_stage(known[len(_TIES) :])
+
+    def _ends_stage(self, known: Sequence[Landmark]) -> bool:
+        """Leave a landmark, if asked to; whether the search is at the known one, if any is."""
+        if self._leaves_landmarks:
+            precision = self._penalised(self._free).curvature / self._variance
+            self.landmarks.append(Landmark(self._point.parameters, self._free, precision))
+        return any(mark.is_near(self._point.parameters, self._free) for mark in known)
 
     def fit(self) -> None:
         """Least squares over the free parameters, from nearby."""
@@ -194,7 +221,7 @@ class _Search:
             damping=damping,
             tolerance=tolerance,
         )
-        self._n_steps += taken
+        self.n_steps += taken
         spare = self._problem.n_values - int(self._free.sum())
         variance = self._problem.sum_of_squares(self._point) / max(
             spare, self._problem.n_values // 4
@@ -229,7 +256,7 @@ class _Search:
     def fit_states(self) -> None:
         """Fit the free states alone."""
         nothing = np.zeros_like(self._free)
-        self._point, self._n_steps = least_squares(self._problem, self._point, nothing)
+        self._point, self.n_steps = least_squares(self._problem, self._point, nothing)
 
     @property
     def apart(self) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
@@ -261,9 +288,10 @@ class _Search:
             noise=float(np.sqrt(total / max(1, spare))),
             n_edges=n_edges,
             n_values=n_values,
-            n_steps=self._n_steps,
+            n_steps=self.n_steps,
             information=information_criterion(total, n_values, n_parameters),
             price=price_of(n_values, n_parameters),
+            landmarks=tuple(self.landmarks),
         )
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellbox.networks.network import Network
+from cellbox.refinement.landmarks import Landmark
 
 # Standard deviation of a weak Gaussian prior on the entries of W, around 0. It keeps those that the
 # data do not determine from running away.
@@ -22,7 +23,8 @@ class Refined:
     n_edges: entries of W that are not zero. n_values: measured values that it was fitted to.
     information: the Bayesian information criterion; infinite where the network cannot be solved.
     price: what of that its parameters cost. freedom: degrees of freedom of Student's t noise,
-    infinite where the noise is Gaussian.
+    infinite where the noise is Gaussian. landmarks: one for each stage of the way there, where they
+    were asked for.
     """
 
     network: Network
@@ -33,6 +35,7 @@ class Refined:
     information: float
     price: float = 0.0
     freedom: float = math.inf
+    landmarks: tuple[Landmark, ...] = ()
 
     @property
     def penalised_noise(self) -> float:

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +40,10 @@ from cellbox.refinement.unexplained import is_explained, needs_other_starts, sha
 from cellbox.settings import Settings
 from cellbox.training.pack import Harvest
 from cellbox.training.starts import StartedFit, Starts
+
+# Mean errors of validation rows that are noise, in its standard deviations: 0.8 is expected, of all
+# of them and of each.
+_ENOUGH, _ENOUGH_IN_A_ROW = 1.25, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +85,17 @@ class _Ending(NamedTuple):
     freedom: float | None = None
     refined: bool = False
     edges_selected: bool = False
+
+
+class _Course(NamedTuple):
+    """How a training went until it was judged; see `Training`."""
+
+    status: str
+    message: str
+    seconds: float
+    steps: int = 0
+    history: Sequence[tuple[int, float, float]] = ()
+    compile_seconds: float = 0.0
 
 
 class Finisher:
@@ -143,18 +160,62 @@ class Finisher:
         ending = self._ending(harvest, settings)
         rescued = harvest.status.diverged and ending.refined
         message = " Least squares found a network all the same." if rescued else ""
-        training = Training(
+        went = _Course(
             status=_status(harvest, ending),
             message=harvest.status.sentence + message,
             steps=harvest.step,
-            validation_mae=_finite(ending.validation_mae),
-            history={
-                "step": [step for step, _, _ in harvest.history],
-                "training_loss": [_finite(error) for _, error, _ in harvest.history],
-                "validation_mae": [_finite(error) for _, _, error in harvest.history],
-            },
+            history=harvest.history,
             seconds=seconds + time.perf_counter() - started,
             compile_seconds=compile_seconds,
+        )
+        return self._finished(ending, went, settings, seed)
+
+    def finish_without_descent(self, settings: Settings, *, seed: int) -> FinishedTraining | None:
+        """What least squares from a regression lead to, where that explains the data.
+
+        None where it does not: where more than noise is left of the training rows or of the
+        validation rows, and where data or nodes are too many or too few to tell. Then a descent is
+        another start.
+        """
+        started = time.perf_counter()
+        if settings.refinement == "none" or self.data_are_few:
+            return None
+        if is_large(self._training.n_nodes):
+            return None
+        select_edges = settings.refinement == "select_edges"
+        found = self._candidates(self._starts.regression(select_edges), settings)
+        best = min(found, key=lambda one: one.found.information, default=None)
+        if best is None or not self._is_enough(best):
+            return None
+        went = _Course(
+            status="completed",
+            message="Least squares from a regression explain the data, so there was no descent.",
+            seconds=time.perf_counter() - started,
+        )
+        return self._finished(self._ended(best, settings), went, settings, seed)
+
+    def _is_enough(self, found: _Candidate) -> bool:
+        """Whether a refined network leaves no more than noise, of the validation rows as well."""
+        return is_explained(self._training, found.noise) and bool(
+            found.errors.mean() <= _ENOUGH * found.noise
+            and found.errors.max() <= _ENOUGH_IN_A_ROW * found.noise
+        )
+
+    def _finished(
+        self, ending: _Ending, went: _Course, settings: Settings, seed: int
+    ) -> FinishedTraining:
+        training = Training(
+            status=went.status,
+            message=went.message,
+            steps=went.steps,
+            validation_mae=_finite(ending.validation_mae),
+            history={
+                "step": [step for step, _, _ in went.history],
+                "training_loss": [_finite(error) for _, error, _ in went.history],
+                "validation_mae": [_finite(error) for _, _, error in went.history],
+            },
+            seconds=went.seconds,
+            compile_seconds=went.compile_seconds,
             selection_error=_finite(ending.selection_error),
             refinement=ending.refinement,
             noise=ending.noise,
@@ -173,23 +234,28 @@ class Finisher:
             told = f"Not refined: {self._obstacle}."
             descended = _Ending(network, error, np.inf if diverged else error, told, None)
             return self._of_few_data(descended, settings)
-        before = self._explained(network, diverged)
-        as_it_was = _Ending(network, error, before.error, "", before.noise)
+        # It costs as much as a part of refinement, and is seldom asked for where that is kept.
+        before = cache(lambda: self._explained(network, diverged))
+
+        def as_it_was(told: str) -> _Ending:
+            return _Ending(network, error, before().error, told, before().noise)
+
         if settings.refinement == "none":
-            why = ": training diverged" if diverged else ", as asked"
-            return as_it_was._replace(refinement=f"Not refined{why}.")
+            return as_it_was(f"Not refined{': training diverged' if diverged else ', as asked'}.")
         errors = self._errors(network, settings)
-        refined = self._refined(network, settings, before.noise, errors)
+        refined = self._refined(network, settings, lambda: before().noise, errors)
         if not refined:
-            told = "Refinement failed: its equations could not be solved."
-            return as_it_was._replace(refinement=told)
+            return as_it_was("Refinement failed: its equations could not be solved.")
         kept = [one for one in refined if not is_worse(errors, one.errors, one.noise)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
-            told += self._left_unexplained(before.noise)
-            return as_it_was._replace(refinement=told)
+            return as_it_was(told + self._left_unexplained(before().noise))
+        return self._ended(best, settings)
+
+    def _ended(self, best: _Candidate, settings: Settings) -> _Ending:
+        """The ending with a refined network."""
         found = best.found
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
@@ -262,7 +328,7 @@ class Finisher:
         self,
         descended: Network,
         settings: Settings,
-        noise: float | None,
+        noise: Callable[[], float | None],
         errors: Float[np.ndarray, " n_rows"],
     ) -> list[_Candidate]:
         """What refinement makes of the starts, as far as it could be solved.
@@ -274,7 +340,8 @@ class Finisher:
         select_edges = settings.refinement == "select_edges"
         regression = self._candidates(self._starts.regression(select_edges), settings)
         if is_large(self._training.n_nodes) and regression:
-            explains_less = noise is None or noise >= regression[0].noise
+            left = noise()
+            explains_less = left is None or left >= regression[0].noise
             if explains_less and not is_worse(errors, regression[0].errors, regression[0].noise):
                 return regression
         found = self._starts.descent(descended, select_edges)
@@ -283,7 +350,7 @@ class Finisher:
         if is_large(self._training.n_nodes):
             return candidates
         kept = [one for one in candidates if not is_worse(errors, one.errors, one.noise)]
-        best = min(kept, key=lambda one: one.found.information).noise if kept else noise
+        best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
         if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
             return candidates
         return [*candidates, *self._candidates(self._starts.random(select_edges), settings)]

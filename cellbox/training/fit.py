@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -29,12 +30,16 @@ def fit(
     seed: int = 0,
     split: Split | None = None,
     on_progress: Callable[[int, float], None] | None = None,
+    descent: Literal["always", "where needed"] = "always",
 ) -> FittedModel:
     """Learn a network from perturbation data.
 
     split: which rows train, validate and test; by default the one that came with the data, or
         else a random one (see `split_rows`) drawn from `seed`.
     on_progress: called after each validation with the step and the best validation error.
+    descent: "where needed" begins with least squares from a regression, and ends there where these
+        explain the data: all tests of `criticise` find nothing but noise. Settings of the descent
+        then play no part.
 
     Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error. By default its
     gradient is the step-replay gradient of this project's own batched loop with diffrax's tableaus,
@@ -60,6 +65,11 @@ def fit(
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
+    finisher = Finisher.of(data, split)
+    if descent == "where needed":
+        model = _without_descent(finisher, data, split, settings, seed)
+        if model is not None:
+            return model
     check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))
@@ -73,7 +83,7 @@ def fit(
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
 
     train_to_the_end(pack, tell)
-    finished = Finisher.of(data, split).finish(
+    finished = finisher.finish(
         pack.harvest(0),
         settings,
         seed=seed,
@@ -81,6 +91,17 @@ def fit(
         compile_seconds=pack.compile_seconds,
     )
     return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
+
+
+def _without_descent(
+    finisher: Finisher, data: Dataset, split: Split, settings: Settings, seed: int
+) -> FittedModel | None:
+    """What least squares from a regression lead to, if that explains the data."""
+    found = finisher.finish_without_descent(settings, seed=seed)
+    if found is None:
+        return None
+    criticism = criticise_fit(found.model.network, data, split)
+    return replace(found.model, criticism=criticism) if criticism.verdict == "explained" else None
 
 
 def criticise_fit(network: Network, data: Dataset, split: Split) -> Criticism:

@@ -269,12 +269,21 @@ class Pack:
         )
 
     def _empty_lanes(self) -> Lane:
-        blank = start_lane(np.asarray(0, np.uint32), self._blank_hyperparameters(), self._pool)
-        lanes = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (self.n_lanes, *leaf.shape)).copy(), blank
+        # Of the right types, and nothing is computed: that would be dozens of small programs.
+        blank = jax.eval_shape(
+            start_lane, np.asarray(0, np.uint32), self._blank_hyperparameters(), self._pool
         )
+        lanes = jax.tree.map(self._nothing, blank)
         empty = jnp.full(self.n_lanes, Status.EMPTY, jnp.int32)
         return eqx.tree_at(lambda lanes: lanes.status, lanes, empty)
+
+    def _nothing(self, leaf: jax.ShapeDtypeStruct) -> Array:
+        """Zeros, or keys of nothing, for all lanes."""
+        shape = (self.n_lanes, *leaf.shape)
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jnp.asarray(np.zeros(shape, leaf.dtype))
+        words = jax.eval_shape(jax.random.key_data, leaf).shape
+        return jax.random.wrap_key_data(jnp.asarray(np.zeros((*shape, *words), np.uint32)))
 
 
 def _check_fits(hyperparameters: Hyperparameters, shape: Shape) -> None:

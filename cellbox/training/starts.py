@@ -9,6 +9,7 @@ All but the first are the same for all trainings on the same data, and refined o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,15 +49,25 @@ class Starts:
         self._known: dict[tuple[str, bool], list[StartedFit]] = {}
 
     def descent(self, descended: Network, select_edges: bool) -> list[StartedFit]:
-        """From where a descent ended."""
-        return self._refined([descended], "where descent ended", select_edges)
+        """From where a descent ended.
+
+        Where that leads to the network that the regression has led to, it is that one, to the bit.
+        """
+        start = "where descent ended"
+        alike = self.regression(select_edges)
+        known = alike[0].found if alike else None
+        found = self._refine(descended, select_edges, known)
+        if found is None or known is None or found.network is not known.network:
+            return self._judged(found, descended, start, select_edges)
+        return [StartedFit(replace(fit.found, n_steps=found.n_steps), start) for fit in alike]
 
     def regression(self, select_edges: bool) -> list[StartedFit]:
         """From a regression on the measured intervals."""
         key = ("regression", select_edges)
         if key not in self._known:
             guess = regression_start(self._training, self._nodes, self._allowed)
-            self._known[key] = self._refined([guess], "a regression", select_edges)
+            found = self._refine(guess, select_edges, leave_landmarks=True)
+            self._known[key] = self._judged(found, guess, "a regression", select_edges)
         return self._known[key]
 
     def random(self, select_edges: bool) -> list[StartedFit]:
@@ -66,31 +77,45 @@ class Starts:
             enough = NEXT_TO_NOTHING * mean_square(self._training)
             drawn = random_starts(self._training, self._nodes, self._allowed, enough=enough)
             start = f"the best of {drawn.n_starts} random starts"
-            self._known[key] = self._refined(drawn.networks, start, select_edges)
+            self._known[key] = [
+                fit
+                for network in drawn.networks
+                for fit in self._judged(
+                    self._refine(network, select_edges), network, start, select_edges
+                )
+            ]
         return self._known[key]
 
-    def _refined(
-        self, starts: list[Network] | tuple[Network, ...], start: str, select_edges: bool
+    def _refine(
+        self,
+        network: Network,
+        select_edges: bool,
+        known: Refined | None = None,
+        leave_landmarks: bool = False,
+    ) -> Refined | None:
+        try:
+            return refine(
+                self._training,
+                network,
+                allowed_edges=self._allowed,
+                select_edges=select_edges,
+                known=known,
+                leave_landmarks=leave_landmarks,
+            )
+        except np.linalg.LinAlgError:
+            return None
+
+    def _judged(
+        self, found: Refined | None, network: Network, start: str, select_edges: bool
     ) -> list[StartedFit]:
-        """What becomes of them, without those that cannot be solved."""
-        fits = []
-        for network in starts:
-            try:
-                found = refine(
-                    self._training,
-                    network,
-                    allowed_edges=self._allowed,
-                    select_edges=select_edges,
-                )
-            except np.linalg.LinAlgError:
-                continue
-            if not np.isfinite(found.information):
-                continue
-            fits.append(StartedFit(found, start))
-            robust = self._robust(found, network, select_edges)
-            if robust is not None:
-                fits.append(StartedFit(robust, start))
-        return fits
+        """What a start led to, if it can be solved, and the same where large residuals count less.
+
+        network: the start, named by `start`.
+        """
+        if found is None or not np.isfinite(found.information):
+            return []
+        robust = self._robust(found, network, select_edges)
+        return [StartedFit(one, start) for one in (found, robust) if one is not None]
 
     def _robust(self, found: Refined, start: Network, select_edges: bool) -> Refined | None:
         """The same with large residuals counting less, where the data ask for it."""

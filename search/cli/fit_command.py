@@ -25,7 +25,7 @@ from search.cli.output import (
     warnings_as_json,
 )
 from search.cli.report_command import say_report_of
-from search.cli.settings_flags import add_settings, settings_from
+from search.cli.settings_flags import add_settings, settings_from, trains_as_told
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split
@@ -74,7 +74,12 @@ def _add_fit(parser: ArgumentParser) -> None:
         "the training conditions: predictions are their mean, and every edge gets an interval "
         "and a selection frequency",
     )
-    add_settings(parser)
+    add_settings(
+        parser,
+        "A single model begins with least squares from a regression, and trains only where these "
+        "leave more of the data than noise, or where any of these is given but --refinement, or "
+        "a way to solve the equations.",
+    )
     results = parser.add_argument_group("results")
     results.add_argument(
         "--out",
@@ -164,7 +169,10 @@ def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Spli
     progress = ProgressLine(settings.total_steps * (members or 1))
     try:
         if members is None:
-            return fit(data, settings, seed=seed, split=split, on_progress=progress.update)
+            return fit(
+                data, settings, seed=seed, split=split, on_progress=progress.update,
+                descent="always" if trains_as_told(arguments) else "where needed",
+            )  # fmt: skip
         return fit_ensemble(
             data,
             settings,

@@ -45,9 +45,14 @@ def say_report(
         for part, name in (("training", "training"), ("validation", "validation"), ("test", "test"))
     )
     output.say(f"{data.name}: {data.n_nodes} nodes; rows: {parts} ({how_split})")
+    took = shown_seconds(training.seconds)
+    if training.steps:
+        took = (
+            f"{training.steps:,} steps in {took}, after {shown_seconds(training.compile_seconds)}"
+        )
+        took += " of compiling"
     output.say(
-        f"{training.message} {training.steps:,} steps in {shown_seconds(training.seconds)}, after "
-        f"{shown_seconds(training.compile_seconds)} of compiling; "
+        f"{training.message} {took}; "
         f"validation MAE {shown(training.validation_mae)}\n"
         f"{training.refinement}\n"
     )

@@ -88,9 +88,12 @@ SOLVER_FLAGS = (
 _WITHOUT_DEFAULT = {"patience": "never", "step": "adaptive steps"}
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Declare a flag for each setting, and --settings for a file of them."""
-    training = parser.add_argument_group("how to train")
+def add_settings(parser: ArgumentParser, about: str | None = None) -> None:
+    """Declare a flag for each setting, and --settings for a file of them.
+
+    about: what `--help` says above those of the training.
+    """
+    training = parser.add_argument_group("how to train", about)
     training.add_argument(
         "--settings",
         metavar="FILE.toml",
@@ -136,6 +139,13 @@ def settings_from(arguments: Namespace) -> Settings:
     if settings is None or problems:
         raise InputError(problems)
     return settings
+
+
+def trains_as_told(arguments: Namespace) -> bool:
+    """Whether settings of a descent are named, so that there has to be one."""
+    flags = (flag for flag in (*TRAINING_FLAGS, *SOLVER_FLAGS) if flag.name != "refinement")
+    named = any(getattr(arguments, flag.name) is not None for flag in flags)
+    return named or arguments.settings is not None
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -61,7 +61,7 @@ def waterfall_figure(ranked: Sequence[TrialRecord], n_tied: int, objective: str)
                 ax.plot(
                     places[chosen], values[chosen], marker, color=colour, markersize=5, label=name
                 )
-        scale(ax.set_yscale, values)
+        scale(ax.yaxis, values)
         ax.set(xlabel="rank of the trial", ylabel=label(objective))
         ax.legend(frameon=False, fontsize=8.5, loc="upper left")
         remove_frame(ax)

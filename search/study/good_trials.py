@@ -9,14 +9,13 @@ import numpy as np
 
 from cellbox.models.ensemble import SELECTED_ABOVE, ensemble_of
 from cellbox.models.model import FittedModel, load_model
+from cellbox.networks.network import Network, is_same
 from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
 from search.study.result import rank
 
 #: A trial is good whose error exceeds the best one's by no more than this share.
 GOOD_WITHIN = 0.1
-# Networks whose weights differ less are one that was found twice.
-_ALIKE = 1e-6
 
 
 def good_trials(folder: StudyFolder, best_numbers: Sequence[int]) -> list[int]:
@@ -25,7 +24,7 @@ def good_trials(folder: StudyFolder, best_numbers: Sequence[int]) -> list[int]:
     best_numbers: trials whose models the study keeps, best first.
     """
     good: list[int] = []
-    networks: list[np.ndarray] = []
+    networks: list[Network] = []
     for number in best_numbers:
         record = folder.record(number)
         network = folder.best_network(record)
@@ -33,9 +32,9 @@ def good_trials(folder: StudyFolder, best_numbers: Sequence[int]) -> list[int]:
             continue
         if good and rank(record)[0] > (1 + GOOD_WITHIN) * rank(folder.record(good[0]))[0]:
             continue
-        if all(np.abs(network.weights - other).max() > _ALIKE for other in networks):
+        if not any(is_same(network, other) for other in networks):
             good.append(number)
-            networks.append(network.weights)
+            networks.append(network)
     return good
 
 

@@ -5,6 +5,7 @@ Only the best trial is judged: the standard errors of a network cost as much as 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
 from cellbox.models.model import load_model
+from cellbox.networks.network import is_same
 from cellbox.training.fit import criticise_fit
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
@@ -23,16 +25,25 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
     best: numbers of the trials whose models are kept, the best first. Writes the files of
     `write_design_report` beside the trial's model; what is there already stays.
     """
+    if best and folder.identifiability(best[0]) is None:
+        _judge(folder, best, data)
     for number in best[1:]:
         # It may have been the best before.
         for file in folder.identifiability_files(number):
             file.unlink(missing_ok=True)
-    if not best or folder.identifiability(best[0]) is not None:
-        return
+
+
+def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
     record, target = folder.record(best[0]), folder.model(best[0])
     network, repeat = folder.best_network(record), record.best_repeat
     if network is None or repeat is None or not target.is_dir():
         return
+    for number in best[1:]:
+        if folder.identifiability(number) is not None and _found_the_same(folder, number, best[0]):
+            pairs = (folder.identifiability_files(one) for one in (number, best[0]))
+            for known, file in zip(*pairs, strict=True):
+                shutil.copyfile(known, file)
+            return
     seen = data.trained_on(*data.indices(record.budget, repeat))
     refined = load_model(target).training.refined
     criticism = criticise_fit(network, *data.training_set(*data.indices(record.budget, repeat)))
@@ -40,3 +51,24 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
         network, seen, np.arange(seen.n_rows), refined=refined, criticism=criticism
     )
     write_design_report(report, target)
+
+
+def _found_the_same(folder: StudyFolder, number: int, other: int) -> bool:
+    """Whether two trials learned the same network from the same data."""
+    records = folder.record(number), folder.record(other)
+    networks = [folder.best_network(record) for record in records]
+    learned = [
+        (
+            record.budget,
+            record.best_repeat,
+            load_model(folder.model(record.number)).training.refined,
+        )
+        for record in records
+    ]
+    one, another = networks
+    return (
+        learned[0] == learned[1]
+        and one is not None
+        and another is not None
+        and is_same(one, another)
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
 
 # Of the same palette (Okabe and Ito's) as the figures of models.
 POINTS, BEST, OTHER = "#0072B2", "#D55E00", "#7F7F7F"
@@ -42,7 +43,7 @@ def plot_optimisation(
             transform=ax.get_xaxis_transform(),
             label="pruned or diverged",
         )
-    scale(ax.set_yscale, values)
+    scale(ax.yaxis, values)
     ax.set(xlabel="trial", ylabel=label(objective))
     add_legend(ax)
     remove_frame(ax)
@@ -56,7 +57,7 @@ def plot_setting(ax: Axes, name: str, choices: Sequence[Any], values: Sequence[f
     """
     if all(is_plain_number(choice) for choice in choices):
         places = np.array(choices, float)
-        scale(ax.set_xscale, places)
+        scale(ax.xaxis, places)
     else:
         names = sorted({str(choice) for choice in choices})
         places = np.array([names.index(str(choice)) for choice in choices], float)
@@ -65,7 +66,7 @@ def plot_setting(ax: Axes, name: str, choices: Sequence[Any], values: Sequence[f
     ax.plot(places, values, "o", color=POINTS, markersize=4, alpha=0.7)
     best = int(np.argmin(values))
     ax.plot(places[best], values[best], "o", color=BEST, markersize=6)
-    scale(ax.set_yscale, np.array(values, float))
+    scale(ax.yaxis, np.array(values, float))
     ax.set_xlabel(name)
     remove_frame(ax)
     return ax
@@ -88,8 +89,8 @@ def plot_front(ax: Axes, across: str, up: str, points: np.ndarray) -> Axes:
         drawstyle="steps-post",
         label="Pareto front",
     )
-    scale(ax.set_xscale, points[:, 0])
-    scale(ax.set_yscale, points[:, 1])
+    scale(ax.xaxis, points[:, 0])
+    scale(ax.yaxis, points[:, 1])
     ax.set(xlabel=label(across), ylabel=label(up))
     add_legend(ax)
     remove_frame(ax)
@@ -112,10 +113,14 @@ def is_plain_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def scale(set_scale: Any, values: np.ndarray) -> None:
+def scale(axis: XAxis | YAxis, values: np.ndarray) -> None:
     """A logarithmic axis where positive values span more than an order of magnitude."""
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
-        set_scale("log")
+        from matplotlib.ticker import NullLocator
+
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        # Placing minor ticks costs as much as all the rest of a small picture.
+        axis.set_minor_locator(NullLocator())
 
 
 def label(objective: str) -> str:

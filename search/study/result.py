@@ -12,7 +12,7 @@ from cellbox.errors import DataWarning, InputError, refuse
 from cellbox.evaluation.verdict import verdict
 from cellbox.html_tables import html_of
 from cellbox.networks.export import to_frame
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, is_same
 from cellbox.scores.metrics import Recovery
 from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder, TrialNetworks
@@ -139,11 +139,15 @@ def best_numbers(folder: StudyFolder, most: int = N_BEST) -> list[int]:
 
 
 def save_best_models(
-    folder: StudyFolder, numbers: Sequence[int], stop: Callable[[], bool] = lambda: False
+    folder: StudyFolder,
+    numbers: Sequence[int],
+    stop: Callable[[], bool] = lambda: False,
+    on_model: Callable[[int], None] = lambda number: None,
 ) -> None:
     """Write the models and pictures of the best trials, and drop those no longer among them.
 
-    stop: asked before each; where it says so, the rest is left for another call.
+    stop: asked before each; where it says so, the rest is left for another call. on_model: told of
+    each trial whose model is there.
     """
     import shutil
 
@@ -164,17 +168,26 @@ def save_best_models(
             "expected the split of the study's data, found none",
             "Bring its file split.csv back, or begin a new study",
         )
-    for number in wanted.values():
-        target = folder.model(number)
+    drawn: list[tuple[FittedModel, Path]] = []
+    # Those that are there first, since another may look the same.
+    for number in sorted(wanted.values(), key=lambda number: not folder.model(number).is_dir()):
+        target, pictures = folder.model(number), folder.pictures(number)
         if stop():
             return
-        if target.is_dir() and _is_usable(target):
-            continue
         model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        with whole_folder(target) as new:
-            model.save(new)
-            write_network_files(model, new)
-            write_pictures(model, data, data.split, new / folder.pictures(number).name)
+        if not (target.is_dir() and _is_usable(target)):
+            alike = next((place for other, place in drawn if _look_alike(model, other)), None)
+            with whole_folder(target) as new:
+                model.save(new)
+                write_network_files(model, new)
+                write_pictures(model, data, data.split, new / pictures.name, alike=alike)
+        drawn.append((model, pictures))
+        on_model(number)
+
+
+def _look_alike(model: FittedModel, other: FittedModel) -> bool:
+    """Whether two models are the same in every picture, but for how their training went."""
+    return model.settings.solver == other.settings.solver and is_same(model.network, other.network)
 
 
 def _is_usable(model: Path) -> bool:

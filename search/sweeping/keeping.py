@@ -57,6 +57,15 @@ class ModelKeeper:
         save_ensemble(self._folder, numbers)
         save_identifiability(self._folder, numbers, self._data)
 
+    def _begin(self, numbers: Sequence[int]) -> None:
+        """Write as much as there is time for: the best trial is judged before others are drawn."""
+
+        def judge(number: int) -> None:
+            if number == numbers[0] and not self._stopping.is_set():
+                save_identifiability(self._folder, numbers, self._data)
+
+        save_best_models(self._folder, numbers, stop=self._stopping.is_set, on_model=judge)
+
     def _follow(self) -> None:
         while True:
             self._news.wait()
@@ -66,9 +75,7 @@ class ModelKeeper:
             started = time.monotonic()
             numbers = self._wanted
             try:
-                save_best_models(self._folder, numbers, stop=self._stopping.is_set)
-                if not self._stopping.is_set():
-                    save_identifiability(self._folder, numbers, self._data)
+                self._begin(numbers)
             except OSError:
                 # A full disk, say: `finish` writes the same again, and lets the caller know.
                 return

@@ -188,6 +188,8 @@ def _kept(
             if tracking is not None:
                 tracking.end_soon(best)
             keeper.finish(best)
+            if tracking is not None:
+                tracking.models_there(best)
             if report:
                 _write_report(folder, display)
             unwritten = tracking.finish(best) if tracking is not None else None

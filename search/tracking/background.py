@@ -96,6 +96,10 @@ class BackgroundTracking:
         """Tell that all trials are in the study's folder, before `finish`; returns at once."""
         self._tell({"ending": list(best_numbers)})
 
+    def models_there(self, best_numbers: Sequence[int]) -> None:
+        """Tell that the models of the best are in the study's folder; returns at once."""
+        self._tell({"models": list(best_numbers)})
+
     @property
     def complete(self) -> bool:
         """Whether MLflow has everything, summary and best models included."""

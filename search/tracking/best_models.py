@@ -21,6 +21,7 @@ import pandas
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, Metric
 from mlflow.models import Model, ModelSignature
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import cellbox
@@ -63,12 +64,14 @@ def log_models(
     folder: StudyFolder,
     owners: Sequence[Owner],
     on_progress: Callable[[], None] = lambda: None,
+    *,
     keep: Container[str] = (),
+    folders: PyfuncFolders | None = None,
 ) -> dict[tuple[str, str], LoggedModel]:
     """Give each owner its model; models of this study that are no longer wanted are removed.
 
     on_progress: called after each. keep: ids of models that stay in any case, since people may
-        have them by their version in the registry.
+        have them by their version in the registry. folders: what writes them as MLflow's.
     Returns the owners' models by run and name.
     """
     wanted = {(run_id, name): number for run_id, name, number in owners}
@@ -87,7 +90,9 @@ def log_models(
     for (run_id, name), number in wanted.items():
         source = model_folder(folder, name, number)
         if all((source / file).is_file() for file in _FILES):
-            there[run_id, name] = _log_model(client, experiment_id, folder, (run_id, name, number))
+            folders = folders or PyfuncFolders()
+            owner = run_id, name, number
+            there[run_id, name] = _log_model(client, experiment_id, folder, owner, folders)
             on_progress()
     return there
 
@@ -120,7 +125,11 @@ def _models(client: MlflowClient, experiment_id: str, study_id: str) -> Iterator
 
 
 def _log_model(
-    client: MlflowClient, experiment_id: str, folder: StudyFolder, owner: Owner
+    client: MlflowClient,
+    experiment_id: str,
+    folder: StudyFolder,
+    owner: Owner,
+    folders: PyfuncFolders,
 ) -> LoggedModel:
     run_id, name, number = owner
     record = folder.record(number)
@@ -145,7 +154,7 @@ def _log_model(
     with tempfile.TemporaryDirectory() as place:
         written = Path(place) / "written"
         source = model_folder(folder, name, number)
-        save_pyfunc(source, written, description, trained_on(folder))
+        folders.write(source, written, description, trained_on(folder))
         client.log_model_artifacts(logged.model_id, str(written))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
@@ -194,29 +203,68 @@ def save_pyfunc(
 
     trained: as `trained_on` gives it, for notes on what goes beyond.
     """
-    nodes = json.loads((model / "model.json").read_text("utf-8"))["nodes"]
-    with np.load(model / "model.npz", allow_pickle=False) as arrays:
-        times = arrays["times"].tolist()
-    with tempfile.TemporaryDirectory() as place:
+    PyfuncFolders().write(model, target, description, trained)
+
+
+class PyfuncFolders:
+    """Writes models of one study as MLflow's: what they have in common is made once.
+
+    MLflow looks through all installed packages for each model that it saves.
+    """
+
+    def __init__(self) -> None:
+        self._place = tempfile.TemporaryDirectory()
+        self._made: dict[str, Path] = {}
+
+    def write(
+        self,
+        model: Path,
+        target: Path,
+        description: Model | None = None,
+        trained: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `save_pyfunc`."""
+        nodes = json.loads((model / "model.json").read_text("utf-8"))["nodes"]
+        with np.load(model / "model.npz", allow_pickle=False) as arrays:
+            times = arrays["times"].tolist()
+        shutil.copytree(self.prepare(nodes, times, trained), target)
+        own = target / "artifacts" / "model"
         # The arrays, and of the best what its data determine: pictures may lie beside them.
-        copy = Path(place) / "model"
-        copy.mkdir()
         for file in (*_FILES, *_OF_ENSEMBLE, *REPORT_FILES):
             if (model / file).is_file():
-                shutil.copyfile(model / file, copy / file)
-        if trained is not None:
-            (copy / _TRAINED_ON).write_text(json.dumps(trained), encoding="utf-8")
-        mlflow.pyfunc.save_model(
-            path=target,
-            python_model=str(_SCRIPT),
-            artifacts={"model": str(copy)},
-            code_paths=[str(Path(cellbox.__file__).parent)],
-            pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
-            signature=_signature(times),
-            input_example=_example(nodes, trained),
-            metadata={"nodes": nodes},
-            mlflow_model=description or Model(),
-        )
+                shutil.copyfile(model / file, own / file)
+        saved = Model.load(str(target))
+        given = description or Model()
+        for name in ("artifact_path", "model_uuid", "model_id", "run_id", "utc_time_created"):
+            setattr(saved, name, getattr(given, name))
+        # As MLflow counts it, but for the description itself.
+        files = (file for file in target.rglob("*") if file.is_file())
+        saved.model_size_bytes = sum(file.stat().st_size for file in files)
+        saved.save(str(target / MLMODEL_FILE_NAME))
+
+    def prepare(
+        self, nodes: Sequence[str], times: list[float], trained: Mapping[str, Any] | None
+    ) -> Path:
+        """A folder as MLflow saves it, with what models of these nodes and times have in common."""
+        key = json.dumps([list(nodes), times, trained])
+        if key not in self._made:
+            place = Path(self._place.name) / str(len(self._made))
+            copy = place / "model"
+            copy.mkdir(parents=True)
+            if trained is not None:
+                (copy / _TRAINED_ON).write_text(json.dumps(trained), encoding="utf-8")
+            mlflow.pyfunc.save_model(
+                path=place / "saved",
+                python_model=str(_SCRIPT),
+                artifacts={"model": str(copy)},
+                code_paths=[str(Path(cellbox.__file__).parent)],
+                pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
+                signature=_signature(times),
+                input_example=_example(nodes, trained),
+                metadata={"nodes": list(nodes)},
+            )
+            self._made[key] = place / "saved"
+        return self._made[key]
 
 
 def _example(nodes: Sequence[str], trained: Mapping[str, Any] | None) -> pandas.DataFrame:

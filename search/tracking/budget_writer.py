@@ -69,9 +69,13 @@ class BudgetWriter:
     def draw(self, best_numbers: Sequence[int]) -> None:
         """Nothing: the page has the figures."""
 
-    def rehearse(self) -> bool:
-        """Nothing that takes time is left for the end."""
-        return True
+    def write_models(
+        self, best_numbers: Sequence[int], on_progress: Callable[[], None] = lambda: None
+    ) -> None:
+        """Nothing: a budget study keeps no models."""
+
+    def rehearse(self) -> None:
+        """Nothing: nothing that takes time is left for the end."""
 
     def _write_answer(self, answer: dict[str, Any], finished: int) -> None:
         cheapest = answer.get("cheapest") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,13 @@ def write_figures(
         _save(parameter_figure(table, completed), target / "parameters.png")
     if best is not None:
         _save(_network_figure(folder, study, best), target / "best_network.png")
+
+
+def find_fonts() -> None:
+    """Let matplotlib find its fonts, and load what writes pictures."""
+    figure = Figure(figsize=(1, 1), dpi=20)
+    figure.subplots().set_title("1")
+    figure.savefig(io.BytesIO(), format="png")
 
 
 def _save(figure: Figure | None, path: Path) -> None:

@@ -52,6 +52,7 @@ class TrackingLoop:
         self._news = False
         self._best: list[int] | None = None
         self._to_draw: list[int] | None = None
+        self._to_model: list[int] | None = None
         self._given_up = False
         self._rehearsed = False
         # Whether the writer is doing what writes nothing, and ends by itself.
@@ -67,6 +68,13 @@ class TrackingLoop:
         """Tell that all trials are there, so that figures can be drawn before `finish`."""
         with self._changed:
             self._to_draw = list(best_numbers)
+            self._news = True
+            self._changed.notify_all()
+
+    def models_there(self, best_numbers: Sequence[int]) -> None:
+        """Tell that the models of the best are in the folder, so that they need not wait either."""
+        with self._changed:
+            self._to_model = list(best_numbers)
             self._news = True
             self._changed.notify_all()
 
@@ -122,7 +130,7 @@ class TrackingLoop:
         """Write what is there, and the summary once it is asked for; whether there was anything."""
         with self._changed:
             self._news = False
-            best, to_draw = self._best, self._to_draw
+            best, to_draw, to_model = self._best, self._to_draw, self._to_model
         pending = self._writer.runs.pending()
         for number in pending:
             if self._given_up:
@@ -133,6 +141,8 @@ class TrackingLoop:
             self._writer.draw(to_draw)
         elif not pending and not self._rehearsed and not self._given_up:
             self._rehearse()
+        if not pending and to_model is not None:
+            self._writer.write_models(to_model, self._progress)
         # Trials may have ended between listing and asking for the end.
         if best is not None and not pending:
             self._writer.finish(best, self._progress)
@@ -142,7 +152,8 @@ class TrackingLoop:
     def _rehearse(self) -> None:
         self.rehearsing = True
         try:
-            self._rehearsed = self._writer.rehearse()
+            self._writer.rehearse()
+            self._rehearsed = True
         finally:
             self.rehearsing = False
 

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from mlflow.entities import DatasetInput, Metric, Run, RunTag
+from mlflow.entities import DatasetInput, LoggedModel, Metric, Run, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
+from cellbox.data.readers import read_tidy
+from cellbox.errors import InputError
 from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
 from search.spec.tables import STEERING
@@ -28,8 +30,9 @@ from search.tracking.best_models import (
     ENSEMBLE_MODEL,
     STUDY_MODEL,
     TRIAL_MODEL,
+    PyfuncFolders,
     log_models,
-    save_pyfunc,
+    trained_on,
 )
 from search.tracking.data_inputs import study_inputs
 from search.tracking.embedded import InFolder
@@ -38,6 +41,7 @@ from search.tracking.experiment import (
     LAYOUT_TAG,
     describe_experiment,
 )
+from search.tracking.figures import find_fonts
 from search.tracking.notes import note_tags
 from search.tracking.registry import register, registered_models
 from search.tracking.search_curve import SearchCurve
@@ -69,9 +73,13 @@ class MlflowWriter:
         self._inputs: list[DatasetInput] = []
         # What trials the figures show, and where these are.
         self._drawn: tuple[tuple[object, ...], tempfile.TemporaryDirectory[str]] | None = None
+        # Which trials' models MLflow has, and these.
+        self._models: tuple[tuple[int, ...], dict[tuple[str, str], LoggedModel]] | None = None
+        self._pyfuncs = PyfuncFolders()
 
     def start(self) -> None:
         """Find or make the study's parent run, and see which trials MLflow has already."""
+        self._models = None
         began = min((record.started for record in self._folder.records()), default=None)
         parent = self.runs.open(began)
         self._client, self._parent_id = self.runs.client, self.runs.parent_id
@@ -115,11 +123,12 @@ class MlflowWriter:
         self._write_summary(summary)
         self._client.set_experiment_tag(self.runs.experiment_id, LAYOUT_TAG, LAYOUT)
         on_progress()
-        kept = [number for number in best_numbers if number in self.runs.ids]
-        for number in kept:
-            self._write_files(self.runs.ids[number], number)
-            on_progress()
-        self._write_models(kept, summary, on_progress)
+        models = self.write_models(best_numbers, on_progress)
+        candidates = study_candidates(
+            self._folder, self._kept(best_numbers), self._parent_id, models
+        )
+        if candidates:
+            register(self._client, self._folder, candidates, summary.description)
         self.runs.end_parent(summary.finished)
 
     def draw(self, best_numbers: Sequence[int]) -> Path:
@@ -134,23 +143,18 @@ class MlflowWriter:
             self._drawn = shown, place
         return Path(self._drawn[1].name)
 
-    def rehearse(self) -> bool:
+    def rehearse(self) -> None:
         """Do once, for nothing, what `finish` will do: the first time takes seconds.
 
-        Fonts are found then, and MLflow lists the installed packages. Returns whether there was
-        what that needs, a model that the study keeps.
+        Fonts are found then, and MLflow looks through the installed packages.
         """
-        kept = sorted(self._folder.models.glob("trial-*/model.json"))
-        if not kept:
-            return False
-        self.draw([])
-        with tempfile.TemporaryDirectory() as place:
-            try:
-                save_pyfunc(kept[0].parent, Path(place) / "model")
-            except FileNotFoundError:
-                # It is no longer among the best.
-                return False
-        return True
+        find_fonts()
+        try:
+            data = read_tidy(self._folder.data)
+        except InputError:
+            # Someone is editing the tables; it then takes its time at the end.
+            return
+        self._pyfuncs.prepare(data.nodes, data.times.tolist(), trained_on(self._folder))
 
     def _bring_up_to_date(self, parent: Run) -> None:
         """Let a copy that an earlier version wrote get what it lacks; nothing is removed."""
@@ -210,10 +214,19 @@ class MlflowWriter:
             tags=[RunTag(key, value) for key, value in tags.items()],
         )
 
-    def _write_models(
-        self, kept: Sequence[int], summary: Summary, on_progress: Callable[[], None]
-    ) -> None:
-        """The models of the kept trials, the best and the ensemble in the registry too."""
+    def write_models(
+        self, best_numbers: Sequence[int], on_progress: Callable[[], None] = lambda: None
+    ) -> dict[tuple[str, str], LoggedModel]:
+        """Write the models of the best trials, which are in the study's folder, and their pictures.
+
+        best_numbers, on_progress: as `finish` takes them. Returns the models by run and name.
+        """
+        kept = self._kept(best_numbers)
+        if self._models is not None and self._models[0] == kept:
+            return self._models[1]
+        for number in kept:
+            self._write_files(self.runs.ids[number], number)
+            on_progress()
         owners = [(self.runs.ids[number], TRIAL_MODEL, number) for number in kept]
         of_study = (STUDY_MODEL, ENSEMBLE_MODEL) if kept else ()
         owners += [(self._parent_id, name, kept[0]) for name in of_study]
@@ -224,10 +237,14 @@ class MlflowWriter:
             owners,
             on_progress,
             keep=registered_models(self._client, self._folder),
+            folders=self._pyfuncs,
         )
-        candidates = study_candidates(self._folder, kept, self._parent_id, models)
-        if candidates:
-            register(self._client, self._folder, candidates, summary.description)
+        self._models = kept, models
+        return models
+
+    def _kept(self, best_numbers: Sequence[int]) -> tuple[int, ...]:
+        """Those of the best trials that MLflow knows, the best first."""
+        return tuple(number for number in best_numbers if number in self.runs.ids)
 
     def _write_files(self, run_id: str, number: int) -> None:
         """A kept model's pictures, and of the best what its data determine."""

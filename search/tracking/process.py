@@ -61,6 +61,8 @@ def _obey(orders: IO[str], loop: TrackingLoop) -> None:
         order = json.loads(line)
         if "ending" in order:
             loop.end_soon(order["ending"])
+        elif "models" in order:
+            loop.models_there(order["models"])
         elif "best" in order:
             loop.finish(order["best"])
         else:

@@ -61,3 +61,9 @@ def test_each_room_says_in_a_line_what_it_is_for(package):
 def test_importing_the_package_loads_nothing_heavy():
     loaded = loaded_after("import search; dir(search)")
     assert not loaded & {"jax", "diffrax", "ray", "optuna", "mlflow", "pydantic", "matplotlib"}
+
+
+def test_what_writes_mlflow_needs_no_jax():
+    loaded = loaded_after("import search.tracking.loop")
+    assert "mlflow" in loaded
+    assert not {"jax", "diffrax", "ray", "optuna"} & loaded

@@ -12,7 +12,6 @@ from jaxtyping import Bool, Int
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.tidy_writer import check_free
-from cellbox.equation.network_responses import responses
 from cellbox.networks.network import Network, in_order_of
 from cellbox.networks.sbml import NodeIds, write_sbml
 from cellbox.storage.csv_tables import number_text
@@ -100,6 +99,9 @@ _PARAMETERS = (
 
 def _parameter_rows(network: Network, data: Dataset, ids: NodeIds) -> Iterable[tuple[str, ...]]:
     """W where it is not 0, α, and the noise that the network leaves."""
+    # It brings JAX, which those who read data can do without.
+    from cellbox.equation.network_responses import responses
+
     place = {name: number for number, name in enumerate(network.nodes)}
     for (target, source), id_ in ids.weight.items():
         weight = float(network.weights[place[target], place[source]])

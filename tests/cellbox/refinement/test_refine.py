@@ -1,5 +1,7 @@
 """Refinement reaches what the data can tell, and says where it cannot be done."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,30 @@ def test_it_finds_the_true_edges_and_no_others():
     assert refined.n_edges == (data.truth.weights != 0).sum()
     assert pearson_correlation(refined.network.weights, data.truth.weights) > 0.9999
     assert refined.noise == pytest.approx(0.01, rel=0.1)
+
+
+def test_a_start_that_leads_to_where_another_has_been_ends_there_to_the_bit():
+    _, problem = experiment("LI")
+    truth = system("LI").network
+    known = refine(problem, near(truth), leave_landmarks=True)
+    other = near(truth, by=0.02)
+    alone, found = refine(problem, other), refine(problem, other, known=known)
+    assert (found.network.weights == known.network.weights).all()
+    assert found.n_steps < alone.n_steps
+    np.testing.assert_allclose(found.network.weights, alone.network.weights, atol=1e-9)
+
+
+def test_a_start_that_leads_elsewhere_goes_its_own_way():
+    _, problem = experiment("LI")
+    truth = system("LI").network
+    known = refine(problem, near(truth), leave_landmarks=True)
+    shifted = [mark._replace(parameters=mark.parameters + 0.1) for mark in known.landmarks]
+    elsewhere = replace(known, landmarks=tuple(shifted))
+    alone, found = (
+        refine(problem, near(truth, by=0.02), known=known) for known in (None, elsewhere)
+    )
+    assert found.n_steps == alone.n_steps
+    assert (found.network.weights == alone.network.weights).all()
 
 
 def test_without_selection_every_allowed_edge_stays_and_no_other_comes():

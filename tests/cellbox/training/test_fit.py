@@ -59,6 +59,27 @@ def test_the_record_tells_how_training_went(model):
     assert model.training.seconds > 0
 
 
+def test_where_least_squares_from_a_regression_explain_the_data_no_descent_is_needed(data, model):
+    found = fit(data, SETTINGS, seed=1, descent="where needed")
+    assert (found.training.steps, found.training.status) == (0, "completed")
+    assert found.criticism.verdict == "explained"
+    assert "there was no descent" in found.training.message
+    assert found.training.refined
+    np.testing.assert_allclose(found.network.weights, model.network.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shift", "refinement"), [(0.3, "select_edges"), (0.0, "none")], ids=["misfit", "unrefined"]
+)
+def test_where_they_do_not_or_are_not_wanted_there_is_one(data, shift, refinement):
+    shifted = replace(data, measurements=data.measurements + shift)
+    settings = replace(SHORT, refinement=refinement)
+    found = fit(shifted, settings, seed=1, descent="where needed")
+    assert found.training.steps == SHORT.steps
+    if shift:
+        assert found.criticism.verdict != "explained"
+
+
 def test_the_same_seed_gives_the_same_model_to_the_bit_and_another_seed_another(data):
     first, again, other = (fit(data, SHORT, seed=seed) for seed in (4, 4, 5))
     np.testing.assert_array_equal(first.network.weights, again.network.weights)

@@ -11,11 +11,12 @@ import mlflow
 import numpy as np
 import pandas
 import pytest
+from mlflow.models import Model
 from mlflow.pyfunc.scoring_server import invocations
 
 import cellbox
 from search.study.folder import StudyFolder
-from search.tracking.best_models import save_pyfunc
+from search.tracking.best_models import PyfuncFolders, save_pyfunc
 from tests.search.cli_helpers import no_constants
 from tests.search.fake_study import add_model
 
@@ -54,6 +55,20 @@ def test_predicts_what_the_fitted_model_does(saved, loaded):
     np.testing.assert_array_equal(table["value"], expected(fitted).reshape(-1))
     row = table[(table.condition == "high") & (table.time == 8.0) & (table.node == "g2")]
     assert row["value"].item() == expected(fitted)[1, 1, 1]
+
+
+def test_models_that_are_written_one_after_another_are_each_their_own(saved, tmp_path):
+    folder = StudyFolder(tmp_path / "LI")
+    folders, written = PyfuncFolders(), []
+    for number in (0, 1):
+        fitted = add_model(folder, number, pictures=False)
+        about = Model(run_id=f"run {number}", model_uuid=f"uuid {number}")
+        folders.write(folder.model(number), tmp_path / str(number), about)
+        written.append(Model.load(str(tmp_path / str(number))))
+        with np.load(tmp_path / str(number) / "artifacts" / "model" / "model.npz") as arrays:
+            np.testing.assert_array_equal(arrays["weights"], fitted.network.weights)
+    assert [model.run_id for model in written] == ["run 0", "run 1"]
+    assert [model.model_uuid for model in written] == ["uuid 0", "uuid 1"]
 
 
 def test_times_can_be_chosen(saved, loaded):

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from cellbox.arrays import Responses, Times
 from cellbox.budgets.grid import BudgetGrid
 from cellbox.data.dataset import Dataset
 from cellbox.data.design import draw_design
@@ -45,7 +46,7 @@ _TRUTH, _DESIGN, _NOISE, _TEST = range(4)
 _TEST_CONDITIONS, _TEST_TIMES, _TEST_PERTURBED = 10, 5, 2
 
 
-def measured_times(n_times: int, horizon: float, spacing: str) -> Float[np.ndarray, " n_times"]:
+def measured_times(n_times: int, horizon: float, spacing: str) -> Times:
     """When so many measurements are taken, the last at the horizon (decay times).
 
     spacing: "even"; "early": horizon · (k / n)², so that half lie in the first quarter;
@@ -111,7 +112,7 @@ class SimulatedExperiments:
     design: str = "balanced"
     edges: tuple[tuple[str, str], ...] = ()
     seed: int = 0
-    _solved: dict[tuple[int, int, int], Float[np.ndarray, "n_rows n_times n_nodes"]] = field(
+    _solved: dict[tuple[int, int, int], Responses] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -248,7 +249,7 @@ class SimulatedExperiments:
         return np.random.default_rng([self.seed, *purpose])
 
     @cached_property
-    def _times(self) -> Float[np.ndarray, " n_times"]:
+    def _times(self) -> Times:
         """All times at which some budget measures."""
         axes = self.grid.axes
         every = [

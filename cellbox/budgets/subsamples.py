@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from cellbox.arrays import NodeMask
 from cellbox.budgets.grid import BudgetGrid
 from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.data.design import nested_times
@@ -79,7 +80,7 @@ class Subsamples:
 
     def _part(
         self, cell: Mapping[str, Any], draw: int
-    ) -> tuple[Dataset, Split, Int[np.ndarray, " n_slots"], Bool[np.ndarray, " n_nodes"]]:
+    ) -> tuple[Dataset, Split, Int[np.ndarray, " n_slots"], NodeMask]:
         """The data of a cell, its split, its times, and the nodes that are scored."""
         random = np.random.default_rng([self.seed, draw])
         parts = split_rows(self.dataset, test=self.test, seed=int(random.integers(2**31)))

@@ -19,8 +19,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
+from cellbox.arrays import NodeValues, RowMask, ValueMask
 from cellbox.criticism.criticism import Criticism, Finding, OutlyingValue, Verdict
 from cellbox.criticism.explanations import Explanation, explanations
 from cellbox.criticism.judged_rows import JudgedRows, free_parameters, most_rows
@@ -196,7 +197,7 @@ class _Judgement:
             self._problem.n_nodes
         )
 
-    def _far_off(self) -> Bool[np.ndarray, "n_rows n_times n_nodes"]:
+    def _far_off(self) -> ValueMask:
         """Values that are far off, where tails are heavy."""
         measured = self._problem.measured
         far = outlying(self._apart / self._node_noise(measured), measured)
@@ -204,16 +205,14 @@ class _Judgement:
         few = far.sum() <= _MOST_OUTLYING * measured.sum()
         return far if heavy and few else np.zeros_like(far)
 
-    def _node_noise(
-        self, counted: Bool[np.ndarray, "n_rows n_times n_nodes"]
-    ) -> Float[np.ndarray, " n_nodes"]:
+    def _node_noise(self, counted: ValueMask) -> NodeValues:
         """What is left of each node, by the middle of its values; nothing far from all others'."""
         sizes = np.where(counted, np.abs(self._apart), np.nan)
         own = np.nanmedian(np.where(counted.any(axis=(0, 1)), sizes, np.inf), axis=(0, 1))
         typical = float(np.nanmedian(sizes))
         return np.clip(np.nan_to_num(own, nan=typical), typical / 10, typical * 10) / 0.6745
 
-    def _view(self, counted: Bool[np.ndarray, "n_rows n_times n_nodes"]) -> _View:
+    def _view(self, counted: ValueMask) -> _View:
         noise = self._node_noise(counted)
         scale = float(np.exp(np.mean(np.log(noise))))
         problem = replace(
@@ -338,7 +337,7 @@ class _Judgement:
         rows = self._aside | self._outlying_rows(self._view_taken)
         return tuple(self._names[row] for row in np.flatnonzero(rows))
 
-    def _outlying_rows(self, view: _View) -> Bool[np.ndarray, " n_rows"]:
+    def _outlying_rows(self, view: _View) -> RowMask:
         """Rows whose share of what is left is beyond chance."""
         from scipy.special import chdtri
 

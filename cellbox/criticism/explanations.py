@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import NodeValues, Perturbations
 from cellbox.criticism.linear_theory import LinearTheory
 from cellbox.criticism.score_tests import Outcome, Residuals
 
@@ -85,7 +85,7 @@ def _explanation(kind: str, outcome: Outcome, left: Residuals, named: str) -> Ex
     return Explanation(kind, criterion, outcome, WORDS[kind].format(named) + ".")
 
 
-def _named(taken: Float[np.ndarray, " n_nodes"], left: Residuals, nodes: Sequence[str]) -> str:
+def _named(taken: NodeValues, left: Residuals, nodes: Sequence[str]) -> str:
     """The nodes that ask for something, those that ask most first."""
     order = np.argsort(-taken, kind="stable")
     asking = [nodes[node] for node in order if taken[node] > _NAMED_ABOVE * left.variance]
@@ -95,7 +95,7 @@ def _named(taken: Float[np.ndarray, " n_nodes"], left: Residuals, nodes: Sequenc
     return ", ".join(asking[:_NODES_NAMED]) + rest
 
 
-def _drives(theory: LinearTheory, left: Residuals) -> Float[np.ndarray, "n_rows n_nodes"]:
+def _drives(theory: LinearTheory, left: Residuals) -> Perturbations:
     """The drive that each row asks for in each node, in standard errors of one by itself."""
     squares = (theory.by_drive**2).sum(axis=1)
     pulls = -np.einsum("rvk,rv->rk", theory.by_drive, left.values)
@@ -105,7 +105,7 @@ def _drives(theory: LinearTheory, left: Residuals) -> Float[np.ndarray, "n_rows 
 def _common_factor(
     theory: LinearTheory,
     left: Residuals,
-    drives: Float[np.ndarray, "n_rows n_nodes"],
+    drives: Perturbations,
     nodes: Sequence[str],
     row_names: Sequence[str],
 ) -> Explanation | None:

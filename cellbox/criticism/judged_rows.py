@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from cellbox.arrays import EdgeMask, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -23,7 +24,7 @@ _FEWEST_SPARE, _VALUES_PER_PARAMETER = 20, 1.25
 class JudgedRows(NamedTuple):
     """Rows that are asked, those that trained first."""
 
-    all: Int[np.ndarray, " n_rows"]
+    all: RowNumbers
     n_training: int
 
     @classmethod
@@ -52,9 +53,7 @@ class JudgedRows(NamedTuple):
 
 
 def free_parameters(
-    training: MultipleShooting,
-    network: Network,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+    training: MultipleShooting, network: Network, allowed: EdgeMask | None
 ) -> Bool[np.ndarray, " n_parameters"] | None:
     """Every parameter that may differ from zero, or only those that do; None with too few data."""
     if obstacle(training, allowed) is not None:

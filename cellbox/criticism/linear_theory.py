@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.arrays import RowMask
 from cellbox.equation.interval_flow import Intervals, forced
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties
@@ -58,7 +59,7 @@ class LinearTheory:
             {kind: columns[rows] for kind, columns in self.alternatives.items()},
         )
 
-    def without(self, rows: Bool[np.ndarray, " n_rows"]) -> LinearTheory:
+    def without(self, rows: RowMask) -> LinearTheory:
         """The same where nothing was measured in these rows, nor in those that are not finite."""
         kept = ~rows & np.isfinite(self.residuals).all(axis=1)
         kept &= np.isfinite(self.by_parameters).all(axis=(1, 2))

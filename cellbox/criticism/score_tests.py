@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
+from cellbox.arrays import NodeValues, RowNumbers
 from cellbox.criticism.linear_theory import LinearTheory
 
 # Directions of a design that are shorter than this share of the longest are rounding.
@@ -77,9 +78,7 @@ class Residuals:
         """Whether the residuals ask for these columns (an F test); None where it cannot be told."""
         return self._outcome(*self._taken(columns))
 
-    def taken_by_node(
-        self, columns: Float[np.ndarray, "n_rows n_values n_nodes"]
-    ) -> Float[np.ndarray, " n_nodes"]:
+    def taken_by_node(self, columns: Float[np.ndarray, "n_rows n_values n_nodes"]) -> NodeValues:
         """By how much each column alone would lower the sum of squares."""
         design = self._beside_parameters(columns)
         squares = (design**2).sum(axis=0)
@@ -152,7 +151,7 @@ def predicted_worse(every: Residuals, trained: Residuals) -> Outcome | None:
 def lack_of_fit(
     residuals: Float[np.ndarray, "n_rows n_values"],
     measured: Bool[np.ndarray, "n_rows n_values"],
-    conditions: Int[np.ndarray, " n_rows"],
+    conditions: RowNumbers,
     n_free: int,
 ) -> Outcome | None:
     """Whether what is left differs between conditions more than between their replicates.

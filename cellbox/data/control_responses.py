@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import f as f_distribution
 
+from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset
 from cellbox.errors import DataWarning
 
@@ -20,9 +21,7 @@ _NAMED = 8
 
 
 def control_warnings(
-    data: Dataset,
-    measured: Float[np.ndarray, "n_rows n_times n_nodes"],
-    noise: float | None,
+    data: Dataset, measured: Responses, noise: float | None
 ) -> Iterator[DataWarning]:
     """A warning where rows without a perturbation respond.
 

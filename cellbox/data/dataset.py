@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 
+from cellbox.arrays import EdgeMask, NodeMask, Perturbations, Responses, RowMask, RowNumbers, Times
 from cellbox.data.same_numbers import groups_of_close
 from cellbox.errors import DataWarning, refuse
 from cellbox.html_tables import html_of
@@ -65,14 +66,14 @@ class Dataset:
     """
 
     nodes: tuple[str, ...]
-    times: Float[np.ndarray, " n_times"]
-    perturbations: Float[np.ndarray, "n_rows n_nodes"]
-    measurements: Float[np.ndarray, "n_rows n_times n_nodes"]
+    times: Times
+    perturbations: Perturbations
+    measurements: Responses
     row_names: tuple[str, ...]
-    activity_nodes: Bool[np.ndarray, " n_nodes"]
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
-    noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
-    rounding_sensitive: Bool[np.ndarray, " n_rows"] | None = None
+    activity_nodes: NodeMask
+    allowed_edges: EdgeMask | None = None
+    noise_free: Responses | None = None
+    rounding_sensitive: RowMask | None = None
     truth: Network | None = None
     split: Split | None = None
     name: str = "data"
@@ -89,23 +90,23 @@ class Dataset:
         return len(self.row_names)
 
     @property
-    def measured_nodes(self) -> Bool[np.ndarray, " n_nodes"]:
+    def measured_nodes(self) -> NodeMask:
         """Nodes that the headline metrics count: all but the activity nodes."""
         return ~self.activity_nodes
 
     @property
-    def judged(self) -> Bool[np.ndarray, " n_rows"]:
+    def judged(self) -> RowMask:
         """Rows that a model can be judged by: all that are not known to be rounding-sensitive."""
         known = self.rounding_sensitive
         return np.ones(self.n_rows, bool) if known is None else ~known
 
     @property
-    def possible_edges(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    def possible_edges(self) -> EdgeMask:
         """Which entries of W[target, source] may be edges: all where none are forbidden."""
         return possible_edges(self.n_nodes, self.allowed_edges)
 
     @cached_property
-    def condition_of_row(self) -> Int[np.ndarray, " n_rows"]:
+    def condition_of_row(self) -> RowNumbers:
         """Number of each row's condition, in order of first appearance.
 
         Doses that differ by rounding alone (relative 1e-6) are the same.
@@ -113,7 +114,7 @@ class Dataset:
         return number_conditions(self.perturbations)
 
     @cached_property
-    def combination_of_row(self) -> Int[np.ndarray, " n_rows"]:
+    def combination_of_row(self) -> RowNumbers:
         """Number of each row's combination of perturbed nodes, whatever their doses."""
         return _number_in_order(self.perturbations != 0)
 
@@ -179,9 +180,7 @@ def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]
     return judged if len(judged) else split.validation
 
 
-def number_conditions(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-) -> Int[np.ndarray, " n_rows"]:
+def number_conditions(perturbations: Perturbations) -> RowNumbers:
     """Number the rows of u that are the same but for rounding alike, from 0 on."""
     levels = np.zeros(perturbations.shape, dtype=np.int32)
     for column in np.flatnonzero((perturbations != 0).any(axis=0)):
@@ -190,7 +189,7 @@ def number_conditions(
     return _number_in_order(levels)
 
 
-def _number_in_order(keys: np.ndarray) -> Int[np.ndarray, " n_rows"]:
+def _number_in_order(keys: np.ndarray) -> RowNumbers:
     """Number equal rows of `keys` alike, counting from 0 in order of first appearance."""
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=int)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset
 from cellbox.errors import InputError, Problem
 from cellbox.networks.network import Network
@@ -81,9 +82,7 @@ def with_flaws(data: Dataset, flaws: Flaws, seed: int) -> Dataset:
     return replace(data, measurements=np.where(gaps, np.nan, measured))
 
 
-def _outliers(
-    data: Dataset, flaws: Flaws, random: np.random.Generator
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def _outliers(data: Dataset, flaws: Flaws, random: np.random.Generator) -> Responses:
     """How far each value is off: mostly not at all."""
     shape = data.measurements.shape
     size = np.sqrt(np.nanmean(data.measurements**2)) * flaws.outlier_size

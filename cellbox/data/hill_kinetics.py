@@ -13,18 +13,14 @@ Products of Hill functions are how GeneNetWeaver and BEELINE make expression dat
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from scipy.integrate import solve_ivp
 
+from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.errors import refuse
 from cellbox.networks.network import Network
 
 
-def hill_responses(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def hill_responses(network: Network, perturbations: Perturbations, times: Times) -> Responses:
     """log2 of the levels at `times` (decay times) under each perturbation, from 1 at time 0.
 
     Raises InputError for a network too stiff to solve.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import Responses
 from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
 from cellbox.errors import DataWarning
@@ -49,7 +49,7 @@ def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
     return (*data.reading_warnings, *found)
 
 
-def measured_values(data: Dataset) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def measured_values(data: Dataset) -> Responses:
     """The measurements, NaN for activity nodes: those follow from the dose."""
     return np.where(data.activity_nodes, np.nan, data.measurements)
 
@@ -93,9 +93,7 @@ def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] |
     return None
 
 
-def _controls_are_near_zero(
-    data: Dataset, measured: Float[np.ndarray, "n_rows n_times n_nodes"], middle: float
-) -> bool:
+def _controls_are_near_zero(data: Dataset, measured: Responses, middle: float) -> bool:
     """Whether unperturbed rows show that no change is 0 here."""
     controls = measured[~(data.perturbations != 0).any(axis=1)]
     controls = controls[np.isfinite(controls)]
@@ -224,7 +222,7 @@ def _constant_nodes(data: Dataset) -> Iterator[DataWarning]:
         )
 
 
-def _constants(measured: Float[np.ndarray, "n_rows n_times n_nodes"]) -> dict[int, float]:
+def _constants(measured: Responses) -> dict[int, float]:
     """The nodes whose values are all the same, and what they are."""
     typical = root_mean_square(measured)
     found = {}
@@ -253,9 +251,7 @@ def _noise(data: Dataset) -> Iterator[DataWarning]:
         )
 
 
-def replicate_noise(
-    data: Dataset, measured: Float[np.ndarray, "n_rows n_times n_nodes"]
-) -> float | None:
+def replicate_noise(data: Dataset, measured: Responses) -> float | None:
     """The standard deviation between replicates of perturbed conditions; None without any."""
     squares, free = 0.0, 0
     condition = data.condition_of_row

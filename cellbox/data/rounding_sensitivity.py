@@ -8,8 +8,9 @@ or an error of 1e-6 in the network turns over: no model can be held to it, nor c
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.equation.network_responses import responses
 from cellbox.networks.network import Network
 
@@ -25,12 +26,8 @@ _SUSPICIOUS = 0.05
 
 
 def rounding_sensitive_conditions(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    exact: Float[np.ndarray, "n_rows n_times n_nodes"],
-    noise: float,
-) -> Bool[np.ndarray, " n_rows"]:
+    network: Network, perturbations: Perturbations, times: Times, exact: Responses, noise: float
+) -> RowMask:
     """Rows whose response changes by more than the noise when a node of x(0) is moved by 1e-6.
 
     exact: the response from x(0) = 0 (log ratio) at `times` (model time units), from the exact
@@ -56,10 +53,7 @@ def rounding_sensitive_conditions(
 
 
 def _glance(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    exact: Float[np.ndarray, "n_rows n_times n_nodes"],
+    network: Network, perturbations: Perturbations, times: Times, exact: Responses
 ) -> Float[np.ndarray, " n_rows"]:
     """Each row's largest change (log ratio) after all nodes are moved at once, each differently.
 
@@ -78,10 +72,10 @@ def _glance(
 
 def _change(
     network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    exact: Float[np.ndarray, "n_rows n_times n_nodes"],
-    start: Float[np.ndarray, "n_rows n_nodes"],
+    perturbations: Perturbations,
+    times: Times,
+    exact: Responses,
+    start: Perturbations,
 ) -> Float[np.ndarray, " n_rows"]:
     """How far each row comes to lie from `exact` (log ratio); infinite where it is not solved."""
     moved = responses(network, perturbations, times, start=start)

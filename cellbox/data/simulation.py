@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
 
+from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.design import check_perturbed, draw_design
 from cellbox.data.flaws import NO_FLAWS, Flaws, part_of, seen_nodes, with_flaws
@@ -24,7 +24,7 @@ from cellbox.settings import check_seed
 Kinetics = Literal["eq1", "hill"]
 
 
-def equal_times(n_times: int, horizon: float) -> Float[np.ndarray, " n_times"]:
+def equal_times(n_times: int, horizon: float) -> Times:
     """`n_times` equally spaced times, the last at the horizon (the paper's: 5 up to 20)."""
     return horizon * np.arange(1, n_times + 1) / n_times
 
@@ -100,12 +100,12 @@ def simulate(
 
 def _answers(
     network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    perturbations: Perturbations,
+    times: Times,
     noise: float,
     name: str,
     kinetics: Kinetics,
-) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"] | None]:
+) -> tuple[Responses, RowMask | None]:
     """The exact responses, and which of them rounding decides, where that is known."""
     if kinetics == "eq1":
         return exact_responses(network, perturbations, times, noise=noise, name=name)
@@ -114,7 +114,7 @@ def _answers(
     return hill_responses(network, perturbations, times), None
 
 
-def checked_times(times: Sequence[float]) -> Float[np.ndarray, " n_times"]:
+def checked_times(times: Sequence[float]) -> Times:
     """The times as an array. Raises InputError where they do not ascend from above 0."""
     moments = np.asarray(times, float)
     ascending = len(moments) > 0 and (np.diff(moments, prepend=0.0) > 0).all()
@@ -151,13 +151,8 @@ def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
 
 
 def exact_responses(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    *,
-    noise: float,
-    name: str,
-) -> tuple[Float[np.ndarray, "n_rows n_times n_nodes"], Bool[np.ndarray, " n_rows"]]:
+    network: Network, perturbations: Perturbations, times: Times, *, noise: float, name: str
+) -> tuple[Responses, RowMask]:
     """The exact responses (log ratio) at `times`, and which are rounding-sensitive.
 
     times: in model time units.
@@ -172,7 +167,7 @@ def exact_responses(
     return exact, rounding_sensitive_conditions(network, perturbations, times, exact, noise)
 
 
-def _refuse_unsolved(exact: Float[np.ndarray, "n_rows n_times n_nodes"], name: str) -> None:
+def _refuse_unsolved(exact: Responses, name: str) -> None:
     """Refuse a network whose exact response could not be computed."""
     unsolved = np.flatnonzero(~np.isfinite(exact).all(axis=(1, 2)))
     if len(unsolved):

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from cellbox.arrays import RowMask
 from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.errors import refuse
 
@@ -80,7 +81,7 @@ def held_out(data: Dataset, scheme: str, *, seeds: int = 10) -> list[HeldOut]:
     return splits
 
 
-def _tests(data: Dataset, scheme: str) -> Iterator[tuple[str, Bool[np.ndarray, " n_rows"]]]:
+def _tests(data: Dataset, scheme: str) -> Iterator[tuple[str, RowMask]]:
     """The name of each split, and which rows it holds out."""
     perturbed = data.perturbations != 0
     is_combination = perturbed.sum(axis=1) > 1

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset
 from cellbox.errors import refuse
 
@@ -56,7 +57,5 @@ def with_total_dose(data: Dataset) -> Dataset:
     )
 
 
-def _with_unknown_node(
-    values: Float[np.ndarray, "n_rows n_times n_nodes"],
-) -> Float[np.ndarray, "n_rows n_times n_nodes_and_one"]:
+def _with_unknown_node(values: Responses) -> Float[np.ndarray, "n_rows n_times n_nodes_and_one"]:
     return np.pad(values, [(0, 0), (0, 0), (0, 1)], constant_values=np.nan)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import Perturbations, Responses, RowMask
 from cellbox.data.dataset import Dataset
 from cellbox.storage.problems import Problems, note_unknown
 
@@ -110,9 +111,7 @@ class Units:
 MODEL_UNITS = Units()
 
 
-def in_model_units(
-    data: Dataset, units: Units, at_zero: Float[np.ndarray, "n_rows n_nodes"] | None = None
-) -> Dataset:
+def in_model_units(data: Dataset, units: Units, at_zero: Perturbations | None = None) -> Dataset:
     """The dataset with log ratios, doses and times as Eq. 1 takes them.
 
     at_zero: the values at time 0, NaN where there are none; None where files have no such time.
@@ -134,7 +133,7 @@ def in_model_units(
     return replace(data, **changes)  # type: ignore[arg-type]
 
 
-def _doses(data: Dataset, units: Units, problems: Problems) -> Float[np.ndarray, "n_rows n_nodes"]:
+def _doses(data: Dataset, units: Units, problems: Problems) -> Perturbations:
     """u of the doses."""
     dose = data.perturbations
     perturbed = (dose != 0).any(axis=0)
@@ -170,11 +169,8 @@ def _doses(data: Dataset, units: Units, problems: Problems) -> Float[np.ndarray,
 
 
 def _values(
-    data: Dataset,
-    units: Units,
-    at_zero: Float[np.ndarray, "n_rows n_nodes"] | None,
-    problems: Problems,
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    data: Dataset, units: Units, at_zero: Perturbations | None, problems: Problems
+) -> Responses:
     """Log ratios of the measurements; activity nodes stay as they are."""
     values = np.where(data.activity_nodes, np.nan, data.measurements)
     if units.transform != "difference":
@@ -193,9 +189,7 @@ def _values(
     return np.where(data.activity_nodes, data.measurements, values)
 
 
-def _note_without_logarithm(
-    data: Dataset, values: Float[np.ndarray, "n_rows n_times n_nodes"], problems: Problems
-) -> None:
+def _note_without_logarithm(data: Dataset, values: Responses, problems: Problems) -> None:
     bad = np.argwhere(values <= 0)
     if len(bad):
         row, slot, node = bad[0]
@@ -208,10 +202,7 @@ def _note_without_logarithm(
 
 
 def _own_start(
-    data: Dataset,
-    values: Float[np.ndarray, "n_rows n_times n_nodes"],
-    at_zero: Float[np.ndarray, "n_rows n_nodes"] | None,
-    problems: Problems,
+    data: Dataset, values: Responses, at_zero: Perturbations | None, problems: Problems
 ) -> Float[np.ndarray, "n_rows 1 n_nodes"]:
     """What each series had at time 0."""
     start = np.full((data.n_rows, data.n_nodes), np.nan) if at_zero is None else at_zero
@@ -224,10 +215,7 @@ def _own_start(
 
 
 def _of_controls(
-    data: Dataset,
-    values: Float[np.ndarray, "n_rows n_times n_nodes"],
-    names: Sequence[str],
-    problems: Problems,
+    data: Dataset, values: Responses, names: Sequence[str], problems: Problems
 ) -> Float[np.ndarray, "n_times n_nodes"]:
     """The mean of the controls at each time, or over all times where they lack one."""
     rows = np.zeros(data.n_rows, bool)
@@ -255,7 +243,7 @@ def _of_controls(
     return mean
 
 
-def _rows_named(data: Dataset, name: str) -> Bool[np.ndarray, " n_rows"]:
+def _rows_named(data: Dataset, name: str) -> RowMask:
     """The rows of a condition: all its replicates."""
     return np.array(
         [row == name or row.startswith(f"{name}{_REPLICATE}") for row in data.row_names], bool

@@ -23,7 +23,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.equation.solver_settings import precision_context
+from cellbox.equation.traced_arrays import Scalar, TracedAmplitudes, TracedTimes, TracedWeights
 from cellbox.networks.network import Network
 
 RTOL = 1e-7
@@ -48,13 +50,9 @@ _Sensitivities = tuple[Float[Array, " n"], Float[Array, "n n_weights"], Float[Ar
 
 
 def sensitivities(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    *,
-    rtol: float = RTOL,
+    network: Network, perturbations: Perturbations, times: Times, *, rtol: float = RTOL
 ) -> tuple[
-    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Responses,
     Float[np.ndarray, "n_rows n_times n_nodes n_parameters"],
 ]:
     """The response to each perturbation from x(0) = 0, and its derivatives, in float64.
@@ -79,11 +77,11 @@ def sensitivities(
 
 
 def state_and_sensitivities(
-    weights: Float[Array, "n_nodes n_nodes"],
-    amplitudes: Float[Array, " n_nodes"],
+    weights: TracedWeights,
+    amplitudes: TracedAmplitudes,
     perturbations: Float[Array, "n_rows n_nodes"],
-    times: Float[Array, " n_times"],
-    rtol: float | Float[Array, ""] = RTOL,
+    times: TracedTimes,
+    rtol: float | Scalar = RTOL,
 ) -> SensitiveResponse:
     """`sensitivities` on JAX arrays, to be used under `jax.jit`; a pure function of them.
 
@@ -103,12 +101,12 @@ _on_arrays = jax.jit(state_and_sensitivities)
 
 
 def row_and_sensitivities(
-    weights: Float[Array, "n_nodes n_nodes"],
-    amplitudes: Float[Array, " n_nodes"],
-    perturbation: Float[Array, " n_nodes"],
+    weights: TracedWeights,
+    amplitudes: TracedAmplitudes,
+    perturbation: TracedAmplitudes,
     *,
-    times: Float[Array, " n_times"],
-    rtol: float | Float[Array, ""] = RTOL,
+    times: TracedTimes,
+    rtol: float | Scalar = RTOL,
 ) -> SensitiveResponse:
     """`state_and_sensitivities` of a single row, for those who sum over rows as they go."""
     n = len(amplitudes)
@@ -168,6 +166,6 @@ def _velocities(
     return amplitudes * saturation - x, to_weights.reshape(n, n * n), to_amplitudes
 
 
-def _largest(error: _Sensitivities) -> Float[Array, ""]:
+def _largest(error: _Sensitivities) -> Scalar:
     """The largest error of any number: in a mean, many parameters without effect would hide it."""
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(error)]))

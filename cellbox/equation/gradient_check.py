@@ -21,8 +21,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
+from cellbox.arrays import Times
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.lane_layouts import LARGEST_LANES_LAST
 from cellbox.equation.shooting import shoot
@@ -30,6 +31,7 @@ from cellbox.equation.solver_settings import Precision, SolverSettings, precisio
 from cellbox.equation.solvers import SOLVERS
 from cellbox.equation.steady_state import check_times
 from cellbox.equation.step_replay import accepted_steps
+from cellbox.equation.traced_arrays import Courses, Flag, Scalar
 from cellbox.errors import refuse
 from cellbox.storage.cache import remembered
 
@@ -54,9 +56,7 @@ _FLAT = np.concatenate([_WEIGHTS.ravel(), np.log(_AMPLITUDES)])
 _PERTURBATIONS = np.random.default_rng(0).uniform(-1, 1, (5, 3, 2))
 
 
-def check_gradient(
-    solver: SolverSettings, times: Float[np.ndarray, " n_times"], n_nodes: int
-) -> float:
+def check_gradient(solver: SolverSettings, times: Times, n_nodes: int) -> float:
     """Refuse a solver whose gradients are wrong over these measurement times.
 
     times: when the data were measured, ascending. Both the intervals between them and the
@@ -96,7 +96,7 @@ def check_gradient(
     )
 
 
-def _refuse_too_many_steps(solver: SolverSettings, times: Float[np.ndarray, " n_times"]) -> None:
+def _refuse_too_many_steps(solver: SolverSettings, times: Times) -> None:
     """Refuse a fixed step so short that it does not get from one measurement to the next."""
     if solver.step is None:
         return
@@ -271,9 +271,7 @@ def _perturbations(n_nodes: int) -> Float[np.ndarray, "n_probes n_nodes n_condit
     return np.pad(_PERTURBATIONS, ((0, 0), (0, n_nodes - len(_WEIGHTS)), (0, 0)))
 
 
-def _summary(
-    states: Float[Array, "n_times n_nodes n_conditions"], reached: Bool[Array, ""]
-) -> Float[Array, ""]:
+def _summary(states: Courses, reached: Flag) -> Scalar:
     """A smooth function of a response that weighs every node differently."""
     value = jnp.sum(states * (1.0 + jnp.arange(states.shape[1]))[:, None])
     return value * jnp.where(reached, 1.0, jnp.nan)

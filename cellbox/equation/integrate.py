@@ -22,15 +22,16 @@ from cellbox.equation.replay_loops import FIRST_STEP, LONGEST_STEP
 from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SolverSettings
 from cellbox.equation.solvers import SOLVERS
 from cellbox.equation.step_replay import follow
+from cellbox.equation.traced_arrays import Courses, Flag, Scalar, States, TracedTimes
 
 
 def integrate(
     parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    start: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
+    perturbations: States,
+    start: States,
+    times: TracedTimes,
     settings: SolverSettings,
-) -> tuple[Float[Array, "n_times n_nodes n_conditions"], Bool[Array, ""]]:
+) -> tuple[Courses, Flag]:
     """Integrate Eq. 1 from `start` at time 0 and return the states at ascending `times`.
 
     The second value tells whether the solver reached the last time; where it did not, the
@@ -51,7 +52,7 @@ def integrate(
 def integrate_each(
     parameters: Parameters,
     perturbations: Float[Array, "n_rows n_nodes"],
-    times: Float[Array, " n_times"],
+    times: TracedTimes,
     settings: SolverSettings,
     start: Float[Array, "n_rows n_nodes"] | None = None,
 ) -> tuple[Float[Array, "n_rows n_times n_nodes"], Bool[Array, " n_rows"]]:
@@ -75,9 +76,9 @@ def _diffeqsolve(
     parameters: Parameters,
     perturbations: Float[Array, "n_nodes *conditions"],
     start: Float[Array, "n_nodes *conditions"],
-    times: Float[Array, " n_times"],
+    times: TracedTimes,
     settings: SolverSettings,
-) -> tuple[Float[Array, "n_times n_nodes *conditions"], Bool[Array, ""]]:
+) -> tuple[Float[Array, "n_times n_nodes *conditions"], Flag]:
     only_the_end = len(times) == 1
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
@@ -128,7 +129,7 @@ def _controller(settings: SolverSettings) -> diffrax.AbstractStepSizeController:
     )
 
 
-def _worst_condition(error: Float[Array, "n_nodes *conditions"]) -> Float[Array, ""]:
+def _worst_condition(error: Float[Array, "n_nodes *conditions"]) -> Scalar:
     """Root mean square over nodes, and of these the largest over conditions."""
     return jnp.sqrt(jnp.max(jnp.mean(error**2, axis=0)))
 

@@ -23,8 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cellbox.arrays import EdgeValues, NodeValues
 from cellbox.equation.classical_step import classical_step
 from cellbox.equation.solver_settings import precision_context
+from cellbox.equation.traced_arrays import TracedAmplitudes, TracedWeights
 
 # The longest step of a state, in the model's time unit; of a transition twice this.
 _LONGEST_STEP = 0.125
@@ -75,29 +77,19 @@ def steps_for(durations: Float[np.ndarray, " n_intervals"]) -> int:
     return 4 * max(1, math.ceil(float(np.max(durations)) / (4 * _LONGEST_STEP)))
 
 
-def flow(
-    weights: Float[np.ndarray, "n_nodes n_nodes"],
-    amplitudes: Float[np.ndarray, " n_nodes"],
-    intervals: Intervals,
-) -> Flow:
+def flow(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Flow:
     """Ends and derivatives in float64; not finite where a network is too stiff for the steps."""
     return Flow(*_in_batches(traced_flow, weights, amplitudes, intervals))
 
 
 def ends(
-    weights: Float[np.ndarray, "n_nodes n_nodes"],
-    amplitudes: Float[np.ndarray, " n_nodes"],
-    intervals: Intervals,
+    weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals
 ) -> Float[np.ndarray, "n_intervals n_nodes"]:
     """The ends alone, to the bit those of `flow`."""
     return _in_batches(traced_ends, weights, amplitudes, intervals)[0]
 
 
-def forced(
-    weights: Float[np.ndarray, "n_nodes n_nodes"],
-    amplitudes: Float[np.ndarray, " n_nodes"],
-    intervals: Intervals,
-) -> Forced:
+def forced(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Forced:
     """Derivatives of the ends by what Eq. 1 has not, at 0 of it; in float64."""
     return Forced(*_in_batches(_traced_forced, weights, amplitudes, intervals))
 
@@ -121,10 +113,7 @@ def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.n
 
 
 def _states(
-    weights: Float[Array, "n_nodes n_nodes"],
-    amplitudes: Float[Array, " n_nodes"],
-    intervals: _Batch,
-    n_steps: int,
+    weights: TracedWeights, amplitudes: TracedAmplitudes, intervals: _Batch, n_steps: int
 ) -> Float[Array, "n_grid batch n_nodes"]:
     """States at the start and after each step."""
     starts, perturbations, durations = intervals
@@ -193,7 +182,7 @@ def _by_input(
 
 
 def _transitions(
-    weights: Float[Array, "n_nodes n_nodes"],
+    weights: TracedWeights,
     slopes: Float[Array, "n_grid batch n_nodes"],
     durations: Float[Array, " batch"],
     n_steps: int,

@@ -7,8 +7,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.solver_settings import EXACT, SolverSettings, precision_context
@@ -17,11 +17,11 @@ from cellbox.networks.network import Network
 
 def responses(
     network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    perturbations: Perturbations,
+    times: Times,
     solver: SolverSettings = EXACT,
-    start: Float[np.ndarray, "n_rows n_nodes"] | None = None,
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    start: Perturbations | None = None,
+) -> Responses:
     """The network's response (log ratio) to each perturbation at `times` (model time units).
 
     start: x(0) of each row (log ratio), by default 0.

@@ -16,6 +16,7 @@ from cellbox.equation.lane_layouts import Layout, Matrix, PerLane, State, layout
 from cellbox.equation.runge_kutta_step import System, make_step, slope_of, take_apart
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.equation.tableaus import Method, method_of
+from cellbox.equation.traced_arrays import Flag
 
 # Eq. 1 decays with time constant 1, so half of it is a safe first step; then steps adapt.
 FIRST_STEP = 0.5
@@ -139,7 +140,7 @@ def _through_interval(
     method = method_of(settings.solver)
     before = record.ends[index]
 
-    def unfinished(walk: _Walk) -> Bool[Array, ""]:
+    def unfinished(walk: _Walk) -> Flag:
         return jnp.any(walk.clock < duration) & (walk.taken < settings.max_steps)
 
     def step(walk: _Walk) -> _Walk:

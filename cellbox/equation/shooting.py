@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
 
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.integrate import integrate
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.equation.steady_state import settle
 from cellbox.equation.step_replay import follow
+from cellbox.equation.traced_arrays import Courses, Flag, States, TracedTimes
 
 
 def shoot(
     parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
-    measurements: Float[Array, "n_times n_nodes n_conditions"],
-    restart: Bool[Array, ""],
+    perturbations: States,
+    times: TracedTimes,
+    measurements: Courses,
+    restart: Flag,
     settings: SolverSettings,
-) -> tuple[Float[Array, "n_times n_nodes n_conditions"], Bool[Array, ""]]:
+) -> tuple[Courses, Flag]:
     """Predict the state at each of `times`, interval by interval.
 
     times: ascending; a repeated time makes an empty interval, which costs nothing.

@@ -22,9 +22,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from cellbox.arrays import Times
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.solver_settings import IMPLICIT_SOLVERS, SolverSettings
 from cellbox.equation.step_replay import follow
+from cellbox.equation.traced_arrays import Flag, Scalar, States
 from cellbox.errors import refuse
 
 # A condition rests where Newton's method puts the steady state no further away (log ratio). Less
@@ -38,11 +40,8 @@ _FAR = 100.0
 
 
 def settle(
-    parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    time: Float[Array, ""],
-    settings: SolverSettings,
-) -> tuple[Float[Array, "n_nodes n_conditions"], Bool[Array, " n_conditions"], Bool[Array, ""]]:
+    parameters: Parameters, perturbations: States, time: Scalar, settings: SolverSettings
+) -> tuple[States, Bool[Array, " n_conditions"], Flag]:
     """The response at `time` from x(0) = 0: the steady state, of conditions that rest by then.
 
     The integration ends before `time` as soon as all conditions rest. At time 0, as of a lane
@@ -63,9 +62,7 @@ def settle(
 
 
 def _jacobians(
-    parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    states: Float[Array, "n_nodes n_conditions"],
+    parameters: Parameters, perturbations: States, states: Float[Array, "n_nodes n_conditions"]
 ) -> Float[Array, "n_conditions n_nodes n_nodes"]:
     """∂f/∂x of each condition, as a constant."""
     weights, amplitudes = lax.stop_gradient((parameters.weights, parameters.amplitudes))
@@ -74,7 +71,7 @@ def _jacobians(
     return slopes.T[:, :, None] * weights - jnp.eye(len(weights), dtype=weights.dtype)
 
 
-def check_times(settings: SolverSettings, times: Float[np.ndarray, " n_times"]) -> None:
+def check_times(settings: SolverSettings, times: Times) -> None:
     """Refuse times that the solver cannot reach, and a steady state of several times.
 
     A node decays in unit time, and no explicit solver here is stable with steps much longer than

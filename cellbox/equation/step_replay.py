@@ -22,22 +22,23 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.lane_layouts import LARGEST_LANES_LAST
 from cellbox.equation.replay_loops import backward, forward
 from cellbox.equation.solver_settings import SolverSettings
+from cellbox.equation.traced_arrays import Courses, Flag, States, TracedTimes
 
 
 def follow(
     parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    start: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
-    restarts: Float[Array, "n_times n_nodes n_conditions"],
+    perturbations: States,
+    start: States,
+    times: TracedTimes,
+    restarts: Courses,
     settings: SolverSettings,
-) -> tuple[Float[Array, "n_times n_nodes n_conditions"], Bool[Array, ""]]:
+) -> tuple[Courses, Flag]:
     """The states at `times`, and whether the solver got to all of them within its step limit.
 
     times: ascending from 0; a repeated time makes an empty interval, which costs nothing.
@@ -53,11 +54,8 @@ def follow(
 
 
 def accepted_steps(
-    parameters: Parameters,
-    perturbations: Float[Array, "n_nodes n_conditions"],
-    times: Float[Array, " n_times"],
-    settings: SolverSettings,
-) -> tuple[Float[Array, " max_steps"], Int[Array, " n_times"], Bool[Array, ""]]:
+    parameters: Parameters, perturbations: States, times: TracedTimes, settings: SolverSettings
+) -> tuple[Float[Array, " max_steps"], Int[Array, " n_times"], Flag]:
     """The lengths of the steps from x(0) = 0 to `times`, for checks along the same steps.
 
     A length of 0 is a rejected step. The second value is the number of steps up to each time,
@@ -71,9 +69,7 @@ def accepted_steps(
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _follow(
-    settings: SolverSettings, parameters: Parameters, *data: Array
-) -> tuple[Float[Array, "n_times n_nodes n_conditions"], Bool[Array, ""]]:
+def _follow(settings: SolverSettings, parameters: Parameters, *data: Array) -> tuple[Courses, Flag]:
     weights, amplitudes = parameters.weights, parameters.amplitudes
     states, reached, _ = _mapped(forward, settings, False)(weights, amplitudes, *data)
     return states, reached

@@ -21,9 +21,10 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 from jax import lax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from cellbox.equation.replayed_solve import by_sub, solve, subs_of
+from cellbox.equation.traced_arrays import Scalar
 from cellbox.errors import InputError, Problem
 
 
@@ -63,9 +64,9 @@ class StepReplay(diffrax.AbstractAdjoint):
         max_steps: int | None,
         init_state: Any,
         passed_controller_state: bool,
-        t0: Float[Array, ""],
-        t1: Float[Array, ""],
-        dt0: Float[Array, ""] | None,
+        t0: Scalar,
+        t1: Scalar,
+        dt0: Scalar | None,
         progress_meter: diffrax.AbstractProgressMeter,
         throw: bool,
         passed_solver_state: bool,

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Float, Num
 
+from cellbox.arrays import NodeMask, Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.data.split_schemes import HeldOut
 from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE
@@ -120,7 +121,7 @@ def _report_nodes(
     data: Dataset,
     splits: Sequence[HeldOut],
     predicted: Sequence[Predicted],
-    nodes: Bool[np.ndarray, " n_nodes"],
+    nodes: NodeMask,
     seed: int,
 ) -> NodesReport:
     measured = [data.measurements[split.test][..., nodes] for split in splits]
@@ -175,10 +176,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def _difference(
-    first: Float[np.ndarray, "n_rows n_times n_nodes"],
-    second: Float[np.ndarray, "n_rows n_times n_nodes"],
-    measured: Float[np.ndarray, "n_rows n_times n_nodes"],
-    conditions: Int[np.ndarray, " n_rows"],
+    first: Responses,
+    second: Responses,
+    measured: Responses,
+    conditions: RowNumbers,
     seed: int,
     *,
     may_be_partial: bool,
@@ -229,7 +230,7 @@ def _middle(drawn: Float[np.ndarray, " n_draws"]) -> tuple[float, float]:
 
 
 def _sums(
-    predicted: np.ndarray, measured: np.ndarray, conditions: Int[np.ndarray, " n_rows"]
+    predicted: np.ndarray, measured: np.ndarray, conditions: RowNumbers
 ) -> Float[np.ndarray, "n_conditions 7"]:
     """Of each condition: count, Σx, Σy, Σx², Σy², Σxy and Σ|x − y| over its measured values.
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import NodeMask
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.model import FittedModel
 from cellbox.networks.network import in_order_of
@@ -79,7 +80,7 @@ def evaluate_baselines(data: Dataset, split: Split) -> dict[str, Any]:
     }
 
 
-def _every_node(data: Dataset) -> Bool[np.ndarray, " n_nodes"] | None:
+def _every_node(data: Dataset) -> NodeMask | None:
     """A mask of all nodes where the headline numbers leave some out, else None."""
     return np.ones(data.n_nodes, bool) if data.activity_nodes.any() else None
 
@@ -88,7 +89,7 @@ def _scores(
     predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
     data: Dataset,
     split: Split,
-    nodes: Bool[np.ndarray, " n_nodes"],
+    nodes: NodeMask,
 ) -> dict[str, float | None]:
     noise_free = None if data.noise_free is None else data.noise_free[split.test]
     measured, judged = data.measurements[split.test], data.judged[split.test]
@@ -126,9 +127,7 @@ def _unsteady_share(
     return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
 
 
-def _baseline_scores(
-    data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
-) -> dict[str, Any]:
+def _baseline_scores(data: Dataset, split: Split, nodes: NodeMask) -> dict[str, Any]:
     scores: dict[str, Any] = {
         name: None if score is None else _plain(score)
         for name, score in score_baselines(data, split, nodes).items()
@@ -137,9 +136,7 @@ def _baseline_scores(
     return scores
 
 
-def _additive_conditions(
-    data: Dataset, split: Split, nodes: Bool[np.ndarray, " n_nodes"]
-) -> dict[str, int]:
+def _additive_conditions(data: Dataset, split: Split, nodes: NodeMask) -> dict[str, int]:
     """How many of the test conditions the additive rule can predict, and how many there are."""
     predicted = baselines(data, split)["additive"]
     assert predicted is not None

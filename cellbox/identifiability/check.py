@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 
+from cellbox.arrays import EdgeMask, Perturbations, Times
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.errors import refuse
@@ -134,12 +135,12 @@ def check_result(
 
 
 def check_plan(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"] | Sequence[float],
+    perturbations: Perturbations,
+    times: Times | Sequence[float],
     noise: float,
     *,
     nodes: Sequence[str] | None = None,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     guess: Network | None = None,
 ) -> DesignReport:
     """`check_design` of an experiment that is only planned: every value is to be measured.
@@ -171,7 +172,7 @@ def check_plan(
 
 def _judge_edges(
     guess: Network,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    allowed: EdgeMask,
     errors: LeastErrors,
     found: Sequence[NodeFinding],
     withheld: str,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from cellbox.arrays import RowNumbers, ValueMask
 from cellbox.data.dataset import Dataset
 
 Kind = Literal["never_perturbed", "never_measured", "too_few_values"]
@@ -76,7 +77,7 @@ class NodeFinding:
         return ". ".join(reason.fix for reason in self.reasons) + "."
 
 
-def training_rows(data: Dataset) -> Int[np.ndarray, " n_rows"]:
+def training_rows(data: Dataset) -> RowNumbers:
     """The rows that train: those of the split that came with the data, else all."""
     return np.arange(data.n_rows) if data.split is None else data.split.training
 
@@ -151,9 +152,7 @@ def by_kind(findings: Sequence[NodeFinding]) -> Iterator[tuple[Kind, list[str]]]
 
 
 def _telling_values(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
+    data: Dataset, rows: RowNumbers, measured: ValueMask
 ) -> Int[np.ndarray, " n_nodes"]:
     """Of each node, how many (condition, time) pairs with some perturbation were measured."""
     disturbed = (data.perturbations[rows] != 0).any(axis=1)

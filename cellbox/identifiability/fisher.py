@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
+from cellbox.arrays import Perturbations, Responses, Times, ValueMask
 from cellbox.equation.forward_sensitivity import row_and_sensitivities
 from cellbox.equation.solver_settings import precision_context
+from cellbox.equation.traced_arrays import TracedAmplitudes, TracedWeights
 from cellbox.networks.network import Network
 
 #: Above this condition number of the information matrix, its inverse is not to be trusted.
@@ -47,10 +49,7 @@ class Covariance:
 
 
 def information(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] | None = None,
+    network: Network, perturbations: Perturbations, times: Times, measured: ValueMask | None = None
 ) -> Float[np.ndarray, "n_parameters n_parameters"]:
     """The Fisher information of W and α together, for noise of standard deviation 1.
 
@@ -61,12 +60,9 @@ def information(
 
 
 def states_and_information(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] | None = None,
+    network: Network, perturbations: Perturbations, times: Times, measured: ValueMask | None = None
 ) -> tuple[
-    Float[np.ndarray, "n_rows n_times n_nodes"],
+    Responses,
     Float[np.ndarray, "n_parameters n_parameters"],
 ]:
     """The response (log ratio) to each perturbation, and `information`, from one integration."""
@@ -91,8 +87,8 @@ def states_and_information(
 
 @jax.jit
 def _summed(
-    weights: Float[Array, "n_nodes n_nodes"],
-    amplitudes: Float[Array, " n_nodes"],
+    weights: TracedWeights,
+    amplitudes: TracedAmplitudes,
     conditions: Float[Array, "n_conditions n_nodes"],
     counts: Float[Array, "n_conditions n_times n_nodes"],
     times: Float[Array, " n_times"],

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
+from cellbox.arrays import EdgeValues, NodeMask, NodeValues, Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.network_responses import responses
@@ -42,8 +43,8 @@ class LeastErrors:
     row was judged by itself. reason: why there are none, in a sentence; None where there are.
     """
 
-    of_weights: Float[np.ndarray, "n_nodes n_nodes"]
-    of_amplitudes: Float[np.ndarray, " n_nodes"]
+    of_weights: EdgeValues
+    of_amplitudes: NodeValues
     noise: float | None
     noise_from: str | None
     by_blocks: bool = False
@@ -51,11 +52,7 @@ class LeastErrors:
 
 
 def least_errors(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    guess: Network,
-    noise: float | None,
-    given: Bool[np.ndarray, " n_nodes"],
+    data: Dataset, rows: RowNumbers, guess: Network, noise: float | None, given: NodeMask
 ) -> LeastErrors:
     """The standard errors of W and α that these rows leave at a guess.
 
@@ -95,18 +92,13 @@ def least_errors(
 
 # Of both ways: the states, and standard errors of W and α for noise of standard deviation 1.
 _Found = tuple[
-    Float[np.ndarray, "n_rows n_times n_nodes"],
-    Float[np.ndarray, "n_nodes n_nodes"],
-    Float[np.ndarray, " n_nodes"],
+    Responses,
+    EdgeValues,
+    NodeValues,
 ]
 
 
-def _together(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    guess: Network,
-    given: Bool[np.ndarray, " n_nodes"],
-) -> _Found:
+def _together(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) -> _Found:
     """From the information of all parameters."""
     n = data.n_nodes
     states, matrix = states_and_information(
@@ -116,7 +108,7 @@ def _together(
         states = np.full(states.shape, np.nan)
         return states, np.full((n, n), np.nan), np.full(n, np.nan)
 
-    def errors(of_amplitudes: Bool[np.ndarray, " n_nodes"]) -> Float[np.ndarray, " n_parameters"]:
+    def errors(of_amplitudes: NodeMask) -> Float[np.ndarray, " n_parameters"]:
         chosen = np.append(data.possible_edges.ravel(), of_amplitudes)
         found = np.full(len(chosen), np.nan)
         found[chosen] = standard_errors(matrix[np.ix_(chosen, chosen)])
@@ -129,12 +121,7 @@ def _together(
     return states, of_weights, free[n * n :]
 
 
-def _by_blocks(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    guess: Network,
-    given: Bool[np.ndarray, " n_nodes"],
-) -> _Found:
+def _by_blocks(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) -> _Found:
     """From each row of W and its amplitude by itself."""
     n = data.n_nodes
     of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import Perturbations, Times, ValueMask
 from cellbox.errors import InputError, Problem
 from cellbox.identifiability.fisher import covariance, information, parameter_names
 from cellbox.networks.network import Network
@@ -43,12 +44,12 @@ class Bound:
 
 def recovery_bound(
     network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    perturbations: Perturbations,
+    times: Times,
     noise: float,
     *,
     known_support: bool,
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] | None = None,
+    measured: ValueMask | None = None,
 ) -> Bound:
     """The bound for an experiment on a known network.
 
@@ -65,10 +66,10 @@ def recovery_bound(
 
 def recovery_bounds(
     network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    perturbations: Perturbations,
+    times: Times,
     noise: float,
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] | None = None,
+    measured: ValueMask | None = None,
 ) -> dict[str, Any]:
     """Both bounds as plain values for JSON: without and with the true zeros known.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Times
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
@@ -70,9 +71,7 @@ def nodes_of(description: Mapping[str, Any], file: Path, fix: str) -> tuple[str,
     return tuple(nodes)
 
 
-def check_numbers(
-    file: Path, amplitudes: Float[np.ndarray, "..."], times: Float[np.ndarray, " n_times"], fix: str
-) -> None:
+def check_numbers(file: Path, amplitudes: Float[np.ndarray, "..."], times: Times, fix: str) -> None:
     """Raise InputError where amplitudes are not positive, or times do not ascend from above 0."""
     problems = []
     if (amplitudes <= 0).any():
@@ -87,7 +86,7 @@ def check_numbers(
 
 def network_and_times(
     file: Path, description: Mapping[str, Any], described_in: Path, fix: str
-) -> tuple[Network, Float[np.ndarray, " n_times"]]:
+) -> tuple[Network, Times]:
     """The network and the times of a model. Raises InputError where they cannot be."""
     nodes = nodes_of(description, described_in, fix)
     n_nodes = len(nodes)

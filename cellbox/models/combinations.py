@@ -18,6 +18,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Perturbations
 from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
@@ -106,7 +107,7 @@ def _check(nodes: Sequence[str], node: str, partners: Sequence[str], dose: float
 
 
 def _answers(
-    model: FittedModel, perturbations: Float[np.ndarray, "n_rows n_nodes"], time: float, node: int
+    model: FittedModel, perturbations: Perturbations, time: float, node: int
 ) -> Float[np.ndarray, "n_members n_rows"]:
     """The response of one node, by each member of an ensemble or by the only model."""
     members = model.members if isinstance(model, Ensemble) else (model,)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from cellbox.arrays import Perturbations
 from cellbox.errors import refuse
 from cellbox.storage.csv_tables import number
 from cellbox.storage.problems import Problems, note_unknown
@@ -45,7 +46,7 @@ def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, ".
     return u
 
 
-def condition_names(doses: Doses, perturbations: Float[np.ndarray, "n_rows n_nodes"]) -> list[str]:
+def condition_names(doses: Doses, perturbations: Perturbations) -> list[str]:
     """What each condition is called in a table: its doses, or its number."""
     conditions = _named(doses)
     if conditions is None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from numpy.typing import ArrayLike
 
+from cellbox.arrays import EdgeMask, Responses
 from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
@@ -89,15 +90,11 @@ class Ensemble(FittedModel):
     members: tuple[FittedModel, ...]
     n_diverged: int
     selected: Bool[np.ndarray, "n_members n_nodes n_nodes"]
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"]
+    allowed_edges: EdgeMask
     intervals: EdgeIntervals | None
     bootstrap: bool
 
-    def predict(
-        self,
-        perturbations: Doses,
-        times: ArrayLike | None = None,
-    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def predict(self, perturbations: Doses, times: ArrayLike | None = None) -> Responses:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
 
         A row that some but not all members cannot solve is the mean of the others.
@@ -255,7 +252,7 @@ def ensemble_of(
     *,
     n_diverged: int,
     selected: Bool[np.ndarray, "n_members n_nodes n_nodes"],
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"],
+    allowed_edges: EdgeMask,
     intervals: EdgeIntervals | None,
     bootstrap: bool,
     seed: int,

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy.typing import ArrayLike
 
+from cellbox.arrays import Responses, Times
 from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
@@ -68,16 +69,12 @@ class FittedModel:
 
     network: Network
     settings: Settings
-    times: Float[np.ndarray, " n_times"]
+    times: Times
     seed: int
     training: Training
     criticism: Criticism | None = field(default=None, kw_only=True)
 
-    def predict(
-        self,
-        perturbations: Doses,
-        times: ArrayLike | None = None,
-    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def predict(self, perturbations: Doses, times: ArrayLike | None = None) -> Responses:
         """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
 
         perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign; or

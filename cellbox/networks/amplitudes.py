@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import NodeValues
 from cellbox.errors import refuse
 from cellbox.networks.network import Network
 from cellbox.storage.csv_tables import number, read_table
@@ -54,9 +54,7 @@ def with_amplitudes(
     return replace(network, amplitudes=amplitudes)
 
 
-def read_amplitudes(
-    path: Path, nodes: Sequence[str], problems: Problems
-) -> Float[np.ndarray, " n_nodes"]:
+def read_amplitudes(path: Path, nodes: Sequence[str], problems: Problems) -> NodeValues:
     """α of each node from a CSV with the columns node and amplitude; every node has to have one."""
     amplitudes = np.ones(len(nodes))
     position = {node: index for index, node in enumerate(nodes)}

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool
 
+from cellbox.arrays import EdgeMask
 from cellbox.errors import refuse
 from cellbox.networks.network import Edge, Network, edge_table
 from cellbox.storage.files import AnyPath, atomic_write
@@ -34,10 +34,7 @@ _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 
 
 def to_frame(
-    network: Network,
-    *,
-    threshold: float = 0.0,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    network: Network, *, threshold: float = 0.0, allowed: EdgeMask | None = None
 ) -> pandas.DataFrame:
     """`Network.to_frame` as a function."""
     return network.to_frame(threshold=threshold, allowed=allowed)
@@ -48,7 +45,7 @@ def write_edges_csv(
     path: AnyPath,
     *,
     threshold: float = 0.0,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed: EdgeMask | None = None,
     facts: EdgeFacts = NO_FACTS,
 ) -> None:
     """Write `edge_table` as CSV with the header source,target,weight and the names of the facts.

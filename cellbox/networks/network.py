@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
 from cellbox.errors import refuse
 from cellbox.html_tables import html_of
 from cellbox.storage.csv_tables import (
@@ -60,8 +60,8 @@ class Network:
     """
 
     nodes: tuple[str, ...]
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    amplitudes: Float[np.ndarray, " n_nodes"]
+    weights: EdgeValues
+    amplitudes: NodeValues
 
     @property
     def n_nodes(self) -> int:
@@ -69,10 +69,7 @@ class Network:
         return len(self.nodes)
 
     def to_frame(
-        self,
-        *,
-        threshold: float = 0.0,
-        allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+        self, *, threshold: float = 0.0, allowed: EdgeMask | None = None
     ) -> pandas.DataFrame:
         """`edge_table` as a data frame with the columns source, target and weight.
 
@@ -116,10 +113,7 @@ class Edge:
 
 
 def edge_table(
-    network: Network,
-    *,
-    threshold: float = 0.0,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    network: Network, *, threshold: float = 0.0, allowed: EdgeMask | None = None
 ) -> list[Edge]:
     """The edges with |weight| > threshold, strongest first; self-regulation counts as an edge.
 
@@ -163,9 +157,7 @@ def network_of_edges(
     return Network(nodes, weights, np.full(len(nodes), float(amplitude)))
 
 
-def possible_edges(
-    n_nodes: int, allowed: Bool[np.ndarray, "n_nodes n_nodes"] | None
-) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+def possible_edges(n_nodes: int, allowed: EdgeMask | None) -> EdgeMask:
     """Which entries of W[target, source] may be edges: those allowed, or all where None."""
     return np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
 

@@ -6,8 +6,8 @@ import math
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool
 
+from cellbox.arrays import EdgeMask
 from cellbox.errors import refuse
 from cellbox.networks.network import Network
 from cellbox.storage.problems import Problems, closest
@@ -70,10 +70,7 @@ def random_network(
 
 
 def _add_random_edges(
-    edges: Bool[np.ndarray, "n_nodes n_nodes"],
-    possible: Bool[np.ndarray, "n_nodes n_nodes"],
-    n_edges: int,
-    rng: np.random.Generator,
+    edges: EdgeMask, possible: EdgeMask, n_edges: int, rng: np.random.Generator
 ) -> None:
     """Fill `edges` in place with random possible ones up to `n_edges` off the diagonal."""
     n_present = int((edges & ~np.eye(len(edges), dtype=bool)).sum())

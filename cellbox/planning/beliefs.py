@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
+from cellbox.arrays import EdgeMask, NodeMask, Perturbations, RowNumbers, Times, ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
@@ -59,17 +60,17 @@ class Belief:
     estimate: Network
     members: tuple[Network, ...]
     noise: float
-    times: Float[np.ndarray, " n_times"]
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"]
-    perturbations: Float[np.ndarray, "n_rows n_nodes"]
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"]
+    times: Times
+    allowed: EdgeMask
+    perturbations: Perturbations
+    measured: ValueMask
     amplitude_deviation: float
     sentences: tuple[str, ...]
     condition_names: tuple[str, ...] = ()
     family: bool = False
 
     @property
-    def seen(self) -> Bool[np.ndarray, " n_nodes"]:
+    def seen(self) -> NodeMask:
         """The nodes that are measured: all, where there is no experiment yet."""
         if not len(self.measured):
             return np.ones(len(self.nodes), bool)
@@ -154,7 +155,7 @@ def belief_from_data(
     )
 
 
-def _telling_rows(data: Dataset) -> Int[np.ndarray, " n_rows"]:
+def _telling_rows(data: Dataset) -> RowNumbers:
     """Training rows in which anything was measured, and that may judge a network."""
     rows = training_rows(data)
     rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2)) & data.judged[rows]]
@@ -166,7 +167,7 @@ def _telling_rows(data: Dataset) -> Int[np.ndarray, " n_rows"]:
 
 def belief_of_family(
     nodes: Sequence[str],
-    times: Float[np.ndarray, " n_times"],
+    times: Times,
     noise: float,
     *,
     density: float | None = None,
@@ -206,11 +207,11 @@ def belief_of_family(
 
 def _factors(
     networks: Sequence[Network],
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
-    times: Float[np.ndarray, " n_times"],
+    perturbations: Perturbations,
+    measured: ValueMask,
+    times: Times,
     noise: float,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    allowed: EdgeMask,
     amplitude_deviation: float,
 ) -> Factors:
     n = perturbations.shape[1]
@@ -275,7 +276,7 @@ def _drawn_around(
     problem: MultipleShooting,
     centres: Sequence[Network],
     noise: float,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+    allowed: EdgeMask,
     n_members: int,
     seed: int,
 ) -> tuple[Network, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import Times
 from cellbox.data.dataset import Dataset
 from cellbox.data.simulation import checked_times
 from cellbox.errors import refuse
@@ -195,9 +195,7 @@ def _note_numbers(effort: Effort, noise: float | None, problems: Problems) -> No
         problems.add("noise", f"expected a number above 0, found {noise}", fix)
 
 
-def _check_counts(
-    conditions: int, choose_times: int | None, times: Float[np.ndarray, " n_times"]
-) -> None:
+def _check_counts(conditions: int, choose_times: int | None, times: Times) -> None:
     if conditions < 1:
         found = f"expected at least 1, found {conditions}"
         raise refuse("conditions", found, "Choose a larger number")

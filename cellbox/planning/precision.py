@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cellbox.arrays import EdgeValues, Perturbations, Times
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.identifiability.design_report import DETERMINED_BELOW
@@ -45,7 +46,7 @@ class Precision:
     """
 
     network: Network
-    errors: Float[np.ndarray, "n_nodes n_nodes"]
+    errors: EdgeValues
     allowed: np.ndarray
     log_volume: float
 
@@ -69,7 +70,7 @@ class Precision:
         return _decided(np.abs(self.network.weights), self.errors) & self.allowed
 
     @property
-    def chance_decided(self) -> Float[np.ndarray, "n_nodes n_nodes"]:
+    def chance_decided(self) -> EdgeValues:
         """How likely each edge is decided by an estimate with such an error.
 
         An edge is decided where its 90 % interval leaves out 0, so that it exists and its sign is
@@ -83,7 +84,7 @@ class Precision:
         chance = _decided(np.abs(drawn), self.errors[..., None]).mean(axis=-1)
         return np.where(self.allowed, chance, 0.0)
 
-    def chance_of_sign_change(self, after: Precision) -> Float[np.ndarray, "n_nodes n_nodes"]:
+    def chance_of_sign_change(self, after: Precision) -> EdgeValues:
         """How likely each estimate changes its sign when the errors become those of `after`.
 
         An estimate moves by a normal step whose variance is what that of the estimate loses; 0
@@ -131,10 +132,7 @@ class Prospect:
         self._before = np.diag(prior[self._free]) + information.sum(axis=0)
 
     def _information(
-        self,
-        perturbations: Float[np.ndarray, "n_rows n_nodes"],
-        times: Float[np.ndarray, " n_times"],
-        measured: np.ndarray,
+        self, perturbations: Perturbations, times: Times, measured: np.ndarray
     ) -> Float[np.ndarray, "n_rows n_free n_free"]:
         """Fisher information of each condition about the free entries of W and log α."""
         n_free = int(self._free.sum())
@@ -152,15 +150,13 @@ class Prospect:
                 parts.append(np.swapaxes(found, 1, 2) @ found)
         return np.concatenate(parts)
 
-    def precision(self, more: Float[np.ndarray, "n_rows n_nodes"] | None = None) -> Precision:
+    def precision(self, more: Perturbations | None = None) -> Precision:
         """With these conditions measured as well; without any, as it is now."""
         [found] = self.precisions(more, [np.ones(0 if more is None else len(more))])
         return found
 
     def precisions(
-        self,
-        more: Float[np.ndarray, "n_rows n_nodes"] | None,
-        counts: Sequence[Float[np.ndarray, " n_rows"]],
+        self, more: Perturbations | None, counts: Sequence[Float[np.ndarray, " n_rows"]]
     ) -> list[Precision]:
         """As often as each count says; the conditions themselves are followed once."""
         n = len(self._belief.nodes)

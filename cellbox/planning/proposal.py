@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import EdgeValues, Times
 from cellbox.html_tables import html_of
 from cellbox.planning.beliefs import Belief
 from cellbox.planning.limits import Limits
@@ -63,7 +64,7 @@ class Proposal:
 
     belief: Belief
     limits: Limits
-    times: Float[np.ndarray, " n_times"]
+    times: Times
     conditions: tuple[ProposedCondition, ...]
     edges: tuple[tuple[str, str], ...]
     n_candidates: int
@@ -244,12 +245,12 @@ class Proposal:
 
     def _sign_changes(
         self, before: tuple[Precision, ...], after: tuple[Precision, ...]
-    ) -> Float[np.ndarray, "n_nodes n_nodes"]:
+    ) -> EdgeValues:
         if self.belief.family:
             return np.zeros(self.belief.allowed.shape)
         return before[0].chance_of_sign_change(after[0])
 
-    def _most_likely(self, chances: Float[np.ndarray, "n_nodes n_nodes"], most: int = 1) -> str:
+    def _most_likely(self, chances: EdgeValues, most: int = 1) -> str:
         nodes, parts = self.belief.nodes, []
         for place in np.argsort(-chances, axis=None)[:most]:
             target, source = np.unravel_index(place, chances.shape)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Times
 from cellbox.planning.beliefs import Belief
 from cellbox.planning.limits import Limits
 from cellbox.planning.row_information import Derivatives, Factors, RowDerivatives
@@ -24,7 +25,7 @@ class Question:
 
     belief: Belief
     limits: Limits
-    times: Float[np.ndarray, " n_times"]
+    times: Times
     places: tuple[tuple[int, int], ...] = ()
 
     @cached_property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import NodeValues
 from cellbox.planning.question import Question
 from cellbox.planning.row_information import Factors, updated
 from cellbox.planning.selection import Candidates, Choice
@@ -98,10 +99,7 @@ def _edges(question: Question, known: Factors, without: Factors) -> str:
 
 
 def _dose(
-    question: Question,
-    u: Float[np.ndarray, " n_nodes"],
-    without: Factors,
-    own: Float[np.ndarray, " n_members"],
+    question: Question, u: NodeValues, without: Factors, own: Float[np.ndarray, " n_members"]
 ) -> str:
     """What the full dose of a node would tell less, where it is given a partial one."""
     doses = np.array(question.limits.doses)

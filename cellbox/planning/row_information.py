@@ -30,7 +30,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from cellbox.arrays import Times
 from cellbox.equation.classical_step import classical_step
+from cellbox.equation.traced_arrays import TracedAmplitudes, TracedWeights
 from cellbox.networks.network import Network
 
 # Steps in the model's time unit: the longest, and the shortest that strong coupling asks for.
@@ -56,7 +58,7 @@ class RowDerivatives:
     networks: of the same nodes. times: ascending, in the model's time unit.
     """
 
-    def __init__(self, networks: Sequence[Network], times: Float[np.ndarray, " n_times"]):
+    def __init__(self, networks: Sequence[Network], times: Times):
         self._weights = np.array([each.weights for each in networks], np.float32)
         self._amplitudes = np.array([each.amplitudes for each in networks], np.float32)
         coupling = np.linalg.norm(self._amplitudes[:, :, None] * self._weights, axis=(1, 2))
@@ -130,7 +132,7 @@ def _side_by_side(work: Callable[[int], None], members: Iterable[int]) -> None:
 
 
 def _grid(
-    times: Float[np.ndarray, " n_times"], longest: float
+    times: Times, longest: float
 ) -> tuple[Float[np.ndarray, " n_steps"], Float[np.ndarray, "n_times n_steps_and_one"]]:
     """Lengths of steps that meet all times, and what the forcing at each step's ends counts for.
 
@@ -153,8 +155,8 @@ def _grid(
 
 @jax.jit
 def _courses(
-    weights: Float[Array, "n_nodes n_nodes"],
-    amplitudes: Float[Array, " n_nodes"],
+    weights: TracedWeights,
+    amplitudes: TracedAmplitudes,
     perturbations: Float[Array, "n_conditions n_nodes"],
     lengths: Float[Array, " n_steps"],
 ) -> tuple[Array, Array, Array]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Times
 from cellbox.networks.network import Network
 from cellbox.planning.limits import balanced_conditions, candidate_conditions
 from cellbox.planning.precision import Precision, Prospect
@@ -181,9 +182,7 @@ class Search:
             totals.append(self.question.criterion(one, self.question.known)[:, 0])
         return np.array(totals)
 
-    def _best_times(
-        self, chosen: Float[np.ndarray, "n_conditions n_nodes"], n_times: int
-    ) -> Float[np.ndarray, " n_times"]:
+    def _best_times(self, chosen: Float[np.ndarray, "n_conditions n_nodes"], n_times: int) -> Times:
         """The times at which these conditions tell most."""
         times = self.question.times
         derivatives = np.swapaxes(self.question.derivatives(chosen), 2, 3)

@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import EdgeMask, EdgeValues, NodeValues, Responses
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
@@ -73,7 +74,7 @@ def refine_courses(
     problem: MultipleShooting,
     start: Network,
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     select_edges: bool = True,
 ) -> Refined:
     """As `cellbox.refinement.refine.refine`, with time and memory that grow like a gradient's.
@@ -96,9 +97,7 @@ def explain_courses(problem: MultipleShooting, network: Network) -> Refined:
         return _Search(problem, network, network.weights != 0).result(network.nodes)
 
 
-def residuals_of_courses(
-    problem: MultipleShooting, network: Network
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def residuals_of_courses(problem: MultipleShooting, network: Network) -> Responses:
     """What whole courses leave of each measured value (log ratio); 0 where nothing was measured."""
     plain = replace(problem, weights=None)
     with precision_context("float64"), np.errstate(all="ignore"):
@@ -112,12 +111,7 @@ def residuals_of_courses(
 class _Search:
     """Where the refinement is: parameters, and the edges that may differ from zero."""
 
-    def __init__(
-        self,
-        problem: MultipleShooting,
-        start: Network,
-        allowed: Bool[np.ndarray, "n_nodes n_nodes"],
-    ):
+    def __init__(self, problem: MultipleShooting, start: Network, allowed: EdgeMask):
         self._problem, self._series = problem, Series.of(problem)
         self._allowed = self._free = allowed
         self._parameters = Parameters(
@@ -205,7 +199,7 @@ class _Search:
     def _sum_of_squares(self, parameters: Parameters) -> float:
         return float(sum_of_squares(parameters, self._series, jnp.asarray(self._gain)))
 
-    def _penalty(self, strength: Float[np.ndarray, "n_nodes n_nodes"] | float) -> Penalty:
+    def _penalty(self, strength: EdgeValues | float) -> Penalty:
         """A ridge on the weights, and what the amplitudes say of one another."""
         like = self._parameters
         return Penalty(
@@ -275,13 +269,13 @@ class _Search:
         variance = self._sum_of_squares(self._parameters) / spare
         self._variance = max(variance, 1e-12)
 
-    def _keep(self, free: Bool[np.ndarray, "n_nodes n_nodes"]) -> None:
+    def _keep(self, free: EdgeMask) -> None:
         self._free = free
         self._parameters = Parameters(
             jnp.where(free, self._parameters.weights, 0.0), self._parameters.log_amplitudes
         )
 
-    def _revise(self, proposed: Callable[[_Rows], Bool[np.ndarray, "n_nodes n_nodes"]]) -> bool:
+    def _revise(self, proposed: Callable[[_Rows], EdgeMask]) -> bool:
         """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
@@ -322,15 +316,15 @@ class _Rows:
     the information criterion.
     """
 
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    log_amplitudes: Float[np.ndarray, " n_nodes"]
+    weights: EdgeValues
+    log_amplitudes: NodeValues
     slope: Float[np.ndarray, "n_nodes row"]
     curvature: Float[np.ndarray, "n_nodes row row"]
-    free: Bool[np.ndarray, "n_nodes n_nodes"]
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"]
+    free: EdgeMask
+    allowed: EdgeMask
     price: float
 
-    def needless(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    def needless(self) -> EdgeMask:
         """Of each row the edge that explains least (Wald's test), if that is less than it costs."""
         found = np.zeros_like(self.free)
         for row, kept in enumerate(self.free):
@@ -341,11 +335,11 @@ class _Rows:
                 found[row, weakest] = explained.min() < self.price
         return found
 
-    def surely_missing(self) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    def surely_missing(self) -> EdgeMask:
         """Of each row the one edge more that would explain twice what it costs, or more."""
         return self.missing(2.0 * self.price)
 
-    def missing(self, price: float | None = None) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    def missing(self, price: float | None = None) -> EdgeMask:
         """Of each row the one edge more that would explain most, if that is more than it costs."""
         price = self.price if price is None else price
         found = np.zeros_like(self.free)
@@ -364,9 +358,7 @@ class _Rows:
                 found[row, asked[np.argmax(gains)]] = True
         return found
 
-    def amplitudes(
-        self,
-    ) -> tuple[Float[np.ndarray, " n_nodes"], Float[np.ndarray, "n_nodes n_nodes"]]:
+    def amplitudes(self) -> tuple[NodeValues, EdgeValues]:
         """log α of each node by its own data, and the covariance of their errors."""
         estimates, variances = self.log_amplitudes.copy(), np.empty(len(self.free))
         for row, kept in enumerate(self.free):

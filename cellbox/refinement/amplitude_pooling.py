@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+
+from cellbox.arrays import EdgeValues, NodeValues
 
 # How alike amplitudes may be taken to be, and how different: the standard deviation of log α.
 _WIDTHS = np.geomspace(1.0, 0.02, 60)
@@ -31,10 +32,7 @@ class AmplitudePool(NamedTuple):
     n_effective: float
 
 
-def pool_amplitudes(
-    estimates: Float[np.ndarray, " n_nodes"],
-    covariance: Float[np.ndarray, "n_nodes n_nodes"],
-) -> AmplitudePool:
+def pool_amplitudes(estimates: NodeValues, covariance: EdgeValues) -> AmplitudePool:
     """The distribution that explains estimates of log α best, given their errors.
 
     estimates: of each node by its own data. covariance: of their errors, positive definite.

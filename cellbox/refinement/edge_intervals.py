@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, EdgeValues, RowMask
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
@@ -54,8 +55,8 @@ class EdgeIntervals:
     n_draws: of simulated noise that the widths come from; 0 where a curvature was inverted.
     """
 
-    low: Float[np.ndarray, "n_nodes n_nodes"]
-    high: Float[np.ndarray, "n_nodes n_nodes"]
+    low: EdgeValues
+    high: EdgeValues
     n_left_out: int = 0
     n_draws: int = 0
 
@@ -64,7 +65,7 @@ def edge_intervals(
     problem: MultipleShooting,
     start: Network,
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     level: float = LEVEL,
     widening: float = 1.0,
 ) -> EdgeIntervals | None:
@@ -95,16 +96,14 @@ def edge_intervals(
 class _Estimate(NamedTuple):
     """The least squares of all edges: W, standard errors, and their degrees of freedom."""
 
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    errors: Float[np.ndarray, "n_nodes n_nodes"]
+    weights: EdgeValues
+    errors: EdgeValues
     freedom: float
     n_left_out: int
     n_draws: int = 0
 
 
-def _inverted(
-    problem: MultipleShooting, start: Network, allowed: Bool[np.ndarray, "n_nodes n_nodes"]
-) -> _Estimate | None:
+def _inverted(problem: MultipleShooting, start: Network, allowed: EdgeMask) -> _Estimate | None:
     """By searching the least squares, and inverting its curvature."""
     n_weights, shape = allowed.size, allowed.shape
     free = np.append(allowed.ravel(), np.ones(problem.n_nodes, bool))
@@ -124,9 +123,7 @@ def _inverted(
     )
 
 
-def _simulated(
-    problem: MultipleShooting, start: Network, allowed: Bool[np.ndarray, "n_nodes n_nodes"]
-) -> _Estimate | None:
+def _simulated(problem: MultipleShooting, start: Network, allowed: EdgeMask) -> _Estimate | None:
     """By one step, and by the steps that simulated noise leads to."""
     with precision_context("float64"), np.errstate(all="ignore"):
         parameters = Parameters(
@@ -150,9 +147,7 @@ def _simulated(
     )
 
 
-def _explained_courses(
-    problem: MultipleShooting, parameters: Parameters
-) -> Bool[np.ndarray, " n_rows"]:
+def _explained_courses(problem: MultipleShooting, parameters: Parameters) -> RowMask:
     """The rows that whole courses of a network explain as well as most."""
     squares = squares_of_rows(parameters, Series.of(problem))[: len(problem.perturbations)]
     misfit = squares / np.maximum(1, problem.measured.sum(axis=(1, 2)))

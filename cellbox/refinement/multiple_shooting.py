@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times, ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.equation.interval_flow import Flow, Intervals, ends, flow
 from cellbox.networks.network import Network
@@ -43,7 +44,7 @@ class Iterate(NamedTuple):
     """Where the search is: W row-major and log α, and the free states."""
 
     parameters: Float[np.ndarray, " n_parameters"]
-    states: Float[np.ndarray, "n_rows n_times n_nodes"]
+    states: Responses
 
 
 class Quadratic(NamedTuple):
@@ -102,14 +103,14 @@ class MultipleShooting:
     weights: of the squares of measured values; None where all count alike.
     """
 
-    perturbations: Float[np.ndarray, "n_rows n_nodes"]
-    measurements: Float[np.ndarray, "n_rows n_times n_nodes"]
-    times: Float[np.ndarray, " n_times"]
+    perturbations: Perturbations
+    measurements: Responses
+    times: Times
     tie: float = TIGHT
-    weights: Float[np.ndarray, "n_rows n_times n_nodes"] | None = None
+    weights: Responses | None = None
 
     @classmethod
-    def of(cls, data: Dataset, rows: Int[np.ndarray, " n_rows"]) -> MultipleShooting:
+    def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
         """The problem of some rows of a data set; a row may be given more than once."""
         return cls(data.perturbations[rows], data.measurements[rows], data.times)
 
@@ -119,7 +120,7 @@ class MultipleShooting:
         return self.perturbations.shape[1]
 
     @cached_property
-    def measured(self) -> Bool[np.ndarray, "n_rows n_times n_nodes"]:
+    def measured(self) -> ValueMask:
         """What was measured."""
         return np.isfinite(self.measurements)
 
@@ -129,13 +130,11 @@ class MultipleShooting:
         return int(self.measured.sum())
 
     @property
-    def root_weights(self) -> Float[np.ndarray, "n_rows n_times n_nodes"] | float:
+    def root_weights(self) -> Responses | float:
         """What residuals are multiplied by before they are squared."""
         return 1.0 if self.weights is None else np.sqrt(self.weights)
 
-    def rows(
-        self, rows: Bool[np.ndarray, " n_rows"] | Int[np.ndarray, " n_chosen"]
-    ) -> MultipleShooting:
+    def rows(self, rows: RowMask | Int[np.ndarray, " n_chosen"]) -> MultipleShooting:
         """The problem of these rows alone."""
         return replace(
             self,
@@ -234,7 +233,7 @@ class MultipleShooting:
             misfit=misfit,
         )
 
-    def _deviations(self) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def _deviations(self) -> Responses:
         """Standard deviations of measured values, in units of the noise."""
         if self.weights is None:
             return np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED)
@@ -251,7 +250,7 @@ class MultipleShooting:
         with np.errstate(over="ignore"):
             return weights, np.exp(parameters[n_weights:])
 
-    def _intervals(self, states: Float[np.ndarray, "n_rows n_times n_nodes"]) -> Intervals:
+    def _intervals(self, states: Responses) -> Intervals:
         """The intervals between measured times, row by row."""
         n_rows, n_times, n_nodes = states.shape
         starts = np.concatenate([np.zeros((n_rows, 1, n_nodes)), states[:, :-1]], axis=1)
@@ -259,11 +258,11 @@ class MultipleShooting:
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
         return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
 
-    def _residuals(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def _residuals(self, point: Iterate) -> Responses:
         """State minus measurement in units of the noise, 0 where nothing was measured."""
         return self.apart(point) * self.root_weights
 
-    def apart(self, point: Iterate) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def apart(self, point: Iterate) -> Responses:
         """State minus measurement (log ratio), 0 where nothing was measured."""
         with np.errstate(invalid="ignore"):
             return np.where(self.measured, point.states - self.measurements, 0.0)

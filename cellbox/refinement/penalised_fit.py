@@ -16,8 +16,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array
 
+from cellbox.arrays import EdgeMask, NodeMask, NodeValues, Responses, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import (
@@ -80,9 +81,9 @@ class PenalisedFit:
     def __init__(
         self,
         problem: MultipleShooting,
-        allowed: Bool[np.ndarray, "n_nodes n_nodes"],
+        allowed: EdgeMask,
         prior: Prior,
-        left_out: Int[np.ndarray, " n_rows"] | None,
+        left_out: RowNumbers | None,
     ):
         self._problem, self._prior = problem, prior
         kept = np.ones(len(problem.perturbations))
@@ -121,7 +122,7 @@ class PenalisedFit:
                 break
         return point
 
-    def residuals(self, point: Parameters) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def residuals(self, point: Parameters) -> Responses:
         """Predicted minus measured values of all rows, 0 where nothing was measured."""
         apart = np.asarray(residuals(point, self._every, jnp.zeros(())))
         return np.moveaxis(apart, -1, 0)[: len(self._kept)]
@@ -196,9 +197,7 @@ class PenalisedFit:
         # So that the penalty weighs as much as before.
         return self._weighted(self._every, weights / weights[told].mean())
 
-    def _weighted(
-        self, series: Series, weights: Float[np.ndarray, "n_rows n_times n_nodes"] | None
-    ) -> Series:
+    def _weighted(self, series: Series, weights: Responses | None) -> Series:
         """The series with squared residuals that count by these weights, and left rows by none."""
         roots = self._kept * (self._problem.measured if weights is None else np.sqrt(weights))
         values = self._problem.measured * roots
@@ -206,8 +205,8 @@ class PenalisedFit:
 
 
 def _expected_amplitudes(
-    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], prior: Prior
-) -> tuple[Float[np.ndarray, " n_nodes"], Bool[np.ndarray, " n_nodes"]]:
+    problem: MultipleShooting, allowed: EdgeMask, prior: Prior
+) -> tuple[NodeValues, NodeMask]:
     """Amplitudes, and which nodes no other acts on."""
     measured = np.where(problem.measured, np.abs(problem.measurements), 0.0)
     largest = measured.max(axis=(0, 1))
@@ -223,7 +222,7 @@ def _expected_amplitudes(
     return expected, is_input
 
 
-def _grouped(values: Float[np.ndarray, "n_rows n_times n_nodes"], like: Array) -> Array:
+def _grouped(values: Responses, like: Array) -> Array:
     """Values of rows in the order in which `Series` holds them."""
     n_groups, _, _, group = like.shape
     padding = [(0, n_groups * group - len(values)), (0, 0), (0, 0)]

@@ -19,10 +19,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
+from cellbox.arrays import EdgeMask
 from cellbox.equation.interval_flow import steps_for, traced_ends, traced_flow
 from cellbox.equation.solver_settings import precision_context
+from cellbox.equation.traced_arrays import Scalar, TracedAmplitudes, TracedWeights
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.regression_start import amplitude_guess
@@ -82,7 +84,7 @@ class _Intervals(eqx.Module):
 def random_starts(
     problem: MultipleShooting,
     nodes: tuple[str, ...],
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     *,
     enough: float,
     seed: int = 0,
@@ -175,9 +177,7 @@ def _n_steps(problem: MultipleShooting) -> int:
     return max(4, steps_for(np.diff(problem.times, prepend=0.0)) // 8 * 4)
 
 
-def _intervals(
-    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"]
-) -> _Intervals:
+def _intervals(problem: MultipleShooting, allowed: EdgeMask) -> _Intervals:
     # Data of similar size share one program.
     padding = (0, -len(problem.perturbations) % _ROWS)
     measured = np.pad(np.moveaxis(problem.measured, 1, 0), ((0, 0), padding, (0, 0)))
@@ -194,10 +194,7 @@ def _intervals(
 
 
 def _drawn(
-    problem: MultipleShooting,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
-    n_starts: int,
-    random: np.random.Generator,
+    problem: MultipleShooting, allowed: EdgeMask, n_starts: int, random: np.random.Generator
 ) -> Float[np.ndarray, "n_starts n_parameters"]:
     """Random networks: W, then log α, which is guessed from the data."""
     n_nodes = problem.n_nodes
@@ -220,7 +217,7 @@ def _network(parameters: Float[np.ndarray, " n_parameters"], nodes: tuple[str, .
 def _fitted(
     starts: Float[Array, "n_starts n_parameters"],
     intervals: _Intervals,
-    ridge: Float[Array, ""],
+    ridge: Scalar,
     n_steps: int,
 ) -> tuple[Float[Array, "n_starts n_parameters"], Float[Array, " n_starts"]]:
     """Where damped Gauss-Newton steps lead from each start, and the sums of squares there."""
@@ -296,7 +293,7 @@ def _linearised(
 
 def _split(
     parameters: Float[Array, " n_parameters"], intervals: _Intervals
-) -> tuple[Float[Array, "n_nodes n_nodes"], Float[Array, " n_nodes"]]:
+) -> tuple[TracedWeights, TracedAmplitudes]:
     """W and α."""
     n_nodes = intervals.perturbations.shape[1]
     weights = parameters[: n_nodes**2].reshape(n_nodes, n_nodes)

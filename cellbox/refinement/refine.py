@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.adaptive_ridge import (
     explain_courses,
@@ -69,10 +70,7 @@ _SHARE_LEFT_OUT = 0.4
 _MOST_STAGES = 20
 
 
-def obstacle(
-    problem: MultipleShooting,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
-) -> str | None:
+def obstacle(problem: MultipleShooting, allowed_edges: EdgeMask | None = None) -> str | None:
     """Why these data cannot be refined, in words, or None where they can."""
     n_values, n_nodes = problem.n_values, problem.n_nodes
     if n_values < 4 * n_nodes:
@@ -92,7 +90,7 @@ def refine(
     problem: MultipleShooting,
     start: Network,
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     select_edges: bool = True,
     known: Refined | None = None,
     leave_landmarks: bool = False,
@@ -133,9 +131,7 @@ def explain(problem: MultipleShooting, network: Network) -> Refined:
         return search.result(network.nodes)
 
 
-def residuals_of(
-    problem: MultipleShooting, network: Network
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     """What a network leaves of each measured value (log ratio); 0 where nothing was measured.
 
     States are fitted, if they are free. Not finite where the network cannot be solved.
@@ -155,7 +151,7 @@ class _Search:
         self,
         problem: MultipleShooting,
         start: Network,
-        allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+        allowed_edges: EdgeMask | None,
         *,
         leaves_landmarks: bool = False,
     ):
@@ -259,7 +255,7 @@ class _Search:
         self._point, self.n_steps = least_squares(self._problem, self._point, nothing)
 
     @property
-    def apart(self) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def apart(self) -> Responses:
         """What the states leave of the measurements; not a number where they cannot be solved.
 
         Nor where they are not what Eq. 1 leads to: ties that cost more than the measurements.

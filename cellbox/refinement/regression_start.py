@@ -15,8 +15,9 @@ responses, but lies in the right valley where a descent from no network at all m
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import EdgeMask, NodeValues, Responses, ValueMask
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
@@ -30,9 +31,7 @@ _RIDGE = 1e-3
 
 
 def regression_start(
-    problem: MultipleShooting,
-    nodes: tuple[str, ...],
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    problem: MultipleShooting, nodes: tuple[str, ...], allowed_edges: EdgeMask | None = None
 ) -> Network:
     """The network that a regression on the measured intervals finds.
 
@@ -52,7 +51,7 @@ def regression_start(
     return Network(nodes, weights, amplitudes)
 
 
-def amplitude_guess(problem: MultipleShooting) -> Float[np.ndarray, " n_nodes"]:
+def amplitude_guess(problem: MultipleShooting) -> NodeValues:
     """A guess of α from how far each node is pulled, without any integration."""
     _, pulled, told = _pulled(problem)
     return _largest_pull(pulled, told)
@@ -61,9 +60,9 @@ def amplitude_guess(problem: MultipleShooting) -> Float[np.ndarray, " n_nodes"]:
 def _pulled(
     problem: MultipleShooting,
 ) -> tuple[
-    Float[np.ndarray, "n_rows n_times n_nodes"],
-    Float[np.ndarray, "n_rows n_times n_nodes"],
-    Bool[np.ndarray, "n_rows n_times n_nodes"],
+    Responses,
+    Responses,
+    ValueMask,
 ]:
     """x̄ of each interval, the left side of the equation times α, and where the data tell it."""
     states = _filled(problem)
@@ -78,16 +77,13 @@ def _pulled(
     return starts + (states - starts) * share, pulled, told
 
 
-def _largest_pull(
-    pulled: Float[np.ndarray, "n_rows n_times n_nodes"],
-    told: Bool[np.ndarray, "n_rows n_times n_nodes"],
-) -> Float[np.ndarray, " n_nodes"]:
+def _largest_pull(pulled: Responses, told: ValueMask) -> NodeValues:
     """α above the largest pull of each node."""
     largest = np.where(told, np.abs(pulled), 0.0).max(axis=(0, 1))
     return _ABOVE_LARGEST * np.maximum(largest, _LEAST_SHARE * max(largest.max(), 1e-12))
 
 
-def _filled(problem: MultipleShooting) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def _filled(problem: MultipleShooting) -> Responses:
     """The measurements, and straight lines where there are none."""
     states = problem.measurements.copy()
     times = np.concatenate([[0.0], problem.times])

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import explain, refine, residuals_of
@@ -35,7 +35,7 @@ def refine_robustly(
     gaussian: Refined,
     start: Network,
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
     select_edges: bool = True,
 ) -> Refined | None:
     """The refined network under Student's t noise, or None where Gaussian noise explains as much.
@@ -105,7 +105,7 @@ def _noise(problem: MultipleShooting, network: Network) -> StudentNoise:
     return noise_of(residuals_of(problem, network), problem.measured)
 
 
-def _without_wild(problem: MultipleShooting) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def _without_wild(problem: MultipleShooting) -> Responses:
     """The measurements without what is far from the middle of its node."""
     measured = problem.measurements
     with np.errstate(all="ignore"):

@@ -32,8 +32,9 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
+from cellbox.arrays import EdgeMask, NodeMask, Perturbations, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
@@ -106,8 +107,8 @@ def shrink(
     problem: MultipleShooting,
     nodes: tuple[str, ...],
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
-    scored: Bool[np.ndarray, " n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
+    scored: NodeMask | None = None,
     may_be_sparse: bool = True,
     like: Choice | None = None,
 ) -> Shrunken | None:
@@ -159,10 +160,7 @@ class _Coarse(NamedTuple):
 
 
 def _chosen(
-    problem: MultipleShooting,
-    allowed: Bool[np.ndarray, "n_nodes n_nodes"],
-    scored: Bool[np.ndarray, " n_nodes"],
-    may_be_sparse: bool,
+    problem: MultipleShooting, allowed: EdgeMask, scored: NodeMask, may_be_sparse: bool
 ) -> _Coarse:
     """The fit with the prior and strength that predict conditions left out best."""
     choice = _Choice(problem, allowed, scored)
@@ -172,9 +170,7 @@ def _chosen(
     return _Coarse(parameters, choice.choices(best), choice.n_steps + fit.n_steps)
 
 
-def _followed(
-    problem: MultipleShooting, allowed: Bool[np.ndarray, "n_nodes n_nodes"], like: Choice
-) -> _Coarse:
+def _followed(problem: MultipleShooting, allowed: EdgeMask, like: Choice) -> _Coarse:
     """The fit with the prior and strength that were chosen before."""
     plain = PenalisedFit(problem, allowed, replace(like.prior, sparse=False, robust=False), None)
     first = _STRENGTHS[-1] * plain.scale if like.prior.sparse else like.strength
@@ -206,12 +202,7 @@ class _Candidate:
 class _Choice:
     """The search for the prior and the strength that predict conditions left out best."""
 
-    def __init__(
-        self,
-        problem: MultipleShooting,
-        allowed: Bool[np.ndarray, "n_nodes n_nodes"],
-        scored: Bool[np.ndarray, " n_nodes"],
-    ):
+    def __init__(self, problem: MultipleShooting, allowed: EdgeMask, scored: NodeMask):
         self._problem, self._allowed = problem, allowed
         self._parts = left_out_together(problem.perturbations)
         self._counted = problem.measured & scored
@@ -298,7 +289,7 @@ class _Choice:
         self._tried += candidates
         return candidates
 
-    def _fit(self, prior: Prior, left_out: Int[np.ndarray, " n_rows"] | None) -> PenalisedFit:
+    def _fit(self, prior: Prior, left_out: RowNumbers | None) -> PenalisedFit:
         return PenalisedFit(self._problem, self._allowed, prior, left_out)
 
     def _errors(
@@ -322,9 +313,7 @@ def _error(candidate: _Candidate) -> float:
     return candidate.error
 
 
-def left_out_together(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-) -> list[Int[np.ndarray, " n_rows_left_out"]]:
+def left_out_together(perturbations: Perturbations) -> list[Int[np.ndarray, " n_rows_left_out"]]:
     """The rows of a third of the conditions at a time; every condition, with all its rows, once."""
     _, condition = np.unique(perturbations, axis=0, return_inverse=True)
     condition = condition.reshape(-1)

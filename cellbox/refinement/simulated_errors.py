@@ -25,7 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cellbox.arrays import EdgeMask, EdgeValues
 from cellbox.equation.dynamics import Parameters
+from cellbox.equation.traced_arrays import Courses
 from cellbox.refinement.inverse_diagonal import inverse_diagonal
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import (
@@ -63,17 +65,14 @@ class OneStep(NamedTuple):
     freedom they are known with. explained: by how much the step lowers the sum of squares.
     """
 
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    variances: Float[np.ndarray, "n_nodes n_nodes"]
+    weights: EdgeValues
+    variances: EdgeValues
     freedom: float
     explained: float
 
 
 def one_step(
-    parameters: Parameters,
-    problem: MultipleShooting,
-    free: Bool[np.ndarray, "n_nodes n_nodes"],
-    variance: float,
+    parameters: Parameters, problem: MultipleShooting, free: EdgeMask, variance: float
 ) -> OneStep:
     """The step over α and the free weights; to be called where JAX computes in float64.
 
@@ -133,7 +132,7 @@ def _steps(
     def curvature(step: Parameters) -> Parameters:
         return jax.tree.map(lambda a, b, c: a + b * c, of_data(step), added, step)
 
-    def answer(misfit: Float[Array, "n_times n_nodes n_conditions"]):
+    def answer(misfit: Courses):
         downhill = slope(-misfit)
         step, _ = jax.scipy.sparse.linalg.cg(
             curvature, downhill, M=solver, tol=_TOLERANCE, maxiter=_MOST_PRODUCTS
@@ -192,9 +191,7 @@ def _inverse_trigamma(value: float) -> float:
     return float(brentq(lambda at: polygamma(1, at) - value, least, most))
 
 
-def _block_variances(
-    curvature: Float[np.ndarray, "n_nodes row row"], free: Bool[np.ndarray, "n_nodes n_nodes"]
-) -> Float[np.ndarray, "n_nodes n_nodes"]:
+def _block_variances(curvature: Float[np.ndarray, "n_nodes row row"], free: EdgeMask) -> EdgeValues:
     """Of each free entry of W, with its own row and amplitude free; infinite if undetermined."""
     variances = np.zeros(free.shape)
     for row, kept in enumerate(free):

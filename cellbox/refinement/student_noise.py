@@ -15,7 +15,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
+
+from cellbox.arrays import Responses, ValueMask
 
 # Degrees of freedom that are compared. With more the tails are hardly heavier than Gaussian ones,
 # and values count much alike.
@@ -38,10 +40,10 @@ class StudentNoise(NamedTuple):
 
     freedom: float
     core: float
-    weights: Float[np.ndarray, "n_rows n_times n_nodes"]
+    weights: Responses
     deviance: float
 
-    def widening(self, residuals: Float[np.ndarray, "n_rows n_times n_nodes"]) -> float:
+    def widening(self, residuals: Responses) -> float:
         """How many times larger errors are than weighted least squares would say.
 
         Weights that follow from the residuals are no known weights: the variance of an estimate is
@@ -62,10 +64,7 @@ class StudentNoise(NamedTuple):
         return math.isinf(self.freedom)
 
 
-def noise_of(
-    residuals: Float[np.ndarray, "n_rows n_times n_nodes"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
-) -> StudentNoise:
+def noise_of(residuals: Responses, measured: ValueMask) -> StudentNoise:
     """The noise of these residuals (log ratio): Gaussian unless heavy tails explain them better.
 
     Residuals that are not numbers have an infinite deviance.
@@ -90,10 +89,7 @@ def noise_of(
     return StudentNoise(freedom, _core(values), weights, deviance + price)
 
 
-def outlying(
-    residuals: Float[np.ndarray, "n_rows n_times n_nodes"],
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"],
-) -> Bool[np.ndarray, "n_rows n_times n_nodes"]:
+def outlying(residuals: Responses, measured: ValueMask) -> ValueMask:
     """The values that are farther off than Gaussian noise of the others' size would bring them."""
     # Here, since the package promises an import that loads nothing heavy.
     from scipy.special import ndtri

@@ -33,6 +33,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cellbox.equation.classical_step import classical_step
 from cellbox.equation.dynamics import Parameters, velocity
+from cellbox.equation.traced_arrays import Courses, Scalar, States
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
 # The longest step, in the model's time unit.
@@ -100,7 +101,7 @@ class Penalty(eqx.Module):
     strength: Parameters
     expected: Parameters
 
-    def __call__(self, parameters: Parameters) -> Float[Array, ""]:
+    def __call__(self, parameters: Parameters) -> Scalar:
         """What these parameters cost."""
         apart = jax.tree.map(jnp.subtract, parameters, self.expected)
         return dot(self.strength, jax.tree.map(jnp.square, apart))
@@ -146,9 +147,7 @@ class RowBlocks(eqx.Module):
 
 
 @jax.jit
-def sum_of_squares(
-    parameters: Parameters, series: Series, gain: Float[Array, ""]
-) -> Float[Array, ""]:
+def sum_of_squares(parameters: Parameters, series: Series, gain: Scalar) -> Scalar:
     """Of measured minus predicted values, in squared log ratio; not finite if it overflows."""
     return (residuals(parameters, series, gain) ** 2).sum()
 
@@ -162,10 +161,7 @@ def squares_of_rows(
 
 
 def normal_equations(
-    parameters: Parameters,
-    series: Series,
-    gain: Float[Array, ""],
-    free: Bool[Array, "n_nodes n_nodes"],
+    parameters: Parameters, series: Series, gain: Scalar, free: Bool[Array, "n_nodes n_nodes"]
 ) -> tuple[Array, Callable[[Array], Parameters], Callable[[Parameters], Parameters]]:
     """What least squares over α and the free weights need: residuals, and products with J and Jᵀ.
 
@@ -190,14 +186,14 @@ def _over_free(free: Bool[Array, "n_nodes n_nodes"], values: Parameters) -> Para
 def gauss_newton_step(
     parameters: Parameters,
     series: Series,
-    gain: Float[Array, ""],
+    gain: Scalar,
     free: Bool[Array, "n_nodes n_nodes"],
     penalty: Penalty,
-    variance: Float[Array, ""],
-    damping: Float[Array, ""],
+    variance: Scalar,
+    damping: Scalar,
     *,
     blocks: RowBlocks,
-    accuracy: float | Float[Array, ""] = 1e-3,
+    accuracy: float | Scalar = 1e-3,
     most_products: int = _MOST_PRODUCTS,
 ) -> Parameters:
     """The step that lowers sum of squares / variance + penalty, over α and the free weights.
@@ -241,7 +237,7 @@ def slope_and_blocks(parameters: Parameters, series: Series) -> tuple[Parameters
 
 
 @jax.jit
-def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -> RowBlocks:
+def row_blocks(parameters: Parameters, series: Series, gain: Scalar) -> RowBlocks:
     """The row blocks along the courses (see above), group by group of conditions."""
     n_nodes = len(parameters.log_amplitudes)
     amplitudes = parameters.amplitudes[:, None]
@@ -285,9 +281,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Float[Array, ""]) -
 
 
 @jax.jit
-def residuals(
-    parameters: Parameters, series: Series, gain: Float[Array, ""]
-) -> Float[Array, "n_times n_nodes n_conditions"]:
+def residuals(parameters: Parameters, series: Series, gain: Scalar) -> Courses:
     """Predicted minus measured values, 0 where nothing was measured."""
     side_by_side = [
         jnp.concatenate(list(values), axis=-1)
@@ -307,9 +301,7 @@ def residuals(
     return measured * (states[series.step_of_time] - measurements)
 
 
-def _velocity(
-    parameters: Parameters, perturbations: Float[Array, "n_nodes n_conditions"]
-) -> Callable[[Any, Array], Array]:
+def _velocity(parameters: Parameters, perturbations: States) -> Callable[[Any, Array], Array]:
     """Eq. 1 as steps along a grid need it."""
     return lambda _, state: velocity(0.0, state, (parameters, perturbations))
 
@@ -319,6 +311,6 @@ def _in_rows(parameters: Parameters) -> Float[Array, "n_nodes row"]:
     return jnp.concatenate([parameters.weights, parameters.log_amplitudes[:, None]], axis=1)
 
 
-def dot(one: Parameters, other: Parameters) -> Float[Array, ""]:
+def dot(one: Parameters, other: Parameters) -> Scalar:
     """The scalar product."""
     return (one.weights * other.weights).sum() + (one.log_amplitudes * other.log_amplitudes).sum()

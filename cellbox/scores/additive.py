@@ -8,7 +8,9 @@ are log ratios to the unperturbed system, whose own response is therefore 0.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
+
+from cellbox.arrays import Responses, RowMask
 
 
 def additive_responses(
@@ -40,10 +42,7 @@ def additive_responses(
     return predicted
 
 
-def predictable(
-    predicted: Float[np.ndarray, "n_rows n_times n_nodes"],
-    measured: Float[np.ndarray, "n_rows n_times n_nodes"],
-) -> Bool[np.ndarray, " n_rows"]:
+def predictable(predicted: Responses, measured: Responses) -> RowMask:
     """The rows of which every measured value has a prediction."""
     return (np.isfinite(predicted) | np.isnan(measured)).all(axis=(1, 2))
 

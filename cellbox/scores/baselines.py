@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
+from cellbox.arrays import NodeMask, Perturbations, Responses, RowNumbers
 from cellbox.data.dataset import Dataset, Split
 from cellbox.scores.additive import additive_responses
 from cellbox.scores.metrics import PredictionScore, prediction_score
@@ -34,9 +35,7 @@ class Ridge:
     coefficients: Float[np.ndarray, "n_nodes n_outputs"]
     penalty: float
 
-    def predict(
-        self, perturbations: Float[np.ndarray, "n_rows n_nodes"]
-    ) -> Float[np.ndarray, "n_rows n_outputs"]:
+    def predict(self, perturbations: Perturbations) -> Float[np.ndarray, "n_rows n_outputs"]:
         """The outputs expected for these perturbations."""
         return self.intercept + perturbations @ self.coefficients
 
@@ -78,7 +77,7 @@ def baselines(
 
 
 def score_baselines(
-    data: Dataset, split: Split, nodes_mask: Bool[np.ndarray, " n_nodes"] | None = None
+    data: Dataset, split: Split, nodes_mask: NodeMask | None = None
 ) -> dict[str, PredictionScore | None]:
     """Each baseline's score on the test rows, by its name; None where it does not apply.
 
@@ -98,9 +97,9 @@ def score_baselines(
 
 
 def fit_ridge(
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    perturbations: Perturbations,
     values: Float[np.ndarray, "n_rows n_outputs"],
-    conditions: Int[np.ndarray, " n_rows"],
+    conditions: RowNumbers,
     where_unmeasured: Float[np.ndarray, " n_outputs"] | None = None,
 ) -> Ridge:
     """Ridge regression of every output on the perturbation, with one penalty for all.
@@ -140,9 +139,7 @@ def fit_ridge(
 
 
 def _ridge_solution(
-    inputs: Float[np.ndarray, "n_rows n_nodes"],
-    values: Float[np.ndarray, "n_rows n_outputs"],
-    penalty: float,
+    inputs: Perturbations, values: Float[np.ndarray, "n_rows n_outputs"], penalty: float
 ) -> tuple[Float[np.ndarray, " n_outputs"], Float[np.ndarray, "n_nodes n_outputs"]]:
     """Intercept and coefficients; centring takes the intercept out of the penalty."""
     input_mean, value_mean = inputs.mean(axis=0), values.mean(axis=0)
@@ -153,9 +150,9 @@ def _ridge_solution(
 
 
 def _held_out_errors(
-    inputs: Float[np.ndarray, "n_rows n_nodes"],
+    inputs: Perturbations,
     values: Float[np.ndarray, "n_rows n_outputs"],
-    conditions: Int[np.ndarray, " n_rows"],
+    conditions: RowNumbers,
     penalties: Float[np.ndarray, " n_penalties"],
 ) -> Float[np.ndarray, " n_penalties"]:
     """Sum of absolute errors of every condition predicted from the others, by penalty.
@@ -196,9 +193,7 @@ def _outputs_by_rows(
     ]
 
 
-def _mean_response(
-    measurements: Float[np.ndarray, "n_rows n_times n_nodes"],
-) -> Float[np.ndarray, "n_times n_nodes"]:
+def _mean_response(measurements: Responses) -> Float[np.ndarray, "n_times n_nodes"]:
     """Mean over rows, else over rows and times, else 0; NaN does not count."""
     known = ~np.isnan(measurements)
     total, count = np.where(known, measurements, 0.0).sum(axis=0), known.sum(axis=0)
@@ -206,9 +201,7 @@ def _mean_response(
     return np.where(count > 0, total / np.maximum(count, 1), of_node)
 
 
-def _persistence(
-    measurements: Float[np.ndarray, "n_rows n_times n_nodes"],
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+def _persistence(measurements: Responses) -> Responses:
     """The row's last measured value before each time, 0 (the start) before the first."""
     predicted = np.zeros_like(measurements)
     for time in range(1, measurements.shape[1]):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.arrays import NodeMask, NodeValues, Perturbations, Responses, RowMask
 from cellbox.errors import refuse
 from cellbox.networks.network import Network, in_order_of
 
@@ -86,11 +87,11 @@ def pearson_correlation(
 
 
 def prediction_score(
-    predicted: Float[np.ndarray, "n_rows n_times n_nodes"],
-    measured: Float[np.ndarray, "n_rows n_times n_nodes"],
-    noise_free: Float[np.ndarray, "n_rows n_times n_nodes"] | None,
-    nodes_mask: Bool[np.ndarray, " n_nodes"],
-    judged: Bool[np.ndarray, " n_rows"] | None = None,
+    predicted: Responses,
+    measured: Responses,
+    noise_free: Responses | None,
+    nodes_mask: NodeMask,
+    judged: RowMask | None = None,
 ) -> PredictionScore:
     """Score predictions of held-out rows on the nodes of `nodes_mask`; all in log ratio.
 
@@ -116,9 +117,7 @@ def prediction_score(
 
 
 def wrong_basin_share(
-    predicted: Float[np.ndarray, "n_rows n_nodes"],
-    exact: Float[np.ndarray, "n_rows n_nodes"],
-    amplitudes: Float[np.ndarray, " n_nodes"],
+    predicted: Perturbations, exact: Perturbations, amplitudes: NodeValues
 ) -> float | None:
     """Share of rows in which some node ends more than half its amplitude from where it should.
 
@@ -145,9 +144,7 @@ STEADY_SPEED = 1e-3
 
 
 def unsteady_share(
-    network: Network,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    states: Float[np.ndarray, "n_rows n_nodes"],
+    network: Network, perturbations: Perturbations, states: Perturbations
 ) -> float | None:
     """Share of rows in which the network has not come to rest in these states.
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
+from cellbox.arrays import RowMask, RowNumbers
 from cellbox.storage.csv_tables import LARGEST, find_columns, note_width, number
 from cellbox.storage.delimited import Chunk, Cleaner, Row, TableSource, with_point
 from cellbox.storage.layouts import NODE, VALUE, Layout, WideTable, laid_out
@@ -45,7 +46,7 @@ class Names:
     """A column of names. names: the different ones; codes: which of them each row has."""
 
     names: tuple[str, ...]
-    codes: Int[np.ndarray, " n_rows"]
+    codes: RowNumbers
 
     def __getitem__(self, row: int) -> str:
         return self.names[self.codes[row]]
@@ -62,10 +63,10 @@ class Columns:
     """
 
     path: Path
-    numbers: Int[np.ndarray, " n_rows"]
+    numbers: RowNumbers
     names: Mapping[str, Names]
     values: Mapping[str, Float[np.ndarray, " n_rows"]]
-    sound: Bool[np.ndarray, " n_rows"]
+    sound: RowMask
     wide: bool = False
     absent: frozenset[str] = frozenset()
 
@@ -87,7 +88,7 @@ class Columns:
         place = self.where(row, VALUE)
         return place if self.wide else f"{place} (node {self.names[NODE][row]!r})"
 
-    def chosen(self, rows: Bool[np.ndarray, " n_rows"]) -> Columns:
+    def chosen(self, rows: RowMask) -> Columns:
         """The table of these rows alone."""
         if rows.all():
             return self
@@ -224,7 +225,7 @@ class _Reading:
         rows: list[list[str]],
         name: str,
         may_be_missing: bool,
-    ) -> tuple[Float[np.ndarray, " n_rows"], Bool[np.ndarray, " n_rows"]]:
+    ) -> tuple[Float[np.ndarray, " n_rows"], RowMask]:
         """The numbers of a column, and which of them can be used; the others are problems."""
         values = _fast_numbers(cells)
         doubtful = ~(np.abs(values) <= LARGEST)

@@ -24,8 +24,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from cellbox.arrays import Perturbations, RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
@@ -111,7 +112,7 @@ class Finisher:
         cls,
         data: Dataset,
         split: Split,
-        rows: Int[np.ndarray, " n_rows"] | None = None,
+        rows: RowNumbers | None = None,
         like: Finisher | None = None,
         place: int = 0,
     ) -> Finisher:
@@ -391,9 +392,7 @@ def _tails(found: Refined) -> str:
     )
 
 
-def _all_in(
-    asked: Float[np.ndarray, "n_rows n_nodes"], known: Float[np.ndarray, "n_others n_nodes"]
-) -> bool:
+def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
     """Whether all of these conditions are among those."""
     return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
 

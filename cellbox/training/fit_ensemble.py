@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from cellbox.arrays import EdgeMask, RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import refuse
@@ -116,7 +117,7 @@ class _Draw:
         random = np.random.default_rng([seed, number])
         self.seed = int(random.integers(LARGEST_SEED))
         # Positions among the training rows, which are the rows of the pool.
-        self.rows: Int[np.ndarray, " n_rows"] = np.arange(len(split.training))
+        self.rows: RowNumbers = np.arange(len(split.training))
         if bootstrap:
             self.rows = draw_conditions(data.condition_of_row[split.training], random)
         # Members that learn from the same rows have a regression on them in common, except where
@@ -126,7 +127,7 @@ class _Draw:
 
 
 def draw_conditions(
-    condition_of_row: Int[np.ndarray, " n_rows"], random: np.random.Generator
+    condition_of_row: RowNumbers, random: np.random.Generator
 ) -> Int[np.ndarray, " n_drawn_rows"]:
     """Rows of as many conditions as there are, drawn with replacement, each with all its rows."""
     conditions = np.unique(condition_of_row)
@@ -134,7 +135,7 @@ def draw_conditions(
     return np.concatenate([np.flatnonzero(condition_of_row == each) for each in np.sort(drawn)])
 
 
-def _selected(member: FinishedTraining) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+def _selected(member: FinishedTraining) -> EdgeMask:
     """The edges that a member selects; see `Ensemble.selected`."""
     weights = member.model.network.weights
     if member.edges_selected:

@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer, Key
 from cellbox.equation.dynamics import Parameters, initial_parameters
 from cellbox.equation.integrate import integrate
 from cellbox.equation.solver_settings import SolverSettings
+from cellbox.equation.traced_arrays import Flag, Scalar
 from cellbox.training.objective import Minibatch, loss, mean_absolute_error
 from cellbox.training.schedules import Schedule, Traced
 
@@ -141,9 +142,7 @@ class LaneReport(NamedTuple):
     best_validation: Float[Array, ""]
 
 
-def _optimiser(
-    hyperparameters: Hyperparameters, rate: Float[Array, ""]
-) -> optax.GradientTransformation:
+def _optimiser(hyperparameters: Hyperparameters, rate: Scalar) -> optax.GradientTransformation:
     """AdamW with the lane's own numbers; decay acts on W alone."""
     return optax.chain(
         optax.clip_by_global_norm(hyperparameters.gradient_clip),
@@ -250,7 +249,7 @@ def _batch(lane: Lane, pool: Pool, shape: Shape) -> Minibatch:
     return Minibatch(perturbations, clock, measured, counted)
 
 
-def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
+def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Scalar]:
     """One step of gradient descent; a lane that is not running comes back as it was.
 
     Also returns the mean |residual| of the step's minibatch, NaN where no step was taken.
@@ -276,9 +275,7 @@ def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array,
     return lane, jnp.where(good, error, jnp.nan)
 
 
-def _gradient(
-    lane: Lane, pool: Pool, shape: Shape
-) -> tuple[Parameters, Float[Array, ""], Bool[Array, ""]]:
+def _gradient(lane: Lane, pool: Pool, shape: Shape) -> tuple[Parameters, Scalar, Flag]:
     """The gradient of the loss on this step's minibatch, its error, and whether it was solved."""
     settings = lane.hyperparameters
     restart = lane.step < settings.interval_steps
@@ -299,17 +296,17 @@ def _descend(lane: Lane, gradient: Parameters) -> tuple[Parameters, optax.OptSta
     return optax.apply_updates(lane.parameters, updates), optimiser
 
 
-def _is_finite(parameters: Parameters) -> Bool[Array, ""]:
+def _is_finite(parameters: Parameters) -> Flag:
     """Whether W and α are finite; α may overflow where its logarithm does not."""
     return jnp.isfinite(jnp.sum(parameters.weights) + jnp.sum(parameters.amplitudes))
 
 
-def _choose(condition: Bool[Array, ""], this: _Tree, that: _Tree) -> _Tree:
+def _choose(condition: Flag, this: _Tree, that: _Tree) -> _Tree:
     """`this` where the condition holds, else `that`, leaf by leaf."""
     return jax.tree.map(lambda new, old: jnp.where(condition, new, old), this, that)
 
 
-def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, ""]]:
+def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Scalar]:
     """Measure the whole-horizon error on the validation rows, keep the best, end what is over.
 
     Also returns that error: infinite where the solver failed, NaN for a lane not running.
@@ -335,7 +332,7 @@ def validate(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Float[Array, "
     return lane, jnp.where(running, error, jnp.nan)
 
 
-def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Float[Array, ""]:
+def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Scalar:
     """Mean |residual| from x(0) over the validation rows; infinite where it was not solved."""
     perturbations = pool.validation_perturbations.T
     # The limit is one for each interval; diffrax solves all of them in one piece.
@@ -361,7 +358,7 @@ def train_interval(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, LaneRepo
     The training error is the mean over the interval's steps, NaN where one was not taken.
     """
 
-    def one_step(lane: Lane, _: None) -> tuple[Lane, Float[Array, ""]]:
+    def one_step(lane: Lane, _: None) -> tuple[Lane, Scalar]:
         return train_step(lane, pool, shape)
 
     lane, training_errors = jax.lax.scan(one_step, lane, None, length=shape.validate_every)

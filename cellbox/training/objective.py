@@ -10,13 +10,14 @@ from jaxtyping import Array, Bool, Float
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.shooting import shoot
 from cellbox.equation.solver_settings import SolverSettings
+from cellbox.equation.traced_arrays import Flag, Scalar
 
 
 def mean_absolute_error(
     predicted: Float[Array, "*shape"],
     measured: Float[Array, "*shape"],
     counted: Bool[Array, "*shape"],
-) -> Float[Array, ""]:
+) -> Scalar:
     """Mean |residual| over counted values that were measured; 0 where there is none."""
     counted = counted & jnp.isfinite(measured)
     # The inner where keeps a NaN measurement out of the gradient as well as out of the sum.
@@ -34,12 +35,8 @@ class Minibatch(NamedTuple):
 
 
 def loss(
-    parameters: Parameters,
-    batch: Minibatch,
-    restart: Bool[Array, ""],
-    l1: Float[Array, ""],
-    settings: SolverSettings,
-) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Bool[Array, ""]]]:
+    parameters: Parameters, batch: Minibatch, restart: Flag, l1: Scalar, settings: SolverSettings
+) -> tuple[Scalar, tuple[Scalar, Flag]]:
     """Mean absolute error + l1 · Σ|W|; beside it the error alone and whether it was solved.
 
     By default the gradient is the step-replay gradient of this project's own batched loop with

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from cellbox.arrays import EdgeValues, NodeValues, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import Precision, precision_context
@@ -67,8 +68,8 @@ History = list[tuple[int, float, float]]
 class Harvest:
     """What a lane leaves behind: the best parameters it had, how it ended, and how it went."""
 
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    amplitudes: Float[np.ndarray, " n_nodes"]
+    weights: EdgeValues
+    amplitudes: NodeValues
     validation_mae: float
     step: int
     status: Status
@@ -129,10 +130,7 @@ def shape_of(settings: Settings, n_rows: int, n_times: int) -> Shape:
 
 
 def hyperparameters_of(
-    settings: Settings,
-    rows: Int[np.ndarray, " n_rows"],
-    times: Int[np.ndarray, " n_times"],
-    pool: Pool,
+    settings: Settings, rows: RowNumbers, times: Int[np.ndarray, " n_times"], pool: Pool
 ) -> Hyperparameters:
     """Settings and a data budget as the arrays a lane carries.
 

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from cellbox.equation.traced_arrays import Scalar
+
 # What a host gives to a compiled program as NumPy arrays is traced inside it.
 Traced = Array | np.ndarray
 
@@ -40,7 +42,7 @@ class Schedule(eqx.Module):
     final_share: Float[Traced, ""]
     warmup_share: Float[Traced, ""]
 
-    def rate(self, step: Int[Traced, ""], n_steps: Int[Traced, ""]) -> Float[Array, ""]:
+    def rate(self, step: Int[Traced, ""], n_steps: Int[Traced, ""]) -> Scalar:
         """The learning rate at `step` of `n_steps`; it stays at its last value after them.
 
         The formulas are those of optax: `exponential_decay`, `cosine_decay_schedule` and
@@ -62,6 +64,6 @@ class Schedule(eqx.Module):
         )
         return shares[jnp.asarray(self.kind)] * self.peak
 
-    def _cosine(self, progress: Float[Array, ""]) -> Float[Array, ""]:
+    def _cosine(self, progress: Scalar) -> Scalar:
         falling = 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
         return falling * (1.0 - self.final_share) + self.final_share

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
 
+from cellbox.arrays import EdgeMask
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.random_starts import random_starts
@@ -39,10 +39,7 @@ class Starts:
     """
 
     def __init__(
-        self,
-        training: MultipleShooting,
-        nodes: tuple[str, ...],
-        allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None,
+        self, training: MultipleShooting, nodes: tuple[str, ...], allowed_edges: EdgeMask | None
     ):
         self._training, self._nodes, self._allowed = training, nodes, allowed_edges
         # By the name of the start and by whether edges are selected.

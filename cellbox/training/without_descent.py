@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Bool
-
+from cellbox.arrays import EdgeMask, NodeMask
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
@@ -39,8 +37,8 @@ def learn_without_descent(
     training: MultipleShooting,
     nodes: tuple[str, ...],
     *,
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None,
-    scored: Bool[np.ndarray, " n_nodes"] | None = None,
+    allowed_edges: EdgeMask | None = None,
+    scored: NodeMask | None = None,
 ) -> Learned | None:
     """The network that least squares find in these series; None where none can be solved.
 

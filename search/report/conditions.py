@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
+from cellbox.arrays import NodeValues, Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from search.report.cells import shown_number
 
@@ -22,7 +23,7 @@ class Condition:
 
     name: str
     row: int
-    perturbation: Float[np.ndarray, " n_nodes"]
+    perturbation: NodeValues
     mean: Float[np.ndarray, "n_times n_nodes"]
     spread: Float[np.ndarray, "n_times n_nodes"]
     n_replicates: int
@@ -30,11 +31,7 @@ class Condition:
     error: float
 
 
-def conditions_of(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    predicted: Float[np.ndarray, "n_rows n_times n_nodes"],
-) -> list[Condition]:
+def conditions_of(data: Dataset, rows: RowNumbers, predicted: Responses) -> list[Condition]:
     """The conditions of these rows, in order of appearance; predicted: of each row."""
     condition_of = data.condition_of_row[rows]
     found = []
@@ -72,7 +69,7 @@ def typical(conditions: list[Condition], most: int) -> list[Condition]:
     return [judged[rank] for rank in ranks]
 
 
-def doses_in_words(nodes: tuple[str, ...], perturbation: Float[np.ndarray, " n_nodes"]) -> str:
+def doses_in_words(nodes: tuple[str, ...], perturbation: NodeValues) -> str:
     """What is perturbed, and how much: "g1 0.5, g3 0.2"."""
     strongest = np.argsort(-np.abs(perturbation), kind="stable")
     perturbed = [node for node in strongest if perturbation[node] != 0]

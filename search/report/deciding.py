@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
 
+from cellbox.arrays import Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from search.report.cells import percent
@@ -24,8 +24,8 @@ _NAMED = 2
 def deciding_conditions(
     network: Network,
     data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    states: Float[np.ndarray, "n_rows n_times n_nodes"],
+    rows: RowNumbers,
+    states: Responses,
     edges: Sequence[JudgedEdge],
 ) -> list[str]:
     """For each edge the perturbations that tell most of it, with their shares; "" where none does.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, EdgeValues
 from cellbox.identifiability.design_report import OF_WEIGHT
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble
 from cellbox.networks.network import Network, in_order_of
@@ -158,9 +159,7 @@ def judged_by_good_models(
     return JudgedNetwork(network, tuple(edges), said)
 
 
-def selected_edges(
-    weights: Float[np.ndarray, "n_nodes n_nodes"], refinement: str
-) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+def selected_edges(weights: EdgeValues, refinement: str) -> EdgeMask:
     """Which edges a trained network selects: those left in, else the clearly large ones."""
     if refinement == "select_edges" and (weights == 0).any():
         return weights != 0

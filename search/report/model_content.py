@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import NodeMask, Perturbations, Responses, Times
 from cellbox.data.dataset import Dataset, Split
 from cellbox.evaluation.verdict import verdict
 from cellbox.identifiability.design_report import SCALE_CONFOUNDED
@@ -52,11 +53,11 @@ class ModelFindings:
     report: Mapping[str, Any]
     found: Mapping[str, Any] | None
     judged: JudgedNetwork
-    perturbed: Bool[np.ndarray, " n_nodes"]
+    perturbed: NodeMask
     largest_dose: float
 
 
-def perturbed_nodes(data: Dataset, found: Mapping[str, Any] | None) -> Bool[np.ndarray, " n_nodes"]:
+def perturbed_nodes(data: Dataset, found: Mapping[str, Any] | None) -> NodeMask:
     """Nodes that training perturbs: by what was judged of it, else by the rows that are known."""
     if found is None:
         return (data.perturbations != 0).any(axis=0)
@@ -150,10 +151,7 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
 
 
 def bare_model_sections(
-    model: FittedModel,
-    judged: JudgedNetwork,
-    data: Dataset,
-    perturbed: Bool[np.ndarray, " n_nodes"],
+    model: FittedModel, judged: JudgedNetwork, data: Dataset, perturbed: NodeMask
 ) -> tuple[Section, ...]:
     """The sections that need no measured data; data: the nodes and times alone."""
     sliders = WhatIf(what_if_model(model, perturbed, largest_dose=1.0))
@@ -164,11 +162,8 @@ def bare_model_sections(
 
 
 def _in_parts(
-    model: FittedModel,
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
-    times: Float[np.ndarray, " n_times"],
-    size: int,
-) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    model: FittedModel, perturbations: Perturbations, times: Times, size: int
+) -> Responses:
     """The model's predictions, so many rows at a time as it has answered before.
 
     A program for another number of rows takes seconds to compile, and each part takes none.
@@ -183,9 +178,7 @@ def _in_parts(
     return np.concatenate(parts)[:n_rows]
 
 
-def _prediction_section(
-    findings: ModelFindings, predicted: Float[np.ndarray, "n_rows n_times n_nodes"]
-) -> Section:
+def _prediction_section(findings: ModelFindings, predicted: Responses) -> Section:
     data, rows = findings.data, findings.split.test
     conditions = conditions_of(data, rows, predicted)
     shown = typical(conditions, _CONDITIONS_SHOWN)

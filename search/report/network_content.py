@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from scipy.cluster.hierarchy import leaves_list, linkage
 
+from cellbox.arrays import NodeMask
 from cellbox.data.dataset import Dataset
 from cellbox.models.plots import plot_network
 from cellbox.networks.network import Network, in_order_of
@@ -37,7 +38,7 @@ _TOLD_BY = (
 def network_section(
     judged: JudgedNetwork,
     data: Dataset,
-    perturbed: Bool[np.ndarray, " n_nodes"],
+    perturbed: NodeMask,
     report: Mapping[str, Any],
     told_by: Sequence[str] = (),
 ) -> Section:
@@ -70,7 +71,7 @@ def worth_drawing(judged: JudgedNetwork) -> list[JudgedEdge]:
     return kept[:_EDGES_DRAWN]
 
 
-def _graph(judged: JudgedNetwork, data: Dataset, perturbed: Bool[np.ndarray, " n_nodes"]) -> Graph:
+def _graph(judged: JudgedNetwork, data: Dataset, perturbed: NodeMask) -> Graph:
     edges = worth_drawing(judged)
     small = len(data.nodes) <= _SMALL
     shown = len(edges) if small else min(_EDGES_SHOWN, len(edges))
@@ -102,7 +103,7 @@ def _has_frequencies(judged: JudgedNetwork) -> bool:
     return any(edge.frequency is not None and edge.frequency < 1 for edge in judged.edges)
 
 
-def _named(data: Dataset, which: Bool[np.ndarray, " n_nodes"]) -> frozenset[str]:
+def _named(data: Dataset, which: NodeMask) -> frozenset[str]:
     return frozenset(data.nodes[node] for node in np.flatnonzero(which))
 
 

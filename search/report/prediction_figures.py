@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 
+from cellbox.arrays import RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.models.plots import plot_predicted_against_measured
 from search.report.blocks import Figure
@@ -31,9 +32,7 @@ _NODES_SHOWN = 12
 
 
 def agreement_figure(
-    data: Dataset,
-    rows: Int[np.ndarray, " n_rows"],
-    predicted: Float[np.ndarray, "n_rows n_times n"],
+    data: Dataset, rows: RowNumbers, predicted: Float[np.ndarray, "n_rows n_times n"]
 ) -> Figure:
     """Every measured value of the held-out rows against its prediction; activity nodes left out."""
     nodes = np.flatnonzero(data.measured_nodes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.arrays import RowNumbers, Times
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.errors import DataWarning
 from search.study.budget import Budget
@@ -35,8 +36,8 @@ class StudyData:
     perturbations: Float[np.ndarray, "n_pool_rows n_nodes"]
     measurements: Float[np.ndarray, "n_pool_rows n_times n_nodes"]
     noise_free: Float[np.ndarray, "n_pool_rows n_times n_nodes"] | None
-    times: Float[np.ndarray, " n_times"]
-    pool_rows: dict[tuple[int, int | None], tuple[Int[np.ndarray, " n_rows"], ...]]
+    times: Times
+    pool_rows: dict[tuple[int, int | None], tuple[RowNumbers, ...]]
     pool_times: dict[int, Int[np.ndarray, " n_chosen"]]
     evaluation: Dataset
     split: Split
@@ -51,7 +52,7 @@ class StudyData:
 
     def indices(
         self, budget: Budget, repeat: int
-    ) -> tuple[Int[np.ndarray, " n_rows"], Int[np.ndarray, " n_times"]]:
+    ) -> tuple[RowNumbers, Int[np.ndarray, " n_times"]]:
         """The pool's rows and times that a budget opens in a repeat."""
         conditions = self.pool_rows[repeat, budget.perturbed_nodes][: budget.conditions]
         return np.concatenate(conditions), self.pool_times[budget.time_points]
@@ -73,7 +74,7 @@ class StudyData:
         return digest.hexdigest()
 
     def training_set(
-        self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
+        self, rows: RowNumbers, times: Int[np.ndarray, " n_times"]
     ) -> tuple[Dataset, Split]:
         """What a trial saw together with what it is judged on, as one data set, and its split.
 
@@ -115,9 +116,7 @@ class StudyData:
         """All rows and times that some trial may be trained on."""
         return self.trained_on(np.arange(len(self.perturbations)), np.arange(len(self.times)))
 
-    def trained_on(
-        self, rows: Int[np.ndarray, " n_rows"], times: Int[np.ndarray, " n_times"]
-    ) -> Dataset:
+    def trained_on(self, rows: RowNumbers, times: Int[np.ndarray, " n_times"]) -> Dataset:
         """What a trial was trained on, and nothing else, at the times that it saw."""
         sensitive = self.rounding_sensitive
         return replace(
@@ -133,7 +132,7 @@ class StudyData:
     def _at_evaluation_times(
         self,
         values: Float[np.ndarray, "n_pool_rows n_times n_nodes"],
-        rows: Int[np.ndarray, " n_rows"],
+        rows: RowNumbers,
         times: Int[np.ndarray, " n_times"],
     ) -> Float[np.ndarray, "n_rows n_evaluation_times n_nodes"]:
         """Values of some rows and times of the pool, at the evaluation's times or NaN."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from cellbox.arrays import RowNumbers, Times
 from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.data.design import check_perturbed, draw_design, nested_times
 from cellbox.data.plausibility import data_warnings
@@ -172,7 +173,7 @@ def _held_out(spec: Spec, source: _Source) -> Dataset:
 
 def _time_grid(
     levels: Sequence[int], horizon: float
-) -> tuple[Float[np.ndarray, " n_times"], dict[int, Int[np.ndarray, " n_chosen"]]]:
+) -> tuple[Times, dict[int, Int[np.ndarray, " n_chosen"]]]:
     """All times that some level measures at, and which of them each level has."""
     # Fractions, so that 2/4 of the horizon and 3/6 of it are one time and not nearly one.
     parts = {level: [Fraction(k, level) for k in range(1, level + 1)] for level in levels}
@@ -244,7 +245,7 @@ def _parts(n_validation: int, n_test: int) -> Split:
 
 def _nested_conditions(
     training: Dataset, allowed: np.ndarray, random: np.random.Generator
-) -> tuple[Int[np.ndarray, " n_rows"], ...]:
+) -> tuple[RowNumbers, ...]:
     """Rows of each condition that is allowed, conditions in a random order."""
     # The order is drawn before any condition is left out, so that it is the same for all levels.
     order = random.permutation(training.n_conditions)

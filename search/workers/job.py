@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from cellbox.arrays import EdgeValues, NodeValues, RowNumbers
 from cellbox.settings import Settings
 from search.study.record import RepeatRecord
 
@@ -37,7 +38,7 @@ class Job(Work):
 
     seed: int
     settings: Settings
-    rows: Int[np.ndarray, " n_rows"]
+    rows: RowNumbers
     times: Int[np.ndarray, " n_times"]
 
 
@@ -77,8 +78,8 @@ class Finished(Ended):
     started: seconds since 1970.
     """
 
-    weights: Float[np.ndarray, "n_nodes n_nodes"]
-    amplitudes: Float[np.ndarray, " n_nodes"]
+    weights: EdgeValues
+    amplitudes: NodeValues
     record: RepeatRecord
     baselines: dict[str, Any]
     shape: dict[str, Any]

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.tidy import read_two_tables
@@ -64,7 +64,7 @@ ANNDATA = Form("AnnData", "a file .h5ad", file_ending(".h5ad"), _read)
 def _tables(
     path: Path,
     nodes: list[str],
-    values: Float[np.ndarray, "n_rows n_nodes"],
+    values: Perturbations,
     rows: list[str],
     columns: _Columns,
     problems: Problems,
@@ -194,7 +194,7 @@ def _text(cell: object) -> str:
     return str(cell)
 
 
-def _matrix(stored: Any) -> Float[np.ndarray, "n_rows n_nodes"]:
+def _matrix(stored: Any) -> Perturbations:
     """X, dense or sparse by rows or columns."""
     if not hasattr(stored, "keys"):
         return np.asarray(stored[()], float)

@@ -16,8 +16,9 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from cellbox.arrays import EdgeMask, NodeMask, Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
@@ -252,9 +253,7 @@ def _note_shapes(
     )
 
 
-def _activity_nodes(
-    pert: Float[np.ndarray, "n_rows n_nodes"], expr: Float[np.ndarray, "n_rows n_nodes"]
-) -> Bool[np.ndarray, " n_nodes"]:
+def _activity_nodes(pert: Perturbations, expr: Perturbations) -> NodeMask:
     """Nodes whose value is non-zero where they are perturbed, and zero everywhere else."""
     perturbed = pert != 0
     measured = ~np.isnan(expr)
@@ -267,10 +266,8 @@ def _activity_nodes(
 
 
 def cellbox_2020_edges(
-    nodes: Sequence[str],
-    activity_nodes: Bool[np.ndarray, " n_nodes"],
-    phenotypes: Sequence[str],
-) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+    nodes: Sequence[str], activity_nodes: NodeMask, phenotypes: Sequence[str]
+) -> EdgeMask:
     """Which entries of W may be non-zero in the 2020 CellBox; row = target, column = source.
 
     No node acts on itself, nothing acts on drug activity nodes, phenotypes act on nothing, and

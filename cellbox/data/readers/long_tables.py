@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
+from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times
 from cellbox.data.readers.usual_layouts import PERTURBATION_LAYOUT, measurement_layout
 from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem
@@ -37,7 +38,7 @@ class LongTable:
 
     series: dict[Series, str]
     nodes: dict[str, str]
-    times: Float[np.ndarray, " n_times"]
+    times: Times
     of_series: Int[np.ndarray, " n_values"]
     of_time: Int[np.ndarray, " n_values"]
     of_node: Int[np.ndarray, " n_values"]
@@ -53,9 +54,7 @@ class LongTable:
             rows.setdefault(condition, []).append(index)
         return rows
 
-    def array(
-        self, rows: Sequence[Series], times: Float[np.ndarray, " n_times"], nodes: Sequence[str]
-    ) -> Float[np.ndarray, "n_rows n_times n_nodes"]:
+    def array(self, rows: Sequence[Series], times: Times, nodes: Sequence[str]) -> Responses:
         """The values on a grid of series, times and nodes; NaN where there is none."""
         array = np.full((len(rows), len(times), len(nodes)), np.nan)
         if not array.size or not len(self.values):
@@ -68,7 +67,7 @@ class LongTable:
         array[row[on_grid], slot[on_grid], column[on_grid]] = self.values[on_grid]
         return array
 
-    def zero_array(self, nodes: Sequence[str]) -> Float[np.ndarray, "n_rows n_nodes"]:
+    def zero_array(self, nodes: Sequence[str]) -> Perturbations:
         """The values at time 0 of all series; NaN where there is none."""
         array = np.full((len(self.series), len(nodes)), np.nan)
         of_series, of_node, values = self.at_zero
@@ -148,9 +147,7 @@ def _snapped(
     return np.where(same, nearest, times)
 
 
-def _named(
-    columns: Columns, names: Sequence[str], problems: Problems
-) -> Bool[np.ndarray, " n_rows"]:
+def _named(columns: Columns, names: Sequence[str], problems: Problems) -> RowMask:
     """Which rows have a name in each of these columns; a problem for each that has not."""
     good = np.ones(columns.n_rows, bool)
     for column in names:
@@ -158,7 +155,7 @@ def _named(
     return good
 
 
-def _named_in(columns: Columns, column: str, problems: Problems) -> Bool[np.ndarray, " n_rows"]:
+def _named_in(columns: Columns, column: str, problems: Problems) -> RowMask:
     of_column = columns.names[column]
     if "" not in of_column.names:
         return np.ones(columns.n_rows, bool)
@@ -174,7 +171,7 @@ def _named_in(columns: Columns, column: str, problems: Problems) -> Bool[np.ndar
     return ~empty
 
 
-def _series(columns: Columns) -> tuple[dict[Series, str], Int[np.ndarray, " n_rows"]]:
+def _series(columns: Columns) -> tuple[dict[Series, str], RowNumbers]:
     """The series in the order of the file, each with its place, and which of them rows are of."""
     condition, replicate = columns.names["condition"], columns.names["replicate"]
     key = condition.codes.astype(np.int64) * len(replicate.names or "1") + replicate.codes
@@ -183,14 +180,14 @@ def _series(columns: Columns) -> tuple[dict[Series, str], Int[np.ndarray, " n_ro
     return series, of_row
 
 
-def _in_order(columns: Columns, name: str) -> tuple[Int[np.ndarray, " n_rows"], dict[str, str]]:
+def _in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:
     """Which of a column's names each row has, and the names with their first place."""
     names = columns.names[name]
     first, of_row = _first_rows(names.codes)
     return of_row, {names[row]: columns.where(row, name) for row in first}
 
 
-def _first_rows(keys: Int[np.ndarray, " n_rows"]) -> tuple[list[int], Int[np.ndarray, " n_rows"]]:
+def _first_rows(keys: RowNumbers) -> tuple[list[int], RowNumbers]:
     """The first row of each key, ascending, and which of them each row has the key of."""
     _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=int)
@@ -198,9 +195,7 @@ def _first_rows(keys: Int[np.ndarray, " n_rows"]) -> tuple[list[int], Int[np.nda
     return np.sort(first).tolist(), rank[of_row.reshape(-1)]
 
 
-def _times_are_sound(
-    columns: Columns, relative: bool, problems: Problems
-) -> Bool[np.ndarray, " n_rows"]:
+def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> RowMask:
     """Which times are positive, or are 0 with the response that is 0 there by definition."""
     time, value = columns.values["time"], columns.values["value"]
     negative = columns.sound & (time < 0)
@@ -229,7 +224,7 @@ def _times_are_sound(
 def _note_rows(
     problems: Problems,
     kind: str,
-    rows: Bool[np.ndarray, " n_rows"],
+    rows: RowMask,
     where: Callable[[int], str],
     found: Callable[[int], str],
     fix: str,
@@ -244,7 +239,7 @@ def _note_rows(
 
 def _note_repeated(
     columns: Columns,
-    sound: Bool[np.ndarray, " n_rows"],
+    sound: RowMask,
     keys: tuple[np.ndarray, np.ndarray, np.ndarray],
     series: Sequence[Series],
     problems: Problems,
@@ -282,9 +277,7 @@ class DoseTable:
     nodes: dict[str, str]
     entries: dict[tuple[str, str], float]
 
-    def array(
-        self, rows: Sequence[str], nodes: Sequence[str]
-    ) -> Float[np.ndarray, "n_rows n_nodes"]:
+    def array(self, rows: Sequence[str], nodes: Sequence[str]) -> Perturbations:
         """u with a row for each condition named and a column for each node."""
         place = {node: index for index, node in enumerate(nodes)}
         rows_of: dict[str, list[int]] = {}
@@ -343,9 +336,7 @@ def read_dose_table(
     return DoseTable(listed, nodes, entries)
 
 
-def _note_bad_doses(
-    columns: Columns, nameless: Bool[np.ndarray, " n_rows"], problems: Problems
-) -> None:
+def _note_bad_doses(columns: Columns, nameless: RowMask, problems: Problems) -> None:
     """Note nodes without a dose, and doses without a node."""
     value = columns.values["value"]
     missing = columns.sound & ~nameless & np.isnan(value)

@@ -8,8 +8,9 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
+from cellbox.arrays import ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.tidy_writer import check_free
 from cellbox.networks.network import Network, in_order_of
@@ -122,7 +123,7 @@ def _positive(id_: str, value: float, bounds: tuple[float, float]) -> tuple[str,
 def _measurement_rows(
     data: Dataset, conditions: Sequence[str], ids: NodeIds
 ) -> Iterable[tuple[str, ...]]:
-    measured: Bool[np.ndarray, "n_rows n_times n_nodes"] = np.isfinite(data.measurements)
+    measured: ValueMask = np.isfinite(data.measurements)
     places: Int[np.ndarray, "n_values 3"] = np.argwhere(measured)
     for row, slot, node in places:
         value = number_text(data.measurements[row, slot, node])

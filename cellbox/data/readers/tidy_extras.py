@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
 
+from cellbox.arrays import EdgeMask, Perturbations, RowMask
 from cellbox.data.dataset import Split, number_conditions
 from cellbox.errors import InputError
 from cellbox.networks.amplitudes import read_amplitudes
@@ -30,15 +30,15 @@ class Extras:
     truth: Network | None = None
     split: Split | None = None
     activity_nodes: tuple[str, ...] = ()
-    allowed_edges: Bool[np.ndarray, "n_nodes n_nodes"] | None = None
-    rounding_sensitive: Bool[np.ndarray, " n_rows"] | None = None
+    allowed_edges: EdgeMask | None = None
+    rounding_sensitive: RowMask | None = None
 
 
 def read_extras(
     folder: Path,
     nodes: tuple[str, ...],
     rows_of: Mapping[str, Sequence[int]],
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    perturbations: Perturbations,
     problems: Problems,
 ) -> Extras:
     """Read the optional files that the folder holds, all but noise_free.csv.
@@ -98,9 +98,7 @@ def _read_activity(path: Path, nodes: Sequence[str], problems: Problems) -> tupl
     return tuple(record["node"] for record in records)
 
 
-def _read_allowed_edges(
-    path: Path, nodes: Sequence[str], problems: Problems
-) -> Bool[np.ndarray, "n_nodes n_nodes"]:
+def _read_allowed_edges(path: Path, nodes: Sequence[str], problems: Problems) -> EdgeMask:
     """Which entries of W may be non-zero; row = target, column = source."""
     position = {node: index for index, node in enumerate(nodes)}
     allowed = np.zeros((len(nodes), len(nodes)), dtype=bool)
@@ -117,7 +115,7 @@ def _read_allowed_edges(
 
 def _read_rounding_sensitive(
     path: Path, rows_of: Mapping[str, Sequence[int]], problems: Problems
-) -> Bool[np.ndarray, " n_rows"]:
+) -> RowMask:
     """Which rows are of a listed condition; no listed condition is an answer too."""
     sensitive = np.zeros(sum(map(len, rows_of.values())), bool)
     places: dict[str, str] = {}
@@ -136,7 +134,7 @@ def _read_rounding_sensitive(
 def _read_split(
     path: Path,
     rows_of: Mapping[str, Sequence[int]],
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    perturbations: Perturbations,
     problems: Problems,
 ) -> Split | None:
     """The rows of each part; None if the file's columns cannot be used."""
@@ -176,7 +174,7 @@ def _note_bad_parts(
     part_of: Mapping[str, str],
     places: Mapping[str, str],
     rows_of: Mapping[str, Sequence[int]],
-    perturbations: Float[np.ndarray, "n_rows n_nodes"],
+    perturbations: Perturbations,
     problems: Problems,
 ) -> None:
     """Note empty parts, and conditions of one perturbation in different parts, which leak."""

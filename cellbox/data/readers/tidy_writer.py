@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
+from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.readers.tidy_extras import PARTS, ROUNDING_SENSITIVE_FILES, UNUSED
 from cellbox.errors import refuse
@@ -105,9 +105,7 @@ def _write_files(data: Dataset, folder: Path) -> None:
         write("allowed_edges.csv", ("source", "target"), edges)
 
 
-def _long_rows(
-    data: Dataset, values: Float[np.ndarray, "n_rows n_times n_nodes"]
-) -> Iterator[tuple[str, ...]]:
+def _long_rows(data: Dataset, values: Responses) -> Iterator[tuple[str, ...]]:
     """One row for each value, the missing ones too: they keep the order of rows and nodes."""
     for row, name in enumerate(data.row_names):
         for slot, time in enumerate(data.times):

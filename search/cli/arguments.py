@@ -29,6 +29,18 @@ def add_options(parser: Arguments, *options: tuple[str, Callable[[str], Any], st
         parser.add_argument(flag, type=kind, metavar=metavar, help=text)
 
 
+def add_spec(parser: Arguments, what: str) -> None:
+    """Declare a spec's file, which may be left out; `what` says what is in it."""
+    parser.add_argument(
+        "spec", nargs="?", metavar="SPEC.toml", help=f"{what} (see search/README.md)"
+    )
+
+
+def add_study(parser: Arguments) -> None:
+    """Declare a study's folder."""
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+
+
 def add_json(parser: Arguments) -> None:
     """Declare --json."""
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json, add_options, whole_number
+from search.cli.arguments import add_json, add_options, add_spec, whole_number
 from search.cli.command import Command
 from search.cli.service import add_executor, put_into, require_one_source
 from search.cli.text_tables import text_table
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def _add_budget(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "spec", nargs="?", metavar="SPEC.toml",
-        help="what to ask: truth, axes, success, prices, limits (see search/README.md)",
-    )  # fmt: skip
+    add_spec(parser, "what to ask: truth, axes, success, prices, limits")
     add_options(
         parser,
         ("--system", str, "NAME", "instead of a file: one of the ten known systems"),

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json, add_options, real_number, whole_number
+from search.cli.arguments import (
+    add_json,
+    add_options,
+    add_spec,
+    add_study,
+    real_number,
+    whole_number,
+)
 from search.cli.command import Command
 
 if TYPE_CHECKING:
@@ -17,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def _add_sweep(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "spec", nargs="?", metavar="SPEC.toml",
-        help="what to search: data, space, objective, sampler, workers (see search/README.md)",
-    )  # fmt: skip
+    add_spec(parser, "what to search: data, space, objective, sampler, workers")
     add_options(
         parser,
         ("--system", str, "NAME",
@@ -157,12 +161,8 @@ def put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None
         values[table] = {**given, **chosen}
 
 
-def _add_study(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
-
-
 def _add_best(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     add_json(parser)
 
 
@@ -179,7 +179,7 @@ def _run_best(arguments: Namespace) -> int:
 
 
 def _add_ui(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to serve on (default: 127.0.0.1, this machine alone)",
@@ -227,7 +227,7 @@ def _mlflow_refusals(study: str) -> Iterator[None]:
 
 
 def _add_rerun(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--trial", type=whole_number(0), metavar="N",
         help="number of the trial (default: the best)",
@@ -270,7 +270,7 @@ def _run_rerun(arguments: Namespace) -> int:
 
 
 def _add_sync(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server to write to (default: the study's own)"
     )
@@ -291,7 +291,8 @@ def _run_sync(arguments: Namespace) -> int:
     from search.study.folder import StudyFolder
     from search.study.good_trials import save_ensemble
     from search.study.identifiability import save_identifiability
-    from search.study.result import best_numbers, save_best_models
+    from search.study.kept_models import save_best_models
+    from search.study.ranking import best_numbers
     from search.tracking.together import StudiesTogether, write_together
     from search.tracking.writers import synchronise
 

@@ -17,7 +17,8 @@ from search.cli.text_tables import (
     text_pairs,
     text_table,
 )
-from search.study.result import SweepResult, TrialResult, ranked
+from search.study.ranking import ranked
+from search.study.result import SweepResult, TrialResult
 from search.study.ties import as_people_say, searched, tie_sentences
 
 _ROWS_SHOWN = 10

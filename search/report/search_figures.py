@@ -23,8 +23,8 @@ from search.study.plots import (
     remove_frame,
     scale,
 )
+from search.study.ranking import rank
 from search.study.record import TrialRecord
-from search.study.result import rank
 from search.study.ties import as_people_say
 
 _LINES_SHOWN = 200

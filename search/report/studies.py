@@ -37,8 +37,9 @@ from search.report.search_figures import (
     waterfall_figure,
 )
 from search.study.folder import StudyFolder
+from search.study.ranking import rank, ranked
 from search.study.record import TrialRecord
-from search.study.result import SweepResult, TrialResult, rank, ranked
+from search.study.result import SweepResult, TrialResult
 from search.study.ties import as_people_say, searched, tie_sentences
 
 #: A completed trial is a good one where its objective is at most so many times the best.

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cellbox.errors import refuse
 from cellbox.storage.csv_tables import table_text
 from cellbox.storage.files import atomic_write
 from search.study.checked_json import NUMBER, TABLE, TEXT, WHOLE, read_table
@@ -51,22 +50,11 @@ class ExperimentRecord:
 class BudgetFolder(ResumableFolder):
     """The files of one budget study."""
 
-    RUN = "budget study"
+    RUN = KIND = "budget study"
+    GIVEN_BY = "`cellbox budget` printed"
     MARK = "budget.json"
     LOCK = "budget.lock"
     OPTION = "--study"
-
-    @classmethod
-    def at(cls, path: str | Path) -> BudgetFolder:
-        """The study in this folder. Raises InputError where there is none."""
-        folder = cls(Path(path))
-        if not folder.exists():
-            raise refuse(
-                str(path),
-                f"expected a budget study's folder with a {cls.MARK}, found none",
-                "Give the folder that `cellbox budget` printed",
-            )
-        return folder
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
 from search.study.checked_json import WHOLE
 from search.study.folder import STOPPED, StudyFolder
-from search.study.result import best_numbers
+from search.study.ranking import best_numbers
 
 
 def note_end(

@@ -125,11 +125,6 @@ class StudyFolder(ResumableFolder):
     ENDED = "ended.json"
     OPTION = "--study"
 
-    @classmethod
-    def at(cls, path: str | Path) -> StudyFolder:
-        """The study in this folder. Raises InputError where there is none."""
-        return cls(Path(path)).require()
-
     @property
     def id(self) -> str:
         """What tells the study from others of its name."""
@@ -182,16 +177,6 @@ class StudyFolder(ResumableFolder):
     def data(self) -> Path:
         """Where the data set of validation and test is kept."""
         return self.path / "data"
-
-    def require(self) -> StudyFolder:
-        """This folder, or InputError where it holds no study."""
-        if not self.exists():
-            raise refuse(
-                str(self.path),
-                "expected a study's folder with a spec.json, found none",
-                "Give the folder that `cellbox sweep` printed, such as studies/LI",
-            )
-        return self
 
     @property
     def study(self) -> StudyRecord:

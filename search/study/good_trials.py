@@ -12,7 +12,7 @@ from cellbox.models.model import FittedModel, load_model
 from cellbox.networks.network import Network, is_same
 from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder
-from search.study.result import rank
+from search.study.ranking import rank
 
 #: A trial is good whose error exceeds the best one's by no more than this share.
 GOOD_WITHIN = 0.1

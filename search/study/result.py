@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,11 @@ from cellbox.errors import DataWarning, InputError, refuse
 from cellbox.evaluation.verdict import verdict
 from cellbox.html_tables import html_of
 from cellbox.networks.export import to_frame
-from cellbox.networks.network import Network, is_same
+from cellbox.networks.network import Network
 from cellbox.scores.metrics import Recovery
-from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder, TrialNetworks
 from search.study.plots import plot_optimisation
+from search.study.ranking import TrialCounts, front_of, rank, ranked
 from search.study.record import RepeatRecord, TrialRecord
 from search.study.ties import tie_sentences, tied_with
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from cellbox.models.model import FittedModel
 
-N_BEST = 5
 _TRIALS_SHOWN = 10
 _FIT_METRICS = (
     "selection_error",
@@ -43,162 +41,9 @@ _FIT_METRICS = (
 )
 
 
-@dataclass
-class TrialCounts:
-    """How many trials ended in which way, and the best so far."""
-
-    complete: int = 0
-    pruned: int = 0
-    diverged: int = 0
-    best: TrialRecord | None = None
-
-    @classmethod
-    def of(cls, folder: StudyFolder) -> TrialCounts:
-        """Count what a study already has."""
-        counts = cls()
-        for record in folder.records():
-            counts.add(record)
-        return counts
-
-    def add(self, record: TrialRecord) -> None:
-        """Count one more finished trial."""
-        if record.completed:
-            self.complete += 1
-            better = self.best is None or rank(record) < rank(self.best)
-            if record.eligible and better:
-                self.best = record
-        elif record.pruned:
-            self.pruned += 1
-        else:
-            self.diverged += 1
-
-    @property
-    def finished(self) -> int:
-        """All that have ended."""
-        return self.complete + self.pruned + self.diverged
-
-    def as_dict(self) -> dict[str, int]:
-        """The three counts by name."""
-        return {"complete": self.complete, "pruned": self.pruned, "diverged": self.diverged}
-
-
-def rank(record: TrialRecord) -> tuple[float, float, int]:
-    """Sorts completed trials: by the first objective, then the second, then the number."""
-    values = list(record.objectives.values())
-    return values[0], values[1] if len(values) > 1 else 0.0, record.number
-
-
-def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The completed trials that keep to the spec's constraints, the best first."""
-    return sorted((record for record in records if record.eligible), key=rank)
-
-
-def front_of(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The trials that no other is at least as good as in every objective, best error first."""
-    front: list[TrialRecord] = []
-    for record in ranked(records):
-        # Sorted by the first objective, so only the second can still be better.
-        second = rank(record)[1]
-        if not front or second < rank(front[-1])[1]:
-            front.append(record)
-    return front
-
-
 def _too_much(record: TrialRecord) -> float:
     """By how much a trial exceeds the spec's constraints, all together."""
     return sum(max(0.0, value) for value in record.excess.values())
-
-
-class BestTrials:
-    """The best completed trials so far: of the front where there are several objectives."""
-
-    def __init__(self, most: int = N_BEST):
-        self._most = most
-        self._kept: list[TrialRecord] = []
-
-    def add(self, record: TrialRecord) -> bool:
-        """Take note of a finished trial; whether the best are others now."""
-        before = self.numbers
-        records = [*self._kept, record]
-        several = len(record.objectives) > 1
-        self._kept = front_of(records) if several else ranked(records)[: self._most]
-        return self.numbers != before
-
-    @property
-    def numbers(self) -> list[int]:
-        """Their numbers, the best first."""
-        return [record.number for record in self._kept[: self._most]]
-
-
-def best_numbers(folder: StudyFolder, most: int = N_BEST) -> list[int]:
-    """Numbers of the best completed trials of a study; none where there is no study."""
-    best = BestTrials(most)
-    for record in folder.records() if folder.exists() else ():
-        best.add(record)
-    return best.numbers
-
-
-def save_best_models(
-    folder: StudyFolder,
-    numbers: Sequence[int],
-    stop: Callable[[], bool] = lambda: False,
-    on_model: Callable[[int], None] = lambda number: None,
-) -> None:
-    """Write the models and pictures of the best trials, and drop those no longer among them.
-
-    stop: asked before each; where it says so, the rest is left for another call. on_model: told of
-    each trial whose model is there.
-    """
-    import shutil
-
-    from cellbox.data.readers import read_tidy
-    from cellbox.models.model_files import write_network_files, write_pictures
-
-    wanted = {folder.model(number).name: number for number in numbers}
-    if folder.models.is_dir():
-        for entry in folder.models.iterdir():
-            if entry.name not in wanted:
-                shutil.rmtree(entry)
-    if not numbers:
-        return
-    data = read_tidy(folder.data)
-    if data.split is None:
-        raise refuse(
-            str(folder.data),
-            "expected the split of the study's data, found none",
-            "Bring its file split.csv back, or begin a new study",
-        )
-    drawn: list[tuple[FittedModel, Path]] = []
-    # Those that are there first, since another may look the same.
-    for number in sorted(wanted.values(), key=lambda number: not folder.model(number).is_dir()):
-        target, pictures = folder.model(number), folder.pictures(number)
-        if stop():
-            return
-        model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
-        if not (target.is_dir() and _is_usable(target)):
-            alike = next((place for other, place in drawn if _look_alike(model, other)), None)
-            with whole_folder(target) as new:
-                model.save(new)
-                write_network_files(model, new)
-                write_pictures(model, data, data.split, new / pictures.name, alike=alike)
-        drawn.append((model, pictures))
-        on_model(number)
-
-
-def _look_alike(model: FittedModel, other: FittedModel) -> bool:
-    """Whether two models are the same in every picture, but for how their training went."""
-    return model.settings.solver == other.settings.solver and is_same(model.network, other.network)
-
-
-def _is_usable(model: Path) -> bool:
-    """Whether a model's files are what was written; a damaged one is written again."""
-    from cellbox.models.model import load_model
-
-    try:
-        load_model(model)
-    except InputError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

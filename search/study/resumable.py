@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from cellbox.errors import InputError, refuse
 from cellbox.scores.metric_names import current_metric_names
@@ -24,7 +24,7 @@ from search.study.locks import is_locked, locked
 class ResumableFolder:
     """The files of one run and of those that go on with it.
 
-    RUN: what runs here, for people. MARK: the file or folder that is there from the beginning, by
+    RUN: what runs here, for people. KIND: what it leaves; GIVEN_BY: who told its folder. MARK: the file or folder that is there from the beginning, by
     which its kind is known. LOCK: the file that a process holds while it works here. OPTION: how
     users choose another folder.
     """
@@ -32,6 +32,8 @@ class ResumableFolder:
     path: Path
 
     RUN: ClassVar[str]
+    KIND: ClassVar[str] = "study"
+    GIVEN_BY: ClassVar[str] = "`cellbox sweep` printed, such as studies/LI"
     MARK: ClassVar[str]
     LOCK: ClassVar[str]
     OPTION: ClassVar[str] = "--out"
@@ -40,6 +42,18 @@ class ResumableFolder:
     def name(self) -> str:
         """The run's name: its folder's, also where that was given as `.`."""
         return Path(os.path.abspath(self.path)).name
+
+    @classmethod
+    def at(cls, path: str | Path) -> Self:
+        """The run in this folder. Raises InputError where there is none."""
+        return cls(Path(path)).require()
+
+    def require(self) -> Self:
+        """This folder, or InputError where it holds no run of this kind."""
+        if not self.exists():
+            found = f"expected a {self.KIND}'s folder with a {self.MARK}, found none"
+            raise refuse(str(self.path), found, f"Give the folder that {self.GIVEN_BY}")
+        return self
 
     def exists(self) -> bool:
         """Whether a run of this kind was begun here."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from search.console.quiet import progress_is_shown
 from search.console.terminal import Lines, LiveLines, Silent, console_of
-from search.study.result import TrialCounts
+from search.study.ranking import TrialCounts
 from search.tracking.background import TrackingStatus
 
 __all__ = ["Display", "LiveDisplay", "PlainLines", "Silent", "SweepState", "make_display"]

@@ -20,8 +20,8 @@ from search.spec.tables import Spec
 from search.study.access import spec_of
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
+from search.study.ranking import N_BEST, front_of, ranked
 from search.study.record import StudyRecord, TrialRecord
-from search.study.result import N_BEST, front_of, ranked
 from search.sweeping.trials import make_plan
 
 _FILE = "queue.json"

@@ -13,7 +13,7 @@ from search.study.data import StudyData
 from search.study.folder import StudyFolder
 from search.study.good_trials import save_ensemble
 from search.study.identifiability import save_identifiability
-from search.study.result import save_best_models
+from search.study.kept_models import save_best_models
 
 # Rests as many times as long as it has worked, since it takes time from training.
 _REST = 2.0

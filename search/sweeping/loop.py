@@ -12,8 +12,8 @@ from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder, TrialNetworks
 from search.study.patience import PatienceWatch
+from search.study.ranking import BestTrials, TrialCounts
 from search.study.record import TrialRecord
-from search.study.result import BestTrials, TrialCounts
 from search.study.ties import TieWatch
 from search.sweeping.control import Control
 from search.sweeping.display import Display, SweepState

@@ -14,8 +14,9 @@ import numpy as np
 
 from cellbox.errors import InputError, Problem, refuse
 from search.study.folder import StudyFolder, TrialNetworks
+from search.study.ranking import rank
 from search.study.record import TrialRecord
-from search.study.result import TrialResult, rank
+from search.study.result import TrialResult
 
 if TYPE_CHECKING:
     # They bring Optuna and JAX.

@@ -20,7 +20,8 @@ from search.spec.tables import Spec
 from search.study.access import alone_with
 from search.study.ending import ended, note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
-from search.study.result import SweepResult, best_numbers
+from search.study.ranking import best_numbers
+from search.study.result import SweepResult
 from search.study.state import StateWriter
 from search.study.stopping import forget_request
 from search.sweeping.control import Control, told_state

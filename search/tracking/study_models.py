@@ -9,8 +9,8 @@ from mlflow.entities import LoggedModel
 
 from cellbox.evaluation.verdict import verdict
 from search.study.folder import StudyFolder
+from search.study.ranking import rank
 from search.study.record import TrialRecord
-from search.study.result import rank
 from search.tracking.best_models import ENSEMBLE_MODEL, STUDY_MODEL
 from search.tracking.registry import BEST, ENSEMBLE, Candidate
 from search.tracking.summary import picture

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.study.budget_folder import BudgetFolder
 from search.study.folder import StudyFolder
-from search.study.result import rank
+from search.study.ranking import rank
 from search.tracking.budget_writer import BudgetWriter
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import InFolder

@@ -5,14 +5,9 @@ import json
 import pytest
 
 from cellbox.errors import InputError
-from search.study.result import (
-    SweepResult,
-    TrialCounts,
-    best_numbers,
-    front_of,
-    ranked,
-    save_best_models,
-)
+from search.study.kept_models import save_best_models
+from search.study.ranking import TrialCounts, best_numbers, front_of, ranked
+from search.study.result import SweepResult
 from tests.search.fake_study import fake_study, make_record
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import search
 from cellbox.errors import InputError
-from search.study.result import best_numbers
+from search.study.ranking import best_numbers
 from search.tracking.writers import synchronise
 from tests.search.tiny import TWO_OBJECTIVES, run
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from search.study.result import TrialCounts
+from search.study.ranking import TrialCounts
 from search.sweeping.display import LiveDisplay, PlainLines, Silent, SweepState, make_display
 from search.tracking.background import TrackingStatus
 from tests.search.fake_study import make_record

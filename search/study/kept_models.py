@@ -1,0 +1,79 @@
+"""The models of a study's best trials, with their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellbox.errors import InputError, refuse
+from cellbox.networks.network import is_same
+from cellbox.storage.files import whole_folder
+from search.study.folder import StudyFolder
+from search.study.result import TrialResult
+
+if TYPE_CHECKING:
+    from cellbox.models.model import FittedModel
+
+
+def save_best_models(
+    folder: StudyFolder,
+    numbers: Sequence[int],
+    stop: Callable[[], bool] = lambda: False,
+    on_model: Callable[[int], None] = lambda number: None,
+) -> None:
+    """Write the models and pictures of the best trials, and drop those no longer among them.
+
+    stop: asked before each; where it says so, the rest is left for another call. on_model: told of
+    each trial whose model is there.
+    """
+    import shutil
+
+    from cellbox.data.readers import read_tidy
+    from cellbox.models.model_files import write_network_files, write_pictures
+
+    wanted = {folder.model(number).name: number for number in numbers}
+    if folder.models.is_dir():
+        for entry in folder.models.iterdir():
+            if entry.name not in wanted:
+                shutil.rmtree(entry)
+    if not numbers:
+        return
+    data = read_tidy(folder.data)
+    if data.split is None:
+        raise refuse(
+            str(folder.data),
+            "expected the split of the study's data, found none",
+            "Bring its file split.csv back, or begin a new study",
+        )
+    drawn: list[tuple[FittedModel, Path]] = []
+    # Those that are there first, since another may look the same.
+    for number in sorted(wanted.values(), key=lambda number: not folder.model(number).is_dir()):
+        target, pictures = folder.model(number), folder.pictures(number)
+        if stop():
+            return
+        model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
+        if not (target.is_dir() and _is_usable(target)):
+            alike = next((place for other, place in drawn if _look_alike(model, other)), None)
+            with whole_folder(target) as new:
+                model.save(new)
+                write_network_files(model, new)
+                write_pictures(model, data, data.split, new / pictures.name, alike=alike)
+        drawn.append((model, pictures))
+        on_model(number)
+
+
+def _look_alike(model: FittedModel, other: FittedModel) -> bool:
+    """Whether two models are the same in every picture, but for how their training went."""
+    return model.settings.solver == other.settings.solver and is_same(model.network, other.network)
+
+
+def _is_usable(model: Path) -> bool:
+    """Whether a model's files are what was written; a damaged one is written again."""
+    from cellbox.models.model import load_model
+
+    try:
+        load_model(model)
+    except InputError:
+        return False
+    return True

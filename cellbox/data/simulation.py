@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.data.dataset import Dataset, Split
@@ -49,15 +50,13 @@ def simulate(
     """Simulate an experiment on a known network.
 
     n_conditions: training conditions. n_held_out: validation conditions, and test conditions again
-    as many, from the same design. n_perturbed: perturbed nodes per condition. noise: standard
-    deviation of the Gaussian noise on every value. The exact responses (float64, rtol 1e-10) are
-    kept beside the noisy ones, and the network as the truth. Conditions that rounding decides are
-    marked (see `rounding_sensitive_conditions`). n_replicates: measurements of every condition,
-    each with noise of its own, in rows that follow one another. design: "paper" or "balanced"; see
-    `draw_design`. times: when to measure, ascending (decay times), instead of `n_times` equal
-    steps. kinetics: "eq1", or "hill" for a network that is not one of Eq. 1 (see
-    `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes; the truth is then the
-    network among the others.
+    as many. n_perturbed: perturbed nodes per condition. noise: standard deviation of the Gaussian
+    noise on every value; exact responses (float64, rtol 1e-10) are kept beside, the network as the
+    truth, and which conditions are rounding-sensitive. n_replicates: measurements of every
+    condition, in rows that follow one another. design: "paper" or "balanced"; see `draw_design`.
+    times: when to measure (decay times), instead of `n_times` equal steps. kinetics: "eq1", or
+    "hill" for another equation (`cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden
+    nodes; the truth is then the network among the others.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve.
 
@@ -71,17 +70,15 @@ def simulate(
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
     check_seed(seed)
     seen = seen_nodes(network, flaws, seed)
-    check_perturbed(n_perturbed, len(seen))
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
     perturbations = np.zeros((n_all, network.n_nodes))
-    drawn = draw_design(n_all, len(seen), random, kind=design)
-    perturbations[:, seen] = drawn.perturbations(n_perturbed)
+    perturbations[:, seen] = _drawn(design, n_all, len(seen), n_perturbed, random)
     moments = equal_times(n_times, horizon) if times is None else checked_times(times)
     exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part][:, :, seen]
-    truth = network if len(seen) == network.n_nodes else part_of(network, seen)
+    truth = part_of(network, seen)
     clean = Dataset(
         nodes=truth.nodes,
         times=moments,
@@ -122,6 +119,13 @@ def checked_times(times: Sequence[float]) -> Times:
         found = f"expected ascending times above 0, found {list(times)}"
         raise refuse("times", found, "Use for example 1, 2, 5, 10, 20")
     return moments
+
+
+def _drawn(
+    design: str, n_conditions: int, n_nodes: int, n_perturbed: int, random: np.random.Generator
+) -> Float[np.ndarray, "n_conditions n_nodes"]:
+    check_perturbed(n_perturbed, n_nodes)
+    return draw_design(n_conditions, n_nodes, random, kind=design).perturbations(n_perturbed)
 
 
 def _split_of(n_conditions: int, n_held_out: int, n_replicates: int) -> Split:

@@ -51,14 +51,12 @@ def check_design(
 ) -> DesignReport:
     """Tell what these data can determine: which nodes are not covered, and how sure each edge is.
 
-    guess: a network of the same nodes, to judge edges at; by default W = 0 and α = 0.5. noise:
-    standard deviation of a measured value (log ratio); by default 1.4826 times the median
-    |residual| of the guess, which takes for noise what the guess does not explain. rows: the rows
-    that train, by default those of the split that came with the data, or else all. guess_name:
-    what the guess is called in sentences. refined: of a network that was learned from these data,
-    whether least squares found it; of another it is not said that its edges are determined.
-    criticism: of such a network, whether it explains the data (`cellbox.criticise`); where it does
-    not, that is not said either.
+    guess: a network of the same nodes, to judge edges at; by default W = 0 and α = 0.5; guess_name:
+    what sentences call it. noise: standard deviation of a measured value (log ratio); by default
+    1.4826 times the median |residual| of the guess, which takes for noise what that does not
+    explain. rows: that train, by default of the data's split, or else all. refined, criticism: of a
+    network learned from these data, whether least squares found it, and whether it explains them
+    (`cellbox.criticise`); where not, it is not said that edges are determined.
 
     Raises InputError for a guess of other nodes, and for a noise that is not positive.
 

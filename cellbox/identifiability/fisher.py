@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from cellbox.arrays import Perturbations, Responses, Times, ValueMask
 from cellbox.equation.forward_sensitivity import row_and_sensitivities
 from cellbox.equation.solver_settings import precision_context
-from cellbox.equation.traced_arrays import TracedAmplitudes, TracedWeights
+from cellbox.equation.traced_arrays import TracedAmplitudes, TracedTimes, TracedWeights
 from cellbox.networks.network import Network
 
 #: Above this condition number of the information matrix, its inverse is not to be trusted.
@@ -78,20 +78,21 @@ def states_and_information(
         states, summed = _summed(
             number(network.weights),
             number(network.amplitudes),
-            number(conditions),
-            number(counts),
+            (number(conditions), number(counts)),
             number(times),
         )
         return np.asarray(states)[condition_of_row], np.asarray(summed)
 
 
+_Measured = tuple[
+    Float[Array, "n_conditions n_nodes"], Float[Array, "n_conditions n_times n_nodes"]
+]
+"""Conditions, and how often each of their values was measured."""
+
+
 @jax.jit
 def _summed(
-    weights: TracedWeights,
-    amplitudes: TracedAmplitudes,
-    conditions: Float[Array, "n_conditions n_nodes"],
-    counts: Float[Array, "n_conditions n_times n_nodes"],
-    times: Float[Array, " n_times"],
+    weights: TracedWeights, amplitudes: TracedAmplitudes, measured: _Measured, times: TracedTimes
 ) -> tuple[Float[Array, "n_conditions n_times n_nodes"], Float[Array, "n_parameters n_parameters"]]:
     """States, and Jᵀ J over all measured values: by condition, so that J is never held whole."""
     n = len(amplitudes)
@@ -105,7 +106,7 @@ def _summed(
         return total + jnp.where(reached, values.T @ values, jnp.nan), states
 
     nothing = jnp.zeros((n * n + n, n * n + n), weights.dtype)
-    total, states = lax.scan(add, nothing, (conditions, counts))
+    total, states = lax.scan(add, nothing, measured)
     return states, total
 
 

@@ -34,11 +34,11 @@ from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
-from cellbox.refinement.refined import Refined
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
+from cellbox.training.endings import Candidate, Explained, is_worse, tail_sentence
 from cellbox.training.pack import Harvest
 from cellbox.training.starts import StartedFit, Starts
 
@@ -195,7 +195,7 @@ class Finisher:
         )
         return self._finished(self._ended(best, settings), went, settings, seed)
 
-    def _is_enough(self, found: _Candidate) -> bool:
+    def _is_enough(self, found: Candidate) -> bool:
         """Whether a refined network leaves no more than noise, of the validation rows as well."""
         return is_explained(self._training, found.noise) and bool(
             found.errors.mean() <= _ENOUGH * found.noise
@@ -255,12 +255,13 @@ class Finisher:
             return as_it_was(told + self._left_unexplained(before().noise))
         return self._ended(best, settings)
 
-    def _ended(self, best: _Candidate, settings: Settings) -> _Ending:
+    def _ended(self, best: Candidate, settings: Settings) -> _Ending:
         """The ending with a refined network."""
         found = best.found
+        left = self._left_unexplained(found.noise)
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}.{_tails(found)}{self._left_unexplained(found.noise)}"
+            f"edges, noise {found.noise:.3g}.{tail_sentence(found)}{left}"
         )
         error = float(best.errors.mean())
         return _Ending(
@@ -314,7 +315,7 @@ class Finisher:
             "no start led to the network, and its edges say nothing."
         )
 
-    def _explained(self, network: Network, diverged: bool) -> _Explained:
+    def _explained(self, network: Network, diverged: bool) -> Explained:
         """How a network as descent left it explains the training data."""
         try:
             explained = explain_robustly(self._training, network)
@@ -322,8 +323,8 @@ class Finisher:
             explained = None
         if explained is None or not np.isfinite(explained.noise):
             # Not the validation error, which is another measure and would look better than it is.
-            return _Explained(np.inf, None)
-        return _Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
+            return Explained(np.inf, None)
+        return Explained(np.inf if diverged else explained.penalised_noise, explained.noise)
 
     def _refined(
         self,
@@ -331,7 +332,7 @@ class Finisher:
         settings: Settings,
         noise: Callable[[], float | None],
         errors: Float[np.ndarray, " n_rows"],
-    ) -> list[_Candidate]:
+    ) -> list[Candidate]:
         """What refinement makes of the starts, as far as it could be solved.
 
         noise, errors: what descent left unexplained, None where its network cannot be solved, and
@@ -356,9 +357,9 @@ class Finisher:
             return candidates
         return [*candidates, *self._candidates(self._starts.random(select_edges), settings)]
 
-    def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[_Candidate]:
+    def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [
-            _Candidate(found, start, self._errors(found.network, settings)) for found, start in fits
+            Candidate(found, start, self._errors(found.network, settings)) for found, start in fits
         ]
 
     def _errors(self, network: Network, settings: Settings) -> Float[np.ndarray, " n_rows"]:
@@ -382,16 +383,6 @@ def _status(harvest: Harvest, ending: _Ending) -> str:
     return harvest.status.name.lower()
 
 
-def _tails(found: Refined) -> str:
-    """A sentence, with a space before it, where large residuals count less; else ""."""
-    if math.isinf(found.freedom):
-        return ""
-    return (
-        " Large residuals count less: the data ask for noise by Student's t distribution with "
-        f"{found.freedom:g} degrees of freedom."
-    )
-
-
 def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
     """Whether all of these conditions are among those."""
     return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
@@ -399,43 +390,3 @@ def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-class _Candidate(NamedTuple):
-    """A refined network, where its refinement began, and its error in each validation row."""
-
-    found: Refined
-    start: str
-    errors: Float[np.ndarray, " n_rows"]
-
-    @property
-    def noise(self) -> float:
-        """What it leaves of the training data."""
-        return self.found.noise
-
-
-class _Explained(NamedTuple):
-    """The selection error and the noise of a network that was not refined."""
-
-    error: float
-    noise: float | None
-
-
-def is_worse(
-    before: Float[np.ndarray, " n_rows"], after: Float[np.ndarray, " n_rows"], noise: float
-) -> bool:
-    """Whether the mean absolute errors of some rows have become worse beyond noise.
-
-    noise: standard deviation of a measurement (log ratio).
-
-    That is, on average by more than a quarter of the noise; or at all on average, and by more than
-    the noise in some row, as where that comes to another steady state; or if a row cannot be solved
-    any more.
-    """
-    if not np.isfinite(after).all():
-        return True
-    if not np.isfinite(before).all():
-        return False
-    difference = after - before
-    allowed = 0.0 if (difference > noise).any() else noise / 4
-    return bool(difference.mean() > allowed)

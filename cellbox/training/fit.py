@@ -18,7 +18,7 @@ from cellbox.models.model import FittedModel
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
-from cellbox.training.finish import Finisher
+from cellbox.training.finish import FinishedTraining, Finisher
 from cellbox.training.lane import LaneReport, Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
 
@@ -70,6 +70,19 @@ def fit(
         model = _without_descent(finisher, data, split, settings, seed)
         if model is not None:
             return model
+    finished = _trained(finisher, data, split, settings, seed, on_progress)
+    return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
+
+
+def _trained(
+    finisher: Finisher,
+    data: Dataset,
+    split: Split,
+    settings: Settings,
+    seed: int,
+    on_progress: Callable[[int, float], None] | None,
+) -> FinishedTraining:
+    """A descent, refined as the settings say."""
     check_gradient(settings.solver, data.times, data.n_nodes)
     pool = pool_of(data, split, settings)
     rows = np.arange(len(split.training))
@@ -83,14 +96,13 @@ def fit(
             on_progress(int(progress.step[0]), float(progress.best_validation[0]))
 
     train_to_the_end(pack, tell)
-    finished = finisher.finish(
+    return finisher.finish(
         pack.harvest(0),
         settings,
         seed=seed,
         seconds=time.perf_counter() - started,
         compile_seconds=pack.compile_seconds,
     )
-    return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
 
 
 def _without_descent(

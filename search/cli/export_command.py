@@ -51,13 +51,8 @@ def _run_export(arguments: Namespace) -> int:
     output = Output(arguments.json)
     check_file_target(arguments.out)
     model = load_fitted(arguments.model)
-    kept = export_network(
-        model,
-        arguments.out,
-        top=arguments.top,
-        threshold=arguments.threshold,
-        confident=arguments.confident,
-    )
+    which = {name: getattr(arguments, name) for name in ("top", "threshold", "confident")}
+    kept = export_network(model, arguments.out, **which)
     edges = {
         "edges": int(np.count_nonzero(kept.weights)),
         "of_edges": int(np.count_nonzero(model.network.weights)),

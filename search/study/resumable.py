@@ -24,9 +24,9 @@ from search.study.locks import is_locked, locked
 class ResumableFolder:
     """The files of one run and of those that go on with it.
 
-    RUN: what runs here, for people. KIND: what it leaves; GIVEN_BY: who told its folder. MARK: the file or folder that is there from the beginning, by
-    which its kind is known. LOCK: the file that a process holds while it works here. OPTION: how
-    users choose another folder.
+    RUN: what runs here, for people. KIND: what it leaves. GIVEN_BY: who told people its folder.
+    MARK: the file or folder that is there from the beginning, by which its kind is known. LOCK:
+    the file that a process holds while it works here. OPTION: how users choose another folder.
     """
 
     path: Path

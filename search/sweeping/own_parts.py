@@ -38,9 +38,13 @@ class StopSweep(Exception):
 class OwnParts:
     """What a user gives instead of what the spec names, and what is to be called.
 
-    sampler: an Optuna sampler, or a function that makes one from a seed. pruner: an Optuna pruner.
-    metric: what is minimised instead. on_trial, on_improvement: called after each trial, and after
-    each that is better than all before it.
+    sampler, pruner: Optuna's, instead of those that the spec names. A function from a seed to a
+    sampler is asked for one for each trial, and then a study that was stopped goes on the same; one
+    sampler for all trials remembers nothing over a restart. metric: what is minimised instead of
+    the spec's objective: a function of a trained model and its metrics, as a record has them.
+    on_trial, on_improvement: called with each `TrialResult` that has ended, and with each that is
+    better than all before it. Where one raises, that is shown and the sweep goes on, except for
+    `search.StopSweep`, which ends it cleanly.
     """
 
     sampler: Any = None

@@ -54,19 +54,10 @@ def sweep(
     """Run a sweep, or go on with one that was started in the same folder.
 
     spec: what to search, or the path of its TOML file. study: the study's folder; by default
-    studies/<name>. trials: how many the study has in all, instead of the spec's. display: what
-    shows progress; by default the terminal. report: whether to write report.html into the study's
-    folder at the end. hours: how long this run may take, instead of the spec's; the same call goes
-    on.
-
-    sampler, pruner: Optuna's, instead of those that the spec names. A function from a seed to a
-    sampler is asked for one for each trial, and then a study that was stopped goes on the same; one
-    sampler for all trials remembers nothing over a restart.
-    metric: what is minimised instead of the spec's objective: a function of a trained model and its
-    metrics, as a record has them.
-    on_trial, on_improvement: called with each `TrialResult` that has ended, and with each that is
-    better than all before it. Where one raises, that is shown and the sweep goes on, except for
-    `search.StopSweep`, which ends it cleanly.
+    studies/<name>. trials, hours: how many the study has in all, and how long this run may take,
+    instead of the spec's. display: what shows progress; by default the terminal. report: whether to
+    write report.html into the study's folder at the end. sampler, pruner, metric, on_trial,
+    on_improvement: of the user's own; see `search.sweeping.own_parts.OwnParts`.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After
@@ -88,16 +79,7 @@ def sweep(
     """
     if not isinstance(spec, Spec):
         spec = read_spec(spec)
-    problems = rule_problems(spec, "spec")
-    for name, given in (("trials", trials), ("hours", hours)):
-        if given is None:
-            continue
-        if not given >= (1 if name == "trials" else 1e-9):
-            expected = "at least 1" if name == "trials" else "a number above 0"
-            problems.append(Problem(name, f"expected {expected}, found {given}", "Ask for more"))
-        spec = spec.model_copy(update={name: given})
-    if problems:
-        raise InputError(problems)
+    spec = _with(spec, trials, hours)
     own = OwnParts(sampler, pruner, metric, on_trial, on_improvement)
     own.check(len(spec.objective.minimise))
     started = time.monotonic()
@@ -116,6 +98,21 @@ def sweep(
         finished = len(folder.finished_numbers())
         raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt
     return SweepResult(folder)
+
+
+def _with(spec: Spec, trials: int | None, hours: float | None) -> Spec:
+    """The spec with what a call says instead; all that is wrong with either is told together."""
+    problems = rule_problems(spec, "spec")
+    for name, given in (("trials", trials), ("hours", hours)):
+        if given is None:
+            continue
+        if not given >= (1 if name == "trials" else 1e-9):
+            expected = "at least 1" if name == "trials" else "a number above 0"
+            problems.append(Problem(name, f"expected {expected}, found {given}", "Ask for more"))
+        spec = spec.model_copy(update={name: given})
+    if problems:
+        raise InputError(problems)
+    return spec
 
 
 def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, control: Control) -> None:

@@ -17,7 +17,8 @@ from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
 from cellbox.training import starts as starting
-from cellbox.training.finish import Finisher, is_worse
+from cellbox.training.endings import is_worse
+from cellbox.training.finish import Finisher
 from cellbox.training.lane import Status
 from cellbox.training.pack import Harvest
 

@@ -39,6 +39,11 @@ def add_json(parser: Arguments) -> None:
     )
 
 
+def add_study(parser: Arguments) -> None:
+    """Declare STUDY."""
+    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+
+
 def add_seed(parser: Arguments, what: str) -> None:
     """Declare --seed; `what` says what is drawn from it."""
     parser.add_argument(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.cli.arguments import add_json, add_options, real_number, whole_number
+from search.cli.arguments import add_json, add_options, add_study, real_number, whole_number
 from search.cli.command import Command
 
 if TYPE_CHECKING:
@@ -157,12 +157,8 @@ def put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None
         values[table] = {**given, **chosen}
 
 
-def _add_study(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
-
-
 def _add_best(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     add_json(parser)
 
 
@@ -179,7 +175,7 @@ def _run_best(arguments: Namespace) -> int:
 
 
 def _add_ui(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="address to serve on (default: 127.0.0.1, this machine alone)",
@@ -227,7 +223,7 @@ def _mlflow_refusals(study: str) -> Iterator[None]:
 
 
 def _add_rerun(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--trial", type=whole_number(0), metavar="N",
         help="number of the trial (default: the best)",
@@ -270,7 +266,7 @@ def _run_rerun(arguments: Namespace) -> int:
 
 
 def _add_sync(parser: ArgumentParser) -> None:
-    _add_study(parser)
+    add_study(parser)
     parser.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server to write to (default: the study's own)"
     )

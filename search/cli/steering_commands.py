@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from search.cli.arguments import add_json
+from search.cli.arguments import add_json, add_study
 from search.cli.command import Command
 
 
 def _add_status(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    add_study(parser)
     add_json(parser)
 
 
@@ -27,7 +27,7 @@ def _run_status(arguments: Namespace) -> int:
 
 
 def _add_stop(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    add_study(parser)
     parser.add_argument(
         "--no-wait", action="store_true", help="only ask: do not wait until the sweep has ended"
     )
@@ -53,7 +53,7 @@ def _run_stop(arguments: Namespace) -> int:
 
 
 def _add_verify(parser: ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help="the study's folder, such as studies/LI")
+    add_study(parser)
     parser.add_argument(
         "--repair",
         action="store_true",

@@ -39,11 +39,8 @@ from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
 from cellbox.training.pack import Harvest
+from cellbox.training.row_errors import are_noise, is_worse
 from cellbox.training.starts import StartedFit, Starts
-
-# Mean errors of validation rows that are noise, in its standard deviations: 0.8 is expected, of all
-# of them and of each.
-_ENOUGH, _ENOUGH_IN_A_ROW = 1.25, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +193,7 @@ class Finisher:
 
     def _is_enough(self, found: _Candidate) -> bool:
         """Whether a refined network leaves no more than noise, of the validation rows as well."""
-        return is_explained(self._training, found.noise) and bool(
-            found.errors.mean() <= _ENOUGH * found.noise
-            and found.errors.max() <= _ENOUGH_IN_A_ROW * found.noise
-        )
+        return is_explained(self._training, found.noise) and are_noise(found.errors, found.noise)
 
     def _finished(
         self, ending: _Ending, went: _Course, settings: Settings, seed: int
@@ -420,23 +414,3 @@ class _Explained(NamedTuple):
 
     error: float
     noise: float | None
-
-
-def is_worse(
-    before: Float[np.ndarray, " n_rows"], after: Float[np.ndarray, " n_rows"], noise: float
-) -> bool:
-    """Whether the mean absolute errors of some rows have become worse beyond noise.
-
-    noise: standard deviation of a measurement (log ratio).
-
-    That is, on average by more than a quarter of the noise; or at all on average, and by more than
-    the noise in some row, as where that comes to another steady state; or if a row cannot be solved
-    any more.
-    """
-    if not np.isfinite(after).all():
-        return True
-    if not np.isfinite(before).all():
-        return False
-    difference = after - before
-    allowed = 0.0 if (difference > noise).any() else noise / 4
-    return bool(difference.mean() > allowed)

@@ -1,4 +1,4 @@
-"""What a refinement came to, and whether that is an improvement."""
+"""What refining a training came to."""
 
 from __future__ import annotations
 
@@ -29,26 +29,6 @@ class Explained(NamedTuple):
 
     error: float
     noise: float | None
-
-
-def is_worse(
-    before: Float[np.ndarray, " n_rows"], after: Float[np.ndarray, " n_rows"], noise: float
-) -> bool:
-    """Whether the mean absolute errors of some rows have become worse beyond noise.
-
-    noise: standard deviation of a measurement (log ratio).
-
-    That is, on average by more than a quarter of the noise; or at all on average, and by more than
-    the noise in some row, as where that comes to another steady state; or if a row cannot be solved
-    any more.
-    """
-    if not np.isfinite(after).all():
-        return True
-    if not np.isfinite(before).all():
-        return False
-    difference = after - before
-    allowed = 0.0 if (difference > noise).any() else noise / 4
-    return bool(difference.mean() > allowed)
 
 
 def tail_sentence(found: Refined) -> str:

@@ -38,13 +38,10 @@ from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
-from cellbox.training.endings import Candidate, Explained, is_worse, tail_sentence
+from cellbox.training.endings import Candidate, Explained, tail_sentence
 from cellbox.training.pack import Harvest
+from cellbox.training.row_errors import are_noise, is_worse
 from cellbox.training.starts import StartedFit, Starts
-
-# Mean errors of validation rows that are noise, in its standard deviations: 0.8 is expected, of all
-# of them and of each.
-_ENOUGH, _ENOUGH_IN_A_ROW = 1.25, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +194,7 @@ class Finisher:
 
     def _is_enough(self, found: Candidate) -> bool:
         """Whether a refined network leaves no more than noise, of the validation rows as well."""
-        return is_explained(self._training, found.noise) and bool(
-            found.errors.mean() <= _ENOUGH * found.noise
-            and found.errors.max() <= _ENOUGH_IN_A_ROW * found.noise
-        )
+        return is_explained(self._training, found.noise) and are_noise(found.errors, found.noise)
 
     def _finished(
         self, ending: _Ending, went: _Course, settings: Settings, seed: int

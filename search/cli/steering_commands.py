@@ -54,11 +54,8 @@ def _run_stop(arguments: Namespace) -> int:
 
 def _add_verify(parser: ArgumentParser) -> None:
     add_study(parser)
-    parser.add_argument(
-        "--repair",
-        action="store_true",
-        help="set aside what is damaged, so that the same sweep command trains or writes it again",
-    )
+    text = "set aside what is damaged, so that the same sweep command trains or writes it again"
+    parser.add_argument("--repair", action="store_true", help=text)
     add_json(parser)
 
 

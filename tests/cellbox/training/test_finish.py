@@ -17,10 +17,10 @@ from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
 from cellbox.training import finish as finishing
 from cellbox.training import starts as starting
-from cellbox.training.endings import is_worse
 from cellbox.training.finish import Finisher
 from cellbox.training.lane import Status
 from cellbox.training.pack import Harvest
+from cellbox.training.row_errors import is_worse
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,9 @@ _BACKSOLVE_TOLERANCE = 1e-2
 _LONG_TIME = 60.0
 _MANY_STEPS = 4096
 
+# Numbers of steps are rounded up to a multiple of this.
+_ROUND_STEPS = 32
+
 # A small loop with both signs, self-activation and unequal amplitudes: every kind of term.
 _WEIGHTS = np.array([[0.0, -1.1, 0.0], [1.2, 0.5, 0.3], [0.0, 0.8, -0.4]])
 _AMPLITUDES = np.array([1.0, 0.6, 0.8])
@@ -175,6 +178,19 @@ def _gradient(
     n_nodes: int,
 ) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
     """Gradient of a smooth function of each probe's response, for each grid of times."""
+    with precision_context(precision):
+        given = (_FLAT, _perturbations(n_nodes), grids)
+        arguments = (jnp.asarray(values, precision) for values in given)
+        gradient = _gradient_program(solver, differentiate, precision, n_nodes)
+        return np.asarray(gradient(*arguments), np.float64)
+
+
+# Programs are made once, since other times of the same number are a matter of the same program.
+@cache
+def _gradient_program(
+    solver: SolverSettings, differentiate: Callable, precision: Precision, n_nodes: int
+) -> Callable:
+    """Gradients by parameters, perturbations and grids of times."""
 
     def summary(flat, perturbations, times):
         nothing_measured = jnp.full((len(times), *perturbations.shape), jnp.nan, precision)
@@ -188,18 +204,40 @@ def _gradient(
         )
         return _summary(states, reached)
 
-    with precision_context(precision):
-        gradient = jax.vmap(jax.vmap(differentiate(summary), (None, None, 0)), (None, 0, None))
-        given = (_FLAT, _perturbations(n_nodes), grids)
-        arguments = (jnp.asarray(values, precision) for values in given)
-        return np.asarray(jax.jit(gradient)(*arguments), np.float64)
+    by_grid = jax.vmap(differentiate(summary), (None, None, 0))
+    return jax.jit(jax.vmap(by_grid, (None, 0, None)))
 
 
 def _gradient_along_steps(
     solver: SolverSettings, grids: np.ndarray, n_nodes: int
 ) -> Float[np.ndarray, "n_probes n_grids n_parameters"]:
     """The same, by float64 forward mode through diffrax's own steps, of the lengths accepted."""
-    method = SOLVERS[solver.solver]()
+    double = replace(solver, precision="float64", adjoint="step_replay")
+    with precision_context("float64"):
+        flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_perturbations(n_nodes))
+        lengths, ends, reached = _steps_program(double, n_nodes)(perturbations, jnp.asarray(grids))
+        # Steps of no length change nothing; with a round number of them, programs are few.
+        n_steps = _ROUND_STEPS * -(-int(ends.max()) // _ROUND_STEPS)
+        gradient = _program_along_steps(solver.solver, n_nodes)
+        return np.asarray(gradient(flat, perturbations, lengths[..., :n_steps], ends, reached))
+
+
+@cache
+def _steps_program(solver: SolverSettings, n_nodes: int) -> Callable:
+    """Lengths of the accepted steps, where each time is reached, and whether all are."""
+
+    def steps(perturbations, times):
+        return accepted_steps(
+            _parameters(jnp.asarray(_FLAT), n_nodes), perturbations, times, solver
+        )
+
+    return jax.jit(jax.vmap(jax.vmap(steps, (None, 0)), (0, None)))
+
+
+@cache
+def _program_along_steps(name: str, n_nodes: int) -> Callable:
+    """Forward-mode gradients by parameters, perturbations and what `_steps_program` gives."""
+    method = SOLVERS[name]()
     if isinstance(method, diffrax.AbstractRungeKutta):
         # Stages in a bounded loop, which forward mode can go through.
         method = eqx.tree_at(lambda m: m.scan_kind, method, "bounded", is_leaf=lambda x: x is None)
@@ -217,18 +255,8 @@ def _gradient_along_steps(
         _, states = jax.lax.scan(step, start, lengths)
         return _summary(jnp.concatenate([start[None], states])[ends], reached)
 
-    with precision_context("float64"):
-        double = replace(solver, precision="float64", adjoint="step_replay")
-        flat, perturbations = jnp.asarray(_FLAT), jnp.asarray(_perturbations(n_nodes))
-
-        def steps(u, times):
-            return accepted_steps(_parameters(flat, n_nodes), u, times, double)
-
-        taken = jax.vmap(jax.vmap(steps, (None, 0)), (0, None))
-        lengths, ends, reached = jax.jit(taken)(perturbations, jnp.asarray(grids))
-        lengths = lengths[..., : int(ends.max())]
-        gradient = jax.vmap(jax.vmap(jax.jacfwd(summary), (None, None, 0, 0, 0)), (None, *[0] * 4))
-        return np.asarray(jax.jit(gradient)(flat, perturbations, lengths, ends, reached))
+    by_grid = jax.vmap(jax.jacfwd(summary), (None, None, 0, 0, 0))
+    return jax.jit(jax.vmap(by_grid, (None, *[0] * 4)))
 
 
 def _parameters(flat: Float[Array, " n_parameters"], n_nodes: int) -> Parameters:

@@ -1,6 +1,7 @@
 """Every solver follows Eq. 1 within its tolerance, and impossible settings are refused at once."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -27,15 +28,14 @@ def exact() -> np.ndarray:
     return np.stack([scipy_response(LOOP, row, TIMES) for row in PERTURBATIONS])
 
 
-def solve(settings: SolverSettings, *, times=TIMES, start=None) -> tuple[np.ndarray, bool]:
+def solve(settings: SolverSettings) -> tuple[np.ndarray, bool]:
     """The responses to all perturbations, as (n_rows, n_times, n_nodes)."""
     with precision_context(settings.precision):
         u = jnp.asarray(PERTURBATIONS.T, settings.dtype)
-        start = jnp.zeros_like(u) if start is None else jnp.asarray(start, settings.dtype)
-        clock = jnp.asarray(times, settings.dtype)
+        clock = jnp.asarray(TIMES, settings.dtype)
         parameters = parameters_of(LOOP, settings.precision)
-        run = jax.jit(lambda p, u, x, t: integrate(p, u, x, t, settings))
-        states, reached = run(parameters, u, start, clock)
+        run = jax.jit(lambda p, u, t: integrate(p, u, jnp.zeros_like(u), t, settings))
+        states, reached = run(parameters, u, clock)
         assert states.dtype == settings.dtype
         return np.asarray(states).transpose(2, 0, 1), bool(reached)
 
@@ -45,9 +45,14 @@ def integrate_rows(perturbations, settings: SolverSettings):
     return run(jnp.asarray(perturbations), jnp.asarray(TIMES))
 
 
+@cache
+def solve_adaptively(solver: str) -> tuple[np.ndarray, bool]:
+    return solve(SolverSettings(solver=solver, rtol=1e-4, max_steps=4096))
+
+
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "euler"])
 def test_adaptive_steps_keep_within_the_tolerance(solver, exact):
-    states, reached = solve(SolverSettings(solver=solver, rtol=1e-4, max_steps=4096))
+    states, reached = solve_adaptively(solver)
     assert reached
     np.testing.assert_allclose(states, exact, atol=1e-3)
 
@@ -75,9 +80,8 @@ def test_the_adjoint_does_not_change_the_solution(adjoint, exact):
 
 @pytest.mark.parametrize("solver", ["tsit5", "kvaerno5"])
 def test_a_row_integrated_by_itself_agrees_within_tolerance_with_all_together(solver, exact):
-    settings = SolverSettings(solver=solver, rtol=1e-4)
-    together, _ = solve(settings)
-    each, reached = integrate_rows(PERTURBATIONS, settings)
+    together, _ = solve_adaptively(solver)
+    each, reached = integrate_rows(PERTURBATIONS, SolverSettings(solver=solver, rtol=1e-4))
     assert reached.all()
     np.testing.assert_allclose(each, together, atol=1e-3)
     np.testing.assert_allclose(each, exact, atol=1e-3)
@@ -97,15 +101,15 @@ def test_a_row_integrated_by_itself_does_not_depend_on_the_rows_beside_it():
 def test_an_interval_of_no_length_returns_the_start_and_a_finite_gradient(adjoint, step):
     settings = SolverSettings(adjoint=adjoint, step=step)
     start = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
-    states, reached = solve(settings, times=[0.0], start=start)
-    assert reached
-    np.testing.assert_array_equal(states[:, 0], start.T)
 
     def total(parameters):
         u, x = jnp.asarray(PERTURBATIONS.T, jnp.float32), jnp.asarray(start)
-        return jnp.sum(integrate(parameters, u, x, jnp.zeros(1), settings)[0])
+        states, reached = integrate(parameters, u, x, jnp.zeros(1), settings)
+        return jnp.sum(states), (states, reached)
 
-    gradient = jax.jit(jax.grad(total))(parameters_of(LOOP))
+    gradient, (states, reached) = jax.jit(jax.grad(total, has_aux=True))(parameters_of(LOOP))
+    assert reached
+    np.testing.assert_array_equal(states[0], start)
     np.testing.assert_array_equal(gradient.weights, np.zeros((3, 3)))
     np.testing.assert_array_equal(gradient.log_amplitudes, np.zeros(3))
 

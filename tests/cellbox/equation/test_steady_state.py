@@ -62,12 +62,18 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
+@pytest.fixture(scope="module")
+def exact_gradient() -> np.ndarray:
+    return gradient(LOOP, PERTURBATIONS, 80.0, EXACT)
+
+
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 @pytest.mark.parametrize(("solver", "step"), [("tsit5", None), ("heun", 0.2)])
-def test_the_gradient_of_what_rests_is_that_of_a_long_exact_integration(precision, solver, step):
+def test_the_gradient_of_what_rests_is_that_of_a_long_exact_integration(
+    precision, solver, step, exact_gradient
+):
     settings = replace(STEADY, precision=precision, solver=solver, step=step, max_steps=512)
-    exact = gradient(LOOP, PERTURBATIONS, 80.0, EXACT)
-    assert difference(gradient(LOOP, PERTURBATIONS, 80.0, settings), exact) < 2e-4
+    assert difference(gradient(LOOP, PERTURBATIONS, 80.0, settings), exact_gradient) < 2e-4
 
 
 def test_a_response_that_rests_is_the_steady_state_more_exactly_than_its_steps():

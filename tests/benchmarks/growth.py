@@ -36,14 +36,17 @@ SIZES = {
     "times": (1, 2, 5, 10, 20),
     "lanes": (1, 4, 8, 16, 32, 64, 128),
 }
+# One shape, and so one program.
+QUICK_BASE = {"nodes": 5, "conditions": 4, "times": 5, "lanes": 4}
 QUICK = {"nodes": (5,), "lanes": (4,)}
 STEPS = 10
 
 
-def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> float:
+def step_seconds(chosen: dict[str, int], repeats: int, *, stiff: bool = False) -> float:
     """Median seconds of one training step of a full pack.
 
-    stiff: whether one lane's network is made so stiff that it takes every step there is.
+    chosen: its sizes, as in BASE. stiff: whether one lane's network is made so stiff that it takes
+        every step there is.
     """
     from cellbox.data.simulation import simulate
     from cellbox.networks.network import Network
@@ -52,7 +55,6 @@ def step_seconds(repeats: int, *, stiff: bool = False, **sizes: int) -> float:
     from cellbox.training.lane import Status
     from cellbox.training.pack import Pack, hyperparameters_of, shape_of
 
-    chosen = {**BASE, **sizes}
     n_nodes = chosen["nodes"]
     random = np.random.default_rng(0)
     weights = random.normal(0, 1, (n_nodes, n_nodes)) * (random.random((n_nodes, n_nodes)) < 0.2)
@@ -95,21 +97,22 @@ def _make_stiff(pack: Any) -> None:
 
 def training_steps(repeats: int, quick: bool) -> dict[str, Any]:
     """Every size alone, and the pack with a stiff lane."""
+    base = QUICK_BASE if quick else BASE
     rows = []
     for what, sizes in (QUICK if quick else SIZES).items():
         for size in sizes:
-            seconds = step_seconds(repeats, **{what: size})
-            n_lanes = size if what == "lanes" else BASE["lanes"]
+            chosen = {**base, what: size}
+            seconds = step_seconds(chosen, repeats)
             rows.append(
                 {
                     "grows": what,
                     "size": size,
-                    "milliseconds_per_step_and_model": 1000 * seconds / n_lanes,
+                    "milliseconds_per_step_and_model": 1000 * seconds / chosen["lanes"],
                 }
             )
             print(table(rows[-1:]).splitlines()[-1], flush=True)
-    plain = step_seconds(repeats)
-    stiff = step_seconds(repeats, stiff=True)
+    plain = step_seconds(base, repeats)
+    stiff = step_seconds(base, repeats, stiff=True)
     return {"rows": rows, "stiff_lane_slowdown": stiff / plain, **environment()}
 
 

@@ -13,22 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.fakes import fake_slurm, kill, processes_of, wait_until_gone
+from tests.search.tiny import toml, values
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy" / "slurm.sh"
 
-SPEC = """\
-trials = 40
-[data]
-system = "LI"
-[training]
-steps = 200
-refinement = "none"
-[pruner]
-name = "none"
-[tracking]
-enabled = false
-"""
+# Trials enough to outlast the first job, and a program that other tests have compiled already.
+TRIALS = 400
+SPEC = toml(values(trials=TRIALS, sampler={"name": "random"}, workers={"executor": "ray"}))
 
 
 def test_is_bash():
@@ -120,7 +112,7 @@ def test_stops_before_the_time_limit_and_goes_on(tmp_path, ray_folder):
     assert not (ray_folder / "ray").exists()
 
     before = job.finished()
-    assert before < 40
+    assert before < TRIALS
     report = tmp_path / "out.json"
     second = job.start("--trials", str(before + 1), "--json", str(report))
     try:

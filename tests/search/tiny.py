@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from search.spec.reading import make_spec
@@ -16,14 +17,8 @@ BASE: dict[str, Any] = {
     "seed": 3,
     "trials": 6,
     "data": {"system": "CY", "conditions": 6, "time_points": 2, "held_out": 2},
-    # The direct adjoint is the quickest to compile.
-    "training": {
-        "steps": 100,
-        "validate_every": 25,
-        "adjoint": "direct",
-        "max_steps": 40,
-        "refinement": "none",
-    },
+    # The default adjoint is also the one that is compiled soonest, by far.
+    "training": {"steps": 100, "validate_every": 25, "refinement": "none"},
     "space": {"weight_decay": 1e-5},
     "objective": {"minimise": ["validation_mae"]},
     "sampler": {"name": "tpe", "startup_trials": 3, "in_flight": 3},
@@ -48,6 +43,17 @@ def values(**changes: Any) -> dict[str, Any]:
 
 def spec(**changes: Any) -> Spec:
     return make_spec(values(**changes))
+
+
+def toml(content: dict[str, Any]) -> str:
+    """Such values as the text of a spec."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{k} = {shown(v)}" for k, v in value.items()) + "}"
+        return json.dumps(value)
+
+    return "\n".join(f"{key} = {shown(value)}" for key, value in content.items())
 
 
 def run(folder, trials=None, **changes):

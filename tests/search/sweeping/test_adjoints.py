@@ -27,7 +27,7 @@ def test_each_of_diffraxs_adjoints_trains_a_sweep_on_ray_to_about_the_same_error
         result = run(
             tmp_path / adjoint,
             trials=2,
-            training={"steps": 60, "validate_every": 20, "adjoint": adjoint},
+            training={"steps": 60, "validate_every": 20, "adjoint": adjoint, "max_steps": 40},
             workers={"executor": "ray", "count": 1},
         )
         assert result.counts.as_dict() == {"complete": 2, "pruned": 0, "diverged": 0}, adjoint

@@ -21,7 +21,7 @@ from search.study.folder import StudyFolder
 from search.study.record import trial_as_json
 from search.study.result import SweepResult
 from search.sweeping.run import sweep
-from tests.search.tiny import run, spec, values
+from tests.search.tiny import run, spec, toml, values
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -310,7 +310,7 @@ sys.exit(main(["sweep", file, "--study", study]))
 def stopped(tmp_path, how, after=3):
     """A sweep in a process of its own, stopped by a signal when some trials have ended."""
     file, study = tmp_path / "tiny.toml", tmp_path / "study"
-    file.write_text(_toml(values()))
+    file.write_text(toml(values()))
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(file), str(study), str(after), how],
         capture_output=True,
@@ -320,15 +320,6 @@ def stopped(tmp_path, how, after=3):
         check=False,
     )
     return done, study
-
-
-def _toml(content):
-    def shown(value):
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{k} = {shown(v)}" for k, v in value.items()) + "}"
-        return json.dumps(value)
-
-    return "\n".join(f"{key} = {shown(value)}" for key, value in content.items())
 
 
 @pytest.mark.slow

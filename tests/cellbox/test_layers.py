@@ -10,6 +10,7 @@ SERVICE = {"search", "ray", "optuna", "mlflow"}
 # Lowest first; a room uses only itself and those before it. cellbox/README.md tells what each is.
 ROOMS = (
     "errors",
+    "arrays",
     "lazy_names",
     "html_tables",
     "storage",

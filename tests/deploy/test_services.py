@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import socket
@@ -19,6 +20,16 @@ from tests.deploy.fakes import kill, processes_of, programs
 
 ROOT = DEPLOY.parent
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+# Short trainings, and no trying of how many side by side are best.
+MADE_SMALL = """
+[training]
+steps = 50
+validate_every = 25
+refinement = "none"
+[workers]
+lanes = 2
+"""
 
 # Local addresses must not go through a proxy that the environment names.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -192,7 +203,9 @@ class _Services:
         text = (DEPLOY / "example_sweep.toml").read_text()
         assert text.count("trials = 64") == text.count("http://mlflow:5000") == 1
         text = text.replace("trials = 64", "trials = 2").replace("http://mlflow:5000", self.address)
-        (specs / "sweep.toml").write_text(f"{text}\n[training]\nsteps = 50\nvalidate_every = 25\n")
+        # One budget, and so one program.
+        text = re.sub(r"(conditions|perturbed_nodes|time_points) = \[(\d+).*\]", r"\1 = [\2]", text)
+        (specs / "sweep.toml").write_text(text + MADE_SMALL)
         service = self._compose["sweep"]
         command = replaced(
             service["command"],

@@ -1,24 +1,14 @@
 """Reproductions so small that a task takes seconds, and records of tasks that never ran."""
 
-from cellbox.equation.solver_settings import SolverSettings
 from cellbox.scores.baselines import BASELINES
 from cellbox.settings import Settings
 from search.reproduction.recipe import Recipe
 from search.reproduction.summary import BOUNDS, METRICS, TaskResult
 from search.reproduction.task import Task
 
-# The direct adjoint is the quickest to compile.
 TINY = Recipe(
     "tiny",
-    tuple(
-        Settings(
-            steps=50,
-            validate_every=25,
-            l1=l1,
-            solver=SolverSettings(adjoint="direct", max_steps=40),
-        )
-        for l1 in (1e-5, 1e-4)
-    ),
+    tuple(Settings(steps=50, validate_every=25, l1=l1) for l1 in (1e-5, 1e-4)),
     n_refined=1,
 )
 

@@ -78,7 +78,7 @@ def simulate(
     exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part][:, :, seen]
-    truth = part_of(network, seen)
+    truth = network if len(seen) == network.n_nodes else part_of(network, seen)
     clean = Dataset(
         nodes=truth.nodes,
         times=moments,

@@ -24,6 +24,9 @@ from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.robust_refine import refine_robustly
 from cellbox.refinement.unexplained import NEXT_TO_NOTHING, mean_square
 
+# Nodes up to which a refinement leaves landmarks: of n nodes they take 40 (n² + n)² bytes.
+_MOST_LANDMARKED = 30
+
 
 class StartedFit(NamedTuple):
     """A refined network, and where its refinement began, in words."""
@@ -63,7 +66,8 @@ class Starts:
         key = ("regression", select_edges)
         if key not in self._known:
             guess = regression_start(self._training, self._nodes, self._allowed)
-            found = self._refine(guess, select_edges, leave_landmarks=True)
+            few = self._training.n_nodes <= _MOST_LANDMARKED
+            found = self._refine(guess, select_edges, leave_landmarks=few)
             self._known[key] = self._judged(found, guess, "a regression", select_edges)
         return self._known[key]
 

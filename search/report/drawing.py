@@ -48,7 +48,13 @@ def drawn(paint: Callable[[Axes], Any], width: float = WIDTH, height: float = HE
         drawing = Drawing(figsize=(width, height))
         panel = drawing.subplots()
         paint(panel)
-        _fill(drawing, panel)
+        if len(drawing.axes) > 1:
+            # A colour bar, which has its place by the layout that there is when it is made.
+            drawing = Drawing(figsize=(width, height), layout="constrained")
+            panel = drawing.subplots()
+            paint(panel)
+        else:
+            _fill(drawing, panel)
         for line in panel.lines:
             # Thousands of marks would be megabytes of SVG.
             line.set_rasterized(np.size(line.get_xdata()) > _MOST_MARKS)
@@ -57,10 +63,6 @@ def drawn(paint: Callable[[Axes], Any], width: float = WIDTH, height: float = HE
 
 def _fill(drawing: Drawing, panel: Axes) -> None:
     """Let a panel with its texts fill the drawing: a constrained layout takes twice as long."""
-    if len(drawing.axes) > 1:
-        # A colour bar beside it, say.
-        drawing.set_layout_engine("constrained")
-        return
     outer = panel.get_tightbbox(FigureCanvasAgg(drawing).get_renderer())
     assert outer is not None
     inner, whole, pad = panel.bbox, drawing.bbox, _PAD * drawing.dpi / 72

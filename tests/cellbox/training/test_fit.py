@@ -85,7 +85,8 @@ def test_the_same_seed_gives_the_same_model_to_the_bit_and_another_seed_another(
     np.testing.assert_array_equal(first.network.weights, again.network.weights)
     np.testing.assert_array_equal(first.network.amplitudes, again.network.amplitudes)
     assert first.training.history == again.training.history
-    assert not np.array_equal(first.network.weights, other.network.weights)
+    # Refined by least squares both may be the same network, to the bit.
+    assert first.training.history != other.training.history
 
 
 def test_progress_is_told_after_each_validation(data):

@@ -8,6 +8,7 @@ from search.spec.reading import make_spec
 from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.sweeping.beginning import begin_study
+from search.sweeping.own_parts import OwnParts
 from search.sweeping.terms import terms_of
 
 
@@ -25,11 +26,16 @@ def test_studies_of_large_networks_from_before_these_were_refined_are_refused(
     )
     data = load_study_data(spec)
     folder = StudyFolder(tmp_path / "study")
-    begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)
+    terms = terms_of(spec, cellbox.Settings(), data)
+
+    def begin():
+        begin_study(folder, spec, data, terms, lanes=4, own=OwnParts(), say=print)
+
+    begin()
     content = folder.read_json("study.json")
     folder.write_json("study.json", {**content, "format": 2})
     if refused:
         with pytest.raises(InputError, match="trains in another way"):
-            begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)
+            begin()
     else:
-        begin_study(folder, spec, data, terms_of(spec, cellbox.Settings(), data), lanes=4)
+        begin()

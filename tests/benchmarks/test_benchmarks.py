@@ -134,3 +134,13 @@ def test_next_conditions_compares_with_balanced_and_random_ones(tmp_path):
     assert len(row["r chosen"]) == 2
     assert row["realised/expected"] > 0
     assert row["nats"] > 0
+
+
+def test_without_descent_compares_both_ways_to_fit(monkeypatch, capsys):
+    from tests.benchmarks import without_descent
+
+    monkeypatch.setattr(sys, "argv", ["without_descent", "900", "CY"])
+    without_descent.main()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("CY")]
+    assert line.split()[1] in ("skipped", "needed")
+    assert 0 < float(line.split()[2]) <= 1

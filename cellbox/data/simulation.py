@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.data.dataset import Dataset, Split
@@ -53,10 +53,9 @@ def simulate(
     as many. n_perturbed: perturbed nodes per condition. noise: standard deviation of the Gaussian
     noise on every value; exact responses (float64, rtol 1e-10) are kept beside, the network as the
     truth, and which conditions are rounding-sensitive. n_replicates: measurements of every
-    condition, in rows that follow one another. design: "paper" or "balanced"; see `draw_design`.
-    times: when to measure (decay times), instead of `n_times` equal steps. kinetics: "eq1", or
-    "hill" for another equation (`cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden
-    nodes; the truth is then the network among the others.
+    condition, in rows that follow one another. design: see `draw_design`. times: when to measure
+    (decay times), instead of `n_times` equal steps. kinetics: "hill" for another equation (see
+    `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve.
 
@@ -67,13 +66,11 @@ def simulate(
         >>> data.measurements.shape  # 6 conditions to train on, 2 to validate and 2 to test
         (10, 2, 3)
     """
-    _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates)
-    check_seed(seed)
+    _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates, seed)
     seen = seen_nodes(network, flaws, seed)
     random = np.random.default_rng(seed)
     n_all = n_conditions + 2 * n_held_out
-    perturbations = np.zeros((n_all, network.n_nodes))
-    perturbations[:, seen] = _drawn(design, n_all, len(seen), n_perturbed, random)
+    perturbations = _drawn(design, n_all, network.n_nodes, seen, n_perturbed, random)
     moments = equal_times(n_times, horizon) if times is None else checked_times(times)
     exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
     part = np.repeat(np.arange(n_all), n_replicates)
@@ -122,10 +119,19 @@ def checked_times(times: Sequence[float]) -> Times:
 
 
 def _drawn(
-    design: str, n_conditions: int, n_nodes: int, n_perturbed: int, random: np.random.Generator
+    design: str,
+    n_conditions: int,
+    n_nodes: int,
+    seen: Int[np.ndarray, " n_seen"],
+    n_perturbed: int,
+    random: np.random.Generator,
 ) -> Float[np.ndarray, "n_conditions n_nodes"]:
-    check_perturbed(n_perturbed, n_nodes)
-    return draw_design(n_conditions, n_nodes, random, kind=design).perturbations(n_perturbed)
+    """Perturbations of the nodes that are seen."""
+    check_perturbed(n_perturbed, len(seen))
+    perturbations = np.zeros((n_conditions, n_nodes))
+    drawn = draw_design(n_conditions, len(seen), random, kind=design)
+    perturbations[:, seen] = drawn.perturbations(n_perturbed)
+    return perturbations
 
 
 def _split_of(n_conditions: int, n_held_out: int, n_replicates: int) -> Split:
@@ -197,7 +203,9 @@ def _check_budget(
     noise: float,
     n_held_out: int,
     n_replicates: int,
+    seed: int,
 ) -> None:
+    check_seed(seed)
     counts = {
         "conditions": n_conditions,
         "time points": n_times,

@@ -55,9 +55,8 @@ def sweep(
 
     spec: what to search, or the path of its TOML file. study: the study's folder; by default
     studies/<name>. trials, hours: how many the study has in all, and how long this run may take,
-    instead of the spec's. display: what shows progress; by default the terminal. report: whether to
-    write report.html into the study's folder at the end. sampler, pruner, metric, on_trial,
-    on_improvement: of the user's own; see `search.sweeping.own_parts.OwnParts`.
+    instead of the spec's. display: what shows progress; by default the terminal. report: whether
+    report.html is written. sampler, pruner, metric, on_trial, on_improvement: see `OwnParts`.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
     Raises InputError for a spec that cannot be run, or that differs from the study's. After

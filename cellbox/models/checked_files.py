@@ -14,8 +14,8 @@ from cellbox.arrays import Times
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
-from cellbox.storage.arrays import read_arrays
 from cellbox.storage.seals import digest_of, seal_holds
+from cellbox.storage.stored_arrays import read_arrays
 
 # In a description, the digest of the file with its arrays.
 ARRAYS_DIGEST = "arrays_digest"

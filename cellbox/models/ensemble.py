@@ -37,9 +37,9 @@ from cellbox.models.model import FittedModel, Training, load_model
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.settings import Settings, settings_from_dict
-from cellbox.storage.arrays import read_some_arrays
 from cellbox.storage.files import atomic_write
 from cellbox.storage.seals import digest_of, sealed_text
+from cellbox.storage.stored_arrays import read_some_arrays
 
 if TYPE_CHECKING:
     from pandas import DataFrame

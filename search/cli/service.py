@@ -192,23 +192,20 @@ def _add_ui(parser: ArgumentParser) -> None:
 
 def _run_ui(arguments: Namespace) -> int:
     from search.study.access import spec_of
-    from search.study.budget_folder import BudgetFolder
     from search.study.folder import StudyFolder
-    from search.tracking.together import StudiesTogether
+    from search.tracking.together import StudiesTogether, study_at
     from search.tracking.ui import serve, serve_together
 
-    together = StudiesTogether(Path(arguments.study))
-    folder: StudyFolder | BudgetFolder = BudgetFolder(Path(arguments.study))
+    path, where = Path(arguments.study), {"host": arguments.host, "port": arguments.port}
     with _mlflow_refusals(arguments.study):
-        if isinstance(folder, BudgetFolder) and folder.exists():
-            uri = folder.asked["tracking"]["uri"]
-        elif together.exists():
-            serve_together(together, host=arguments.host, port=arguments.port)
+        if StudiesTogether(path).exists():
+            serve_together(StudiesTogether(path), **where)
             return 0
+        folder = study_at(path) or StudyFolder.at(path)
+        if isinstance(folder, StudyFolder):
+            serve(folder, spec_of(folder).tracking.uri, **where)
         else:
-            folder = StudyFolder.at(arguments.study)
-            uri = spec_of(folder).tracking.uri
-        serve(folder, uri, host=arguments.host, port=arguments.port)
+            serve(folder, folder.asked["tracking"]["uri"], **where)
     return 0
 
 

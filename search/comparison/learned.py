@@ -59,14 +59,14 @@ def read_learned(place: str | Path) -> Learned:
     path = Path(place)
     numbered = re.fullmatch(r"(.+):(\d+)", str(place))
     if not path.exists() and numbered is not None:
-        return _of_trial(TrialResult(*_trial_of(StudyFolder.at(numbered[1]), int(numbered[2]))))
+        return _of_trial(_trial_of(StudyFolder.at(numbered[1]), int(numbered[2])))
     study = StudyFolder(path)
     if study.exists():
         return _of_trial(SweepResult(study).best)
     within = StudyFolder(path.parent.parent)
     number = re.fullmatch(r"(?:trial-)?(\d+)", path.name)
     if number is not None and within.exists():
-        return _of_trial(TrialResult(*_trial_of(within, int(number[1]))))
+        return _of_trial(_trial_of(within, int(number[1])))
     if (path / "model.json").is_file():
         return _of_model(path)
     raise refuse(
@@ -76,11 +76,11 @@ def read_learned(place: str | Path) -> Learned:
     )
 
 
-def _trial_of(folder: StudyFolder, number: int) -> tuple[StudyFolder, Any]:
+def _trial_of(folder: StudyFolder, number: int) -> TrialResult:
     if not folder.finished(number):
         found = f"expected a finished trial, found none of number {number}"
         raise refuse(str(folder.path), found, "trials.csv in the study's folder lists them")
-    return folder, folder.record(number)
+    return TrialResult(folder, folder.record(number))
 
 
 def _of_trial(trial: TrialResult) -> Learned:
@@ -151,4 +151,13 @@ def _asked(data: Path) -> str | None:
 
 
 def _json(file: Path) -> dict[str, Any] | None:
-    return json.loads(file.read_text("utf-8")) if file.is_file() else None
+    """What a file beside a model has; None where there is none. Raises InputError if damaged."""
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise refuse(str(file), f"expected JSON: {error}", "Fit the model again") from error
+    if not isinstance(content, dict):
+        raise refuse(str(file), "expected an object, found something else", "Fit the model again")
+    return content

@@ -40,9 +40,9 @@ from jaxtyping import Float
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
-from cellbox.storage.arrays import read_arrays
 from cellbox.storage.files import atomic_write, whole_folder
 from cellbox.storage.seals import digest_of, sealed_text
+from cellbox.storage.stored_arrays import read_arrays
 from search.study.checked_json import NUMBER, read_table
 from search.study.record import (
     FIX_OF_TRIAL,

@@ -52,15 +52,15 @@ def prepare(
         display.say(f"trial {number} is damaged and set aside: {damage}")
     with uninterrupted():
         chosen = own.choice() if own.sampler is not None or own.pruner is not None else None
-        pace = {"report_every": terms.report_every, "total_steps": settings.total_steps}
         proposer = Proposer(
             spec,
             folder.path,
             study_id=study.id,
             in_flight=study.in_flight,
             several_times=data.several_times,
+            report_every=terms.report_every,
+            total_steps=settings.total_steps,
             own=chosen,
-            **pace,
         )
     queue = queue_of(folder, spec, proposer.asked)
     carry_over(folder, queue, proposer.asked)

@@ -1,10 +1,12 @@
 """Two results side by side."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from cellbox.data.readers import read_tidy, write_tidy
 from cellbox.errors import InputError
 from cellbox.models.model import FittedModel
 from cellbox.models.training_record import Training
@@ -92,9 +94,21 @@ def test_trials_of_a_study_are_named_by_number_or_folder(tmp_path):
 
 
 def test_errors_of_other_data_do_not_tell_which_is_better(tmp_path, two):
-    study = fake_study(tmp_path / "study", 2)
-    assert differences(study.path, study.path).same_question is True
+    study, other = fake_study(tmp_path / "study", 2), fake_study(tmp_path / "other", 2)
+    assert differences(study.path, other.path).same_question is True
+    data = read_tidy(other.data)
+    changed = replace(data, measurements=data.measurements + 0.1)
+    write_tidy(changed, other.data, overwrite=True)
+    found = differences(study.path, other.path)
+    assert found.same_question is False
+    assert any("do not tell which is better" in said for said in found.sentences)
     assert differences(*two).same_question is None
+
+
+def test_a_damaged_file_beside_a_model_is_refused(two):
+    (two[1] / "evaluation.json").write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json"):
+        differences(*two)
 
 
 @pytest.mark.parametrize("place", ["nothing", "study:7", "empty"])

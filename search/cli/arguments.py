@@ -51,6 +51,12 @@ def add_json(parser: Arguments) -> None:
     )
 
 
+def add_study_and_json(parser: Arguments) -> None:
+    """Declare a study's folder and --json, which is all that some commands take."""
+    add_study(parser)
+    add_json(parser)
+
+
 def add_seed(parser: Arguments, what: str) -> None:
     """Declare --seed; `what` says what is drawn from it."""
     parser.add_argument(

@@ -14,6 +14,7 @@ from search.cli.arguments import (
     add_options,
     add_spec,
     add_study,
+    add_study_and_json,
     real_number,
     whole_number,
 )
@@ -159,11 +160,6 @@ def put_into(values: dict[str, Any], table: str, chosen: dict[str, Any]) -> None
     chosen = {key: value for key, value in chosen.items() if value is not None}
     if chosen and isinstance(given, dict):
         values[table] = {**given, **chosen}
-
-
-def _add_best(parser: ArgumentParser) -> None:
-    add_study(parser)
-    add_json(parser)
 
 
 def _run_best(arguments: Namespace) -> int:
@@ -357,7 +353,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="best",
         summary="show the best trial of a sweep",
-        add_arguments=_add_best,
+        add_arguments=add_study_and_json,
         run=_run_best,
         description="Print a study's best trial, the baselines beside it, and where its model is.",
     ),

@@ -5,13 +5,8 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from search.cli.arguments import add_json, add_study
+from search.cli.arguments import add_json, add_study, add_study_and_json
 from search.cli.command import Command
-
-
-def _add_status(parser: ArgumentParser) -> None:
-    add_study(parser)
-    add_json(parser)
 
 
 def _run_status(arguments: Namespace) -> int:
@@ -79,7 +74,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="status",
         summary="say how far a sweep is, from another terminal",
-        add_arguments=_add_status,
+        add_arguments=add_study_and_json,
         run=_run_status,
         description="Say whether a sweep is running in a study's folder, on which machine, how\n"
         "far it is, how fast, and what went wrong last.",

@@ -81,7 +81,7 @@ def fitted_states(problem: MultipleShooting, network: Network) -> Iterate:
     point = problem.point(network)
     squares = problem.squares_of_rows(point)
     for _ in range(_MOST_STEPS):
-        _, _, ties = problem.ties(point)
+        ties = problem.ties_of_states(point)
         step = (ties.to_states @ ties.residuals[..., None])[..., 0] - ties.misfit
         step = step.reshape(point.states.shape)
         before = squares

@@ -72,6 +72,13 @@ class Flow(NamedTuple):
     by_parameters: Float[np.ndarray, "n_intervals n_nodes n_parameters"]
 
 
+class Transition(NamedTuple):
+    """Ends of intervals, and their derivatives by start."""
+
+    ends: Float[np.ndarray, "n_intervals n_nodes"]
+    by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
+
+
 def steps_for(durations: Float[np.ndarray, " n_intervals"]) -> int:
     """Steps that integrate the longest of these durations well: a multiple of 4."""
     return 4 * max(1, math.ceil(float(np.max(durations)) / (4 * _LONGEST_STEP)))
@@ -80,6 +87,11 @@ def steps_for(durations: Float[np.ndarray, " n_intervals"]) -> int:
 def flow(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Flow:
     """Ends and derivatives in float64; not finite where a network is too stiff for the steps."""
     return Flow(*_in_batches(traced_flow, weights, amplitudes, intervals))
+
+
+def transition(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Transition:
+    """`flow` without the derivatives by W and α, which take n + 1 times its memory."""
+    return Transition(*_in_batches(_traced_transition, weights, amplitudes, intervals))
 
 
 def ends(
@@ -149,6 +161,13 @@ def traced_flow(weights, amplitudes, intervals: _Batch, n_steps: int):
     by_amplitudes = jnp.einsum("sbki,sbi->bki", by_input, amplitudes * responses[::2])
     flat = by_weights.reshape(*by_weights.shape[:2], n_nodes * n_nodes)
     return states[-1], transitions[0], jnp.concatenate([flat, by_amplitudes], axis=2)
+
+
+@partial(jax.jit, static_argnums=3)
+def _traced_transition(weights, amplitudes, intervals: _Batch, n_steps: int):
+    """`transition`, as a tuple; n_steps: as `traced_flow`."""
+    states, _, _, transitions, _ = _linearised(weights, amplitudes, intervals, n_steps)
+    return states[-1], transitions[0]
 
 
 @partial(jax.jit, static_argnums=3)

@@ -113,6 +113,7 @@ class _Search:
 
     def __init__(self, problem: MultipleShooting, start: Network, allowed: EdgeMask):
         self._problem, self._series = problem, Series.of(problem)
+        self._rough = Series.of(problem, 2 * LONGEST_STEP)
         self._allowed = self._free = allowed
         self._parameters = Parameters(
             jnp.asarray(np.where(allowed, start.weights, 0.0)),
@@ -234,7 +235,7 @@ class _Search:
 
         here = self._parameters
         if self._blocks is None or self._n_steps % _STEPS_WITH_THE_SAME_BLOCKS == 0:
-            self._blocks = row_blocks(here, self._series, jnp.asarray(self._gain))
+            self._blocks = row_blocks(here, self._rough, jnp.asarray(self._gain))
         step = gauss_newton_step(
             here,
             self._series,
@@ -244,6 +245,7 @@ class _Search:
             jnp.asarray(self._variance),
             jnp.asarray(self._damping),
             blocks=self._blocks,
+            rough=self._rough,
             accuracy=_ACCURACY,
         )
         self._n_steps += 1

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times, ValueMask
 from cellbox.data.dataset import Dataset
-from cellbox.equation.interval_flow import Flow, Intervals, ends, flow
+from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
 from cellbox.networks.network import Network
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
@@ -209,7 +209,13 @@ class MultipleShooting:
         there = flow(*self._split(point.parameters), intervals)
         return there, intervals, self._ties(point, there)
 
-    def _ties(self, point: Iterate, there: Flow) -> Ties:
+    def ties_of_states(self, point: Iterate) -> Ties:
+        """The ties at a point, for what moves its states alone."""
+        return self._ties(
+            point, transition(*self._split(point.parameters), self._intervals(point.states))
+        )
+
+    def _ties(self, point: Iterate, there: Flow | Transition) -> Ties:
         """What measurements and ties leave uncertain of the ties, and these in units of it."""
         n_rows, n_times, n_nodes = point.states.shape
         n_values = n_times * n_nodes

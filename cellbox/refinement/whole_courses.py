@@ -193,18 +193,22 @@ def gauss_newton_step(
     damping: Scalar,
     *,
     blocks: RowBlocks,
+    rough: Series | None = None,
     accuracy: float | Scalar = 1e-3,
     most_products: int = _MOST_PRODUCTS,
 ) -> Parameters:
     """The step that lowers sum of squares / variance + penalty, over α and the free weights.
 
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
-    blocks: the row blocks here or nearby, which make the equations easy to solve. accuracy: the
+    blocks: the row blocks here or nearby, which make the equations easy to solve. rough: the same
+    series in longer steps, for Jᵀ J alone, which makes nearly the same step for less. accuracy: the
     share of the first residual that the equations may be left with (an inexact Newton method,
     Dembo, Eisenstat & Steihaug 1982, does not need them solved well). most_products: of conjugate
     gradients at the latest.
     """
     misfit, slope, of_data = normal_equations(parameters, series, gain, free)
+    if rough is not None:
+        _, _, of_data = normal_equations(parameters, rough, gain, free)
     blocks = RowBlocks(blocks.curvature / variance)
     added = jax.tree.map(
         lambda strength, own: strength + damping * own, penalty.strength, blocks.diagonal

@@ -178,8 +178,6 @@ class Finisher:
         started = time.perf_counter()
         if settings.refinement == "none" or self.data_are_few:
             return None
-        if is_large(self._training.n_nodes):
-            return None
         select_edges = settings.refinement == "select_edges"
         found = self._candidates(self._starts.regression(select_edges), settings)
         best = min(found, key=lambda one: one.found.information, default=None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellbox.equation.interval_flow import Intervals, ends, flow, steps_for
+from cellbox.equation.interval_flow import Intervals, ends, flow, steps_for, transition
 from cellbox.equation.network_responses import responses
 from cellbox.networks.network import Network
 
@@ -46,6 +46,12 @@ def test_from_rest_it_ends_where_the_exact_response_does(case):
 
 def test_ends_alone_are_those_with_derivatives_to_the_bit(case):
     assert (of(flow, case).ends == of(ends, case)).all()
+
+
+def test_a_transition_is_the_flow_without_its_derivatives_by_parameters(case):
+    found, expected = of(transition, case), of(flow, case)
+    np.testing.assert_array_equal(found.ends, expected.ends)
+    np.testing.assert_allclose(found.by_start, expected.by_start, rtol=1e-12)
 
 
 def test_derivatives_by_the_start_are_those_of_finite_differences(case):

@@ -9,6 +9,7 @@ from cellbox.equation.forward_sensitivity import sensitivities
 from cellbox.equation.solver_settings import precision_context
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import (
+    LONGEST_STEP,
     Penalty,
     Series,
     gauss_newton_step,
@@ -70,7 +71,8 @@ def test_the_slope_is_that_of_the_exact_sensitivities(experiment):
     np.testing.assert_allclose(flat(slope), expected, atol=2e-3 * np.abs(expected).max())
 
 
-def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment):
+@pytest.mark.parametrize("longest_step", [None, 2 * LONGEST_STEP], ids=["its own", "twice that"])
+def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment, longest_step):
     problem, network = experiment
     residuals, jacobian = exact(problem, network)
     free = np.ones((5, 5), bool)
@@ -91,6 +93,7 @@ def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment
             jnp.asarray(variance),
             jnp.asarray(damping),
             blocks=blocks,
+            rough=None if longest_step is None else Series.of(problem, longest_step),
         )
         own = flat(blocks.diagonal)[among] / variance
     curvature += np.diag(strength + damping * own)

@@ -50,10 +50,14 @@ _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
-_MOST_ADAPTIVE_STEPS, _SETTLED = 80, 2e-3
+_MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
 
-# How well the equations of a step are solved, and for how many steps the same row blocks help.
-_ACCURACY, _STEPS_WITH_THE_SAME_BLOCKS = 0.1, 4
+# How well the equations of a step are solved and with how many products at most: on the way, where
+# the next step is another one anyway, and near the end, where loops that gain want many more.
+_ON_THE_WAY_SOLVED, _NEAR_SOLVED = (0.1, 30), (0.01, 150)
+
+# For how many steps the same row blocks help.
+_STEPS_WITH_THE_SAME_BLOCKS = 4
 
 _MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-6
 _MOST_REVISIONS = 6
@@ -125,16 +129,19 @@ class _Search:
         self._scale = float(np.nanmean(problem.measurements**2))
         self._variance = self._scale / 1000
         self._gain = 0.0
+        self._accuracy, self._most_products = _NEAR_SOLVED
         self._damping = 1.0
         self._n_steps = 0
         self._blocks: RowBlocks | None = None
 
     def approach(self) -> None:
         """The first fit, from a rough start, over all edges that may be."""
+        self._accuracy, self._most_products = _ON_THE_WAY_SOLVED
         for gain in _GAINS:
             self._gain, self._blocks = gain, None
             # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
             self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
+        self._accuracy, self._most_products = _NEAR_SOLVED
 
     def select(self) -> None:
         """Find the edges that the data ask for, and fit these alone."""
@@ -142,9 +149,12 @@ class _Search:
         for _ in range(_MOST_ADAPTIVE_STEPS):
             before = np.asarray(self._parameters.weights)
             strength = np.log(self._n_values) / (before**2 + _SMALL**2)
-            failures = 0 if self._step(self._penalty(strength)) is not None else failures + 1
+            gained = self._step(self._penalty(strength))
+            failures = 0 if gained is not None else failures + 1
             moved = np.abs(np.asarray(self._parameters.weights) - before).max()
-            if failures >= _MOST_FAILURES or (not failures and moved < _SETTLED):
+            # Short steps that gain are on their way: where loops gain, no step comes far.
+            settled = gained is not None and moved < _SETTLED and gained < _GAINS_LITTLE
+            if failures >= _MOST_FAILURES or settled:
                 break
         self._keep(self._free & (np.abs(np.asarray(self._parameters.weights)) > _SMALL / 2))
         self.polish()
@@ -246,7 +256,8 @@ class _Search:
             jnp.asarray(self._damping),
             blocks=self._blocks,
             rough=self._rough,
-            accuracy=_ACCURACY,
+            accuracy=self._accuracy,
+            most_products=self._most_products,
         )
         self._n_steps += 1
         now, length = objective(here), 1.0

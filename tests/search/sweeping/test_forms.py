@@ -14,14 +14,14 @@ from tests.search.tiny import run
 
 @pytest.mark.slow
 def test_optuna_chooses_among_forms_and_the_best_is_kept_with_its_own(tmp_path):
-    data = experiment(formed(offset=[0, 0, 0.3, 0]))
+    data = experiment(formed(offset=[0, 0, 0.3, 0]), n_conditions=16)
     write_tidy(data, tmp_path / "data")
     result = run(
         tmp_path / "study",
         trials=2,
         data={"folder": str(tmp_path / "data"), "system": None, "conditions": None}
         | {"time_points": None, "held_out": None},
-        training={"refinement": None},
+        training={"refinement": None, "steps": 25},
         space={"form": ["none", "offset"], "refinement": "select_edges"},
         enqueue=[{"form": "offset"}],
         objective={"minimise": ["selection_error"]},

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cellbox.models.model import FittedModel, load_model
     from cellbox.models.model_export import export_network
     from cellbox.networks.amplitudes import with_amplitudes
+    from cellbox.networks.form import FittedForm, form_of
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.random_networks import random_network
@@ -76,6 +77,7 @@ _HOMES = {
     "cellbox.networks.sbml": ("write_sbml",),
     "cellbox.networks.amplitudes": ("with_amplitudes",),
     "cellbox.data.flaws": ("Flaws",),
+    "cellbox.networks.form": ("FittedForm", "form_of"),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.random_networks": ("random_network",),

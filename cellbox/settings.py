@@ -10,6 +10,7 @@ from typing import Any
 
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks.form import NONE, check_form
 
 SCHEDULES = ("constant", "exponential", "cosine", "warmup_cosine")
 REFINEMENTS = ("select_edges", "all_edges", "none")
@@ -32,6 +33,11 @@ class Settings:
         that the data ask for; "all_edges", least squares; or "none" (see
         `cellbox.refinement.refine`). Where data are too few for that, the first two draw weights
         to zero instead (see `cellbox.refinement.shrinkage`).
+    form: what the equation may have beside Eq. 1 (see `cellbox.networks.form`): "none"; names of
+        parts with commas between them, such as "drive,decay", of which what the data do not ask
+        for is left out as edges are; or "search", which chooses parts where Eq. 1 alone does not
+        explain the data. Fitted by least squares, in networks of up to 40 nodes; it plays no part
+        where refinement is "none".
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;
@@ -58,6 +64,7 @@ class Settings:
     l1: float = 1e-5
     interval_share: float = 0.7
     refinement: str = "select_edges"
+    form: str = NONE
     conditions_per_step: int | None = None
     times_per_step: int | None = None
     gradient_clip: float = 1.0
@@ -83,7 +90,8 @@ SOLVER_SETTING_NAMES = tuple(item.name for item in fields(SolverSettings))
 def settings_from_dict(values: dict[str, Any], where: str | None = None) -> Settings:
     """Settings from plain values; solver settings may stand beside the others or in "solver".
 
-    "solver" is thus either the name of a solver or a dict of solver settings.
+    "solver" is thus either the name of a solver or a dict of solver settings. "form" may be a list
+    of names.
     where: the place that the values come from, to name it in problems.
 
     Raises InputError naming every unknown key and every value that cannot be.
@@ -91,6 +99,8 @@ def settings_from_dict(values: dict[str, Any], where: str | None = None) -> Sett
     inner = values.get("solver")
     if isinstance(inner, dict):
         values = {**{key: value for key, value in values.items() if key != "solver"}, **inner}
+    if isinstance(values.get("form"), list | tuple):
+        values = {**values, "form": ",".join(map(str, values["form"]))}
     known = SETTING_NAMES + SOLVER_SETTING_NAMES
     problems = [
         Problem(where or "settings", f"unknown setting {name!r}", f"Use one of {', '.join(known)}")
@@ -150,6 +160,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
                 f"expected one of {', '.join(known)}, found {value!r}",
                 "Choose one of these",
             )
+    yield from check_form(settings.form, "setting form")
     if not isinstance(settings.solver, SolverSettings):
         yield Problem(
             "setting solver",

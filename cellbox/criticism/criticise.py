@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cellbox.arrays import NodeValues, RowMask, ValueMask
+from cellbox.criticism.advice import advice
 from cellbox.criticism.criticism import Criticism, Finding, OutlyingValue, Verdict
 from cellbox.criticism.explanations import Explanation, explanations
 from cellbox.criticism.judged_rows import JudgedRows, free_parameters, most_rows
@@ -30,6 +31,7 @@ from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predi
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting
+from cellbox.refinement.refine import is_large
 from cellbox.refinement.student_noise import noise_of, outlying
 from cellbox.refinement.unexplained import replicate_variance
 
@@ -73,12 +75,12 @@ def criticise(
         'explained'
     """
     rows = JudgedRows.of(data, training, held_out)
-    problem = MultipleShooting.of(data, rows.all)
+    problem = MultipleShooting.of(data, rows.all).of_form(network)
     free = free_parameters(problem.rows(np.arange(rows.n_training)), network, data.allowed_edges)
     if free is None:
         return _not_judged(problem)
     rows = rows.thinned(most_rows(problem, free))
-    problem = MultipleShooting.of(data, rows.all)
+    problem = MultipleShooting.of(data, rows.all).of_form(network)
     with np.errstate(all="ignore"):
         try:
             point = fitted_states(problem, network)
@@ -177,7 +179,7 @@ class _Judgement:
             # Another network of Eq. 1 is no other equation.
             verdict = "not explained" if failed and share >= _HALF else "partly"
         replicates = replicate_variance(self._problem)
-        return Criticism(
+        found = Criticism(
             verdict,
             self._why(verdict, share, noise, tests, bool(failed)),
             noise=noise,
@@ -189,13 +191,21 @@ class _Judgement:
             outlying_values=self._outlying_values() if self._outliers else (),
             outlying_rows=self._named_rows(),
         )
+        # Forms are fitted where states are free.
+        large = is_large(self._problem.n_nodes)
+        return found if large else replace(found, advice=advice(found, self._problem.form))
+
+    @property
+    def _equation(self) -> str:
+        form = self._problem.form
+        return f"Eq. 1 with {form}" if form else "Eq. 1"
 
     @property
     def _n_parameters(self) -> int:
         """Of the network itself."""
-        return int((self._point.parameters[: -self._problem.n_nodes] != 0).sum()) + (
-            self._problem.n_nodes
-        )
+        n_nodes = self._problem.n_nodes
+        others = np.delete(self._point.parameters, np.s_[n_nodes**2 : n_nodes**2 + n_nodes])
+        return int((others != 0).sum()) + n_nodes
 
     def _far_off(self) -> ValueMask:
         """Values that are far off, where tails are heavy."""
@@ -273,8 +283,8 @@ class _Judgement:
         if times <= _OTHER_NETWORK or n_more < 1 or p_value > _ALPHA / 10:
             return []
         sentence = (
-            f"Another network of Eq. 1 would explain more: this one leaves {times:.2g} times the "
-            "variance that Eq. 1 has to leave."
+            f"Another network of {self._equation} would explain more: this one leaves "
+            f"{times:.2g} times the variance that {self._equation} has to leave."
         )
         return [Finding("network", sentence, p_value, 1 / times)]
 
@@ -305,11 +315,13 @@ class _Judgement:
         n_values = self._view_taken.left.n_values
         asked = f"{len(tests)} tests of {n_values:,} values"
         if verdict == "explained":
-            return f"Explained: {asked} find nothing but noise ({noise:.3g})."
+            by = f", by {self._equation}" if self._problem.form else ""
+            return f"Explained{by}: {asked} find nothing but noise ({noise:.3g})."
         if not failed:
             aside = ", outlying values aside" if self._outliers else ""
             return (
-                f"Partly explained: {asked} find nothing against Eq. 1{aside}; this network "
+                f"Partly explained: {asked} find nothing against {self._equation}{aside}; "
+                f"this network "
                 f"leaves {noise:.3g}."
             )
         word = "Not explained" if verdict == "not explained" else "Partly explained"

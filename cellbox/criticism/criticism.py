@@ -65,6 +65,7 @@ class Criticism:
     findings: tuple[Finding, ...] = ()
     outlying_values: tuple[OutlyingValue, ...] = ()
     outlying_rows: tuple[str, ...] = ()
+    advice: str = ""
 
     @property
     def edges_hold(self) -> bool:
@@ -89,6 +90,7 @@ class Criticism:
             self.why,
             *(finding.sentence for finding in self.findings),
             *self._outlying_sentences(),
+            *([self.advice] if self.advice else []),
             *([] if self.edges_hold else [self._edges_sentence()]),
         ]
 

@@ -62,11 +62,12 @@ def free_parameters(
     n_nodes = training.n_nodes
     every = np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
     for edges in (every, network.weights != 0):
-        n_free = int(edges.sum()) + n_nodes
+        free = training.free(edges)
+        n_free = int(free.sum())
         enough = training.n_values >= max(_VALUES_PER_PARAMETER * n_free, n_free + _FEWEST_SPARE)
         affordable = training.n_values * n_free**2 <= _MOST_OPERATIONS
         if enough and (affordable or edges is not every):
-            return np.append(edges.ravel(), np.ones(n_nodes, bool))
+            return free
     return None
 
 

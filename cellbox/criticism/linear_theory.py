@@ -19,7 +19,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.arrays import RowMask
+from cellbox.equation.forms import formed_forces
 from cellbox.equation.interval_flow import Intervals, forced
+from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties
 
@@ -110,10 +112,11 @@ def linear_theory(
         )
         for begin in range(0, len(point.states), group)
     ]
+    # What the form has already is no alternative.
+    kinds = [kind for kind in parts[0].alternatives if kind not in problem.form.parts]
     # Where all rows are treated it is the drive.
-    kinds = [kind for kind in parts[0].alternatives if kind != "treated_drive"]
-    if not (problem.perturbations != 0).any(axis=1).all():
-        kinds.append("treated_drive")
+    if "treated_drive" in kinds and treated_rows(problem.perturbations).all():
+        kinds.remove("treated_drive")
     return LinearTheory(
         residuals=np.concatenate([part.residuals for part in parts]),
         measured=np.concatenate([part.measured for part in parts]),
@@ -153,7 +156,11 @@ def _alternatives(
     """By a drive in each row, and by what else Eq. 1 has not."""
     n_rows, n_times, n_nodes = point.states.shape
     network = problem.network(point, tuple(str(node) for node in range(n_nodes)))
-    forces = forced(network.weights, network.amplitudes, intervals)
+    if problem.form:
+        extras = problem.extras(point)
+        forces = formed_forces(problem.form, network.weights, network.amplitudes, extras, intervals)
+    else:
+        forces = forced(network.weights, network.amplitudes, intervals)
 
     def columns(of_ties: np.ndarray) -> np.ndarray:
         return ties.whiten @ of_ties.reshape(n_rows, n_times * n_nodes, n_nodes) / problem.tie
@@ -163,7 +170,7 @@ def _alternatives(
     drive = columns(forces.drive)
     same = np.tile(np.eye(n_nodes), (n_times, 1))
     offset = -ties.whiten @ (ties.by_states @ same)
-    treated = (problem.perturbations != 0).any(axis=1)[:, None, None]
+    treated = treated_rows(problem.perturbations)[:, None, None]
     found = {
         "start": columns(start),
         "drive": drive,

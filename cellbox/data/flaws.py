@@ -68,6 +68,7 @@ def part_of(network: Network, nodes: Int[np.ndarray, " n_seen"]) -> Network:
         nodes=tuple(network.nodes[node] for node in nodes),
         weights=network.weights[np.ix_(nodes, nodes)],
         amplitudes=network.amplitudes[nodes],
+        form=None if network.form is None else network.form.in_order(nodes),
     )
 
 

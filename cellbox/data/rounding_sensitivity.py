@@ -78,6 +78,8 @@ def _change(
     start: Perturbations,
 ) -> Float[np.ndarray, " n_rows"]:
     """How far each row comes to lie from `exact` (log ratio); infinite where it is not solved."""
+    if network.form is not None:
+        start = start + network.form.values.get("start", 0.0)
     moved = responses(network, perturbations, times, start=start)
     change = np.abs(moved - exact).max(axis=(1, 2))
     return np.where(np.isnan(change), np.inf, change)

@@ -9,8 +9,10 @@ each condition is integrated by itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import diffrax
 import jax
@@ -79,15 +81,29 @@ def _diffeqsolve(
     times: TracedTimes,
     settings: SolverSettings,
 ) -> tuple[Float[Array, "n_times n_nodes *conditions"], Flag]:
+    return solve(velocity, (parameters, perturbations), start, times, settings)
+
+
+def solve(
+    rate: Callable[..., Any],
+    arguments: Any,
+    start: Float[Array, "n_nodes *conditions"],
+    times: TracedTimes,
+    settings: SolverSettings,
+) -> tuple[Float[Array, "n_times n_nodes *conditions"], Flag]:
+    """Integrate a right-hand side with diffrax, and whether it was finished.
+
+    rate: dx/dt of time, state and arguments.
+    """
     only_the_end = len(times) == 1
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(velocity),
+        diffrax.ODETerm(rate),
         _solver(settings.solver),
         t0=jnp.zeros((), start.dtype),
         t1=times[-1],
         dt0=FIRST_STEP if settings.step is None else settings.step,
         y0=start,
-        args=(parameters, perturbations),
+        args=arguments,
         saveat=diffrax.SaveAt(t1=True) if only_the_end else diffrax.SaveAt(ts=times),
         stepsize_controller=_controller(settings),
         adjoint=_adjoint(settings, several_times=not only_the_end),

@@ -86,27 +86,31 @@ def steps_for(durations: Float[np.ndarray, " n_intervals"]) -> int:
 
 def flow(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Flow:
     """Ends and derivatives in float64; not finite where a network is too stiff for the steps."""
-    return Flow(*_in_batches(traced_flow, weights, amplitudes, intervals))
+    return Flow(*in_batches(traced_flow, weights, amplitudes, intervals))
 
 
 def transition(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Transition:
     """`flow` without the derivatives by W and α, which take n + 1 times its memory."""
-    return Transition(*_in_batches(_traced_transition, weights, amplitudes, intervals))
+    return Transition(*in_batches(_traced_transition, weights, amplitudes, intervals))
 
 
 def ends(
     weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals
 ) -> Float[np.ndarray, "n_intervals n_nodes"]:
     """The ends alone, to the bit those of `flow`."""
-    return _in_batches(traced_ends, weights, amplitudes, intervals)[0]
+    return in_batches(traced_ends, weights, amplitudes, intervals)[0]
 
 
 def forced(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) -> Forced:
     """Derivatives of the ends by what Eq. 1 has not, at 0 of it; in float64."""
-    return Forced(*_in_batches(_traced_forced, weights, amplitudes, intervals))
+    return Forced(*in_batches(_traced_forced, weights, amplitudes, intervals))
 
 
-def _in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
+def in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
+    """What a compiled program gives of intervals, in float64; their last batch is padded.
+
+    program: of W, α, a batch of intervals, and the number of steps.
+    """
     n_intervals = len(intervals.starts)
     size = _SMALL_BATCH if n_intervals <= _FEW else _BATCH
     padding = [(0, -n_intervals % size)]
@@ -186,10 +190,10 @@ def _linearised(weights, amplitudes, intervals: _Batch, n_steps: int) -> tuple[A
     responses = jnp.tanh(states @ weights.T - perturbations)
     slopes = amplitudes * (1.0 - responses**2)
     transitions = _transitions(weights, slopes, durations, n_steps)
-    return states, responses, slopes, transitions, _by_input(transitions, durations, n_steps)
+    return states, responses, slopes, transitions, by_input(transitions, durations, n_steps)
 
 
-def _by_input(
+def by_input(
     transitions: Float[Array, "n_half_grid batch n_nodes n_nodes"],
     durations: Float[Array, " batch"],
     n_steps: int,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cellbox.arrays import EdgeValues, NodeMask, NodeValues, Responses, RowNumbers
 from cellbox.data.dataset import Dataset
@@ -73,6 +73,8 @@ def least_errors(
         return replace(found, reason=why)
     by_blocks = n * (n + 1) > MOST_PARAMETERS
     errors_of = _by_blocks if by_blocks else _together
+    if guess.form is not None:
+        by_blocks, errors_of = False, _with_form
     states, of_weights, of_amplitudes = errors_of(data, rows, guess, given)
     if not np.isfinite(states).all():
         return replace(found, reason=_UNSOLVED)
@@ -108,17 +110,51 @@ def _together(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) 
         states = np.full(states.shape, np.nan)
         return states, np.full((n, n), np.nan), np.full(n, np.nan)
 
-    def errors(of_amplitudes: NodeMask) -> Float[np.ndarray, " n_parameters"]:
-        chosen = np.append(data.possible_edges.ravel(), of_amplitudes)
+    free = np.append(data.possible_edges.ravel(), np.ones(n, bool))
+    return states, *_errors_of(matrix, free, given)
+
+
+def _errors_of(
+    information: Float[np.ndarray, "n_parameters n_parameters"],
+    free: Bool[np.ndarray, " n_parameters"],
+    given: NodeMask,
+) -> tuple[EdgeValues, NodeValues]:
+    """Standard errors of W and of the amplitudes, in whichever way these are parameters.
+
+    free: what is unknown of W (row by row), amplitudes, and numbers of a form. given: see
+    `least_errors`.
+    """
+    n = len(given)
+    amplitudes = np.s_[n * n : n * n + n]
+
+    def errors(known: NodeMask) -> Float[np.ndarray, " n_parameters"]:
+        chosen = free.copy()
+        chosen[amplitudes] &= ~known
         found = np.full(len(chosen), np.nan)
-        found[chosen] = standard_errors(matrix[np.ix_(chosen, chosen)])
+        found[chosen] = standard_errors(information[np.ix_(chosen, chosen)])
         return found
 
-    free = errors(np.ones(n, bool))
-    of_weights = free[: n * n].reshape(n, n)
+    every = errors(np.zeros(n, bool))
+    of_weights = every[: n * n].reshape(n, n)
     if given.any():
-        of_weights[given] = errors(~given)[: n * n].reshape(n, n)[given]
-    return states, of_weights, free[n * n :]
+        of_weights[given] = errors(given)[: n * n].reshape(n, n)[given]
+    return of_weights, every[amplitudes]
+
+
+def _with_form(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) -> _Found:
+    """From the curvature of least squares, the numbers of the form unknown as well."""
+    n = data.n_nodes
+    problem = MultipleShooting.of(data, rows).of_form(guess)
+    states = responses(guess, data.perturbations[rows], data.times)
+    of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)
+    if not np.isfinite(states).all():
+        return states, of_weights, of_amplitudes
+    # Where the network leads, so that ties are those of its own courses.
+    there = replace(problem, measurements=np.full(states.shape, np.nan)).point(guess)
+    curvature = problem.linearise(there).curvature
+    of_weights, of_amplitudes = _errors_of(curvature, problem.free(data.possible_edges), given)
+    # These are about log α.
+    return states, of_weights, guess.amplitudes * of_amplitudes
 
 
 def _by_blocks(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) -> _Found:

@@ -87,7 +87,7 @@ def check_numbers(file: Path, amplitudes: Float[np.ndarray, "..."], times: Times
 def network_and_times(
     file: Path, description: Mapping[str, Any], described_in: Path, fix: str
 ) -> tuple[Network, Times]:
-    """The network and the times of a model. Raises InputError where they cannot be."""
+    """The network, without a form, and the times of a model; InputError where they cannot be."""
     nodes = nodes_of(description, described_in, fix)
     n_nodes = len(nodes)
     shapes = {"weights": (n_nodes, n_nodes), "amplitudes": (n_nodes,), "times": (None,)}
@@ -101,7 +101,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("status", "message", "refinement"), (str,)),
     **dict.fromkeys(("seconds", "compile_seconds"), _NUMBER),
     **dict.fromkeys(("validation_mae", "selection_error", "noise", "noise_freedom"), _MAYBE),
-    **{"steps": (int,), "history": (dict,), "refined": (bool,)},
+    **{"steps": (int,), "history": (dict,), "refined": (bool,), "form": (dict, type(None))},
 }
 
 

@@ -34,6 +34,7 @@ from cellbox.models.checked_files import (
 )
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Training, load_model
+from cellbox.networks.form import fitted_form_of, mean_form
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.settings import Settings, settings_from_dict
@@ -241,10 +242,17 @@ class Ensemble(FittedModel):
             "diverged": self.n_diverged,
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "members": [
-                {"seed": member.seed, "training": asdict(member.training)}
+                {
+                    "seed": member.seed,
+                    "training": asdict(member.training) | {"form": _form_of(member)},
+                }
                 for member in self.members
             ],
         }
+
+
+def _form_of(member: FittedModel) -> dict[str, Any] | None:
+    return None if member.form is None else member.form.to_dict()
 
 
 def ensemble_of(
@@ -265,6 +273,7 @@ def ensemble_of(
         first.network.nodes,
         np.mean([network.weights for network in networks], axis=0),
         np.mean([network.amplitudes for network in networks], axis=0),
+        mean_form([network.form for network in networks], first.network.n_nodes),
     )
     return Ensemble(
         network=mean,
@@ -346,18 +355,16 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
     """The ensemble of a description, which was read from `where`, and the file of its arrays."""
     nodes = nodes_of(description, where, _FIX)
     arrays = _checked_arrays(description, where, file, len(nodes))
-    members = [
-        FittedModel(
-            Network(nodes, weights, amplitudes),
-            settings,
-            arrays["times"],
-            whole_number_of(member, "seed", f"{where}, member {place}", _FIX),
-            training_of(member.get("training"), f"{where}, member {place}, key training", _FIX),
-        )
-        for place, (member, weights, amplitudes) in enumerate(
-            zip(description["members"], arrays["weights"], arrays["amplitudes"], strict=True)
-        )
-    ]
+    members = []
+    for place, (member, weights, amplitudes) in enumerate(
+        zip(description["members"], arrays["weights"], arrays["amplitudes"], strict=True)
+    ):
+        named = f"{where}, member {place}"
+        training = training_of(member.get("training"), f"{named}, key training", _FIX)
+        form = fitted_form_of(training.form, len(nodes), f"{named}, key training.form", _FIX)
+        network = Network(nodes, weights, amplitudes, form)
+        seed = whole_number_of(member, "seed", named, _FIX)
+        members.append(FittedModel(network, settings, arrays["times"], seed, training))
     # Ensembles of earlier versions have intervals without draws alone.
     n_draws = int(arrays["n_draws"]) if "n_draws" in arrays else 0
     has_intervals = "low" in arrays

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from cellbox.arrays import Responses, Times
+from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.criticism.criticism import Criticism, criticism_of
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
@@ -27,6 +27,7 @@ from cellbox.models.checked_files import (
 )
 from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.training_record import Training
+from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_start
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
@@ -74,8 +75,20 @@ class FittedModel:
     training: Training
     criticism: Criticism | None = field(default=None, kw_only=True)
 
+    @property
+    def form(self) -> FittedForm | None:
+        """What the equation has beside Eq. 1 (see `cellbox.networks.form`), None for nothing."""
+        return self.network.form
+
+    def at_the_start(self, perturbations: Doses) -> Perturbations:
+        """What would be measured at time 0: x(0), and the offset of treated rows."""
+        doses = as_perturbations(perturbations, self.network.nodes)
+        return states_at_the_start(self.form, doses)
+
     def predict(self, perturbations: Doses, times: ArrayLike | None = None) -> Responses:
-        """The response (log ratio) to each perturbation at `times`, from x(0) = 0.
+        """The response (log ratio) to each perturbation at `times`, from x(0).
+
+        x(0) is 0, or that of the network's form.
 
         perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign; or
             doses by name, as {"AKT": 0.5} or a list of such conditions.
@@ -127,7 +140,7 @@ class FittedModel:
         shown = data.rows(np.array(first if rows is None else rows))
         dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
         curves = self.predict(shown.perturbations, dense)
-        start = np.zeros_like(curves[:, :1])
+        start = self.at_the_start(shown.perturbations)[:, None]
         return plot_trajectories(
             np.concatenate([[0.0], dense]), np.concatenate([start, curves], axis=1), shown
         )[0].figure
@@ -162,10 +175,11 @@ class FittedModel:
             "format": _FORMAT,
             ARRAYS_DIGEST: digest_of(arrays.getvalue()),
             "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
+            "beside_the_equation": None if self.form is None else str(self.form.form),
             "nodes": list(self.network.nodes),
             "settings": asdict(self.settings),
             "seed": self.seed,
-            "training": asdict(self.training),
+            "training": asdict(self.training) | {"form": _as_dict(self.form)},
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
         }
         with atomic_write(folder / _DESCRIPTION) as handle:
@@ -188,6 +202,10 @@ def prediction_solver(settings: Settings) -> SolverSettings:
         adjoint="auto",
         precision="float64",
     )
+
+
+def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:
+    return None if form is None else form.to_dict()
 
 
 def _numbers(values: ArrayLike, where: str) -> np.ndarray:
@@ -250,13 +268,15 @@ def load_model(folder: str | Path) -> FittedModel:
     where = folder / _DESCRIPTION
     description = read_description(where, _FORMAT, _FIX)
     network, times = network_and_times(folder / _ARRAYS, description, where, _FIX)
+    training = training_of(description.get("training"), f"{where}, key training", _FIX)
+    form = fitted_form_of(training.form, network.n_nodes, f"{where}, key training.form", _FIX)
     try:
         return FittedModel(
-            network=network,
+            network=replace(network, form=form),
             settings=settings_from_dict(description["settings"], str(where)),
             times=times,
             seed=whole_number_of(description, "seed", str(where), _FIX),
-            training=training_of(description.get("training"), f"{where}, key training", _FIX),
+            training=training,
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellbox.arrays import Perturbations, Responses
 from cellbox.data.dataset import Dataset, Split
 from cellbox.equation.network_responses import responses
 from cellbox.models import plots
@@ -110,15 +111,18 @@ def _trajectories(model: FittedModel, data: Dataset, split: Split) -> Axes:
         exact = from_the_start(responses(truth, shown.perturbations, dense))
     return plots.plot_trajectories(
         np.concatenate([[0.0], dense]),
-        from_the_start(model.predict(shown.perturbations, dense)),
+        from_the_start(
+            model.predict(shown.perturbations, dense), model.at_the_start(shown.perturbations)
+        ),
         shown,
         noise_free=exact,
     )[0]
 
 
-def from_the_start(states: np.ndarray) -> np.ndarray:
-    """The states with x(0) = 0 before them."""
-    return np.concatenate([np.zeros_like(states[:, :1]), states], axis=1)
+def from_the_start(states: Responses, start: Perturbations | None = None) -> np.ndarray:
+    """The states with those at time 0 before them, by default 0."""
+    begun = np.zeros_like(states[:, :1]) if start is None else start[:, None]
+    return np.concatenate([begun, states], axis=1)
 
 
 def _predicted_against_measured(model: FittedModel, data: Dataset, split: Split) -> Axes:

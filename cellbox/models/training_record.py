@@ -20,7 +20,9 @@ class Training:
     refinement: what refinement did, as a sentence. noise: the standard deviation of the
         measurements as it estimated it, None where it did not. noise_freedom: degrees of freedom of
         Student's t distribution where large residuals count less, None where all count alike.
-        refined: whether the network is what
+        form: what the equation has beside Eq. 1, as plain values
+        (`cellbox.networks.form.FittedForm.to_dict`), None for nothing. refined: whether the network
+        is what
         least squares found, rather than what descent left or weights that were drawn to zero.
     """
 
@@ -36,3 +38,4 @@ class Training:
     noise: float | None = None
     noise_freedom: float | None = None
     refined: bool = False
+    form: dict | None = None

@@ -18,6 +18,7 @@ import numpy as np
 from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
 from cellbox.errors import refuse
 from cellbox.html_tables import html_of
+from cellbox.networks.form import FittedForm, Form
 from cellbox.storage.csv_tables import (
     Record,
     number,
@@ -50,6 +51,7 @@ class Network:
     nodes: names; their order is the order of every node axis.
     weights: W, dimensionless; row = target, column = source, positive = activation.
     amplitudes: α, the largest response of each node, positive.
+    form: what it has beside Eq. 1 (see `cellbox.networks.form`); None for nothing.
 
     Example:
         >>> import numpy as np
@@ -62,6 +64,7 @@ class Network:
     nodes: tuple[str, ...]
     weights: EdgeValues
     amplitudes: NodeValues
+    form: FittedForm | None = None
 
     @property
     def n_nodes(self) -> int:
@@ -184,12 +187,18 @@ def in_order_of(network: Network, nodes: tuple[str, ...]) -> Network:
         nodes=tuple(nodes),
         weights=network.weights[np.ix_(order, order)],
         amplitudes=network.amplitudes[order],
+        form=None if network.form is None else network.form.in_order(order),
     )
 
 
 def is_same(network: Network, other: Network) -> bool:
     """Whether two networks of the same nodes are one, found twice: alike but for rounding."""
-    pairs = ((network.weights, other.weights), (network.amplitudes, other.amplitudes))
+    forms = [Form() if one.form is None else one.form.form for one in (network, other)]
+    if forms[0] != forms[1]:
+        return False
+    pairs = [(network.weights, other.weights), (network.amplitudes, other.amplitudes)]
+    if network.form is not None and other.form is not None:
+        pairs.append((network.form.table(network.n_nodes), other.form.table(other.n_nodes)))
     return all(np.abs(one - another).max(initial=0.0) <= _ALIKE for one, another in pairs)
 
 

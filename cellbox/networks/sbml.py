@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellbox.networks.export import require_writable_names
+from cellbox.networks.form import refuse_form
 from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write
 
@@ -80,7 +81,8 @@ def write_sbml(
         a simulator can change all of them.
 
     Parameters x_NODE, u_NODE, alpha_NODE and w_TARGET_from_SOURCE carry the nodes' own names.
-    Raises InputError where a name cannot be written, and where the folder does not exist.
+    Raises InputError for a network with a form, where a name cannot be written, and where the
+    folder does not exist.
 
     Example:
         >>> import cellbox
@@ -88,6 +90,7 @@ def write_sbml(
         >>> ids.dose["g1"], ids.weight["g2", "g1"]
         ('u_g1', 'w_g2_from_g1')
     """
+    refuse_form(network.form, "SBML")
     require_writable_names(network)
     ids = NodeIds.of(network)
     root = ElementTree.Element("sbml", xmlns=_SBML, level="3", version="1")

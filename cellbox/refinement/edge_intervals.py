@@ -106,7 +106,8 @@ class _Estimate(NamedTuple):
 def _inverted(problem: MultipleShooting, start: Network, allowed: EdgeMask) -> _Estimate | None:
     """By searching the least squares, and inverting its curvature."""
     n_weights, shape = allowed.size, allowed.shape
-    free = np.append(allowed.ravel(), np.ones(problem.n_nodes, bool))
+    problem = problem.of_form(start)
+    free = problem.free(allowed)
     fitted, point = _explained(problem, start, free)
     total, spare = fitted.sum_of_squares(point), fitted.n_values - int(free.sum())
     if not np.isfinite(total) or spare < 1:

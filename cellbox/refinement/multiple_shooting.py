@@ -12,6 +12,9 @@ is taken up by the states in between. (Multiple shooting: Bock 1983; free states
 weak-constraint variational assimilation, Trémolet 2006.)
 
 States are eliminated row by row, so that each Gauss-Newton step solves for W and log α alone.
+
+The numbers of a form (`cellbox.networks.form`) are parameters behind those. States are then as they
+would be measured: with the offset of their row, which is taken off where an interval begins.
 """
 
 from __future__ import annotations
@@ -23,10 +26,21 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times, ValueMask
+from cellbox.arrays import (
+    EdgeMask,
+    Perturbations,
+    Responses,
+    RowMask,
+    RowNumbers,
+    Times,
+    ValueMask,
+)
 from cellbox.data.dataset import Dataset
+from cellbox.equation.forms import formed_ends, formed_flow
 from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
+from cellbox.networks.form import EQ_1, FittedForm, Form
 from cellbox.networks.network import Network
+from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
@@ -41,7 +55,7 @@ NEAR, FAR = 1e-2, 100.0
 
 
 class Iterate(NamedTuple):
-    """Where the search is: W row-major and log α, and the free states."""
+    """Where the search is: W row-major, log α and the numbers of a form, and the free states."""
 
     parameters: Float[np.ndarray, " n_parameters"]
     states: Responses
@@ -101,6 +115,7 @@ class MultipleShooting:
     measurements: log ratios, NaN where nothing was measured. times: ascending.
     tie: how far a state may lie from the end of the interval before it, in units of the noise.
     weights: of the squares of measured values; None where all count alike.
+    form: what the network may have beside Eq. 1.
     """
 
     perturbations: Perturbations
@@ -108,6 +123,7 @@ class MultipleShooting:
     times: Times
     tie: float = TIGHT
     weights: Responses | None = None
+    form: Form = EQ_1
 
     @classmethod
     def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
@@ -143,29 +159,56 @@ class MultipleShooting:
             weights=None if self.weights is None else self.weights[rows],
         )
 
+    def of_form(self, network: Network) -> MultipleShooting:
+        """The same with the parts that a network has beside Eq. 1."""
+        return self if network.form is None else replace(self, form=network.form.form)
+
+    @property
+    def n_parameters(self) -> int:
+        """Entries of W, amplitudes, and numbers of the form."""
+        return self.n_nodes**2 + self.n_nodes + self.form.n_numbers(self.n_nodes)
+
+    def free(self, edges: EdgeMask) -> Bool[np.ndarray, " n_parameters"]:
+        """The parameters that may differ from Eq. 1 without edges, with these edges."""
+        amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
+        of_form = self.form.told(self.perturbations)
+        return np.concatenate([edges.ravel(), amplitudes, of_form])
+
     def point(self, network: Network) -> Iterate:
         """A network, and the measured states; where none was measured, where the network leads."""
         parameters = np.concatenate([network.weights.ravel(), np.log(network.amplitudes)])
-        states = np.empty(self.measurements.shape)
-        state = np.zeros(self.perturbations.shape)
+        if self.form:
+            known = network.form or FittedForm(EQ_1, {})
+            numbers = known.numbers(self.form, self.n_nodes)
+            parameters = np.concatenate([parameters, numbers])
+        states = np.full(self.measurements.shape, np.nan)
+        # Where the first interval begins, which no state says.
+        state = self._intervals(Iterate(parameters, states)).starts[:: len(self.times)]
+        offsets = self._offsets(parameters) if self.form else 0.0
         durations = np.diff(self.times, prepend=0.0)
         for time, duration in enumerate(durations):
             if not self.measured[:, time].all():
-                intervals = Intervals(state, self.perturbations, np.full(len(state), duration))
-                state = ends(network.weights, network.amplitudes, intervals)
+                full = np.full(len(state), duration)
+                intervals = Intervals(state, self.perturbations, full)
+                state = self._ends(parameters, intervals) + offsets
             state = np.where(self.measured[:, time], self.measurements[:, time], state)
             states[:, time] = state
+            state = state - offsets
         return Iterate(parameters, states)
 
     def network(self, point: Iterate, nodes: tuple[str, ...]) -> Network:
         """The network at a point."""
-        return Network(nodes, *self._split(point.parameters))
+        network = Network(nodes, *self._split(point.parameters))
+        if not self.form:
+            return network
+        fitted = FittedForm.of(self.form, self._numbers(point.parameters), self.n_nodes)
+        return replace(network, form=fitted.kept())
 
     def sum_of_squares(self, point: Iterate) -> float:
         """What is minimised, in squared log ratio; infinite where the network cannot be solved."""
         # Numbers that overflow give an infinite sum, which is the answer.
         with np.errstate(all="ignore"):
-            reached = ends(*self._split(point.parameters), self._intervals(point.states))
+            reached = self._reached(point)
             apart = (reached.reshape(point.states.shape) - point.states) / self.tie
             total = np.sum(self._residuals(point) ** 2) + np.sum(apart**2)
         return float(total) if np.isfinite(total) else np.inf
@@ -173,7 +216,7 @@ class MultipleShooting:
     def squares_of_rows(self, point: Iterate) -> Float[np.ndarray, " n_rows"]:
         """The sum of squares of each row; infinite where it cannot be solved."""
         with np.errstate(all="ignore"):
-            reached = ends(*self._split(point.parameters), self._intervals(point.states))
+            reached = self._reached(point)
             apart = (reached.reshape(point.states.shape) - point.states) / self.tie
             total = (self._residuals(point) ** 2 + apart**2).sum(axis=(1, 2))
         return np.where(np.isfinite(total), total, np.inf)
@@ -188,7 +231,7 @@ class MultipleShooting:
         free: the parameters that it is about; all by default.
         """
         n_rows, n_times, n_nodes = point.states.shape
-        there = flow(*self._split(point.parameters), self._intervals(point.states))
+        there = self._flow(point)
         by_parameters = there.by_parameters if free is None else there.by_parameters[..., free]
         by_parameters = by_parameters.reshape(n_rows, n_times * n_nodes, -1) / self.tie
         ties = self._ties(point, there)
@@ -205,15 +248,15 @@ class MultipleShooting:
 
     def ties(self, point: Iterate) -> tuple[Flow, Intervals, Ties]:
         """The ties at a point, with the intervals that they come from and where these lead."""
-        intervals = self._intervals(point.states)
-        there = flow(*self._split(point.parameters), intervals)
-        return there, intervals, self._ties(point, there)
+        there = self._flow(point)
+        return there, self._intervals(point), self._ties(point, there)
 
     def ties_of_states(self, point: Iterate) -> Ties:
         """The ties at a point, for what moves its states alone."""
-        return self._ties(
-            point, transition(*self._split(point.parameters), self._intervals(point.states))
-        )
+        if self.form:
+            return self._ties(point, self._flow(point))
+        there = transition(*self._split(point.parameters), self._intervals(point))
+        return self._ties(point, there)
 
     def _ties(self, point: Iterate, there: Flow | Transition) -> Ties:
         """What measurements and ties leave uncertain of the ties, and these in units of it."""
@@ -254,15 +297,55 @@ class MultipleShooting:
         n_weights = self.n_nodes**2
         weights = parameters[:n_weights].reshape(self.n_nodes, self.n_nodes)
         with np.errstate(over="ignore"):
-            return weights, np.exp(parameters[n_weights:])
+            return weights, np.exp(parameters[n_weights : n_weights + self.n_nodes])
 
-    def _intervals(self, states: Responses) -> Intervals:
+    def _numbers(self, parameters: Float[np.ndarray, " n_parameters"]) -> np.ndarray:
+        """Those of the form."""
+        return parameters[self.n_nodes**2 + self.n_nodes :]
+
+    def extras(self, point: Iterate) -> np.ndarray:
+        """The numbers of the form at a point, part by node."""
+        return self.form.of_nodes(self._numbers(point.parameters), self.n_nodes)
+
+    def _offsets(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
+        return offsets_of(self.form, self._numbers(parameters), self.perturbations)
+
+    def _intervals(self, point: Iterate) -> Intervals:
         """The intervals between measured times, row by row."""
-        n_rows, n_times, n_nodes = states.shape
-        starts = np.concatenate([np.zeros((n_rows, 1, n_nodes)), states[:, :-1]], axis=1)
+        n_rows, n_times, n_nodes = point.states.shape
+        if self.form:
+            numbers = self._numbers(point.parameters)
+            starts = begun(self.form, numbers, point.states, self._offsets(point.parameters))
+        else:
+            rest = np.zeros((n_rows, 1, n_nodes))
+            starts = np.concatenate([rest, point.states[:, :-1]], axis=1)
         perturbations = np.repeat(self.perturbations, n_times, axis=0)
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
         return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
+
+    def _ends(
+        self, parameters: Float[np.ndarray, " n_parameters"], intervals: Intervals
+    ) -> Float[np.ndarray, "n_intervals n_nodes"]:
+        """Where intervals end, without the offset of their row."""
+        if not self.form:
+            return ends(*self._split(parameters), intervals)
+        extras = self.form.of_nodes(self._numbers(parameters), self.n_nodes)
+        return formed_ends(self.form, *self._split(parameters), extras, intervals)
+
+    def _reached(self, point: Iterate) -> Float[np.ndarray, "n_intervals n_nodes"]:
+        """Where intervals lead, as it would be measured."""
+        reached = self._ends(point.parameters, self._intervals(point))
+        if not self.form:
+            return reached
+        return reached + np.repeat(self._offsets(point.parameters), len(self.times), axis=0)
+
+    def _flow(self, point: Iterate) -> Flow:
+        """Where intervals lead, as it would be measured, and the derivatives of that."""
+        intervals, known = self._intervals(point), self._split(point.parameters)
+        if not self.form:
+            return flow(*known, intervals)
+        there = formed_flow(self.form, *known, self.extras(point), intervals)
+        return as_measured(self.form, there, self.perturbations, self._offsets(point.parameters))
 
     def _residuals(self, point: Iterate) -> Responses:
         """State minus measurement in units of the noise, 0 where nothing was measured."""

@@ -125,6 +125,7 @@ def explain(problem: MultipleShooting, network: Network) -> Refined:
     """How well a network as it is explains the data; only free states, if any, are fitted."""
     if is_large(problem.n_nodes):
         return explain_courses(problem, network)
+    problem = problem.of_form(network)
     with np.errstate(all="ignore"):
         search = _Search(problem, network, network.weights != 0)
         search.fit_states()
@@ -138,6 +139,7 @@ def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     """
     if is_large(problem.n_nodes):
         return residuals_of_courses(problem, network)
+    problem = problem.of_form(network)
     with np.errstate(all="ignore"):
         search = _Search(problem, network, network.weights != 0)
         search.fit_states()
@@ -161,12 +163,15 @@ class _Search:
         allowed = possible_edges(n_nodes, allowed_edges)
         self._problem = problem
         self._point = problem.point(start)
-        self._is_weight = np.arange(n_nodes**2 + n_nodes) < n_nodes**2
-        self._allowed = np.concatenate([allowed.ravel(), np.ones(n_nodes, bool)])
-        self._expected = np.where(self._is_weight, 0.0, self._point.parameters)
+        form, places = problem.form, np.arange(problem.n_parameters)
+        self._is_weight = places < n_nodes**2
+        self._is_amplitude = ~self._is_weight & (places < n_nodes**2 + n_nodes)
+        self._is_of_form = ~self._is_weight & ~self._is_amplitude
+        self._allowed = problem.free(allowed)
+        self._expected = np.where(self._is_amplitude, self._point.parameters, 0.0)
         self._free = self._allowed
         self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
-        self._n_amplitudes = float(n_nodes)
+        self._n_amplitudes = float(n_nodes) if form.has_amplitudes else 0.0
         self.n_steps = 0
         # The responses' mean square, and the noise's variance as it is estimated now: at first
         # that of a hundredth of the responses.
@@ -232,9 +237,11 @@ class _Search:
 
     def _pool_amplitudes(self) -> None:
         """Expect of the amplitudes what they say of one another."""
+        if not self._problem.form.has_amplitudes:
+            return
         if not np.isfinite(self._problem.sum_of_squares(self._point)):
             return
-        amplitudes = ~self._is_weight
+        amplitudes = self._is_amplitude
         # As if amplitudes had next to no prior, since it is to come from them.
         deviation = np.where(amplitudes, _HARDLY_ANY_PRIOR, self._deviation)
         quadratic = self._penalised(self._free, deviation)
@@ -276,9 +283,10 @@ class _Search:
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found."""
         n_values, n_edges = self._problem.n_values, int((self._free & self._is_weight).sum())
-        spare = n_values - n_edges - self._problem.n_nodes
+        n_of_form = int((self._free & self._is_of_form).sum())
+        spare = n_values - n_edges - self._problem.n_nodes - n_of_form
         total = self._problem.sum_of_squares(self._point)
-        n_parameters = n_edges + self._n_amplitudes
+        n_parameters = n_edges + self._n_amplitudes + n_of_form
         return Refined(
             network=self._problem.network(self._point, nodes),
             noise=float(np.sqrt(total / max(1, spare))),
@@ -301,7 +309,7 @@ class _Search:
         kept, values = leave_out(
             self._minimum(quadratic),
             self._point.parameters[free],
-            self._is_weight[free],
+            ~self._is_amplitude[free],
             fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
         )
         if kept.all():
@@ -330,7 +338,8 @@ class _Search:
 
     def _no_more_than_the_data_tell(self) -> Bool[np.ndarray, " n_parameters"]:
         """Of the allowed parameters at most one for each two values: α, and the largest of W."""
-        most_edges = max(1, self._problem.n_values // 2 - self._problem.n_nodes)
+        n_others = self._problem.n_nodes + int((self._allowed & self._is_of_form).sum())
+        most_edges = max(1, self._problem.n_values // 2 - n_others)
         strength = np.where(self._allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
         strongest = np.zeros(len(strength), bool)
         strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True

@@ -153,8 +153,14 @@ def unsteady_share(
     """
     if not len(states):
         return None
-    inputs = states @ network.weights.T - perturbations
-    speed = np.abs(network.amplitudes * np.tanh(inputs) - states)
+    if network.form is None:
+        inputs = states @ network.weights.T - perturbations
+        speed = np.abs(network.amplitudes * np.tanh(inputs) - states)
+    else:
+        # It brings JAX, which scores can do without.
+        from cellbox.equation.forms import velocities
+
+        speed = np.abs(velocities(network, perturbations, states))
     # Written so that a NaN does not rest.
     return float(np.mean(~(speed <= STEADY_SPEED).all(axis=1)))
 

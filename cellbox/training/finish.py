@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -31,17 +31,20 @@ from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
+from cellbox.networks.form import NONE, SEARCH
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
+from cellbox.refinement.refined import Refined
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
 from cellbox.training.endings import Candidate, Explained, tail_sentence
+from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
 from cellbox.training.row_errors import are_noise, is_worse
-from cellbox.training.starts import StartedFit, Starts
+from cellbox.training.starts import Starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,7 @@ class Finisher:
     """Finishes trainings on the same data.
 
     training: the series that they learned from. validation: the validation conditions alone.
+    judge: whether a network explains these series, for a search of forms.
     like: what finishes trainings on much the same data; where data are few, how weights are drawn
     to zero is then chosen there. place: its best choice (0), or one that predicts nearly as well.
     """
@@ -119,7 +123,8 @@ class Finisher:
         """
         training = split.training if rows is None else split.training[rows]
         validation = data.rows(validation_rows(data, split))
-        return cls(MultipleShooting.of(data, training), validation, like, place)
+        judge = judge_of(data, training)
+        return cls(MultipleShooting.of(data, training), validation, like, place, judge=judge)
 
     def __init__(
         self,
@@ -127,12 +132,14 @@ class Finisher:
         validation: Dataset,
         like: Finisher | None = None,
         place: int = 0,
+        *,
+        judge: Judge | None = None,
     ):
         self._training = training
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
-        self._starts = Starts(training, validation.nodes, validation.allowed_edges)
+        self._starts = Starts(training, validation.nodes, validation.allowed_edges, judge)
         # By whether edges are selected: it is the same for all trainings.
         self._shrunken: dict[bool, Shrunken | None] = {}
 
@@ -140,6 +147,13 @@ class Finisher:
     def data_are_few(self) -> bool:
         """Whether there are too few data for least squares."""
         return self._obstacle is not None
+
+    def with_form_found(self, settings: Settings) -> Settings:
+        """The settings with the form that the data ask for, where that is to be searched."""
+        if settings.form != SEARCH:
+            return settings
+        found = self._starts.form_for(SEARCH, settings.refinement == "select_edges")
+        return replace(settings, form=str(found))
 
     def finish(
         self,
@@ -179,7 +193,8 @@ class Finisher:
         if settings.refinement == "none" or self.data_are_few:
             return None
         select_edges = settings.refinement == "select_edges"
-        found = self._candidates(self._starts.regression(select_edges), settings)
+        form = self._starts.form_for(settings.form, select_edges)
+        found = self._candidates(self._starts.regression(select_edges, form), settings)
         best = min(found, key=lambda one: one.found.information, default=None)
         if best is None or not self._is_enough(best):
             return None
@@ -215,6 +230,7 @@ class Finisher:
             noise_freedom=ending.freedom,
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.
             refined=ending.refined and not self.data_are_few,
+            form=None if ending.network.form is None else ending.network.form.to_dict(),
         )
         times = self._validation.times
         model = FittedModel(ending.network, settings, times, int(seed), training)
@@ -225,6 +241,8 @@ class Finisher:
         error, diverged = harvest.validation_mae, harvest.status.diverged
         if self._obstacle is not None:
             told = f"Not refined: {self._obstacle}."
+            if settings.form != NONE:
+                told += f" No form was fitted either: this is Eq. 1, not {settings.form}."
             descended = _Ending(network, error, np.inf if diverged else error, told, None)
             return self._of_few_data(descended, settings)
         # It costs as much as a part of refinement, and is seldom asked for where that is kept.
@@ -253,7 +271,8 @@ class Finisher:
         left = self._left_unexplained(found.noise)
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}.{tail_sentence(found)}{left}"
+            f"edges, noise {found.noise:.3g}.{self._form_sentence(found, settings)}"
+            f"{tail_sentence(found)}{left}"
         )
         error = float(best.errors.mean())
         return _Ending(
@@ -266,6 +285,16 @@ class Finisher:
             refined=True,
             edges_selected=settings.refinement == "select_edges",
         )
+
+    def _form_sentence(self, found: Refined, settings: Settings) -> str:
+        """What the equation has beside Eq. 1, where that was asked, with a space before it."""
+        if settings.form == NONE:
+            return ""
+        if found.network.form is not None:
+            return f" {found.network.form.sentence(found.network.nodes)}"
+        if is_large(self._training.n_nodes):
+            return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
+        return " The data ask for nothing beside Eq. 1."
 
     def _of_few_data(self, descended: _Ending, settings: Settings) -> _Ending:
         """What descent left, or a network whose weights were drawn to zero."""
@@ -332,13 +361,14 @@ class Finisher:
         explains less than what a regression led to, and predicts no better.
         """
         select_edges = settings.refinement == "select_edges"
-        regression = self._candidates(self._starts.regression(select_edges), settings)
+        form = self._starts.form_for(settings.form, select_edges)
+        regression = self._candidates(self._starts.regression(select_edges, form), settings)
         if is_large(self._training.n_nodes) and regression:
             left = noise()
             explains_less = left is None or left >= regression[0].noise
             if explains_less and not is_worse(errors, regression[0].errors, regression[0].noise):
                 return regression
-        found = self._starts.descent(descended, select_edges)
+        found = self._starts.descent(descended, select_edges, form)
         # First, so that it is taken where both lead to the same network.
         candidates = [*self._candidates(found, settings), *regression]
         if is_large(self._training.n_nodes):
@@ -347,7 +377,7 @@ class Finisher:
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
         if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
             return candidates
-        return [*candidates, *self._candidates(self._starts.random(select_edges), settings)]
+        return [*candidates, *self._candidates(self._starts.random(select_edges, form), settings)]
 
     def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [

@@ -13,8 +13,9 @@ from cellbox.criticism.criticise import criticise
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
-from cellbox.errors import InputError, Problem
+from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
+from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
@@ -31,6 +32,7 @@ def fit(
     split: Split | None = None,
     on_progress: Callable[[int, float], None] | None = None,
     descent: Literal["always", "where needed"] = "always",
+    form: str | None = None,
 ) -> FittedModel:
     """Learn a network from perturbation data.
 
@@ -40,6 +42,8 @@ def fit(
     descent: "where needed" begins with least squares from a regression, and ends there where these
         explain the data: all tests of `criticise` find nothing but noise. Settings of the descent
         then play no part.
+    form: instead of `settings.form`: "search", or what the equation may have beside Eq. 1, such as
+        "drive,decay" (see `cellbox.networks.form`).
 
     Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error. By default its
     gradient is the step-replay gradient of this project's own batched loop with diffrax's tableaus,
@@ -62,6 +66,7 @@ def fit(
     """
     check_seed(seed)
     settings = settings or Settings()
+    settings = with_form(settings, form)
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
@@ -72,6 +77,18 @@ def fit(
             return model
     finished = _trained(finisher, data, split, settings, seed, on_progress)
     return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
+
+
+def with_form(settings: Settings, form: str | None) -> Settings:
+    """The settings with this form, or their own. Raises InputError where it cannot be fitted."""
+    settings = settings if form is None else replace(settings, form=form)
+    if settings.form != NONE and settings.refinement == "none":
+        raise refuse(
+            "setting form",
+            f"{settings.form} is fitted by least squares, and refinement is none",
+            "Leave form out, or choose refinement select_edges or all_edges",
+        )
+    return settings
 
 
 def _trained(

@@ -23,7 +23,13 @@ from cellbox.refinement.robust_refine import explain_robustly, weighted
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
-from cellbox.training.fit import check_split, choose_split, criticise_fit, train_to_the_end
+from cellbox.training.fit import (
+    check_split,
+    choose_split,
+    criticise_fit,
+    train_to_the_end,
+    with_form,
+)
 from cellbox.training.lane import Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, round_up, shape_of
 
@@ -44,12 +50,14 @@ def fit_ensemble(
     split: Split | None = None,
     bootstrap: bool = True,
     on_progress: OnEnsembleProgress | None = None,
+    form: str | None = None,
 ) -> Ensemble:
     """Learn several networks from the same data; each is trained and finished as by `fit`.
 
     members: how many. Each has a start of its own and, with `bootstrap`, learns from as many
         training conditions as there are, drawn with replacement, with all their replicates.
-    split: as in `fit`. seed: all random numbers follow from it.
+    split, form: as in `fit`; a form is searched once, on all training rows. seed: all
+        random numbers follow from it.
     on_progress: called after each validation; see `OnEnsembleProgress`.
 
     Members that diverge are left out and counted. The same data, settings, members and seed give
@@ -68,12 +76,13 @@ def fit_ensemble(
     check_seed(seed)
     if members < 1:
         raise refuse("members", f"expected at least 1, found {members}", "Train 10, for example")
-    settings = settings or Settings()
+    settings = with_form(settings or Settings(), form)
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
     whole = Finisher.of(data, split)
+    settings = whole.with_form_found(settings)
     draws = [
         _Draw(data, split, seed, number, whole, bootstrap=bootstrap) for number in range(members)
     ]

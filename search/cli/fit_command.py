@@ -77,8 +77,8 @@ def _add_fit(parser: ArgumentParser) -> None:
     add_settings(
         parser,
         "A single model begins with least squares from a regression, and trains only where these "
-        "leave more of the data than noise, or where any of these is given but --refinement, or "
-        "a way to solve the equations.",
+        "leave more of the data than noise, or where any of these is given but --refinement, "
+        "--form, or a way to solve the equations.",
     )
     results = parser.add_argument_group("results")
     results.add_argument(

@@ -61,6 +61,15 @@ TRAINING_FLAGS = (
         "what follows: select_edges (least squares with only the edges that the data ask for), "
         "all_edges (least squares), or none",
     ),
+    Flag(
+        "form",
+        str,
+        "none",
+        "what the equation may have beside Eq. 1: parts with commas between them (drive, "
+        "treated_drive, offset, start, decay or time_scale, dose_scale, dose_saturation; hill, "
+        "linear, clip or polynomial instead of tanh), of which what the data do not ask for is "
+        "left out; or search, which chooses them where Eq. 1 does not explain the data",
+    ),
     Flag("conditions_per_step", int, None, "conditions that each step looks at"),
     Flag("times_per_step", int, None, "time points that each step looks at"),
     Flag("gradient_clip", float, 1.0, "largest size of a gradient; larger ones are scaled down"),
@@ -85,6 +94,8 @@ SOLVER_FLAGS = (
     Flag("max_steps", int, 64, "most solver steps from one measurement to the next"),
     Flag("precision", str, "float32", "float32 or float64"),
 )
+# Of what follows a descent, so that none has to be.
+_AFTER_DESCENT = ("refinement", "form")
 _WITHOUT_DEFAULT = {"patience": "never", "step": "adaptive steps"}
 
 
@@ -143,7 +154,7 @@ def settings_from(arguments: Namespace) -> Settings:
 
 def trains_as_told(arguments: Namespace) -> bool:
     """Whether settings of a descent are named, so that there has to be one."""
-    flags = (flag for flag in (*TRAINING_FLAGS, *SOLVER_FLAGS) if flag.name != "refinement")
+    flags = (flag for flag in (*TRAINING_FLAGS, *SOLVER_FLAGS) if flag.name not in _AFTER_DESCENT)
     named = any(getattr(arguments, flag.name) is not None for flag in flags)
     return named or arguments.settings is not None
 

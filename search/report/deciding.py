@@ -31,7 +31,10 @@ def deciding_conditions(
     """For each edge the perturbations that tell most of it, with their shares; "" where none does.
 
     rows: those that train. states: x of each, as the network predicts it at the data's times.
+    Of a network with another curve than tanh nothing is said.
     """
+    if network.form is not None and network.form.form.curve != "tanh":
+        return [""] * len(edges)
     place = {node: index for index, node in enumerate(network.nodes)}
     at = np.nan_to_num(states)
     inputs = at @ network.weights.T - data.perturbations[rows][:, None]

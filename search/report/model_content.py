@@ -188,7 +188,8 @@ def _prediction_section(findings: ModelFindings, predicted: Responses) -> Sectio
     elif shown:
         dense_times = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
         asked = np.array([condition.perturbation for condition in shown])
-        dense = from_the_start(findings.model.predict(asked, dense_times))
+        model = findings.model
+        dense = from_the_start(model.predict(asked, dense_times), model.at_the_start(asked))
         all_times = np.concatenate([[0.0], dense_times])
         figures += [
             course_figure(each, data, all_times, dense[k], k + 1) for k, each in enumerate(shown)

@@ -34,6 +34,7 @@ def what_if_model(model: FittedModel, perturbed: np.ndarray, largest_dose: float
             {
                 "weights": _packed(member.network.weights),
                 "amplitudes": _packed(member.network.amplitudes),
+                "form": None if member.form is None else member.form.to_dict(),
             }
             for member in members_of(model)
         ],

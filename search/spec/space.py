@@ -111,6 +111,7 @@ class Space(BaseModel):
     l1: Dimension = Range(low=1e-6, high=3e-4, log=True)
     interval_share: Dimension = Range(low=0.0, high=1.0)
     refinement: Dimension = Choice(values=("select_edges", "none"))
+    form: Dimension | None = None
     conditions_per_step: Dimension | None = None
     times_per_step: Dimension | None = None
     budget: BudgetSpace = BudgetSpace()

@@ -249,7 +249,8 @@ class StudyFolder(ResumableFolder):
         networks, best = self.networks(record.number), record.best_repeat
         if networks is None or best is None:
             return None
-        return Network(self.study.nodes, networks.weights[best], networks.amplitudes[best])
+        nodes, form = self.study.nodes, record.repeats[best].form(len(self.study.nodes))
+        return Network(nodes, networks.weights[best], networks.amplitudes[best], form)
 
     def finished_numbers(self) -> list[int]:
         """Numbers of the trials that have ended, ascending."""

@@ -32,6 +32,7 @@ from search.study.checked_json import (
 )
 
 if TYPE_CHECKING:
+    from cellbox.networks.form import FittedForm
     from search.spec.space import Value
 
 _REPORTS = Kind(
@@ -70,6 +71,12 @@ class RepeatRecord:
     def diverged(self) -> bool:
         """Whether the training diverged."""
         return self.training.status == "diverged"
+
+    def form(self, n_nodes: int) -> FittedForm | None:
+        """What the equation has beside Eq. 1, None for nothing. Raises InputError if damaged."""
+        from cellbox.networks.form import fitted_form_of
+
+        return fitted_form_of(self.training.form, n_nodes, "form of a trial", FIX_OF_TRIAL)
 
 
 @dataclass(frozen=True)
@@ -210,6 +217,7 @@ def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
     training = {name: getattr(repeat.training, name) for name in _TRAINING_KEYS}
     # Only where it is so, since records of earlier versions know no such key.
     training |= {"refined": True} if repeat.training.refined else {}
+    training |= {"form": repeat.training.form} if repeat.training.form is not None else {}
     return {"seed": repeat.seed, **training, "metrics": repeat.metrics}
 
 
@@ -281,6 +289,7 @@ def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) ->
             refinement=table.take("refinement", TEXT),
             noise=table.take("noise", NUMBER.or_null()),
             refined=table.content.get("refined") is True,
+            form=table.take("form", TABLE) if "form" in table.content else None,
         ),
         metrics=table.take("metrics", TABLE),
     )

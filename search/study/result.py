@@ -102,7 +102,8 @@ class TrialResult:
         from cellbox.data.readers import read_tidy
 
         nodes = self.folder.study.nodes
-        network = Network(nodes, networks.weights[place], networks.amplitudes[place])
+        form = self.record.repeats[place].form(len(nodes))
+        network = Network(nodes, networks.weights[place], networks.amplitudes[place], form)
         times = read_tidy(self.folder.data).times
         return self._fitted(network, self.record.repeats[place], times)
 

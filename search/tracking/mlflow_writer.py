@@ -183,6 +183,9 @@ class MlflowWriter:
                 amplitudes=network.amplitudes,
                 nodes=np.array(network.nodes, dtype=np.str_),
             )
+            if network.form is not None:
+                content = json.dumps(network.form.to_dict(), indent=2)
+                (place / "form.json").write_text(content + "\n", encoding="utf-8")
             (place / "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
 
     @contextmanager

@@ -161,6 +161,10 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         "cellbox.shape": json.dumps(shape) if shape else "",
         **(note_tags({}, without_credentials(record.message)) if record.message else {}),
     }
+    form = None if record.best is None else record.best.training.form
+    if form is not None:
+        curve = [] if form["curve"] == "tanh" else [form["curve"]]
+        tags["cellbox.form"] = ",".join([*form["values"], *curve])
     if record.excess:
         tags["cellbox.within_constraints"] = "true" if record.eligible else "false"
     if record.pruned_at is not None:

@@ -26,6 +26,7 @@ from cellbox.evaluation.report import evaluate, evaluate_baselines
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
+from cellbox.training.form_search import judge_of
 from cellbox.training.lane import Pool, Shape, Status
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from search.study.data import StudyData
@@ -207,8 +208,10 @@ class Worker:
         budget = (job.rows.tobytes(), job.times.tobytes())
         if budget not in self._finishers:
             seen = self._data.trained_on(job.rows, job.times)
-            training = MultipleShooting.of(seen, np.arange(seen.n_rows))
-            self._finishers[budget] = Finisher(training, self._data.validation)
+            rows = np.arange(seen.n_rows)
+            self._finishers[budget] = Finisher(
+                MultipleShooting.of(seen, rows), self._data.validation, judge=judge_of(seen, rows)
+            )
         return self._finishers[budget]
 
     def _finish(self, running: _Running, harvest: Harvest, shape: dict[str, Any]) -> Finished:

@@ -10,7 +10,8 @@ judged. Kinds:
 
 - none: Eq. 1; offset: treated rows are shifted by normal(0, 0.2) in each node; start: x(0) is
   normal(0, 0.3); drive: normal(0, 0.3) inside the tanh of each node in treated rows; decay: its
-  logarithm is normal(0, 0.5); hill: Hill kinetics; hub: the node with most targets is not measured,
+  logarithm is normal(0, 0.5); hill: Hill kinetics; basal: normal(0, 0.3) inside the tanh of each
+  node in all rows; hub: the node with most targets is not measured,
   and perturbed in 4 of 10 conditions; outliers: 2 % of the values are far off.
 """
 
@@ -41,7 +42,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.metrics import recovery
 from cellbox.training.starts import Starts
 
-KINDS = ("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers")
+KINDS = ("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal")
 _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
 _STEP = 0.05
 
@@ -85,6 +86,7 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
         return hill_responses(network, perturbations, times)
     n_nodes, treated = network.n_nodes, (perturbations != 0).any(axis=1)[:, None]
     drive = random.normal(0, 0.3, n_nodes) * treated if kind == "drive" else 0.0
+    drive = random.normal(0, 0.3, n_nodes) if kind == "basal" else drive
     decay = np.exp(random.normal(0, 0.5, n_nodes)) if kind == "decay" else 1.0
     state: Any = np.zeros(perturbations.shape)
     state = state + random.normal(0, 0.3, n_nodes) if kind == "start" else state

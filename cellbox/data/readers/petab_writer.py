@@ -13,6 +13,7 @@ from jaxtyping import Int
 from cellbox.arrays import ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.tidy_writer import check_free
+from cellbox.networks.form import refuse_form
 from cellbox.networks.network import Network, in_order_of
 from cellbox.networks.sbml import NodeIds, write_sbml
 from cellbox.storage.csv_tables import number_text
@@ -48,8 +49,8 @@ def write_petab(
 
     overwrite: replace an existing folder, if it holds nothing but files of a PEtab problem.
 
-    Raises InputError where something is in the way, and where the network's nodes are not those of
-    the data.
+    Raises InputError for a network with a form, where something is in the way, and where the
+    network's nodes are not those of the data.
 
     Example:
         >>> import cellbox
@@ -58,6 +59,7 @@ def write_petab(
         >>> cellbox.read_data("petab_problem/problem.yaml").nodes == data.nodes
         True
     """
+    refuse_form(network.form, "PEtab problem")
     network = in_order_of(network, data.nodes)
     target = Path(folder).resolve()
     check_free(target, folder, overwrite, PETAB_FILES)

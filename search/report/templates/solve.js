@@ -1,8 +1,16 @@
 "use strict";
-// Equation 1 of the paper, dx/dt = α ∘ tanh(W x − u) − x with x(0) = 0, as the report's sliders ask
-// it: Bogacki and Shampine's pair of orders 3 and 2, with steps that keep the error of each small.
+// Equation 1 of the paper, dx/dt = α ∘ tanh(W x − u) − x with x(0) = 0, or a form of it, as the report's
+// sliders ask it: Bogacki and Shampine's pair of orders 3 and 2, with steps that keep the error of each small.
 const cellbox = {
   relative: 1e-5, absolute: 1e-6, mostSteps: 20000,
+
+  curves: {
+    tanh: Math.tanh,
+    linear: (z) => z,
+    clip: (z) => Math.min(1, Math.max(-1, z)),
+    polynomial: (z) => z * Math.abs(z) / (1 + z * z),
+  },
+  softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
 
   // Float32 numbers in base64, as the page holds them.
   numbers(text) {
@@ -11,17 +19,35 @@ const cellbox = {
   },
 
   // The states at ascending times, one array for each; null where the steps become too many.
-  solve(weights, amplitudes, doses, times) {
-    const n = amplitudes.length;
+  // form: what the equation has beside Eq. 1, see cellbox/networks/form.py; null for nothing.
+  solve(weights, amplitudes, doses, times, form) {
+    const n = amplitudes.length, own = form ? form.values : {}, curve = form ? form.curve : "tanh";
+    const part = (name, i, none) => own[name] ? own[name][i] : none;
+    const treated = doses.some((dose) => dose !== 0) ? 1 : 0;
+    const pushed = doses.map((dose, i) => part("drive", i, 0) + treated * part("treated_drive", i, 0)
+      - part("dose_scale", i, 1) * dose / (1 + part("dose_saturation", i, 0) * Math.abs(dose)));
+    const decay = doses.map((_, i) => part("decay", i, 1));
+    const pace = doses.map((_, i) => part("time_scale", i, 1));
+    const answer = this.curves[curve];
     const velocity = (x, into) => {
       for (let i = 0; i < n; i++) {
-        let sum = -doses[i];
-        for (let j = 0, place = i * n; j < n; j++) sum += weights[place + j] * x[j];
-        into[i] = amplitudes[i] * Math.tanh(sum) - x[i];
+        let sum = pushed[i];
+        const place = i * n;
+        if (curve === "hill") {
+          for (let j = 0; j < n; j++) {
+            sum += Math.LN2 - this.softplus(-2 * Math.LN2 * weights[place + j] * x[j]);
+          }
+          into[i] = pace[i] * (Math.exp(sum - Math.LN2 * x[i]) - 1) / Math.LN2;
+        } else {
+          for (let j = 0; j < n; j++) sum += weights[place + j] * x[j];
+          into[i] = pace[i] * (amplitudes[i] * answer(sum) - decay[i] * x[i]);
+        }
       }
     };
     const make = () => new Float64Array(n);
-    let x = make(), next = make(), k1 = make(), k4 = make();
+    const offset = doses.map((_, i) => treated * part("offset", i, 0));
+    const measured = (x) => x.map((value, i) => value + offset[i]);
+    let x = make().map((_, i) => part("start", i, 0)), next = make(), k1 = make(), k4 = make();
     const k2 = make(), k3 = make(), between = make(), states = [];
     let time = 0, step = 0.05, steps = 0;
     velocity(x, k1);
@@ -51,7 +77,7 @@ const cellbox = {
         // A step cut short by a wanted time tells nothing about the steps after it.
         if (worst > 1 || h === step || change < 1) step = h * Math.min(5, Math.max(0.2, change));
       }
-      states.push(Float64Array.from(x));
+      states.push(measured(x));
     }
     return states;
   },
@@ -61,12 +87,17 @@ const cellbox = {
     const of = model.members
       .map((member) => {
         member.unpacked ??= [this.numbers(member.weights), this.numbers(member.amplitudes)];
-        return this.solve(...member.unpacked, doses, times);
+        return this.solve(...member.unpacked, doses, times, member.form);
       })
       .filter((states) => states !== null);
     const summed = (pick, start) => times.map((_, t) => doses.map((_, i) =>
       of.reduce((value, states) => pick(value, states[t][i]), start)));
+    // Where responses begin: the mean of x(0) as it would be measured.
+    const treated = doses.some((dose) => dose !== 0) ? 1 : 0;
+    const begun = (i) => model.members.reduce((sum, {form}) => sum + (form
+      ? (form.values.start?.[i] ?? 0) + treated * (form.values.offset?.[i] ?? 0) : 0), 0);
     return {
+      start: doses.map((_, i) => begun(i) / model.members.length),
       solved: of.length,
       mean: summed((a, b) => a + b / of.length, 0),
       low: summed(Math.min, Infinity),

@@ -113,7 +113,7 @@
       if (several) parts.push(`<polygon fill="${colour}" opacity="0.13" points="${[
         ...at(found.low), ...at(found.high).reverse()].join(" ")}"/>`);
       parts.push(`<polyline fill="none" stroke="${colour}" stroke-width="2.2" `
-        + `stroke-dasharray="${dashes[k]}" points="${x(0)},${y(0)} ${at(found.mean).join(" ")}"/>`);
+        + `stroke-dasharray="${dashes[k]}" points="${x(0)},${y(found.start[i])} ${at(found.mean).join(" ")}"/>`);
       const name = document.createElement("i");
       name.textContent = model.nodes[i] + (doses[i] > 0 ? " \u25bc" : doses[i] < 0 ? " \u25b2" : "");
       parts.push(`<text x="${width - right + 8}" y="${label.y - over + 4}" fill="${colour}" `

@@ -3,12 +3,14 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import search.report
+from cellbox.networks.form import FittedForm, form_of
 from search.report.what_if import what_if_model
 from tests.search.report.small import small_data, small_model
 
@@ -45,6 +47,37 @@ def test_the_page_solves_the_equations_as_the_model_does(members):
     assert np.abs(np.array([each["mean"] for each in found]) - predicted).max() < 1e-3
     assert all(each["solved"] == members for each in found)
     assert (np.array(found[0]["low"]) <= np.array(found[0]["mean"]) + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {
+            "drive": [0.2, 0, 0],
+            "treated_drive": [0, 0.1, 0],
+            "offset": [0, 0, 0.3],
+            "start": [0.4, 0, 0],
+            "decay": [1, 1.5, 1],
+            "dose_scale": [0.5, 1, 1],
+            "dose_saturation": [0, 2, 0],
+        },
+        {"time_scale": [2, 2, 2], "polynomial": None},
+        {"start": [0, 0.3, 0], "hill": None},
+    ],
+    ids=("parts", "polynomial", "hill"),
+)
+def test_the_page_solves_forms_as_the_model_does(form):
+    data = small_data()
+    plain = small_model(data)
+    values = {part: np.array(row, float) for part, row in form.items() if row is not None}
+    network = replace(plain.network, form=FittedForm(form_of(form), values))
+    model = replace(plain, network=network)
+    doses, times = np.array([[0.5, 0, 0], [0, 1.3, 0.2], [0, 0, 0]]), [0.3, 2.0, 20.0]
+    found = answers(what_if_model(model, np.ones(3, bool), 1.0), doses, times)
+    predicted = model.predict(doses, times)
+    assert np.abs(np.array([each["mean"] for each in found]) - predicted).max() < 1e-3
+    begun = np.array([each["start"] for each in found])
+    np.testing.assert_allclose(begun, model.at_the_start(doses), atol=1e-6)
 
 
 def test_strong_weights_are_solved_to_the_same_accuracy():

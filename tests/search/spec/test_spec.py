@@ -310,3 +310,14 @@ def test_by_default_as_many_trials_are_under_way_as_fill_the_lanes(lanes, trials
 def test_lanes_change_no_chosen_number_under_way_and_none_that_goes_by_generations():
     assert SamplerTable(in_flight=5).first_in_flight(32, 64) == 5
     assert SamplerTable(name="cmaes").first_in_flight(32, 64) == 16
+
+
+def test_a_form_is_fixed_by_a_list_of_parts_and_searched_among_texts():
+    data = {"system": "CY"}
+    fixed = make_spec({"name": "x", "data": data, "training": {"form": ["drive", "decay"]}})
+    assert fixed.training["form"] == ["drive", "decay"]
+    forms = ["none", "search", "drive,decay"]
+    searched = make_spec({"name": "x", "data": data, "space": {"form": forms}})
+    assert searched.space.form.values == tuple(forms)
+    with pytest.raises(InputError, match="The nearest is drive"):
+        make_spec({"name": "x", "data": data, "space": {"form": ["none", "dirve"]}})

@@ -1,0 +1,139 @@
+"""Which parts the equation needs beside Eq. 1, chosen by the criterion that selects edges.
+
+Nothing is tried where Eq. 1 explains the data. Else parts are let in one by one, as long as one
+lowers the information criterion and what is left is no noise: those that the residuals ask for
+(`cellbox.criticism`), and all others where these lead to nothing that is better. Each is
+fitted with W and α from a regression, so that criteria are those of whole fits, and comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import log
+from typing import NamedTuple, TypeGuard
+
+from cellbox.arrays import Perturbations, RowNumbers
+from cellbox.criticism.advice import forms_for
+from cellbox.criticism.criticise import criticise
+from cellbox.criticism.criticism import Criticism
+from cellbox.data.dataset import Dataset
+from cellbox.networks.form import CURVES, PARTS, Form, form_of, treated_rows
+from cellbox.networks.network import Network
+from cellbox.refinement.refined import Refined
+
+#: Whether a network explains the data that it is fitted to.
+Judge = Callable[[Network], Criticism]
+
+# Parts that are let in at most.
+_MOST_PARTS = 3
+
+# A part is chosen among many, so its criterion has to be lower by so many times what an edge costs.
+_PRICE = 2.0
+
+
+def judge_of(data: Dataset, rows: RowNumbers) -> Judge:
+    """What tells whether a network explains these rows, which it is fitted to."""
+    return lambda network: criticise(network, data, rows)
+
+
+class StartedFit(NamedTuple):
+    """A refined network, and where its refinement began, in words."""
+
+    found: Refined
+    start: str
+
+
+class _Tried(NamedTuple):
+    form: Form
+    found: Refined
+
+
+def search_form(
+    fits: Callable[[Form], list[StartedFit]], judge: Judge | None, perturbations: Perturbations
+) -> Form:
+    """The form that the data ask for; Eq. 1 where that explains them, or nothing explains more.
+
+    fits: what least squares with a form lead to. judge: None where that cannot be told, and then
+    the criterion alone decides. perturbations: of the rows that are fitted.
+    """
+    best = _best(fits, Form())
+    for _ in range(_MOST_PARTS):
+        if best is None:
+            return Form()
+        verdict = None if judge is None else judge(best.found.network)
+        if verdict is not None and verdict.edges_hold:
+            break
+        better = _next(fits, judge, best, verdict, perturbations)
+        if better is None:
+            break
+        best = better
+    return best.form if best is not None else Form()
+
+
+def _next(
+    fits: Callable[[Form], list[StartedFit]],
+    judge: Judge | None,
+    best: _Tried,
+    verdict: Criticism | None,
+    perturbations: Perturbations,
+) -> _Tried | None:
+    """The best form with one part more, None where none is better."""
+    least = best.found.information - _PRICE * log(best.found.n_values)
+    asked = [] if verdict is None else forms_for(verdict)
+    every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+    chosen: _Tried | None = None
+    for name in sorted(asked, key=lambda name: _n_numbers(name, perturbations)):
+        chosen = _least([chosen, *_with_each(fits, best.form, [name])])
+        if _is_better(chosen, least) and judge is not None and _explains(judge, chosen):
+            return chosen
+    if _is_better(chosen, least) and judge is not None and _goes_on(judge, chosen):
+        return chosen
+    rest = [name for name in every if name not in asked]
+    chosen = _least([chosen, *_with_each(fits, best.form, rest)])
+    return chosen if _is_better(chosen, least) else None
+
+
+def _is_better(one: _Tried | None, least: float) -> TypeGuard[_Tried]:
+    return one is not None and one.found.information < least
+
+
+def _explains(judge: Judge, tried: _Tried) -> bool:
+    return judge(tried.found.network).edges_hold
+
+
+def _goes_on(judge: Judge, tried: _Tried) -> bool:
+    """Whether what is left tells which part comes next."""
+    verdict = judge(tried.found.network)
+    return any(tried.form.with_part(name) is not None for name in forms_for(verdict))
+
+
+def _n_numbers(name: str, perturbations: Perturbations) -> int:
+    return form_of(name).n_numbers(perturbations.shape[1])
+
+
+def _with_each(
+    fits: Callable[[Form], list[StartedFit]], form: Form, names: Iterable[str]
+) -> list[_Tried | None]:
+    more = [form.with_part(name) for name in names]
+    return [_best(fits, one) for one in more if one is not None]
+
+
+def _least(tried: Iterable[_Tried | None]) -> _Tried | None:
+    found = [one for one in tried if one is not None]
+    return min(found, key=lambda one: one.found.information, default=None)
+
+
+def _best(fits: Callable[[Form], list[StartedFit]], form: Form) -> _Tried | None:
+    """The best fit with a form, as far as its parts were kept."""
+    found = min((fit.found for fit in fits(form)), key=lambda one: one.information, default=None)
+    if found is None:
+        return None
+    kept = found.network.form
+    return _Tried(Form() if kept is None else kept.form, found)
+
+
+def _can_be_told(name: str, perturbations: Perturbations) -> bool:
+    """Whether these doses tell a part from others."""
+    if name == "treated_drive":
+        return not treated_rows(perturbations).all()
+    return name in CURVES or bool(form_of(name).told(perturbations).any())

@@ -26,6 +26,8 @@ _SHORT_TIME = 0.05
 # A cell is wild where it is so many times farther from its node's median than nine in ten others
 # are, than those of the most mobile nodes are, and than perturbed nodes move.
 _WILD = 3.5
+# Weights that leave less than this share of the values anything to say.
+_LEAST_EFFECTIVE = 0.05
 # The share of cells that are looked for as single mistakes; more of them are no mistakes.
 _MOST_WILD = 0.1
 
@@ -266,6 +268,29 @@ def replicate_noise(data: Dataset, measured: Responses) -> float | None:
     return float(np.sqrt(squares / free)) if free >= 5 else None
 
 
+def _errors(data: Dataset) -> Iterator[DataWarning]:
+    """Errors that leave all but a few values without weight."""
+    if data.errors is None:
+        return
+    measured = np.isfinite(measured_values(data))
+    errors = data.errors[measured]
+    if len(errors) < _FEWEST_VALUES:
+        return
+    weights = (errors.min() / errors) ** 2
+    # As many values of one error would tell as much (Kish's effective size of a sample).
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    if effective < _LEAST_EFFECTIVE * len(errors):
+        row, slot, node = np.argwhere(measured)[int(np.argmin(errors))]
+        yield DataWarning(
+            "errors_decide",
+            f"Errors differ so much, from {errors.min():.3g} to {errors.max():.3g}, that of "
+            f"{len(errors):,} values about {effective:.0f} decide; the smallest is that of "
+            f"{data.nodes[node]} in {data.row_names[row]} at time {data.times[slot]:g}",
+            "Standard deviations of a few replicates are small by chance: give the error that the "
+            "method of measurement has as well, or take the column out",
+        )
+
+
 def _controls(data: Dataset) -> Iterator[DataWarning]:
     measured = measured_values(data)
     # A node that never changes is told by itself, and is no response.
@@ -288,5 +313,6 @@ _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _times,
     _wild_cells,
     _constant_nodes,
+    _errors,
 )
 _CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (_controls, _noise)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.criticism.criticism import Criticism, criticism_of
+from cellbox.data.units import units_from_dict
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
@@ -240,6 +241,7 @@ class Ensemble(FittedModel):
             "bootstrap": self.bootstrap,
             "diverged": self.n_diverged,
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
+            "units": self.units.to_dict() if self.units.given else None,
             "members": [
                 {"seed": member.seed, "training": asdict(member.training)}
                 for member in self.members
@@ -279,6 +281,7 @@ def ensemble_of(
         intervals=intervals,
         bootstrap=bootstrap,
         criticism=criticism,
+        units=first.units,
     )
 
 
@@ -345,6 +348,7 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
 def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> Ensemble:
     """The ensemble of a description, which was read from `where`, and the file of its arrays."""
     nodes = nodes_of(description, where, _FIX)
+    units = units_from_dict(description.get("units"))
     arrays = _checked_arrays(description, where, file, len(nodes))
     members = [
         FittedModel(
@@ -353,6 +357,7 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
             arrays["times"],
             whole_number_of(member, "seed", f"{where}, member {place}", _FIX),
             training_of(member.get("training"), f"{where}, member {place}, key training", _FIX),
+            units=units,
         )
         for place, (member, weights, amplitudes) in enumerate(
             zip(description["members"], arrays["weights"], arrays["amplitudes"], strict=True)

@@ -17,6 +17,9 @@ from cellbox.storage.problems import Problems, nearest
 logger = logging.getLogger("cellbox")
 
 MISSING_WORDS = ("", "na", "nan")
+# How alike an unknown column's name is to a known one that it may be meant for: "plate" is no
+# misspelt "replicate".
+_MISSPELT = 0.75
 # Squares of larger numbers overflow in float32, in which models are trained.
 LARGEST = 1e18
 
@@ -75,9 +78,18 @@ def note_width(where: str, expected: int, found: int, problems: Problems) -> Non
 
 
 def find_columns(
-    path: Path, row: Row, required: Sequence[str], optional: Sequence[str], problems: Problems
+    path: Path,
+    row: Row,
+    required: Sequence[str],
+    optional: Sequence[str],
+    problems: Problems,
+    *,
+    also: Sequence[str] = (),
 ) -> dict[str, int] | None:
-    """Where a header has each known column; None, and problems, where one is absent or twice."""
+    """Where a header has each known column; None, and problems, where one is absent or twice.
+
+    also: columns that may be there, whose names are so short that others are like them by chance.
+    """
     where = f"{path}, row {row.number}"
     header = [cell.casefold() for cell in row.cells]
     missing = [column for column in required if column not in header]
@@ -87,15 +99,16 @@ def find_columns(
     if missing:
         _note_missing_columns(where, row, missing, wanted, problems)
         return None
-    repeated = [column for column in (*required, *optional) if Counter(header)[column] > 1]
+    known = (*required, *optional, *also)
+    repeated = [column for column in known if Counter(header)[column] > 1]
     if repeated:
         found = f"expected each column once, found {', '.join(repeated)} more than once"
         problems.add(where, found, "Keep one of them")
-    unknown = [name for name in header if name and name not in (*required, *optional)]
+    unknown = [name for name in header if name and name not in known]
     misspelt = {
         name: alike
         for name in unknown
-        if (alike := nearest(name, [column for column in optional if column not in header]))
+        if (alike := nearest(name, [one for one in optional if one not in header], _MISSPELT))
     }
     for name, alike in misspelt.items():
         found = f"expected {wanted}, found also {name!r}"

@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from cellbox.storage.problems import Problems
 
 logger = logging.getLogger("cellbox")
@@ -97,6 +99,33 @@ class Chunk:
 
     numbers: Sequence[int]
     rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A column whose cells stand for more rows: each so often in a row, and all that again."""
+
+    cells: Sequence[str]
+    each: int = 1
+    again: int = 1
+
+    def over(self, values: np.ndarray) -> np.ndarray:
+        """Values of the cells as those of the rows."""
+        if self.each == self.again == 1:
+            return values
+        return np.tile(np.repeat(values, self.each), self.again)
+
+
+@dataclass(frozen=True)
+class WideChunk(Chunk):
+    """Rows of a wide table as those of the long one, which would be too many lists.
+
+    numbers, rows: of the file, the latter left empty. columns: of the long table, whose rows are
+    `n_nodes` for each of the file.
+    """
+
+    columns: Sequence[Spread]
+    n_nodes: int
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from cellbox.refinement.refine import refine
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.robust_refine import refine_robustly
-from cellbox.refinement.unexplained import NEXT_TO_NOTHING, mean_square
+from cellbox.refinement.unexplained import NEXT_TO_NOTHING
 
 # Nodes up to which a refinement leaves landmarks: of n nodes they take 40 (n² + n)² bytes.
 _MOST_LANDMARKED = 30
@@ -75,7 +75,8 @@ class Starts:
         """From the best of many random networks; the same ones for the same data."""
         key = ("random", select_edges)
         if key not in self._known:
-            enough = NEXT_TO_NOTHING * mean_square(self._training)
+            # Random starts take all values alike.
+            enough = NEXT_TO_NOTHING * float(np.nanmean(self._training.measurements**2))
             drawn = random_starts(self._training, self._nodes, self._allowed, enough=enough)
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [

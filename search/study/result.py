@@ -36,6 +36,7 @@ _FIT_METRICS = (
     "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
+    "test_error_ratio",
     "all_nodes",
     *Recovery.__dataclass_fields__,
 )
@@ -109,9 +110,11 @@ class TrialResult:
     def _fitted(self, network: Network, repeat: RepeatRecord, times: Any) -> FittedModel:
         from cellbox.models.model import FittedModel
         from cellbox.settings import settings_from_dict
+        from search.study.units import units_asked
 
         settings = settings_from_dict(self.record.settings)
-        return FittedModel(network, settings, times, repeat.seed, repeat.training)
+        training, units = repeat.training, units_asked(self.folder.asked)
+        return FittedModel(network, settings, times, repeat.seed, training, units=units)
 
     def _pruned(self) -> InputError:
         return refuse(

@@ -115,12 +115,12 @@ def test_names_are_compared_without_invisible_characters_and_in_one_unicode_form
 
 
 def test_columns_that_are_not_known_are_ignored_and_said(folder, caplog):
-    measured = ",condition,time,node,value,unit,sd\n0,a,4,g1,1,log2,0.1\n"
+    measured = ",condition,time,node,value,unit,plate\n0,a,4,g1,1,log2,3\n"
     with caplog.at_level(logging.INFO, logger="cellbox"):
         data = read_tidy(folder(measured, P + "a,g1,1\n"))
     assert data.measurements.tolist() == [[[1.0]]]
     assert "ignored the first column, which has no name" in caplog.text
-    assert "ignored the columns unit, sd" in caplog.text
+    assert "ignored the columns unit, plate" in caplog.text
 
 
 def test_semicolons_and_decimal_commas_are_read_and_said(folder, caplog):

@@ -27,7 +27,7 @@ USE_COMMAS = "Save the file with commas, semicolons or tabs between columns"
 _SNIFFED_LINES = 20
 #: How many rows a piece has: so few that they stay in the processor's cache.
 CHUNK = 4_000
-_DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
 # Cells of a file between its delimiters, as bytes: numbers with a comma, and with a point.
 _COMMA_CELL = re.compile(
     rb"(?:^|[;\t|])[ \"]*[+\-]?\d*,\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M
@@ -209,7 +209,7 @@ def _numbered(rows: list[list[str]], before: int, after: int) -> Chunk:
 
 def with_point(cell: str) -> str:
     """A number with a decimal comma as one with a point; anything else as it is."""
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
 def read_rows(path: Path, problems: Problems, *, among: str = ";\t|") -> list[Row]:

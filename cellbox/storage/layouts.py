@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cellbox.storage.csv_tables import MISSING_WORDS, note_width
+from cellbox.storage.csv_tables import MISSING_WORDS, WITH_UNIT, note_width
 from cellbox.storage.delimited import (
     Chunk,
     Spread,
@@ -285,6 +285,9 @@ def _columns_of_text(
                 if is_number(with_point(cell) if source.decimal_comma else cell):
                     if not _is_missing(cell):
                         del undecided[place]
+                elif WITH_UNIT.fullmatch(cell):
+                    # A number that is refused where it is read, and no word.
+                    del undecided[place]
                 elif not _is_missing(cell):
                     undecided[place] = True
             if not undecided:

@@ -241,7 +241,8 @@ def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> Ro
         lambda row: (
             f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
         ),
-        "Give values as log ratios to time 0, or remove the rows of time 0",
+        "Make log ratios of them (--transform log2-ratio --control 'time 0'; difference where they "
+        "are logarithms), or remove the rows of time 0",
     )
     return ~(negative | moved)
 

@@ -467,3 +467,23 @@ def test_a_write_that_fails_leaves_nothing_behind(folder, tmp_path):
     with pytest.raises(IndexError):
         write_tidy(broken, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["course"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("24h", "Write the number alone (24)"), ("0,5", "with a comma. Write points, or put")],
+)
+def test_a_mistake_of_a_whole_column_is_said_three_times_and_counted(folder, cell, words):
+    rows = "".join(f'a,"{cell}",g{node},1\n' for node in range(9))
+    with pytest.raises(InputError) as refused:
+        read_tidy(folder("condition,time,node,value\n" + rows, P + "a,g1,1\n"))
+    problems = refused.value.problems
+    assert len(problems) == 4
+    assert words in str(problems[0])
+    assert "and 6 more of this kind" in problems[-1].found
+
+
+def test_a_transposed_table_is_called_so(folder):
+    header = ",".join(["node", *(f"c{k}" for k in range(9))])
+    with pytest.raises(InputError, match="transpose one with a column for each"):
+        read_tidy(folder(f"{header}\ng1{',0.5' * 9}\n", P + "c1,g1,1\n"))

@@ -138,10 +138,7 @@ def _run_fit(arguments: Namespace) -> int:
     output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
     for note in notes:
         output.say(f"note: {note}")
-    perturbed = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
-    output.say(
-        f'Next: cellbox predict {folder} --perturb "{perturbed}={_example_dose(model, perturbed):g}"'
-    )
+    output.say(f'Next: cellbox predict {folder} --perturb "{_example(model, data)}"')
     page = say_report_of(folder, output)
     output.write_json(
         {
@@ -158,13 +155,15 @@ def _run_fit(arguments: Namespace) -> int:
     return 0
 
 
-def _example_dose(model: FittedModel, node: str) -> float:
-    """A dose of half the effect on a node, in the unit that the model is asked in."""
+def _example(model: FittedModel, data: Dataset) -> str:
+    """A perturbation of half the effect, in the unit that the model is asked in."""
+    node = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
     ec50 = model.units.ec50
     if model.units.dose_transform is None or ec50 is None:
-        return 0.5
-    level = ec50[node] if isinstance(ec50, Mapping) else ec50
-    return math.log10(level) if model.units.dose_transform == "log10-hill" else level
+        return f"{node}=0.5"
+    level = ec50.get(node, 1.0) if isinstance(ec50, Mapping) else ec50
+    dose = math.log10(level) if model.units.dose_transform == "log10-hill" else level
+    return f"{node}={dose:g}"
 
 
 def _source(arguments: Namespace) -> str:

@@ -86,15 +86,14 @@ def _u_of(dose: float, units: Units) -> float:
 
 def _perturbed(folder: Path, model: FittedModel, node: str) -> list[str]:
     """The nodes that the model's data perturb, which are beside it; else all of them."""
-    from cellbox.data.readers import read_tidy
-    from search.report.evaluation import DATA
+    from search.report.evaluation import DATA, kept_data
 
     nodes = model.network.nodes
     if not (folder / DATA).is_dir():
         note = "no data are kept beside this model, so all nodes are paired; choose with --among"
         print(f"note: {note}", file=sys.stderr)
         return [name for name in nodes if name != node]
-    data = read_tidy(folder / DATA)
+    data = kept_data(folder / DATA)
     perturbed = (data.perturbations != 0).any(axis=0)
     chosen = [name for name, is_so in zip(data.nodes, perturbed, strict=True) if is_so]
     return [name for name in chosen if name != node]

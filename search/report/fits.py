@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
-from cellbox.data.readers import read_tidy
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.models.ensemble import Ensemble, load_fitted
 from cellbox.models.model import FittedModel
 from search.report.blocks import Block, Facts, Folded, Page, Section, Table, Text
 from search.report.edges import judged_alone, judged_by_ensemble
-from search.report.evaluation import DATA, EVALUATION
+from search.report.evaluation import DATA, EVALUATION, kept_data
 from search.report.model_content import (
     ModelFindings,
     bare_model_sections,
@@ -41,7 +40,7 @@ def fit_page(folder: Path) -> Page:
     if not (folder / EVALUATION).is_file():
         return _bare_page(folder, model)
     content = json.loads((folder / EVALUATION).read_text("utf-8"))
-    data = replace(read_tidy(folder / DATA), name=content["data"]["name"])
+    data = replace(kept_data(folder / DATA), name=content["data"]["name"])
     if data.split is None:
         raise refuse(
             str(folder / DATA), "expected the split of the data, found none", "Fit the model again"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset
-from cellbox.data.readers import read_tidy
 from cellbox.errors import refuse
 from search.report.blocks import Block, Facts, Figure, Figures, Folded, Page, Section, Table, Text
 from search.report.cells import percent
@@ -20,6 +19,7 @@ from search.report.edges import (
     judged_by_good_models,
     selected_edges,
 )
+from search.report.evaluation import kept_data
 from search.report.fits import date_in_words, settings_table, split_table
 from search.report.importances import FEWEST_TRIALS, Importance, importances
 from search.report.model_content import (
@@ -85,7 +85,7 @@ def study_page(path: Path) -> Page:
 def _findings(result: SweepResult, best: TrialResult) -> ModelFindings:
     """The best trial's model with all that the study knows of it."""
     folder = result.folder
-    data = replace(read_tidy(folder.data), name=folder.path.resolve().name)
+    data = replace(kept_data(folder.data), name=folder.path.resolve().name)
     if data.split is None:
         raise refuse(
             str(folder.data),

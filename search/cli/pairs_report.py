@@ -86,7 +86,8 @@ def _u_of(dose: float, units: Units) -> float:
 
 def _perturbed(folder: Path, model: FittedModel, node: str) -> list[str]:
     """The nodes that the model's data perturb, which are beside it; else all of them."""
-    from search.report.evaluation import DATA, kept_data
+    from search.report.evaluation import DATA
+    from search.study.kept_data import kept_data
 
     nodes = model.network.nodes
     if not (folder / DATA).is_dir():

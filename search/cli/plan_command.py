@@ -175,7 +175,8 @@ def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
     """The data, and the model of them where one was named; what is compiled then is kept."""
     from cellbox.models.ensemble import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
-    from search.report.evaluation import DATA, kept_data
+    from search.report.evaluation import DATA
+    from search.study.kept_data import kept_data
 
     keep_compiled_programs()
     folder, named = Path(arguments.data), arguments.data_of_model

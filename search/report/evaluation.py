@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import platform
 import time
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
-from cellbox.data.readers import read_tidy, write_tidy
+from cellbox.data.readers import write_tidy
 from cellbox.storage.files import atomic_write
 
 EVALUATION, DATA = "evaluation.json", "data"
@@ -52,17 +51,6 @@ def save_evaluation(
     }
     with atomic_write(folder / EVALUATION) as handle:
         json.dump(content, handle, indent=2, allow_nan=False)
-
-
-def kept_data(folder: Path) -> Dataset:
-    """The data that are kept beside a model or in a study, without notes on how they are read."""
-    logger = logging.getLogger("cellbox")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        return read_tidy(folder)
-    finally:
-        logger.setLevel(level)
 
 
 def fingerprint(data: Dataset) -> str:

@@ -21,7 +21,7 @@ from cellbox.models.ensemble import Ensemble, load_fitted
 from cellbox.models.model import FittedModel
 from search.report.blocks import Block, Facts, Folded, Page, Section, Table, Text
 from search.report.edges import judged_alone, judged_by_ensemble
-from search.report.evaluation import DATA, EVALUATION, kept_data
+from search.report.evaluation import DATA, EVALUATION
 from search.report.model_content import (
     ModelFindings,
     bare_model_sections,
@@ -29,6 +29,7 @@ from search.report.model_content import (
     perturbed_nodes,
     summary_blocks,
 )
+from search.study.kept_data import kept_data
 
 
 def fit_page(folder: Path) -> Page:

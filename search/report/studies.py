@@ -19,7 +19,6 @@ from search.report.edges import (
     judged_by_good_models,
     selected_edges,
 )
-from search.report.evaluation import kept_data
 from search.report.fits import date_in_words, settings_table, split_table
 from search.report.importances import FEWEST_TRIALS, Importance, importances
 from search.report.model_content import (
@@ -37,6 +36,7 @@ from search.report.search_figures import (
     waterfall_figure,
 )
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.ranking import rank, ranked
 from search.study.record import TrialRecord
 from search.study.result import SweepResult, TrialResult

@@ -87,9 +87,9 @@ class TrialResult:
 
     def model(self) -> FittedModel:
         """The trial's fitted model."""
-        from cellbox.data.readers import read_tidy
+        from search.study.kept_data import kept_data
 
-        return self.rebuild_model(read_tidy(self.folder.data).times)
+        return self.rebuild_model(kept_data(self.folder.data).times)
 
     def rebuild_model(self, times: Any) -> FittedModel:
         """The fitted model from the record, for data measured at these times."""
@@ -100,11 +100,11 @@ class TrialResult:
 
     def model_of(self, networks: TrialNetworks, place: int) -> FittedModel:
         """The model of one of the trial's repeats, whose networks need not be kept yet."""
-        from cellbox.data.readers import read_tidy
+        from search.study.kept_data import kept_data
 
         nodes = self.folder.study.nodes
         network = Network(nodes, networks.weights[place], networks.amplitudes[place])
-        times = read_tidy(self.folder.data).times
+        times = kept_data(self.folder.data).times
         return self._fitted(network, self.record.repeats[place], times)
 
     def _fitted(self, network: Network, repeat: RepeatRecord, times: Any) -> FittedModel:

@@ -26,6 +26,9 @@ from cellbox.storage.problems import Problems, note_unknown
 # One measured series: the condition and the replicate, "" where replicates have no name.
 Series = tuple[str, str]
 
+# Numbers up to so many times their count are looked up in an array rather than sorted.
+_DENSE = 4
+
 _STEADY_STATE = (
     "A tidy table gives a steady state as a time by which everything has come to rest: write 10 "
     "(decay times), or a later one where nodes are slow"
@@ -213,8 +216,20 @@ def _in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:
 
 
 def _first_rows(keys: RowNumbers) -> tuple[list[int], RowNumbers]:
-    """The first row of each key, ascending, and which of them each row has the key of."""
-    _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    """The first row of each key, ascending, and which of them each row has the key of.
+
+    keys: from 0 on.
+    """
+    n_keys = int(keys.max(initial=-1)) + 1
+    if n_keys > _DENSE * len(keys):
+        _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    else:
+        # Written backwards, so that the first row is what stays; sorting takes many times as long.
+        first = np.full(n_keys, len(keys))
+        first[keys[::-1]] = np.arange(len(keys))[::-1]
+        there = first < len(keys)
+        of_row = (np.cumsum(there) - 1)[keys]
+        first = first[there]
     rank = np.empty(len(first), dtype=int)
     rank[np.argsort(first)] = np.arange(len(first))
     return np.sort(first).tolist(), rank[of_row.reshape(-1)]
@@ -276,6 +291,8 @@ def _note_repeated(
     distinct, of_time = np.unique(time[rows], return_inverse=True)
     n_nodes = int(of_node.max(initial=0)) + 1
     key = (of_series[rows] * len(distinct) + of_time.reshape(-1)) * n_nodes + of_node[rows]
+    if key.max(initial=0) < _DENSE * len(key) and np.bincount(key).max(initial=0) <= 1:
+        return
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     first_of = rows[first[inverse.reshape(-1)]]
     again = rows != first_of

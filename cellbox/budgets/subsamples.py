@@ -55,7 +55,12 @@ class Subsamples:
         held_out = data.rows(split.test)
         simple = baselines(data, split)
         predictions = {name: simple[name] for name in (RIDGE, ADDITIVE, MEAN)}
-        training = replace(data, times=data.times[slots], measurements=data.measurements[:, slots])
+        training = replace(
+            data,
+            times=data.times[slots],
+            measurements=data.measurements[:, slots],
+            errors=None if data.errors is None else data.errors[:, slots],
+        )
         learned = learn_without_descent(
             MultipleShooting.of(training, split.training),
             data.nodes,
@@ -129,6 +134,7 @@ def _of_nodes(data: Dataset, nodes: Int[np.ndarray, " n_chosen"]) -> Dataset:
         activity_nodes=data.activity_nodes[nodes],
         allowed_edges=None if allowed is None else allowed[np.ix_(nodes, nodes)],
         noise_free=None if data.noise_free is None else data.noise_free[:, :, nodes],
+        errors=None if data.errors is None else data.errors[:, :, nodes],
         truth=None,
         split=None,
     )

@@ -131,7 +131,7 @@ class _Judgement:
         self._problem, self._point, self._free, self._rows = problem, point, free, rows
         self._data = data
         self._names = [data.row_names[row] for row in rows.all]
-        self._apart = problem.apart(point)
+        self._apart = problem.apart_by_errors(point)
         self._far = self._far_off()
         self._aside = np.zeros(len(self._names), bool)
         everything = self._view(problem.measured)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset
@@ -111,7 +111,7 @@ def _alike(measured: Float[np.ndarray, "n_controls n_times n_nodes"]) -> bool:
     mean = flat.mean(axis=0)
     between = n_controls * np.mean(mean**2)
     within = np.sum((flat - mean) ** 2) / (n_values * (n_controls - 1))
-    chance = f_distribution.sf(between / max(within, 1e-300), n_values, n_values * (n_controls - 1))
+    chance = fdtrc(n_values, n_values * (n_controls - 1), between / max(within, 1e-300))
     return bool(chance < _CHANCE_ALIKE)
 
 
@@ -166,4 +166,4 @@ def _no_chance(values: Float[np.ndarray, "n_times n_nodes"]) -> bool:
         return True
     ratio = root_mean_square(values) ** 2 / max(np.mean(steps**2) / 2, 1e-300)
     n_values = int(np.isfinite(values).sum())
-    return bool(f_distribution.sf(ratio, n_values, len(steps)) < _CHANCE)
+    return bool(fdtrc(n_values, len(steps), ratio) < _CHANCE)

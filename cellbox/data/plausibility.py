@@ -13,12 +13,15 @@ import numpy as np
 from cellbox.arrays import Responses
 from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
+from cellbox.data.dose_warnings import dose_warnings
+from cellbox.data.measured_values import measured_values
+from cellbox.data.name_warnings import name_warnings
 from cellbox.errors import DataWarning
 
 # Fewer values than this have no shape that could be judged.
 _FEWEST_VALUES = 20
-# tanh(3) = 0.995: larger doses are all the same to Eq. 1.
-_SATURATING_DOSE = 3.0
+# Log ratios beyond: a factor of a thousand (log2).
+_LARGE_RATIO = 10.0
 _NAMED = 6
 # Of decay times: by the first everything rests, unless it oscillates; longer courses are rare.
 _RESTING_TIME, _LONG_TIME, _LONG_STEADY_TIME = 20.0, 50.0, 200.0
@@ -26,6 +29,8 @@ _SHORT_TIME = 0.05
 # A cell is wild where it is so many times farther from its node's median than nine in ten others
 # are, than those of the most mobile nodes are, and than perturbed nodes move.
 _WILD = 3.5
+# Weights that leave less than this share of the values anything to say.
+_LEAST_EFFECTIVE = 0.05
 # The share of cells that are looked for as single mistakes; more of them are no mistakes.
 _MOST_WILD = 0.1
 
@@ -47,11 +52,6 @@ def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
         # What 0 means is known: no change.
         found += [warning for check in _CHECKS_OF_RATIOS for warning in check(data)]
     return (*data.reading_warnings, *found)
-
-
-def measured_values(data: Dataset) -> Responses:
-    """The measurements, NaN for activity nodes: those follow from the dose."""
-    return np.where(data.activity_nodes, np.nan, data.measurements)
 
 
 def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
@@ -100,37 +100,23 @@ def _controls_are_near_zero(data: Dataset, measured: Responses, middle: float) -
     return len(controls) > 0 and float(np.median(np.abs(controls))) < 0.2 * middle
 
 
-def _doses(data: Dataset) -> Iterator[DataWarning]:
-    doses = data.perturbations[data.perturbations != 0]
-    if not len(doses):
-        return
-    size = np.abs(doses)
-    negative = float((doses < 0).mean())
-    if negative >= 0.9 and np.median(size) >= 3 and size.max() <= 15:
+def _large_ratios(data: Dataset) -> Iterator[DataWarning]:
+    """Nodes whose log ratios are so large that they hardly are any."""
+    measured = measured_values(data)
+    sizes = {}
+    for node in range(data.n_nodes):
+        values = measured[:, :, node]
+        values = np.abs(values[np.isfinite(values)])
+        if len(values) >= 5 and np.quantile(values, 0.8) > _LARGE_RATIO:
+            sizes[data.nodes[node]] = float(values.max())
+    if sizes:
+        named = [f"{node} (up to {size:.4g})" for node, size in sizes.items()]
         yield DataWarning(
-            "doses_are_logarithms",
-            f"Doses look like logarithms of a concentration: {100 * negative:.0f} % of "
-            f"{len(doses):,} are negative, from {doses.min():.4g} to {doses.max():.4g}; Eq. 1 "
-            "takes them for strong activation, all alike since tanh saturates",
-            "Transform them: --dose-transform log10-hill --ec50 VALUE, with the concentration of "
-            "half the effect",
-        )
-    elif float((size > _SATURATING_DOSE).mean()) > 0.5:
-        yield DataWarning(
-            "doses_saturate",
-            f"Doses saturate: {int((size > _SATURATING_DOSE).sum()):,} of {len(doses):,} are above "
-            f"{_SATURATING_DOSE:g} (up to {size.max():.4g}), where tanh is flat and all doses do "
-            "the same; they look like concentrations (nM, µM)",
-            "Transform them: --dose-transform hill --ec50 VALUE (or NODE=VALUE for each drug), in "
-            "the unit of the doses; scale and log are the others",
-        )
-    elif size.max() < 0.01 and root_mean_square(measured_values(data)) > 10 * size.max():
-        yield DataWarning(
-            "doses_vanish",
-            f"Doses are tiny: the largest of {len(doses):,} is {size.max():.3g}, and responses of "
-            f"{root_mean_square(measured_values(data)):.2g} cannot come of them; they look like "
-            "molar concentrations",
-            "Transform them: --dose-transform hill --ec50 VALUE, in the unit of the doses",
+            "large_ratios",
+            f"Values are too large for log ratios in {_count(named, 'node', 'nodes')}: "
+            f"{_listed(named)}; log2 ratios of 10 are a factor of 1,024",
+            "Check the unit of these values, or transform them: --transform log2 where they are "
+            f"ratios, or {_BY_CONTROL}",
         )
 
 
@@ -266,6 +252,29 @@ def replicate_noise(data: Dataset, measured: Responses) -> float | None:
     return float(np.sqrt(squares / free)) if free >= 5 else None
 
 
+def _errors(data: Dataset) -> Iterator[DataWarning]:
+    """Errors that leave all but a few values without weight."""
+    if data.errors is None:
+        return
+    measured = np.isfinite(measured_values(data))
+    errors = data.errors[measured]
+    if len(errors) < _FEWEST_VALUES:
+        return
+    weights = (errors.min() / errors) ** 2
+    # As many values of one error would tell as much (Kish's effective size of a sample).
+    effective = weights.sum() ** 2 / (weights**2).sum()
+    if effective < _LEAST_EFFECTIVE * len(errors):
+        row, slot, node = np.argwhere(measured)[int(np.argmin(errors))]
+        yield DataWarning(
+            "errors_decide",
+            f"Errors differ so much, from {errors.min():.3g} to {errors.max():.3g}, that of "
+            f"{len(errors):,} values about {effective:.0f} decide; the smallest is that of "
+            f"{data.nodes[node]} in {data.row_names[row]} at time {data.times[slot]:g}",
+            "Standard deviations of a few replicates are small by chance: give the error that the "
+            "method of measurement has as well, or take the column out",
+        )
+
+
 def _controls(data: Dataset) -> Iterator[DataWarning]:
     measured = measured_values(data)
     # A node that never changes is told by itself, and is no response.
@@ -284,9 +293,15 @@ def _listed(names: Sequence[str]) -> str:
 
 _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _not_log_ratios,
-    _doses,
+    dose_warnings,
     _times,
+    name_warnings,
     _wild_cells,
     _constant_nodes,
+    _errors,
 )
-_CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (_controls, _noise)
+_CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
+    _large_ratios,
+    _controls,
+    _noise,
+)

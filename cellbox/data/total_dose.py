@@ -43,7 +43,7 @@ def with_total_dose(data: Dataset) -> Dataset:
     allowed = np.zeros((n_nodes + 1, n_nodes + 1), bool)
     allowed[:n_nodes, :n_nodes] = data.possible_edges
     allowed[:n_nodes, n_nodes] = data.measured_nodes
-    noise_free = data.noise_free
+    noise_free, errors = data.noise_free, data.errors
     return replace(
         data,
         nodes=(*data.nodes, TOTAL_DOSE),
@@ -52,6 +52,7 @@ def with_total_dose(data: Dataset) -> Dataset:
         activity_nodes=np.append(data.activity_nodes, True),
         allowed_edges=allowed,
         noise_free=None if noise_free is None else _with_unknown_node(noise_free),
+        errors=None if errors is None else _with_unknown_node(errors),
         # The true network has no such node.
         truth=None,
     )

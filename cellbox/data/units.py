@@ -1,4 +1,4 @@
-"""What the numbers of data files mean, and how they become what Eq. 1 takes.
+"""What the numbers of data files mean, where they are not what Eq. 1 takes.
 
 Eq. 1 has log ratios to the unperturbed state, doses of order 1 (tanh saturates), and times in decay
 times. Files have intensities, nanomolar and minutes as well.
@@ -6,20 +6,14 @@ times. Files have intensities, nanomolar and minutes as well.
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
 
-from cellbox.arrays import Perturbations, Responses, RowMask
-from cellbox.data.dataset import Dataset
-from cellbox.storage.problems import Problems, note_unknown
-
-logger = logging.getLogger("cellbox")
+from cellbox.storage.problems import Problems
 
 Transform = Literal["log2-ratio", "difference", "log2", "log2-percent"]
 DoseTransform = Literal["scale", "log", "hill", "log10-hill"]
@@ -29,9 +23,14 @@ DOSE_TRANSFORMS: tuple[str, ...] = get_args(DoseTransform)
 TIME_ZERO = "time 0"
 _NEED_CONTROL = ("log2-ratio", "difference")
 _TIME_UNIT = re.compile(r"(\d+\.?\d*(?:e[+-]?\d+)?)\s*(s|sec|seconds|min|minutes|h|hours|d|days)?")
-# How readers name the rows of a condition that was measured more than once.
-_REPLICATE = ", replicate "
-_NAMED = 10
+# What values are that transforms are made of, and answers are given in.
+_VALUES_IN_WORDS = {
+    None: "log ratios",
+    "log2-ratio": "ratios to the control",
+    "difference": "differences from the control",
+    "log2": "ratios",
+    "log2-percent": "percent of control",
+}
 
 
 @dataclass(frozen=True)
@@ -102,162 +101,51 @@ class Units:
         return self._decay_time() or 1.0
 
     @property
+    def time_name(self) -> str:
+        """What the files' times are in: "min"; decay times where no unit was given."""
+        if self.time_unit is None:
+            return "decay times"
+        found = _TIME_UNIT.fullmatch(self.time_unit.strip().casefold())
+        assert found is not None
+        return found[2] or "the unit of the data"
+
+    @property
     def given(self) -> bool:
         """Whether anything is to be done with the numbers."""
         return self != MODEL_UNITS
+
+    @property
+    def sentence(self) -> str:
+        """How answers in these units are to be read."""
+        doses = (
+            "doses are u"
+            if self.dose_transform is None
+            else f"doses are in the unit of the data ({self.dose_transform}, EC50 {self._ec50()})"
+        )
+        times = f"times are in {self.time_name}"
+        if self.time_unit is not None:
+            times += f" (a decay time is {self.decay_time:g})"
+        return f"{doses}, {times}, values are {_VALUES_IN_WORDS[self.transform]}"
+
+    def _ec50(self) -> str:
+        if isinstance(self.ec50, Mapping):
+            return ", ".join(f"{node} {level:g}" for node, level in self.ec50.items())
+        return f"{self.ec50:g}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; `units_from_dict` reads it."""
+        return asdict(self)
 
 
 #: Numbers that are what Eq. 1 takes already.
 MODEL_UNITS = Units()
 
 
-def in_model_units(data: Dataset, units: Units, at_zero: Perturbations | None = None) -> Dataset:
-    """The dataset with log ratios, doses and times as Eq. 1 takes them.
+def units_from_dict(values: Any) -> Units:
+    """Units that `Units.to_dict` gave; the model's own where there are none, as in older files.
 
-    at_zero: the values at time 0, NaN where there are none; None where files have no such time.
-
-    Raises InputError where a control is unknown or lacks a value, where a logarithm does not
-    exist, or where a perturbed node has no EC50.
+    Raises InputError, TypeError or AttributeError where they are something else.
     """
-    if not units.given:
-        return data
-    problems = Problems()
-    changes: dict[str, np.ndarray | None] = {"times": data.times / units.decay_time}
-    if units.dose_transform is not None:
-        changes["perturbations"] = _doses(data, units, problems)
-    if units.transform is not None:
-        changes["measurements"] = _values(data, units, at_zero, problems)
-        # A table of exact responses is in no other unit than Eq. 1's.
-        changes["noise_free"] = None
-    problems.raise_any()
-    return replace(data, **changes)  # type: ignore[arg-type]
-
-
-def _doses(data: Dataset, units: Units, problems: Problems) -> Perturbations:
-    """u of the doses."""
-    dose = data.perturbations
-    perturbed = (dose != 0).any(axis=0)
-    half = np.ones(data.n_nodes)
-    if isinstance(units.ec50, Mapping):
-        for name in units.ec50:
-            if name not in data.nodes:
-                note_unknown(name, data.nodes, "ec50", "node", problems)
-        missing = [
-            node
-            for node, dosed in zip(data.nodes, perturbed, strict=True)
-            if dosed and node not in units.ec50
-        ]
-        if missing:
-            found = f"expected an EC50 for each perturbed node, found none for {_named(missing)}"
-            problems.add("ec50", found, "Add them, or give one number for all")
-        half = np.array([units.ec50.get(node, 1.0) for node in data.nodes])
-    elif units.ec50 is not None:
-        half = half * units.ec50
-    if units.dose_transform == "log10-hill":
-        # A dose of 0 is no dose in every form; a logarithm has no sign to keep.
-        with np.errstate(over="ignore"):
-            amount = 10.0**dose
-        # As 1/(1 + K/d), which does not overflow.
-        return np.where(dose != 0, 1 / (1 + half / amount), 0.0)
-    size = np.abs(dose) / half
-    shaped = {
-        "scale": lambda: size,
-        "log": lambda: np.log2(1 + size),
-        "hill": lambda: size / (1 + size),
-    }[str(units.dose_transform)]()
-    return np.sign(dose) * shaped
-
-
-def _values(
-    data: Dataset, units: Units, at_zero: Perturbations | None, problems: Problems
-) -> Responses:
-    """Log ratios of the measurements; activity nodes stay as they are."""
-    values = np.where(data.activity_nodes, np.nan, data.measurements)
-    if units.transform != "difference":
-        _note_without_logarithm(data, values, problems)
-        if at_zero is not None and units.control == (TIME_ZERO,):
-            at_zero = np.where(at_zero > 0, at_zero, np.nan)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = np.log2(values)
-            at_zero = None if at_zero is None else np.log2(at_zero)
-    if units.transform == "log2-percent":
-        values = values - np.log2(100)
-    elif units.control == (TIME_ZERO,):
-        values = values - _own_start(data, values, at_zero, problems)
-    elif units.control:
-        values = values - _of_controls(data, values, units.control, problems)
-    return np.where(data.activity_nodes, data.measurements, values)
-
-
-def _note_without_logarithm(data: Dataset, values: Responses, problems: Problems) -> None:
-    bad = np.argwhere(values <= 0)
-    if len(bad):
-        row, slot, node = bad[0]
-        problems.add(
-            f"{data.name}, {data.row_names[row]}, time {data.times[slot]:g}, {data.nodes[node]}",
-            f"expected values above 0 to take logarithms of, found {len(bad):,} that are not, "
-            f"{values[row, slot, node]:g} here",
-            "Add a pseudo-count to counts, or leave such cells empty",
-        )
-
-
-def _own_start(
-    data: Dataset, values: Responses, at_zero: Perturbations | None, problems: Problems
-) -> Float[np.ndarray, "n_rows 1 n_nodes"]:
-    """What each series had at time 0."""
-    start = np.full((data.n_rows, data.n_nodes), np.nan) if at_zero is None else at_zero
-    lacking = (np.isnan(start) & np.isfinite(values).any(axis=1)).any(axis=1)
-    if lacking.any():
-        rows = [data.row_names[row] for row in np.flatnonzero(lacking)]
-        found = f"expected a value above 0 at time 0 of each node, found none in {_named(rows)}"
-        problems.add("control", found, "Add them, or name conditions as controls")
-    return start[:, None, :]
-
-
-def _of_controls(
-    data: Dataset, values: Responses, names: Sequence[str], problems: Problems
-) -> Float[np.ndarray, "n_times n_nodes"]:
-    """The mean of the controls at each time, or over all times where they lack one."""
-    rows = np.zeros(data.n_rows, bool)
-    for name in names:
-        of_name = _rows_named(data, name)
-        if not of_name.any():
-            known = tuple(dict.fromkeys(row.split(_REPLICATE)[0] for row in data.row_names))
-            note_unknown(name, known, "control", "condition", problems)
-        elif data.perturbations[of_name].any():
-            found = f"expected an unperturbed condition, found {name!r}, which has doses"
-            problems.add("control", found, "Name a condition without any")
-        rows |= of_name
-    if not rows.any():
-        return np.zeros(values.shape[1:])
-    mean = _mean(values[rows], axis=0)
-    overall = _mean(values[rows].reshape(-1, data.n_nodes), axis=0)
-    needed = np.isfinite(values).any(axis=0)
-    if (needed & np.isnan(mean) & ~np.isnan(overall)).any():
-        logger.info("%s: controls lack a time, and count with their mean over times", data.name)
-    mean = np.where(np.isnan(mean), overall, mean)
-    lacking = [data.nodes[node] for node in np.flatnonzero((needed & np.isnan(mean)).any(axis=0))]
-    if lacking:
-        found = f"expected the controls to have each node, found no value of {_named(lacking)}"
-        problems.add("control", found, "Measure them, or leave these nodes out")
-    return mean
-
-
-def _rows_named(data: Dataset, name: str) -> RowMask:
-    """The rows of a condition: all its replicates."""
-    return np.array(
-        [row == name or row.startswith(f"{name}{_REPLICATE}") for row in data.row_names], bool
-    )
-
-
-def _mean(values: np.ndarray, axis: int) -> np.ndarray:
-    """The mean of what is known, NaN where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    if values is None:
+        return MODEL_UNITS
+    return Units(**{**values, "control": tuple(values.get("control", ()))})

@@ -41,6 +41,8 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         amplitude at the last time.
     unsteady_share: where there is one time point, which is most often meant as a steady state:
         share of the test rows in which the model has not come to rest by then; else None.
+    test_error_ratio: root mean square of how many of its own errors each held-out value lies from
+        its prediction; None where the data tell no errors.
 
     Example:
         >>> import cellbox
@@ -56,6 +58,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
     report["unsteady_share"] = _unsteady_share(model, predicted, data, split)
+    report["test_error_ratio"] = _error_ratio(predicted, data, split)
     every = _every_node(data)
     report["all_nodes"] = None if every is None else _scores(predicted, data, split, every)
     if data.truth is None:
@@ -125,6 +128,21 @@ def _unsteady_share(
     if len(data.times) > 1:
         return None
     return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
+
+
+def _error_ratio(
+    predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"], data: Dataset, split: Split
+) -> float | None:
+    if data.errors is None:
+        return None
+    nodes = data.measured_nodes
+    apart = (predicted - data.measurements[split.test])[..., nodes]
+    ratios = apart / data.errors[split.test][..., nodes]
+    known = np.isfinite(data.measurements[split.test][..., nodes])
+    if not known.any():
+        return None
+    ratio = float(np.sqrt(np.mean(ratios[known] ** 2)))
+    return ratio if math.isfinite(ratio) else None
 
 
 def _baseline_scores(data: Dataset, split: Split, nodes: NodeMask) -> dict[str, Any]:

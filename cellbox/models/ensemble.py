@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.criticism.criticism import Criticism, criticism_of
+from cellbox.data.units import units_from_dict
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
@@ -241,6 +242,7 @@ class Ensemble(FittedModel):
             "bootstrap": self.bootstrap,
             "diverged": self.n_diverged,
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
+            "units": self.units.to_dict() if self.units.given else None,
             "members": [
                 {
                     "seed": member.seed,
@@ -288,6 +290,7 @@ def ensemble_of(
         intervals=intervals,
         bootstrap=bootstrap,
         criticism=criticism,
+        units=first.units,
     )
 
 
@@ -354,6 +357,7 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
 def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> Ensemble:
     """The ensemble of a description, which was read from `where`, and the file of its arrays."""
     nodes = nodes_of(description, where, _FIX)
+    units = units_from_dict(description.get("units"))
     arrays = _checked_arrays(description, where, file, len(nodes))
     members = []
     for place, (member, weights, amplitudes) in enumerate(
@@ -364,7 +368,7 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
         form = fitted_form_of(training.form, len(nodes), f"{named}, key training.form", _FIX)
         network = Network(nodes, weights, amplitudes, form)
         seed = whole_number_of(member, "seed", named, _FIX)
-        members.append(FittedModel(network, settings, arrays["times"], seed, training))
+        members.append(FittedModel(network, settings, arrays["times"], seed, training, units=units))
     # Ensembles of earlier versions have intervals without draws alone.
     n_draws = int(arrays["n_draws"]) if "n_draws" in arrays else 0
     has_intervals = "low" in arrays

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 
 from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.criticism.criticism import Criticism, criticism_of
+from cellbox.data.unit_transforms import answers, u_of_doses
+from cellbox.data.units import MODEL_UNITS, Units, units_from_dict
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
@@ -31,6 +33,7 @@ from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_star
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
+from cellbox.storage.problems import Problems
 from cellbox.storage.seals import digest_of, sealed_text
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class FittedModel:
     seed: the seed of its training.
     training: how the training went.
     criticism: whether Eq. 1, with this network, explains the data; None where that was not asked.
+    units: what the numbers of the data were, which `predict_frame` takes and gives.
 
     Example:
         >>> import cellbox
@@ -74,6 +78,7 @@ class FittedModel:
     seed: int
     training: Training
     criticism: Criticism | None = field(default=None, kw_only=True)
+    units: Units = field(default=MODEL_UNITS, kw_only=True)
 
     @property
     def form(self) -> FittedForm | None:
@@ -90,6 +95,8 @@ class FittedModel:
 
         x(0) is 0, or that of the network's form.
 
+        In the model's own units, whatever `units` says.
+
         perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign; or
             doses by name, as {"AKT": 0.5} or a list of such conditions.
         times: (n_times,) ascending, in the model's time unit; by default those of the data.
@@ -102,15 +109,38 @@ class FittedModel:
         return responses(self.network, perturbations, times, prediction_solver(self.settings))
 
     def predict_frame(self, perturbations: Doses, times: ArrayLike | None = None) -> DataFrame:
-        """`predict` as a table with the columns condition, time, node and value (log ratio)."""
+        """Predictions as a table with the columns condition, time, node and value.
+
+        Doses, times and values are in the units of the data (`units.sentence` says which); where
+        those were the model's, doses are u, times decay times and values log ratios, as `predict`
+        has them.
+        """
         import pandas
 
         doses = as_perturbations(perturbations, self.network.nodes)
-        asked = self.times if times is None else _numbers(times, "times")
-        values = self.predict(doses, asked)
+        asked = self.own_times if times is None else _numbers(times, "times")
+        values = self.answer(doses, asked)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
         return pandas.DataFrame({"value": values.reshape(-1)}, index=places).reset_index()
+
+    @property
+    def own_times(self) -> Times:
+        """The times of the data it was trained on, in their unit."""
+        return self.times * self.units.decay_time
+
+    def answer(self, doses: Perturbations, times: Times) -> Responses:
+        """`predict` with doses, times and values in the units of the data.
+
+        doses: (n_rows, n_nodes). times: (n_times,). Raises InputError for unusable arrays, and
+        where a perturbed node has no EC50.
+        """
+        n_nodes = len(self.network.nodes)
+        _check_request(doses, times, n_nodes)
+        problems = Problems()
+        u = u_of_doses(doses, self.network.nodes, self.units, problems)
+        problems.raise_any()
+        return answers(self.predict(u, times / self.units.decay_time), self.units)
 
     def to_frame(self) -> DataFrame:
         """The learned edges as a table, the strongest first."""
@@ -181,6 +211,7 @@ class FittedModel:
             "seed": self.seed,
             "training": asdict(self.training) | {"form": _as_dict(self.form)},
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
+            "units": self.units.to_dict() if self.units.given else None,
         }
         with atomic_write(folder / _DESCRIPTION) as handle:
             handle.write(sealed_text(description, indent=2, allow_nan=True))
@@ -279,6 +310,7 @@ def load_model(folder: str | Path) -> FittedModel:
             training=training,
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
+            units=units_from_dict(description.get("units")),
         )
     except InputError:
         raise

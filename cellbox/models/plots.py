@@ -107,6 +107,9 @@ def plot_trajectories(
                 panel.plot(times_dense, exact, color=colour, linestyle=_DASHED, linewidth=1)
             points = data.measurements[row, :, node]
             panel.plot(data.times, points, "o", color=colour, **_POINT)
+            if data.errors is not None:
+                bars = data.errors[row, :, node]
+                panel.errorbar(data.times, points, bars, fmt="none", ecolor=colour, elinewidth=0.8)
         panel.set_title(_describe(data, int(row)), fontsize="small")
         panel.set_xlabel("time (arbitrary units)")
         if number % _COLUMNS == 0:

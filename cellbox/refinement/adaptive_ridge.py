@@ -102,7 +102,7 @@ def explain_courses(problem: MultipleShooting, network: Network) -> Refined:
 
 
 def residuals_of_courses(problem: MultipleShooting, network: Network) -> Responses:
-    """What whole courses leave of each measured value (log ratio); 0 where nothing was measured."""
+    """What whole courses leave of each measured value, as `residuals_of`."""
     plain = replace(problem, weights=None)
     with precision_context("float64"), np.errstate(all="ignore"):
         parameters = Parameters(
@@ -126,7 +126,7 @@ class _Search:
         self._n_values = problem.n_values
         self._pool = AmplitudePool(0.0, _HARDLY_ANY**-0.5, float(problem.n_nodes))
         # The noise's variance as it is estimated now.
-        self._scale = float(np.nanmean(problem.measurements**2))
+        self._scale = problem.mean_square
         self._variance = self._scale / 1000
         self._gain = 0.0
         self._accuracy, self._most_products = _NEAR_SOLVED

@@ -114,7 +114,11 @@ class MultipleShooting:
 
     measurements: log ratios, NaN where nothing was measured. times: ascending.
     tie: how far a state may lie from the end of the interval before it, in units of the noise.
-    weights: of the squares of measured values; None where all count alike.
+    weights: of the squares of measured values, beside what their errors say; None where all count
+        alike.
+    errors: standard error of each measured value (log ratio), None where it is not known: then
+        all are taken to be the same. A square counts by (typical_error / error)², so that what is
+        called the noise is that of a value with the typical error.
     form: what the network may have beside Eq. 1.
     """
 
@@ -123,12 +127,19 @@ class MultipleShooting:
     times: Times
     tie: float = TIGHT
     weights: Responses | None = None
+    errors: Responses | None = None
+    typical_error: float = 1.0
     form: Form = EQ_1
 
     @classmethod
     def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
         """The problem of some rows of a data set; a row may be given more than once."""
-        return cls(data.perturbations[rows], data.measurements[rows], data.times)
+        problem = cls(data.perturbations[rows], data.measurements[rows], data.times)
+        if data.errors is None:
+            return problem
+        # Of all rows, so that every part of the data has the same unit.
+        typical = data.typical_error
+        return replace(problem, errors=data.errors[rows], typical_error=typical)
 
     @property
     def n_nodes(self) -> int:
@@ -148,7 +159,21 @@ class MultipleShooting:
     @property
     def root_weights(self) -> Responses | float:
         """What residuals are multiplied by before they are squared."""
-        return 1.0 if self.weights is None else np.sqrt(self.weights)
+        return self.root_precision * (1.0 if self.weights is None else np.sqrt(self.weights))
+
+    @cached_property
+    def root_precision(self) -> Responses | float:
+        """The typical error over that of each value; 1 where all are the same."""
+        if self.errors is None:
+            return 1.0
+        return np.where(
+            self.measured, self.typical_error / np.where(self.measured, self.errors, 1.0), 1.0
+        )
+
+    @property
+    def mean_square(self) -> float:
+        """Of all measured values, by their errors, in squared log ratio."""
+        return float(np.nanmean((self.measurements * self.root_precision) ** 2))
 
     def rows(self, rows: RowMask | Int[np.ndarray, " n_chosen"]) -> MultipleShooting:
         """The problem of these rows alone."""
@@ -157,6 +182,7 @@ class MultipleShooting:
             perturbations=self.perturbations[rows],
             measurements=self.measurements[rows],
             weights=None if self.weights is None else self.weights[rows],
+            errors=None if self.errors is None else self.errors[rows],
         )
 
     def of_form(self, network: Network) -> MultipleShooting:
@@ -285,10 +311,11 @@ class MultipleShooting:
     def _deviations(self) -> Responses:
         """Standard deviations of measured values, in units of the noise."""
         if self.weights is None:
-            return np.where(self.measured, 1.0, _DEVIATION_OF_UNMEASURED)
+            of_measured = 1.0 / self.root_precision
+            return np.where(self.measured, of_measured, _DEVIATION_OF_UNMEASURED)
         least = _DEVIATION_OF_UNMEASURED**-2
         weights = np.where(self.measured, np.maximum(self.weights, least), least)
-        return 1.0 / np.sqrt(weights)
+        return 1.0 / (np.sqrt(weights) * self.root_precision)
 
     def _split(
         self, parameters: Float[np.ndarray, " n_parameters"]
@@ -355,6 +382,10 @@ class MultipleShooting:
         """State minus measurement (log ratio), 0 where nothing was measured."""
         with np.errstate(invalid="ignore"):
             return np.where(self.measured, point.states - self.measurements, 0.0)
+
+    def apart_by_errors(self, point: Iterate) -> Responses:
+        """The same, times the typical error over that of the value."""
+        return self.apart(point) * self.root_precision
 
     def _by_states(
         self, by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"]

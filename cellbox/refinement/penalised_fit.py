@@ -200,7 +200,7 @@ class PenalisedFit:
     def _weighted(self, series: Series, weights: Responses | None) -> Series:
         """The series with squared residuals that count by these weights, and left rows by none."""
         roots = self._kept * (self._problem.measured if weights is None else np.sqrt(weights))
-        values = self._problem.measured * roots
+        values = self._problem.measured * roots * self._problem.root_precision
         return eqx.tree_at(lambda it: it.measured, series, _grouped(values, series.measured))
 
 

@@ -135,6 +135,7 @@ def explain(problem: MultipleShooting, network: Network) -> Refined:
 def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     """What a network leaves of each measured value (log ratio); 0 where nothing was measured.
 
+    Where errors are known it is in units of them, times the typical one.
     States are fitted, if they are free. Not finite where the network cannot be solved.
     """
     if is_large(problem.n_nodes):
@@ -175,7 +176,7 @@ class _Search:
         self.n_steps = 0
         # The responses' mean square, and the noise's variance as it is estimated now: at first
         # that of a hundredth of the responses.
-        self._scale = float(np.nanmean(problem.measurements**2))
+        self._scale = problem.mean_square
         self._variance = self._scale / 10_000
 
     def approach(self, known: Sequence[Landmark] = ()) -> bool:
@@ -267,7 +268,7 @@ class _Search:
 
         Nor where they are not what Eq. 1 leads to: ties that cost more than the measurements.
         """
-        apart = self._problem.apart(self._point)
+        apart = self._problem.apart_by_errors(self._point)
         total, of_measurements = self._problem.sum_of_squares(self._point), float(np.sum(apart**2))
         return apart * (1.0 if total <= 2 * of_measurements else np.nan)
 

@@ -44,10 +44,14 @@ def regression_start(
     with np.errstate(invalid="ignore", divide="ignore"):
         inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
     weights = np.zeros((problem.n_nodes, problem.n_nodes))
+    roots = np.broadcast_to(problem.root_precision, problem.measurements.shape)
     for node in range(problem.n_nodes):
         used = told[:, :, node]
         sources = slice(None) if allowed_edges is None else allowed_edges[node]
-        weights[node, sources] = _ridge(averages[used][:, sources], inputs[used][:, node])
+        root = roots[:, :, node][used]
+        weights[node, sources] = _ridge(
+            averages[used][:, sources] * root[:, None], inputs[used][:, node] * root
+        )
     return Network(nodes, weights, amplitudes)
 
 

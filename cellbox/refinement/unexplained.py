@@ -27,31 +27,31 @@ def share_left(problem: MultipleShooting, noise: float) -> float:
 
     noise: standard deviation of what is left (log ratio).
     """
-    return noise**2 / max(mean_square(problem), 1e-300)
-
-
-def mean_square(problem: MultipleShooting) -> float:
-    """Of all measured values, in squared log ratio."""
-    return float(np.nanmean(problem.measurements**2))
+    return noise**2 / max(problem.mean_square, 1e-300)
 
 
 def replicate_variance(problem: MultipleShooting) -> float | None:
     """The variance of measurements of the same condition, None where none was repeated.
 
-    A row that is given twice is no replicate.
+    A row that is given twice is no replicate. Where errors are known it is that of a value with the
+    typical one.
     """
     flat = problem.measurements.reshape(len(problem.measurements), -1)
     # Infinite instead of NaN, which would not be equal to itself.
     both = np.concatenate([problem.perturbations, np.where(np.isnan(flat), np.inf, flat)], axis=1)
     rows = np.unique(both, axis=0, return_index=True)[1]
     _, condition = np.unique(problem.perturbations[rows], axis=0, return_inverse=True)
+    roots = np.broadcast_to(problem.root_precision, problem.measurements.shape)
+    roots = roots.reshape(flat.shape)[rows]
     total, spare = 0.0, 0
     for each in range(int(condition.max()) + 1):
-        values = flat[rows][condition.ravel() == each]
+        values, root = flat[rows][condition.ravel() == each], roots[condition.ravel() == each]
         counted = np.isfinite(values).sum(axis=0)
-        repeated = values[:, counted > 1]
+        repeated, root = values[:, counted > 1], root[:, counted > 1]
         if repeated.size:
-            total += float(np.nansum((repeated - np.nanmean(repeated, axis=0)) ** 2))
+            shares = np.where(np.isfinite(repeated), root**2, 0.0)
+            mean = np.nansum(shares * repeated, axis=0) / shares.sum(axis=0)
+            total += float(np.nansum((root * (repeated - mean)) ** 2))
             spare += int((counted[counted > 1] - 1).sum())
     return total / spare if spare else None
 

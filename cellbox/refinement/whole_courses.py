@@ -268,7 +268,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Scalar) -> RowBlock
                 lambda: total + jnp.einsum("ijc,ikc,ic->ijk", by_row, by_row, there**2),
                 lambda: total,
             )
-            drawn = gain * there
+            drawn = gain * jnp.minimum(there, 1.0)
             state = state + drawn * (measurements[time] - state)
             return (state, by_row * (1.0 - drawn)[:, None], total), None
 
@@ -297,7 +297,7 @@ def residuals(parameters: Parameters, series: Series, gain: Scalar) -> Courses:
     def advance(state: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
         length, time = step
         state = classical_step(rate, state, length)
-        drawn = gain * jnp.where(time >= 0, measured[time], 0.0)
+        drawn = gain * jnp.minimum(jnp.where(time >= 0, measured[time], 0.0), 1.0)
         return state + drawn * (measurements[time] - state), state
 
     start = jnp.zeros_like(perturbations)

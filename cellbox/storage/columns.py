@@ -16,7 +16,15 @@ from jaxtyping import Float
 
 from cellbox.arrays import RowMask, RowNumbers
 from cellbox.storage.csv_tables import LARGEST, find_columns, note_width, number
-from cellbox.storage.delimited import Chunk, Cleaner, Row, TableSource, with_point
+from cellbox.storage.delimited import (
+    Chunk,
+    Cleaner,
+    Row,
+    Spread,
+    TableSource,
+    WideChunk,
+    with_point,
+)
 from cellbox.storage.layouts import NODE, VALUE, Layout, WideTable, laid_out
 from cellbox.storage.problems import Problems
 from cellbox.storage.typed_tables import open_table
@@ -110,6 +118,7 @@ def read_columns(
     names: Sequence[str],
     values: Mapping[str, bool],
     optional: Sequence[str] = (),
+    optional_values: Sequence[str] = (),
     endless: Mapping[str, str] | None = None,
     layout: Layout | None = None,
 ) -> Columns | None:
@@ -118,6 +127,7 @@ def read_columns(
     table: a file, or one that is open. names: columns of names. values: columns of numbers, and
         whether they may be missing.
     optional: columns of names that may be absent, and are empty then.
+    optional_values: columns of numbers that may be absent, and whose cells may be empty.
     endless: for columns in which people write that something lasts forever ("inf", "steady
         state"), what to write instead; that is then one problem of the whole file.
     layout: the other names that its columns may have, and the wide form of the table, if it has
@@ -130,11 +140,30 @@ def read_columns(
         source = laid_out(source, layout, problems)
     if source is None:
         return None
-    reading = _Reading(source, [*names, *optional], values, problems, endless or {})
+    every = {**values, **dict.fromkeys(optional_values, True)}
+    reading = _Reading(source, [*names, *optional], every, problems, endless or {})
     for chunk in source.chunks(problems):
-        if not reading.take(chunk, required=[*names, *values], optional=optional):
+        if not reading.take(chunk, [*names, *values], optional, optional_values):
             return None
     return reading.finish()
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where cells of some columns stand. numbers: of the file's rows, each for `n_nodes` rows."""
+
+    numbers: Sequence[int]
+    columns: Sequence[Spread]
+    n_nodes: int
+
+    def number(self, column: Spread, cell: int) -> int:
+        """The row of the file that a cell of a column stands in."""
+        return self.numbers[cell * column.each // self.n_nodes]
+
+    def cell(self, column: int, row: int) -> str:
+        """The cell of a column in a row of the long table."""
+        spread = self.columns[column]
+        return spread.cells[row // spread.each % len(spread.cells)]
 
 
 class _Reading:
@@ -162,13 +191,24 @@ class _Reading:
         self._coded: dict[str, list[np.ndarray]] = {name: [] for name in names}
         self._read: dict[str, list[np.ndarray]] = {name: [] for name in values}
 
-    def take(self, chunk: Chunk, *, required: Sequence[str], optional: Sequence[str]) -> bool:
+    def take(
+        self,
+        chunk: Chunk,
+        required: Sequence[str],
+        optional: Sequence[str],
+        optional_values: Sequence[str],
+    ) -> bool:
         """Read a piece; whether the header, which the first piece begins with, can be used."""
+        if isinstance(chunk, WideChunk):
+            self._take_columns(chunk.numbers, chunk.columns, chunk.n_nodes)
+            return True
         numbers, rows = _without_blank_lines(chunk)
         if self._columns is None and rows:
             header = Row(numbers[0], tuple(self._cleaner(cell) for cell in rows[0]))
             path = self._source.path
-            self._columns = find_columns(path, header, required, optional, self._problems)
+            self._columns = find_columns(
+                path, header, required, optional, self._problems, also=optional_values
+            )
             self._width = len(rows[0])
             numbers, rows = numbers[1:], rows[1:]
         if rows and self._columns is not None:
@@ -201,56 +241,66 @@ class _Reading:
             if len(filled) < len(rows):
                 self._take_rows([numbers[k] for k in filled], [rows[k] for k in filled])
                 return
-        self._numbers.append(np.array(numbers, dtype=np.int64))
+        self._take_columns(numbers, list(map(Spread, cells)), 1)
+
+    def _take_columns(
+        self, numbers: Sequence[int], columns: Sequence[Spread], n_nodes: int
+    ) -> None:
+        """Take the columns of rows, of which each of the file stands for `n_nodes`."""
+        assert self._columns is not None
+        n_rows = len(numbers) * n_nodes
+        self._numbers.append(np.repeat(np.array(numbers, dtype=np.int64), n_nodes))
         for name, codes in self._codes.items():
             place = self._columns.get(name)
-            column = [""] * len(rows) if place is None else cells[place]
-            self._coded[name].append(
-                np.fromiter(map(codes.__getitem__, column), np.int32, len(rows))
-            )
-        sound = np.ones(len(rows), bool)
+            column = Spread([""], each=n_rows) if place is None else columns[place]
+            read = map(codes.__getitem__, column.cells)
+            self._coded[name].append(column.over(np.fromiter(read, np.int32, len(column.cells))))
+        sound = np.ones(n_rows, bool)
         for name, may_be_missing in self._values.items():
-            column = cells[self._columns[name]]
-            if self._source.decimal_comma:
-                column = tuple(map(with_point, column))
-            values, usable = self._numbers_of(column, numbers, rows, name, may_be_missing)
-            self._read[name].append(values)
-            sound &= usable
+            if name not in self._columns:
+                continue
+            column = columns[self._columns[name]]
+            places = _Places(numbers, columns, n_nodes)
+            values, usable = self._numbers_of(column, places, name, may_be_missing)
+            self._read[name].append(column.over(values))
+            sound &= column.over(usable)
         self._sound.append(sound)
 
     def _numbers_of(
-        self,
-        cells: Sequence[str],
-        numbers: Sequence[int],
-        rows: list[list[str]],
-        name: str,
-        may_be_missing: bool,
-    ) -> tuple[Float[np.ndarray, " n_rows"], RowMask]:
+        self, column: Spread, places: _Places, name: str, may_be_missing: bool
+    ) -> tuple[Float[np.ndarray, " n_cells"], RowMask]:
         """The numbers of a column, and which of them can be used; the others are problems."""
+        cells: Sequence[str] = column.cells
+        if self._source.decimal_comma:
+            cells = tuple(map(with_point, cells))
         values = _fast_numbers(cells)
         doubtful = ~(np.abs(values) <= LARGEST)
         usable = np.ones(len(cells), bool)
         for place in np.flatnonzero(doubtful).tolist():
             cell = self._cleaner(cells[place])
+            if may_be_missing and not cell:
+                continue
+            number_of_row = places.number(column, place)
             if name in self._endless and cell.casefold() in _ENDLESS_WORDS:
-                self._endless_rows[name].append((numbers[place], cell))
+                self._endless_rows[name].append((number_of_row, cell))
                 usable[place] = False
                 continue
-            where = self._where(numbers[place], rows[place], name)
+            where = self._where(number_of_row, places, place, name)
             value = number(cell, where, self._problems, may_be_missing=may_be_missing)
             values[place] = math.nan if value is None else value
             usable[place] = value is not None
         return values, usable
 
-    def _where(self, number_of_row: int, row: Sequence[str], column: str) -> str:
+    def _where(self, number_of_row: int, places: _Places, cell: int, column: str) -> str:
         assert self._columns is not None
         place = f"{self._source.path}, row {number_of_row}"
-        node = self._columns.get(NODE)
-        if node is None or column != VALUE:
+        of_node = self._columns.get(NODE)
+        if of_node is None or column != VALUE:
             return f"{place}, column {column!r}"
+        node = places.cell(of_node, cell)
         if isinstance(self._source, WideTable):
-            return f"{place}, column {row[node]!r}"
-        return f"{place}, column {column!r} (node {row[node]!r})"
+            return f"{place}, column {node!r}"
+        return f"{place}, column {column!r} (node {node!r})"
 
     def finish(self) -> Columns | None:
         """All that was read; None, and a problem, where it is nothing."""
@@ -275,7 +325,11 @@ class _Reading:
                 name: Names(tuple(self._codes[name].names), _joined(codes, np.int32))
                 for name, codes in self._coded.items()
             },
-            {name: _joined(values, float) for name, values in self._read.items()},
+            {
+                name: _joined(values, float)
+                for name, values in self._read.items()
+                if name in self._columns
+            },
             _joined(self._sound, bool),
             isinstance(self._source, WideTable),
             self._source.assumed if isinstance(self._source, WideTable) else frozenset(),

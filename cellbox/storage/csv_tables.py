@@ -6,17 +6,38 @@ import csv
 import io
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellbox.storage.delimited import USE_COMMAS, Row, looks_space_separated, read_rows
+from cellbox.storage.delimited import (
+    DECIMAL_COMMA,
+    USE_COMMAS,
+    Row,
+    looks_space_separated,
+    read_rows,
+)
 from cellbox.storage.problems import Problems, nearest
 
 logger = logging.getLogger("cellbox")
 
+#: A number with its unit, as people write doses, times and percent.
+WITH_UNIT = re.compile(
+    r"[<>~≈]?\s*([-+]?\d+(?:[.,]\d+)?)\s*"
+    r"(%|[fpnumkµμ]?M|[fpnumkµμ]?mol(?:/l)?|[fpnumkµμ]?g(?:/m?l)?|[nmuµμ]?l|x|-?fold"
+    r"|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?)",
+    re.IGNORECASE,
+)
 MISSING_WORDS = ("", "na", "nan")
+# More columns than a long table has.
+_MANY_COLUMNS = 8
+# How alike an unknown column's name is to a known one that it may be meant for: "plate" is no
+# misspelt "replicate".
+_MISSPELT = 0.75
+# Of a mistake that a whole column has, this many places say enough.
+_SAID_ALIKE = 3
 # Squares of larger numbers overflow in float32, in which models are trained.
 LARGEST = 1e18
 
@@ -75,9 +96,18 @@ def note_width(where: str, expected: int, found: int, problems: Problems) -> Non
 
 
 def find_columns(
-    path: Path, row: Row, required: Sequence[str], optional: Sequence[str], problems: Problems
+    path: Path,
+    row: Row,
+    required: Sequence[str],
+    optional: Sequence[str],
+    problems: Problems,
+    *,
+    also: Sequence[str] = (),
 ) -> dict[str, int] | None:
-    """Where a header has each known column; None, and problems, where one is absent or twice."""
+    """Where a header has each known column; None, and problems, where one is absent or twice.
+
+    also: columns that may be there, whose names are so short that others are like them by chance.
+    """
     where = f"{path}, row {row.number}"
     header = [cell.casefold() for cell in row.cells]
     missing = [column for column in required if column not in header]
@@ -87,15 +117,16 @@ def find_columns(
     if missing:
         _note_missing_columns(where, row, missing, wanted, problems)
         return None
-    repeated = [column for column in (*required, *optional) if Counter(header)[column] > 1]
+    known = (*required, *optional, *also)
+    repeated = [column for column in known if Counter(header)[column] > 1]
     if repeated:
         found = f"expected each column once, found {', '.join(repeated)} more than once"
         problems.add(where, found, "Keep one of them")
-    unknown = [name for name in header if name and name not in (*required, *optional)]
+    unknown = [name for name in header if name and name not in known]
     misspelt = {
         name: alike
         for name in unknown
-        if (alike := nearest(name, [column for column in optional if column not in header]))
+        if (alike := nearest(name, [one for one in optional if one not in header], _MISSPELT))
     }
     for name, alike in misspelt.items():
         found = f"expected {wanted}, found also {name!r}"
@@ -115,7 +146,10 @@ def _note_missing_columns(
         return
     listed = ", ".join(repr(cell) for cell in row.cells)
     found = f"expected {wanted}, found {listed}: no {' and no '.join(missing)}"
-    problems.add(where, found, "Name the columns in the first row")
+    fix = "Name the columns in the first row"
+    if "condition" in missing and len(row.cells) > _MANY_COLUMNS:
+        fix += "; a wide table has a row for each condition: transpose one with a column for each"
+    problems.add(where, found, fix)
 
 
 def _say_ignored(path: Path, header: Sequence[str], unknown: Sequence[str]) -> None:
@@ -150,6 +184,17 @@ def number(
     if math.isfinite(value):
         found = f"expected a number up to {LARGEST:g}, found {shown}: beyond what can be computed"
         problems.add(where, found, "Correct it, or choose a unit in which values are near 1")
+        return None
+    alone = WITH_UNIT.fullmatch(cell)
+    if alone is not None:
+        fix = f"Write the number alone ({alone[1]}), in one unit for the whole column"
+        kind = "number with a unit"
+        problems.add(where, f"expected a number, found {shown}", fix, kind=kind, most=_SAID_ALIKE)
+        return None
+    if DECIMAL_COMMA.fullmatch(cell):
+        found = f"expected a number with a decimal point, found {shown} with a comma"
+        fix = "Write points, or put semicolons between columns, and decimal commas are read"
+        problems.add(where, found, fix, most=_SAID_ALIKE)
         return None
     fix = "Write a number with a decimal point"
     if may_be_missing:

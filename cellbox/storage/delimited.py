@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from cellbox.storage.problems import Problems
 
 logger = logging.getLogger("cellbox")
@@ -25,7 +27,7 @@ USE_COMMAS = "Save the file with commas, semicolons or tabs between columns"
 _SNIFFED_LINES = 20
 #: How many rows a piece has: so few that they stay in the processor's cache.
 CHUNK = 4_000
-_DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[+\-\u2212]?\d*,\d+(?:[eE][+\-]?\d+)?")
 # Cells of a file between its delimiters, as bytes: numbers with a comma, and with a point.
 _COMMA_CELL = re.compile(
     rb"(?:^|[;\t|])[ \"]*[+\-]?\d*,\d+(?:[eE][+\-]?\d+)?[ \"]*(?=[;\t|\r\n]|\Z)", re.M
@@ -97,6 +99,33 @@ class Chunk:
 
     numbers: Sequence[int]
     rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A column whose cells stand for more rows: each so often in a row, and all that again."""
+
+    cells: Sequence[str]
+    each: int = 1
+    again: int = 1
+
+    def over(self, values: np.ndarray) -> np.ndarray:
+        """Values of the cells as those of the rows."""
+        if self.each == self.again == 1:
+            return values
+        return np.tile(np.repeat(values, self.each), self.again)
+
+
+@dataclass(frozen=True)
+class WideChunk(Chunk):
+    """Rows of a wide table as those of the long one, which would be too many lists.
+
+    numbers, rows: of the file, the latter left empty. columns: of the long table, whose rows are
+    `n_nodes` for each of the file.
+    """
+
+    columns: Sequence[Spread]
+    n_nodes: int
 
 
 @runtime_checkable
@@ -180,7 +209,7 @@ def _numbered(rows: list[list[str]], before: int, after: int) -> Chunk:
 
 def with_point(cell: str) -> str:
     """A number with a decimal comma as one with a point; anything else as it is."""
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
 def read_rows(path: Path, problems: Problems, *, among: str = ";\t|") -> list[Row]:

@@ -6,19 +6,33 @@ A wide table has a row for each condition (and time, and replicate) and a column
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from cellbox.storage.csv_tables import MISSING_WORDS, note_width
-from cellbox.storage.delimited import CHUNK, Chunk, TableSource, clean_name, is_number, with_point
+from cellbox.storage.csv_tables import MISSING_WORDS, WITH_UNIT, note_width
+from cellbox.storage.delimited import (
+    Chunk,
+    Spread,
+    TableSource,
+    WideChunk,
+    clean_name,
+    is_number,
+    with_point,
+)
 from cellbox.storage.problems import Problems, same_name
 
 logger = logging.getLogger("cellbox")
 
 NODE, VALUE = "node", "value"
 _NAMED = 5
+# How many cells of a wide table are taken at once.
+_MOST_CELLS = 200_000
+# AKT_sd, AKT.sd, AKT sd, AKT (sd).
+_OF_ERROR = re.compile(r"(.+?)[ _.\-]+\(?(\w+)\)?")
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,8 @@ class Layout:
     assumed: what the cells of an absent key of a wide table hold.
     left_out: keys of a wide table that say nothing here.
     empty: what an empty cell of a wide table means.
+    errors: columns of a long table that tell how sure a value is; in a wide one they are those
+        whose names add one of these to a node's ("AKT_sd").
     """
 
     synonyms: Mapping[str, Sequence[str]]
@@ -37,6 +53,7 @@ class Layout:
     assumed: Mapping[str, str] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     empty: str = ""
+    errors: Sequence[str] = ()
 
 
 def laid_out(source: TableSource, layout: Layout, problems: Problems) -> TableSource | None:
@@ -151,12 +168,14 @@ class _Renamed:
 class WideTable(_Renamed):
     """A wide table, read as the long one with the same values.
 
-    keys: where each key stands. nodes: where each node's column stands.
+    keys: where each key stands. nodes: where each node's column stands. errors: by kind, where the
+    column stands that tells how sure the values in a node's column are.
     """
 
     keys: Mapping[str, int]
     nodes: Mapping[int, str]
     layout: Layout
+    errors: Mapping[str, Mapping[int, int]]
 
     @classmethod
     def of(cls, source: TableSource, header: Sequence[str], layout: Layout) -> WideTable | None:
@@ -166,7 +185,12 @@ class WideTable(_Renamed):
             name.casefold(): k for k, name in enumerate(header) if name.casefold() in all_keys
         }
         keys = {name: place for name, place in places.items() if name not in layout.left_out}
-        candidates = [k for k, name in enumerate(header) if name and k not in places.values()]
+        others = [k for k, name in enumerate(header) if name and k not in places.values()]
+        errors = _error_columns(header, others, layout.errors)
+        told = {k for of_kind in errors.values() for k in of_kind.values()}
+        # Of no node in particular.
+        loose = [k for k in others if header[k].casefold() in layout.errors]
+        candidates = [k for k in others if k not in told and k not in loose]
         texts = _columns_of_text(source, header, candidates)
         nodes = {k: header[k] for k in candidates if k not in texts}
         if not nodes:
@@ -175,14 +199,14 @@ class WideTable(_Renamed):
             "%s: read as a wide table, a row for each %s and a column for each of %d nodes: %s",
             *(source.path, ", ".join(keys), len(nodes), _shown(list(nodes.values()))),
         )
-        left = [header[k] for k in texts] + [name for name in places if name not in keys]
+        left = [header[k] for k in (*texts, *loose)] + [name for name in places if name not in keys]
         if left:
             logger.info("%s: ignored the columns %s", source.path, ", ".join(left))
         for name, text in layout.assumed.items():
             if name not in keys:
                 said = "%s: has no column %s and is read as of %s %s, when all has come to rest"
                 logger.info(said, source.path, name, name, text)
-        return cls(source, header, keys, nodes, layout)
+        return cls(source, header, keys, nodes, layout, errors)
 
     @property
     def assumed(self) -> frozenset[str]:
@@ -192,23 +216,34 @@ class WideTable(_Renamed):
     def chunks(self, problems: Problems) -> Iterator[Chunk]:
         """The rows of the long table in pieces, each under the number of its row in the file."""
         assumed = {name: self.layout.assumed[name] for name in sorted(self.assumed)}
-        keys, values = list(self.keys.values()), list(assumed.values())
-        places, names = list(self.nodes), list(self.nodes.values())
         sound = self._sound_rows(problems)
-        yield Chunk([next(sound)[0]], [[*self.keys, *assumed, NODE, VALUE]])
-        numbers: list[int] = []
-        rows: list[list[str]] = []
-        for number, row in sound:
-            if len(rows) >= CHUNK:
-                yield Chunk(numbers, rows)
-                numbers, rows = [], []
-            numbers += [number] * len(names)
-            key = [*(row[place] for place in keys), *values]
-            cells = [row[place] for place in places]
-            if self.layout.empty:
-                cells = [self.layout.empty if _is_missing(cell) else cell for cell in cells]
-            rows += [[*key, name, cell] for name, cell in zip(names, cells, strict=True)]
-        yield Chunk(numbers, rows)
+        yield Chunk([next(sound)[0]], [[*self.keys, *assumed, NODE, VALUE, *self.errors]])
+        most = max(1, _MOST_CELLS // len(self.nodes))
+        while part := list(islice(sound, most)):
+            yield self._long(part, list(assumed.values()))
+
+    def _long(self, part: Sequence[tuple[int, list[str]]], assumed: Sequence[str]) -> WideChunk:
+        """Some rows of the file as the columns of the long table."""
+        rows = [row for _, row in part]
+        n_rows, n_nodes = len(part), len(self.nodes)
+
+        def of_nodes(places: Iterable[int | None]) -> Spread:
+            chosen = list(places)
+            cells = ["" if k is None else row[k] for row in rows for k in chosen]
+            return Spread(cells)
+
+        values = of_nodes(self.nodes)
+        if self.layout.empty:
+            cells = [self.layout.empty if _is_missing(cell) else cell for cell in values.cells]
+            values = Spread(cells)
+        columns = [
+            *(Spread([row[place] for row in rows], each=n_nodes) for place in self.keys.values()),
+            *(Spread([text], each=n_rows * n_nodes) for text in assumed),
+            Spread(list(self.nodes.values()), again=n_rows),
+            values,
+            *(of_nodes(map(kind.get, self.nodes)) for kind in self.errors.values()),
+        ]
+        return WideChunk([number for number, _ in part], [], columns, n_nodes)
 
     def _sound_rows(self, problems: Problems) -> Iterator[tuple[int, list[str]]]:
         """The rows of the file that are not blank, with their numbers; the header is first."""
@@ -221,6 +256,19 @@ class WideTable(_Renamed):
                 else:
                     where = f"{self.path}, row {number}"
                     note_width(where, len(self.header), len(row), problems)
+
+
+def _error_columns(
+    header: Sequence[str], among: Sequence[int], kinds: Sequence[str]
+) -> dict[str, dict[int, int]]:
+    """By kind of error, where the errors of the values in a column stand: AKT_sd beside AKT."""
+    place_of = {header[k].casefold(): k for k in among}
+    found: dict[str, dict[int, int]] = {}
+    for k in among:
+        of_error = _OF_ERROR.fullmatch(header[k].casefold())
+        if of_error is not None and of_error[2] in kinds and of_error[1] in place_of:
+            found.setdefault(of_error[2], {})[place_of[of_error[1]]] = k
+    return found
 
 
 def _columns_of_text(
@@ -237,6 +285,9 @@ def _columns_of_text(
                 if is_number(with_point(cell) if source.decimal_comma else cell):
                     if not _is_missing(cell):
                         del undecided[place]
+                elif WITH_UNIT.fullmatch(cell):
+                    # A number that is refused where it is read, and no word.
+                    del undecided[place]
                 elif not _is_missing(cell):
                     undecided[place] = True
             if not undecided:

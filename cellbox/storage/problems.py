@@ -99,8 +99,11 @@ def same_name(name: str) -> str:
     return "".join(character for character in folded if character.isalnum()) or folded
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The up to three names like `name`, in words; empty if none is alike."""
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """The up to three names like `name`, in words; empty if none is alike.
+
+    cutoff: how alike, from 0 to 1 (`difflib.get_close_matches`).
+    """
     names = tuple(names)
     key = same_name(name)
     alike = [other for other in names if same_name(other) == key][:3]
@@ -111,7 +114,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
         start = name.casefold()[:3]
         names = tuple(other for other in names if other.casefold()[:3] == start)[:_MOST_COMPARED]
     folded = {other.casefold(): other for other in names}
-    return " or ".join(repr(folded[key]) for key in get_close_matches(name.casefold(), folded))
+    return " or ".join(
+        repr(folded[key]) for key in get_close_matches(name.casefold(), folded, cutoff=cutoff)
+    )
 
 
 def closest(name: str, names: Iterable[str]) -> str:

@@ -8,20 +8,34 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
+from cellbox.training.row_errors import is_worse
 
 
 class Candidate(NamedTuple):
-    """A refined network, where its refinement began, and its error in each validation row."""
+    """A refined network, where its refinement began, and what it does with the validation rows.
+
+    errors: mean absolute error of each row, by the errors of its values. mae: of all values alike.
+    """
 
     found: Refined
     start: str
     errors: Float[np.ndarray, " n_rows"]
+    mae: float
 
     @property
     def noise(self) -> float:
         """What it leaves of the training data."""
         return self.found.noise
+
+    def is_worse_than(
+        self, before: Float[np.ndarray, " n_rows"], training: MultipleShooting
+    ) -> bool:
+        """Whether it predicts the validation rows worse, beyond noise, than others' errors."""
+        # What a poor fit leaves is not noise: no more than all that was measured can be.
+        noise = min(self.noise, float(np.sqrt(training.mean_square)))
+        return is_worse(before, self.errors, noise)
 
 
 class Explained(NamedTuple):
@@ -29,6 +43,16 @@ class Explained(NamedTuple):
 
     error: float
     noise: float | None
+
+
+def error_sentence(training: MultipleShooting, noise: float) -> str:
+    """A sentence, with a space before it, where values count by their errors; else ""."""
+    if training.errors is None:
+        return ""
+    return (
+        f" Values count by the errors that the data tell (typically {training.typical_error:.3g}); "
+        f"what is left is {noise / training.typical_error:.2g} times as large."
+    )
 
 
 def tail_sentence(found: Refined) -> str:

@@ -40,7 +40,7 @@ from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
-from cellbox.training.endings import Candidate, Explained, tail_sentence
+from cellbox.training.endings import Candidate, Explained, error_sentence, tail_sentence
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
 from cellbox.training.row_errors import are_noise, is_worse
@@ -233,7 +233,8 @@ class Finisher:
             form=None if ending.network.form is None else ending.network.form.to_dict(),
         )
         times = self._validation.times
-        model = FittedModel(ending.network, settings, times, int(seed), training)
+        units = self._validation.units
+        model = FittedModel(ending.network, settings, times, int(seed), training, units=units)
         return FinishedTraining(model, ending.refined, ending.edges_selected)
 
     def _ending(self, harvest: Harvest, settings: Settings) -> _Ending:
@@ -253,11 +254,11 @@ class Finisher:
 
         if settings.refinement == "none":
             return as_it_was(f"Not refined{': training diverged' if diverged else ', as asked'}.")
-        errors = self._errors(network, settings)
+        errors, _ = self._errors(network, settings)
         refined = self._refined(network, settings, lambda: before().noise, errors)
         if not refined:
             return as_it_was("Refinement failed: its equations could not be solved.")
-        kept = [one for one in refined if not is_worse(errors, one.errors, one.noise)]
+        kept = [one for one in refined if not one.is_worse_than(errors, self._training)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
@@ -271,13 +272,13 @@ class Finisher:
         left = self._left_unexplained(found.noise)
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}.{self._form_sentence(found, settings)}"
+            f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
+            f"{self._form_sentence(found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
-        error = float(best.errors.mean())
         return _Ending(
             found.network,
-            error,
+            best.mae,
             found.penalised_noise,
             told,
             found.noise,
@@ -301,15 +302,15 @@ class Finisher:
         found = None if settings.refinement == "none" else self._shrunk(settings)
         if found is None:
             return descended
-        after = self._errors(found.network, settings)
-        before = self._errors(descended.network, settings)
-        error = float(after.mean())
+        after, error = self._errors(found.network, settings)
+        before, _ = self._errors(descended.network, settings)
         kept_back = not _all_in(self._validation.perturbations, self._training.perturbations)
         if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
-            told = f"validation error {error:.3g} instead of {before.mean():.3g}"
+            told = f"validation error {after.mean():.3g} instead of {before.mean():.3g}"
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
+        told = found.sentence + error_sentence(self._training, found.noise)
         # The validation error, since descent of another trial may have nothing else to show.
-        return _Ending(found.network, error, error, found.sentence, found.noise, refined=True)
+        return _Ending(found.network, error, error, told, found.noise, refined=True)
 
     def _shrunk(self, settings: Settings) -> Shrunken | None:
         may_be_sparse = settings.refinement == "select_edges"
@@ -366,14 +367,14 @@ class Finisher:
         if is_large(self._training.n_nodes) and regression:
             left = noise()
             explains_less = left is None or left >= regression[0].noise
-            if explains_less and not is_worse(errors, regression[0].errors, regression[0].noise):
+            if explains_less and not regression[0].is_worse_than(errors, self._training):
                 return regression
         found = self._starts.descent(descended, select_edges, form)
         # First, so that it is taken where both lead to the same network.
         candidates = [*self._candidates(found, settings), *regression]
         if is_large(self._training.n_nodes):
             return candidates
-        kept = [one for one in candidates if not is_worse(errors, one.errors, one.noise)]
+        kept = [one for one in candidates if not one.is_worse_than(errors, self._training)]
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
         if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
             return candidates
@@ -381,11 +382,17 @@ class Finisher:
 
     def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [
-            Candidate(found, start, self._errors(found.network, settings)) for found, start in fits
+            Candidate(found, start, *self._errors(found.network, settings)) for found, start in fits
         ]
 
-    def _errors(self, network: Network, settings: Settings) -> Float[np.ndarray, " n_rows"]:
-        """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved."""
+    def _errors(
+        self, network: Network, settings: Settings
+    ) -> tuple[Float[np.ndarray, " n_rows"], float]:
+        """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved.
+
+        Where errors of values are known, each counts by the typical one over its own. Also the mean
+        over rows in which all count alike.
+        """
         held_out = self._validation
         predicted = responses(
             network, held_out.perturbations, held_out.times, prediction_solver(settings)
@@ -395,7 +402,12 @@ class Finisher:
         measured = np.isfinite(held_out.measurements)[..., nodes]
         apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
         counted = measured.sum(axis=(1, 2))
-        return apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+        alike = apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
+        if held_out.errors is None:
+            return alike, float(alike.mean())
+        of_values = self._training.typical_error / held_out.errors[..., nodes]
+        by_errors = np.where(measured, apart * of_values, 0.0).sum(axis=(1, 2))
+        return by_errors[counted > 0] / counted[counted > 0], float(alike.mean())
 
 
 def _status(harvest: Harvest, ending: _Ending) -> str:

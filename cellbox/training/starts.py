@@ -25,7 +25,7 @@ from cellbox.refinement.refine import is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.robust_refine import refine_robustly
-from cellbox.refinement.unexplained import NEXT_TO_NOTHING, mean_square
+from cellbox.refinement.unexplained import NEXT_TO_NOTHING
 from cellbox.training.form_search import Judge, StartedFit, search_form
 
 # Nodes up to which a refinement leaves landmarks: of n nodes they take 40 (n² + n)² bytes.
@@ -95,7 +95,8 @@ class Starts:
         """From the best of many random networks; the same ones for the same data."""
         key = ("random", select_edges, form)
         if key not in self._known:
-            enough = NEXT_TO_NOTHING * mean_square(self._training)
+            # Random starts take all values alike.
+            enough = NEXT_TO_NOTHING * float(np.nanmean(self._training.measurements**2))
             drawn = random_starts(self._training, self._nodes, self._allowed, enough=enough)
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [

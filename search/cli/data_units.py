@@ -77,6 +77,42 @@ def given_units(arguments: Namespace) -> dict[str, bool]:
     return {flag: bool(getattr(arguments, name)) for flag, name in _FLAGS.items()}
 
 
+def add_model_units(parser: Arguments | ArgumentParser) -> None:
+    """Declare in which units a model is asked: those that it remembers, or Eq. 1's own."""
+    units = parser.add_argument_group(
+        "units",
+        "A model answers in the units of the data that it was learned from. The flags that these "
+        "were read with may be given again; others are refused.",
+    )
+    units.add_argument(
+        "--model-units",
+        action="store_true",
+        help="take doses as u and times as decay times, and give log ratios, as Eq. 1 has them",
+    )
+    add_units(units)
+
+
+def refuse_other_units(arguments: Namespace, units: Units) -> None:
+    """Raise InputError where flags of `add_units` say otherwise than the model's units."""
+    asked = units_of(arguments)
+    given = [name for flag, name in _FLAGS.items() if given_units(arguments)[flag]]
+    others = [name for name in given if getattr(asked, name) != getattr(units, name)]
+    if arguments.model_units and given:
+        raise refuse(
+            "--model-units",
+            "expected no other units beside Eq. 1's own, found "
+            + ", ".join(flag for flag, name in _FLAGS.items() if name in given),
+            "Keep one of them",
+        )
+    if others:
+        flags = ", ".join(flag for flag, name in _FLAGS.items() if name in others)
+        raise refuse(
+            flags,
+            f"expected the units that the model was learned in ({units.sentence}), found others",
+            "Leave them out, or learn a model from the data in the units that you want",
+        )
+
+
 def units_of(arguments: Namespace) -> Units:
     """What the flags of `add_units` say. Raises InputError for what does not go together."""
     from cellbox.data.units import Units

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from search.cli.arguments import add_json, real_number, refuse_flags, whole_number
 from search.cli.command import Command
@@ -64,6 +65,7 @@ def _run_export(arguments: Namespace) -> int:
 
 def _write_problem(arguments: Namespace) -> int:
     from cellbox.data.readers import read_data, write_petab
+    from cellbox.data.units import MODEL_UNITS
     from cellbox.models.ensemble import load_fitted
 
     chosen = {
@@ -74,7 +76,12 @@ def _write_problem(arguments: Namespace) -> int:
     found = "expected the whole model for a PEtab problem, found a choice of edges"
     refuse_flags(chosen, found)
     output = Output(arguments.json)
-    model, data = load_fitted(arguments.model), read_data(arguments.petab)
+    model = load_fitted(arguments.model)
+    # What is kept beside a model is in Eq. 1's units already.
+    kept = Path(arguments.petab).resolve().is_relative_to(Path(arguments.model).resolve())
+    data = read_data(arguments.petab, units=MODEL_UNITS if kept else model.units)
+    if data.units.given:
+        output.say(f"{arguments.petab} is read as the model's data were: {data.units.sentence}")
     write_petab(model.network, data, arguments.out)
     output.say(f"Wrote {arguments.out}/problem.yaml: the model and {data.n_rows:,} rows of data")
     output.write_json({"model": arguments.model, "file": f"{arguments.out}/problem.yaml"})

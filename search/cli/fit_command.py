@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from search.cli.arguments import add_choice_group, add_json, add_seed, real_numb
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
-from search.cli.fit_report import caveat_sentences, say_report
+from search.cli.fit_report import caveat_sentences, say_report, unit_sentences
 from search.cli.output import (
     Output,
     ProgressLine,
@@ -125,7 +126,9 @@ def _run_fit(arguments: Namespace) -> int:
         model, data, split, design, warnings, folder, pictures if has_matplotlib else None,
         lambda new: save_evaluation(
             new, data, split, report, how_split=how, source=_source(arguments),
-            caveats=(*caveat_sentences(report, warnings), *map(str, warnings)),
+            caveats=(
+                *caveat_sentences(report, warnings), *unit_sentences(model), *map(str, warnings)
+            ),
         ),
     )  # fmt: skip
     say_report(model, data, split, report, design, output, how, warnings=warnings)
@@ -135,8 +138,7 @@ def _run_fit(arguments: Namespace) -> int:
     output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
     for note in notes:
         output.say(f"note: {note}")
-    perturbed = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
-    output.say(f'Next: cellbox predict {folder} --perturb "{perturbed}=0.5"')
+    output.say(f'Next: cellbox predict {folder} --perturb "{_example(model, data)}"')
     page = say_report_of(folder, output)
     output.write_json(
         {
@@ -151,6 +153,17 @@ def _run_fit(arguments: Namespace) -> int:
         }
     )
     return 0
+
+
+def _example(model: FittedModel, data: Dataset) -> str:
+    """A perturbation of half the effect, in the unit that the model is asked in."""
+    node = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
+    ec50 = model.units.ec50
+    if model.units.dose_transform is None or ec50 is None:
+        return f"{node}=0.5"
+    level = ec50.get(node, 1.0) if isinstance(ec50, Mapping) else ec50
+    dose = math.log10(level) if model.units.dose_transform == "log10-hill" else level
+    return f"{node}={dose:g}"
 
 
 def _source(arguments: Namespace) -> str:

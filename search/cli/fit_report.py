@@ -66,6 +66,8 @@ def say_report(
         output.say(
             "The learned network has no edge: the data ask for none, and it predicts little."
         )
+    for sentence in unit_sentences(model):
+        output.say(sentence)
     say_warnings(warnings, output)
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
@@ -102,11 +104,19 @@ def prediction_table(report: dict[str, Any], title: str) -> str:
 
 
 def caveat_sentences(report: dict[str, Any], warnings: Sequence[DataWarning] = ()) -> list[str]:
-    """What has to be said of conditions that rounding decides, in a wrong basin or not at rest.
+    """What has to be said of errors of values, and of conditions that rounding decides.
+
+    Or that are in a wrong basin, or not at rest.
 
     warnings: of the data; where rows respond that nothing perturbs, a later time is no remedy.
     """
     sentences = []
+    of_errors = report.get("test_error_ratio")
+    if of_errors is not None:
+        sentences.append(
+            f"Held-out values lie {of_errors:.2g} of their own errors from what is predicted (root "
+            "mean square; 1 is what these errors would bring)."
+        )
     sensitive, wrong = report["rounding_sensitive_share"], report["wrong_basin_share"]
     # Studies of earlier versions do not know it.
     unsteady = report.get("unsteady_share")
@@ -133,6 +143,18 @@ def caveat_sentences(report: dict[str, Any], warnings: Sequence[DataWarning] = (
             "in a sweep."
         )
     return sentences
+
+
+def unit_sentences(model: FittedModel) -> list[str]:
+    """How the numbers of a report are to be read where those of the data were others."""
+    if not model.units.given:
+        return []
+    units = model.units
+    decay = f", each {units.decay_time:g} {units.time_name}" if units.time_unit else ""
+    return [
+        f"Here doses are u, times are in decay times{decay}, and values are log ratios. In the "
+        f"data, and in what cellbox predict takes and gives, {units.sentence}."
+    ]
 
 
 def edges_table(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellbox.errors import refuse
+from search.cli.data_units import refuse_other_units
 from search.cli.output import Output, check_file_target
 from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
+    from cellbox.data.units import Units
     from cellbox.models.model import FittedModel
     from cellbox.models.pair_table import PairTable
 
@@ -21,6 +25,7 @@ _DOSE = 0.5
 
 def run_pairs(arguments: Namespace) -> int:
     """Predict every pair, print the lowest responses, and write what was asked for."""
+    from cellbox.data.units import MODEL_UNITS
     from cellbox.models.combinations import predict_pairs
     from cellbox.models.ensemble import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
@@ -30,15 +35,20 @@ def run_pairs(arguments: Namespace) -> int:
         if target is not None:
             check_file_target(target)
     model = load_fitted(arguments.model)
+    refuse_other_units(arguments, model.units)
+    units = MODEL_UNITS if arguments.model_units else model.units
     partners = arguments.among or _perturbed(Path(arguments.model), model, arguments.node)
     keep_compiled_programs()
     table = predict_pairs(
         model,
         arguments.node,
-        dose=_DOSE if arguments.dose is None else arguments.dose,
+        dose=_DOSE if arguments.dose is None else _u_of(arguments.dose, units),
         partners=partners,
-        time=None if arguments.times is None else arguments.times[0],
+        time=None if arguments.times is None else arguments.times[0] / units.decay_time,
     )
+    if units.given:
+        told = f"doses of {table.dose:.3g} are u, times decay times ({units.decay_time:g}"
+        print(f"note: {told} {units.time_name}), responses log ratios", file=sys.stderr)
     if arguments.out is None and not output.json_on_stdout:
         _say(table, output)
     if arguments.out is not None:
@@ -60,17 +70,31 @@ def run_pairs(arguments: Namespace) -> int:
     return 0
 
 
+def _u_of(dose: float, units: Units) -> float:
+    """u of a dose in the unit of the data, which has to be the same for every node."""
+    import numpy as np
+
+    from cellbox.data.unit_transforms import u_of_doses
+    from cellbox.storage.problems import Problems
+
+    if isinstance(units.ec50, Mapping):
+        found = "expected one EC50 for all nodes, found one for each: no dose is the same for two"
+        raise refuse("--dose", found, "Give it as u, with --model-units")
+    problems = Problems()
+    return float(u_of_doses(np.array([[dose]]), ("each",), units, problems)[0, 0])
+
+
 def _perturbed(folder: Path, model: FittedModel, node: str) -> list[str]:
     """The nodes that the model's data perturb, which are beside it; else all of them."""
-    from cellbox.data.readers import read_tidy
     from search.report.evaluation import DATA
+    from search.study.kept_data import kept_data
 
     nodes = model.network.nodes
     if not (folder / DATA).is_dir():
         note = "no data are kept beside this model, so all nodes are paired; choose with --among"
         print(f"note: {note}", file=sys.stderr)
         return [name for name in nodes if name != node]
-    data = read_tidy(folder / DATA)
+    data = kept_data(folder / DATA)
     perturbed = (data.perturbations != 0).any(axis=0)
     chosen = [name for name, is_so in zip(data.nodes, perturbed, strict=True) if is_so]
     return [name for name in chosen if name != node]

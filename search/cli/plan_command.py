@@ -173,10 +173,10 @@ def _plate_settings(arguments: Namespace) -> PlateSettings:
 
 def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
     """The data, and the model of them where one was named; what is compiled then is kept."""
-    from cellbox.data.readers import read_tidy
     from cellbox.models.ensemble import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
     from search.report.evaluation import DATA
+    from search.study.kept_data import kept_data
 
     keep_compiled_programs()
     folder, named = Path(arguments.data), arguments.data_of_model
@@ -195,7 +195,7 @@ def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
             "expected the data of the model beside it, found none",
             "Name their folder with --data",
         )
-    return read_tidy(folder / DATA), model
+    return kept_data(folder / DATA), model
 
 
 def _within(arguments: Namespace, data: Dataset) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cellbox.errors import refuse
 from search.cli.arguments import add_json, real_number, times
 from search.cli.command import Command
+from search.cli.data_units import add_model_units, refuse_other_units
 from search.cli.output import Output, check_file_target
 from search.cli.pairs_report import run_pairs
 
@@ -68,6 +70,7 @@ def _add_predict(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE.csv", help="write the table here instead of printing it"
     )
+    add_model_units(parser)
     add_json(parser)
 
 
@@ -75,6 +78,7 @@ def _run_predict(arguments: Namespace) -> int:
     import numpy as np
 
     from cellbox.data.readers.doses import parse_doses, read_doses
+    from cellbox.data.units import MODEL_UNITS
     from cellbox.models.ensemble import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
     from cellbox.storage.files import atomic_write
@@ -86,14 +90,19 @@ def _run_predict(arguments: Namespace) -> int:
     if arguments.out is not None:
         check_file_target(arguments.out)
     model = load_fitted(arguments.model)
+    refuse_other_units(arguments, model.units)
+    if arguments.model_units:
+        model = replace(model, units=MODEL_UNITS)
     nodes = model.network.nodes
     if arguments.perturb is not None:
         conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")
     else:
         conditions, perturbations = read_doses(arguments.perturbations, nodes)
-    moments = model.times.tolist() if arguments.times is None else arguments.times
+    moments = model.own_times.tolist() if arguments.times is None else arguments.times
     keep_compiled_programs()
-    predicted = model.predict(perturbations, np.array(moments))
+    predicted = model.answer(perturbations, np.array(moments))
+    if model.units.given:
+        print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
     _note_unsolved(conditions, predicted)
     table = _table(conditions, moments, nodes, predicted)
     if arguments.out is not None:
@@ -112,6 +121,7 @@ def _run_predict(arguments: Namespace) -> int:
             "times": moments,
             "conditions": conditions,
             "perturbations": perturbations,
+            "units": model.units.to_dict() if model.units.given else None,
             "predictions": predicted,
         }
     )
@@ -171,7 +181,8 @@ PREDICT = Command(
     _run_predict,
     description="Predict how every node responds (log ratio to the unperturbed state) to\n"
     "perturbations, also to such as were never measured. The result is a table with the\n"
-    "columns condition, time, node and value.",
+    "columns condition, time, node and value. Doses, times and values are in the units that\n"
+    "the model's data had, where these were not the model's own (see cellbox lint --help).",
     epilog="examples:\n"
     '  cellbox predict models/LI-seed0 --perturb "g1=0.5,g3=0.2" --times 5,10,20\n'
     "  cellbox predict models/LI-seed0 my_plans.csv --out predictions.csv\n"

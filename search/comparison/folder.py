@@ -90,7 +90,8 @@ def _with_nothing(values: np.ndarray) -> np.ndarray:
 def _identity(data: Dataset, split: HeldOut, entrant: Entrant) -> dict[str, Any]:
     """What has to be equal for a finished split to be this one."""
     digest = hashlib.sha256()
-    for values in (data.times, data.perturbations, data.measurements, data.allowed_edges):
+    arrays = (data.times, data.perturbations, data.measurements, data.allowed_edges, data.errors)
+    for values in arrays:
         digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
     digest.update("\n".join(data.nodes).encode())
     return {

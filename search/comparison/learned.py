@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from cellbox.criticism.criticism import criticism_of
-from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, load_fitted
@@ -20,6 +19,7 @@ from cellbox.networks.network import Network
 from search.report.edges import JudgedEdge, JudgedNetwork, judged_alone, judged_by_ensemble
 from search.report.evaluation import DATA, EVALUATION, fingerprint
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.result import SweepResult, TrialResult
 from search.tracking.trial_content import flatten
 
@@ -141,7 +141,7 @@ def _present(judged: JudgedNetwork, cut: float | None) -> dict[tuple[str, str], 
 def _asked(data: Path) -> str | None:
     """Data and held-out rows, as something to compare."""
     try:
-        known = read_tidy(data)
+        known = kept_data(data)
     except InputError:
         return None
     if known.split is None:

@@ -41,7 +41,9 @@ def conditions_of(data: Dataset, rows: RowNumbers, predicted: Responses) -> list
         known = (~np.isnan(values)).sum(axis=0)
         mean = np.where(known > 0, np.nansum(values, axis=0) / np.maximum(known, 1), np.nan)
         squares = np.nansum((values - mean) ** 2, axis=0)
-        spread = np.sqrt(squares / np.maximum(known - 1, 1))
+        spread = np.where(known > 1, np.sqrt(squares / np.maximum(known - 1, 1)), np.nan)
+        if data.errors is not None and len(own) == 1:
+            spread = data.errors[rows[own[0]]]
         apart = np.abs(predicted[own[0]] - mean)[:, data.measured_nodes]
         first = int(rows[own[0]])
         found.append(
@@ -50,7 +52,7 @@ def conditions_of(data: Dataset, rows: RowNumbers, predicted: Responses) -> list
                 row=first,
                 perturbation=data.perturbations[first],
                 mean=mean,
-                spread=np.where(known > 1, spread, np.nan),
+                spread=spread,
                 n_replicates=len(own),
                 predicted=predicted[own[0]],
                 error=float(np.nanmean(apart)) if np.isfinite(apart).any() else np.nan,

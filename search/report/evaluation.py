@@ -54,9 +54,10 @@ def save_evaluation(
 
 
 def fingerprint(data: Dataset) -> str:
-    """Tells data sets apart: of times, perturbations and measurements."""
+    """Tells data sets apart: of times, perturbations, measurements and their errors."""
     digest = hashlib.sha256("\n".join(data.nodes).encode())
-    for values in (data.times, data.perturbations, data.measurements):
+    errors = [] if data.errors is None else [data.errors]
+    for values in (data.times, data.perturbations, data.measurements, *errors):
         digest.update(np.ascontiguousarray(values, float).tobytes())
     return digest.hexdigest()[:16]
 

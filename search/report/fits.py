@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
-from cellbox.data.readers import read_tidy
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.models.ensemble import Ensemble, load_fitted
@@ -30,6 +29,7 @@ from search.report.model_content import (
     perturbed_nodes,
     summary_blocks,
 )
+from search.study.kept_data import kept_data
 
 
 def fit_page(folder: Path) -> Page:
@@ -41,7 +41,7 @@ def fit_page(folder: Path) -> Page:
     if not (folder / EVALUATION).is_file():
         return _bare_page(folder, model)
     content = json.loads((folder / EVALUATION).read_text("utf-8"))
-    data = replace(read_tidy(folder / DATA), name=content["data"]["name"])
+    data = replace(kept_data(folder / DATA), name=content["data"]["name"])
     if data.split is None:
         raise refuse(
             str(folder / DATA), "expected the split of the data, found none", "Fit the model again"

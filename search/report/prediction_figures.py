@@ -91,6 +91,8 @@ def course_figure(
     replicates = (
         f"Points are means of {condition.n_replicates} replicates with their standard deviation. "
         if condition.n_replicates > 1
+        else "Bars are the errors that the data tell. "
+        if data.errors is not None
         else ""
     )
     error = shown_number(condition.error)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset
-from cellbox.data.readers import read_tidy
 from cellbox.errors import refuse
 from search.report.blocks import Block, Facts, Figure, Figures, Folded, Page, Section, Table, Text
 from search.report.cells import percent
@@ -37,6 +36,7 @@ from search.report.search_figures import (
     waterfall_figure,
 )
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.ranking import rank, ranked
 from search.study.record import TrialRecord
 from search.study.result import SweepResult, TrialResult
@@ -85,7 +85,7 @@ def study_page(path: Path) -> Page:
 def _findings(result: SweepResult, best: TrialResult) -> ModelFindings:
     """The best trial's model with all that the study knows of it."""
     folder = result.folder
-    data = replace(read_tidy(folder.data), name=folder.path.resolve().name)
+    data = replace(kept_data(folder.data), name=folder.path.resolve().name)
     if data.split is None:
         raise refuse(
             str(folder.data),

@@ -31,6 +31,7 @@ class StudyData:
     rounding_sensitive: the pool's rows whose response rounding decides; None where not known. They
         are trained on like the others.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
+    errors: standard errors of the pool's measurements; None where the data tell none.
     """
 
     perturbations: Float[np.ndarray, "n_pool_rows n_nodes"]
@@ -44,6 +45,7 @@ class StudyData:
     own: Budget
     rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
     warnings: tuple[DataWarning, ...] = ()
+    errors: Float[np.ndarray, "n_pool_rows n_times n_nodes"] | None = None
 
     @property
     def several_times(self) -> bool:
@@ -69,7 +71,7 @@ class StudyData:
             else (truth.weights, truth.amplitudes)
         )
         digest = hashlib.sha256()
-        for values in arrays:
+        for values in (*arrays, *([] if self.errors is None else [self.errors])):
             digest.update(np.ascontiguousarray(values, float).tobytes())
         return digest.hexdigest()
 
@@ -86,6 +88,10 @@ class StudyData:
         if noise_free is not None and self.noise_free is not None:
             exact = self._at_evaluation_times(self.noise_free, rows, np.arange(len(self.times)))
             noise_free = np.concatenate([noise_free, exact])
+        errors = held_out.errors
+        if errors is not None and self.errors is not None:
+            known_errors = self._at_evaluation_times(self.errors, rows, times)
+            errors = np.concatenate([errors, known_errors])
         sensitive = None
         if held_out.rounding_sensitive is not None and self.rounding_sensitive is not None:
             known = (held_out.rounding_sensitive, self.rounding_sensitive[rows])
@@ -101,6 +107,7 @@ class StudyData:
             ),
             row_names=held_out.row_names + tuple(f"training {row + 1}" for row in rows),
             noise_free=noise_free,
+            errors=errors,
             rounding_sensitive=sensitive,
             split=split,
         )
@@ -126,6 +133,7 @@ class StudyData:
             measurements=self.measurements[rows][:, times],
             row_names=tuple(f"training {row + 1}" for row in rows),
             noise_free=None,
+            errors=None if self.errors is None else self.errors[rows][:, times],
             rounding_sensitive=None if sensitive is None else sensitive[rows],
         )
 

@@ -221,6 +221,7 @@ def _from_files(spec: Spec) -> StudyData:
         perturbations=training.perturbations,
         measurements=training.measurements,
         noise_free=training.noise_free,
+        errors=training.errors,
         times=data.times,
         pool_rows=pool_rows,
         pool_times={

@@ -29,8 +29,8 @@ def save_best_models(
     """
     import shutil
 
-    from cellbox.data.readers import read_tidy
     from cellbox.models.model_files import write_network_files, write_pictures
+    from search.study.kept_data import kept_data
 
     wanted = {folder.model(number).name: number for number in numbers}
     if folder.models.is_dir():
@@ -39,7 +39,7 @@ def save_best_models(
                 shutil.rmtree(entry)
     if not numbers:
         return
-    data = read_tidy(folder.data)
+    data = kept_data(folder.data)
     if data.split is None:
         raise refuse(
             str(folder.data),

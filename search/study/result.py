@@ -36,6 +36,7 @@ _FIT_METRICS = (
     "rounding_sensitive_share",
     "wrong_basin_share",
     "unsteady_share",
+    "test_error_ratio",
     "all_nodes",
     *Recovery.__dataclass_fields__,
 )
@@ -86,9 +87,9 @@ class TrialResult:
 
     def model(self) -> FittedModel:
         """The trial's fitted model."""
-        from cellbox.data.readers import read_tidy
+        from search.study.kept_data import kept_data
 
-        return self.rebuild_model(read_tidy(self.folder.data).times)
+        return self.rebuild_model(kept_data(self.folder.data).times)
 
     def rebuild_model(self, times: Any) -> FittedModel:
         """The fitted model from the record, for data measured at these times."""
@@ -99,20 +100,22 @@ class TrialResult:
 
     def model_of(self, networks: TrialNetworks, place: int) -> FittedModel:
         """The model of one of the trial's repeats, whose networks need not be kept yet."""
-        from cellbox.data.readers import read_tidy
+        from search.study.kept_data import kept_data
 
         nodes = self.folder.study.nodes
         form = self.record.repeats[place].form(len(nodes))
         network = Network(nodes, networks.weights[place], networks.amplitudes[place], form)
-        times = read_tidy(self.folder.data).times
+        times = kept_data(self.folder.data).times
         return self._fitted(network, self.record.repeats[place], times)
 
     def _fitted(self, network: Network, repeat: RepeatRecord, times: Any) -> FittedModel:
         from cellbox.models.model import FittedModel
         from cellbox.settings import settings_from_dict
+        from search.study.units import units_asked
 
         settings = settings_from_dict(self.record.settings)
-        return FittedModel(network, settings, times, repeat.seed, repeat.training)
+        training, units = repeat.training, units_asked(self.folder.asked)
+        return FittedModel(network, settings, times, repeat.seed, training, units=units)
 
     def _pruned(self) -> InputError:
         return refuse(

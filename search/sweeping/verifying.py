@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError, Problem
 from cellbox.evaluation.report import evaluate
 from cellbox.models.ensemble import load_ensemble
@@ -26,6 +25,7 @@ from search.spec.tables import Spec
 from search.study.access import spec_of
 from search.study.damage import damaged_trials
 from search.study.folder import STOPPED, StudyFolder
+from search.study.kept_data import kept_data
 from search.study.result import TrialResult
 from search.study.state import STATE
 from search.sweeping.first_points import kept_queue
@@ -167,7 +167,7 @@ def _history_damages(folder: StudyFolder, spec: Spec, good: list[int]) -> Iterat
 
 def _data_damages(folder: StudyFolder) -> Iterator[Damage]:
     try:
-        data = read_tidy(folder.data)
+        data = kept_data(folder.data)
         if data.split is None:
             yield Damage("data", "data", f"{folder.data}: expected a split, found none.")
     except (InputError, OSError) as error:
@@ -204,7 +204,7 @@ def _model_problem(folder: StudyFolder, number: int, model: FittedModel) -> str 
     if not same:
         return f"{folder.model(number)}: its network is not that of trial {number}."
     try:
-        data = read_tidy(folder.data)
+        data = kept_data(folder.data)
     except (InputError, OSError):
         # Told already.
         return None

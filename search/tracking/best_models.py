@@ -25,10 +25,10 @@ from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import cellbox
-from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError
 from cellbox.identifiability.design_report import REPORT_FILES
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.record import TrialRecord
 from search.tracking.trial_content import final_values, milliseconds, texts, trial_metrics
 
@@ -179,7 +179,7 @@ def _show_metrics(
 def trained_on(folder: StudyFolder) -> dict[str, Any] | None:
     """The doses and the time that a study's training conditions reach; None where not known."""
     try:
-        data = read_tidy(folder.data)
+        data = kept_data(folder.data)
     except InputError:
         # Someone edited or moved the tables; predictions then come without notes.
         return None

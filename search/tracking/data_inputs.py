@@ -63,11 +63,11 @@ def _input(
 
 def _held_out(folder: StudyFolder) -> dict[str, int]:
     """How many conditions validate and test, as the split of the kept data says."""
-    from cellbox.data.readers import read_tidy
     from cellbox.errors import InputError
+    from search.study.kept_data import kept_data
 
     try:
-        split = read_tidy(folder.data).split
+        split = kept_data(folder.data).split
     except InputError:
         # Someone edited or moved the tables; the rest is told without them.
         return {}

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError
 from cellbox.models.plots import plot_network
 from cellbox.networks.network import Network
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.plots import label, plot_front, plot_optimisation, plot_setting
 from search.study.record import StudyRecord, TrialRecord
 from search.tracking.trial_table import TrialTable
@@ -112,7 +112,7 @@ def _truth(folder: StudyFolder, study: StudyRecord) -> Network | None:
     if not study.truth or not folder.data.is_dir():
         return None
     try:
-        return read_tidy(folder.data).truth
+        return kept_data(folder.data).truth
     except InputError:
         # Someone edited the tables; the learned network is shown alone then.
         return None

@@ -19,12 +19,12 @@ from mlflow.entities import DatasetInput, LoggedModel, Metric, Run, RunTag
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from cellbox.data.readers import read_tidy
 from cellbox.errors import InputError
 from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
 from search.spec.tables import STEERING
 from search.study.folder import StudyFolder
+from search.study.kept_data import kept_data
 from search.study.record import TrialRecord
 from search.tracking.best_models import (
     ENSEMBLE_MODEL,
@@ -150,7 +150,7 @@ class MlflowWriter:
         """
         find_fonts()
         try:
-            data = read_tidy(self._folder.data)
+            data = kept_data(self._folder.data)
         except InputError:
             # Someone is editing the tables; it then takes its time at the end.
             return

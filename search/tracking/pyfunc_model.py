@@ -44,6 +44,7 @@ class CellBoxModel(PythonModel):
             column are left alone. Its index names the conditions.
         params: "times", ascending and positive; by default those of the training data.
 
+        All in the model's own units, whatever those of its data were: u, decay times, log ratios.
         value: log ratio. low, high: 90 % interval from the spread of an ensemble's members,
         missing where there is one model alone. note: in what a condition goes beyond the data that
         the model was trained on, empty where it does not.

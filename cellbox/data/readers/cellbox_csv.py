@@ -24,7 +24,7 @@ from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.usual_layouts import STEADY_STATE_TIME
 from cellbox.data.same_numbers import ROUNDING
-from cellbox.data.units import in_model_units
+from cellbox.data.unit_transforms import in_model_units
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.matrices import (
     MatrixText,

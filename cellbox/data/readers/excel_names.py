@@ -30,6 +30,7 @@ _RENAMED = {"MARCH{}": "MARCHF{}", "MARC{}": "MTARC{}", "SEPT{}": "SEPTIN{}"}
 _DAY_MONTH = re.compile(r"(\d{1,2})[-/. ]([a-z]{3})[a-z]*\.?(?:[-/. ]\d{2,4})?", re.IGNORECASE)
 _MONTH_DAY = re.compile(r"([a-z]{3})[a-z]*[-/. ](\d{1,2})", re.IGNORECASE)
 _ISO = re.compile(r"\d{4}-(\d{2})-(\d{2})(?:[ T]00:00(?::00)?)?")
+_NUMBERS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(?:\d{2}|\d{4})")
 _SERIAL = re.compile(r"\d{5}(?:\.0)?")
 _SCIENTIFIC = re.compile(r"(\d)(?:\.(\d+))?E\+?(\d{1,2})", re.IGNORECASE)
 # Of 1990 to 2050; Excel counts days from the end of 1899.
@@ -43,10 +44,13 @@ def likely_genes(name: str) -> tuple[str, ...]:
         >>> likely_genes("2-Sep"), likely_genes("TP53")
         (('SEPT2',), ())
     """
-    day = _day_of(name)
-    if day is not None:
-        month, number = day
-        return tuple(form.format(number) for form in _GENES.get(month, (month.upper() + "{}",)))
+    days = [_day_of(name)] if _day_of(name) is not None else _days_in_numbers(name)
+    if days:
+        return tuple(
+            form.format(number)
+            for month, number in filter(None, days)
+            for form in _GENES.get(month, (month.upper() + "{}",))
+        )
     clone = _SCIENTIFIC.fullmatch(name)
     if clone is not None:
         first, others, exponent = clone.groups()
@@ -70,6 +74,20 @@ def _day_of(name: str) -> tuple[str, int] | None:
         day = _DAY_ZERO + timedelta(days=int(float(name)))
         return _MONTHS[day.month - 1], day.day
     return None
+
+
+def _days_in_numbers(name: str) -> list[tuple[str, int] | None]:
+    """Month and day of a date in numbers, whichever comes first: 02.09.2026, 9/2/2026.
+
+    Where both orders are dates, those of them that genes are called by.
+    """
+    found = _NUMBERS.fullmatch(name)
+    if found is None:
+        return []
+    first, second = int(found[1]), int(found[3])
+    both = [(first, second), (second, first)]
+    days = [(_MONTHS[m - 1], day) for m, day in both if 1 <= m <= 12 and 1 <= day <= 31]
+    return list(dict.fromkeys([day for day in days if day[0] in _GENES] or days))
 
 
 def could_be(gene: str, name: str) -> bool:

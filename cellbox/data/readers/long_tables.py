@@ -11,7 +11,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times
-from cellbox.data.readers.usual_layouts import PERTURBATION_LAYOUT, measurement_layout
+from cellbox.data.readers.usual_layouts import (
+    ERROR_COLUMNS,
+    PERTURBATION_LAYOUT,
+    measurement_layout,
+)
+from cellbox.data.readers.value_errors import value_errors
 from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem
 from cellbox.storage.columns import Columns, read_columns
@@ -20,6 +25,9 @@ from cellbox.storage.problems import Problems, note_unknown
 
 # One measured series: the condition and the replicate, "" where replicates have no name.
 Series = tuple[str, str]
+
+# Numbers up to so many times their count are looked up in an array rather than sorted.
+_DENSE = 4
 
 _STEADY_STATE = (
     "A tidy table gives a steady state as a time by which everything has come to rest: write 10 "
@@ -34,6 +42,7 @@ class LongTable:
     times: ascending, > 0. The value of entry k is of series `of_series[k]`, and so on.
     at_zero: series, nodes and values of the entries at time 0.
     tells_times: whether the file has times; a wide table may be of steady states without.
+    errors: standard errors of the values; None where the file tells none.
     """
 
     series: dict[Series, str]
@@ -45,6 +54,7 @@ class LongTable:
     values: Float[np.ndarray, " n_values"]
     at_zero: tuple[np.ndarray, np.ndarray, np.ndarray]
     tells_times: bool = True
+    errors: Float[np.ndarray, " n_values"] | None = None
 
     @cached_property
     def rows_of_condition(self) -> dict[str, list[int]]:
@@ -56,15 +66,30 @@ class LongTable:
 
     def array(self, rows: Sequence[Series], times: Times, nodes: Sequence[str]) -> Responses:
         """The values on a grid of series, times and nodes; NaN where there is none."""
+        return self._on_grid(self.values, rows, times, nodes)
+
+    def error_array(
+        self, rows: Sequence[Series], times: Times, nodes: Sequence[str]
+    ) -> Responses | None:
+        """The errors of the values on such a grid, where the file tells them."""
+        return None if self.errors is None else self._on_grid(self.errors, rows, times, nodes)
+
+    def _on_grid(
+        self,
+        values: Float[np.ndarray, " n_values"],
+        rows: Sequence[Series],
+        times: Times,
+        nodes: Sequence[str],
+    ) -> Responses:
         array = np.full((len(rows), len(times), len(nodes)), np.nan)
-        if not array.size or not len(self.values):
+        if not array.size or not len(values):
             return array
         row = _places(tuple(self.series), rows)[self.of_series]
         column = _places(tuple(self.nodes), nodes)[self.of_node]
         slot = _places(self.times.tolist(), times.tolist())[self.of_time]
         # Names that are not on the grid have been noted as problems by then.
         on_grid = (row >= 0) & (column >= 0) & (slot >= 0)
-        array[row[on_grid], slot[on_grid], column[on_grid]] = self.values[on_grid]
+        array[row[on_grid], slot[on_grid], column[on_grid]] = values[on_grid]
         return array
 
     def zero_array(self, nodes: Sequence[str]) -> Perturbations:
@@ -107,6 +132,7 @@ def read_long_table(
         names=("condition", "node"),
         values={"time": False, "value": True},
         optional=("replicate",),
+        optional_values=ERROR_COLUMNS if like is None else (),
         endless={"time": _STEADY_STATE},
         layout=measurement_layout(time),
     )
@@ -124,6 +150,7 @@ def read_long_table(
     _note_repeated(named, sound, (of_series, moment, of_node), tuple(series), problems)
     kept = sound & (given > 0)
     values = named.values["value"][kept]
+    errors = value_errors(named, kept & np.isfinite(named.values["value"]), problems)
     if named.n_rows and not problems and not np.isfinite(values).any():
         found = "expected measurements, found none after time 0"
         problems.add(str(columns.path), found, "Give at least one measured value")
@@ -132,7 +159,8 @@ def read_long_table(
     at_zero = (of_series[start], of_node[start], named.values["value"][start])
     places = (of_series[kept], of_time.reshape(-1), of_node[kept])
     tells_times = "time" not in columns.absent
-    return LongTable(series, nodes, times, *places, values, at_zero, tells_times)
+    errors = None if errors is None else errors[kept]
+    return LongTable(series, nodes, times, *places, values, at_zero, tells_times, errors)
 
 
 def _snapped(
@@ -188,8 +216,20 @@ def _in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:
 
 
 def _first_rows(keys: RowNumbers) -> tuple[list[int], RowNumbers]:
-    """The first row of each key, ascending, and which of them each row has the key of."""
-    _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    """The first row of each key, ascending, and which of them each row has the key of.
+
+    keys: from 0 on.
+    """
+    n_keys = int(keys.max(initial=-1)) + 1
+    if n_keys > _DENSE * len(keys):
+        _, first, of_row = np.unique(keys, return_index=True, return_inverse=True)
+    else:
+        # Written backwards, so that the first row is what stays; sorting takes many times as long.
+        first = np.full(n_keys, len(keys))
+        first[keys[::-1]] = np.arange(len(keys))[::-1]
+        there = first < len(keys)
+        of_row = (np.cumsum(there) - 1)[keys]
+        first = first[there]
     rank = np.empty(len(first), dtype=int)
     rank[np.argsort(first)] = np.arange(len(first))
     return np.sort(first).tolist(), rank[of_row.reshape(-1)]
@@ -216,7 +256,8 @@ def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> Ro
         lambda row: (
             f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
         ),
-        "Give values as log ratios to time 0, or remove the rows of time 0",
+        "Make log ratios of them (--transform log2-ratio --control 'time 0'; difference where they "
+        "are logarithms), or remove the rows of time 0",
     )
     return ~(negative | moved)
 
@@ -250,6 +291,8 @@ def _note_repeated(
     distinct, of_time = np.unique(time[rows], return_inverse=True)
     n_nodes = int(of_node.max(initial=0)) + 1
     key = (of_series[rows] * len(distinct) + of_time.reshape(-1)) * n_nodes + of_node[rows]
+    if key.max(initial=0) < _DENSE * len(key) and np.bincount(key).max(initial=0) <= 1:
+        return
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     first_of = rows[first[inverse.reshape(-1)]]
     again = rows != first_of

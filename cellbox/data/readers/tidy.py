@@ -26,7 +26,8 @@ from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
 from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
-from cellbox.data.units import MODEL_UNITS, Units, in_model_units
+from cellbox.data.unit_transforms import in_model_units
+from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import refuse
 from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
@@ -49,7 +50,8 @@ def read_tidy(
 
     measurements: the folder (see the module's description) if given alone, else a CSV with the
         columns condition, time (model time unit, ascending from 0, in any row order), node,
-        value (log ratio to time 0; empty, NA or NaN where not measured), optionally replicate.
+        value (log ratio to time 0; empty, NA or NaN where not measured), optionally replicate,
+        and sd, sem, or sd and n: how sure each value is, by which least squares weight them.
     perturbations: CSV with the columns condition, node, value; u, with the paper's sign (Ji et
         al. 2021: positive pushes a node down). Each measured condition has to be listed; one
         with an empty node, or with doses of 0 alone, is an unperturbed control.
@@ -204,6 +206,7 @@ def _read(
         split=added.split,
         name=measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
+        errors=table.error_array(tuple(table.series), table.times, nodes),
     )
     return in_model_units(data, units, table.zero_array(nodes))
 

@@ -81,7 +81,11 @@ def _write_files(data: Dataset, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8", newline="")
 
     long_header = ("condition", "time", "node", "value")
-    write("measurements.csv", long_header, _long_rows(data, data.measurements))
+    if data.errors is None:
+        write("measurements.csv", long_header, _long_rows(data, data.measurements))
+    else:
+        rows = _long_rows(data, data.measurements, data.errors)
+        write("measurements.csv", (*long_header, "sem"), rows)
     write("perturbations.csv", ("condition", "node", "value"), _perturbation_rows(data))
     if data.noise_free is not None:
         write("noise_free.csv", long_header, _long_rows(data, data.noise_free))
@@ -105,12 +109,13 @@ def _write_files(data: Dataset, folder: Path) -> None:
         write("allowed_edges.csv", ("source", "target"), edges)
 
 
-def _long_rows(data: Dataset, values: Responses) -> Iterator[tuple[str, ...]]:
+def _long_rows(data: Dataset, *values: Responses) -> Iterator[tuple[str, ...]]:
     """One row for each value, the missing ones too: they keep the order of rows and nodes."""
     for row, name in enumerate(data.row_names):
         for slot, time in enumerate(data.times):
             for column, node in enumerate(data.nodes):
-                yield name, number_text(time), node, number_text(values[row, slot, column])
+                cells = (number_text(each[row, slot, column]) for each in values)
+                yield name, number_text(time), node, *cells
 
 
 def _perturbation_rows(data: Dataset) -> Iterator[tuple[str, ...]]:

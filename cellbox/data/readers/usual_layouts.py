@@ -28,6 +28,10 @@ _VALUE = (
     *("values", "log2fc", "log2foldchange", "logfc", "log2ratio", "logratio", "foldchange"),
     *("response", "measurement", "measured", "intensity", "signal", "expression", "abundance"),
 )
+#: Standard deviation, standard error of the mean, number of values that a mean was taken of.
+ERROR_COLUMNS = ("sd", "sem", "n")
+_SD = ("std", "stdev", "stddev", "standarddeviation", "sdvalue", "valuesd")
+_SEM = ("se", "stderr", "standarderror", "semvalue", "valuesem", "standarderrorofthemean")
 _TARGET = ("target", "targets", "perturbednode")
 _DOSE = ("dose", "doses", "concentration", "conc", "u", "strength", "amount")
 
@@ -48,7 +52,11 @@ def measurement_layout(time: float | None) -> Layout:
             "replicate": _REPLICATE,
             "node": _NODE,
             "value": _VALUE,
+            "sd": _SD,
+            "sem": _SEM,
+            "n": ("nreplicates", "numberofreplicates", "nrep", "nreps"),
         },
         keys=("condition", "time", "replicate"),
+        errors=ERROR_COLUMNS,
         assumed={"time": number_text(STEADY_STATE_TIME if time is None else time)},
     )

@@ -198,3 +198,86 @@ def test_what_the_files_said_comes_first():
 
     warning = DataWarning("spreadsheet_names", "2-Sep", "Mend it")
     assert data_warnings(replace(course(), reading_warnings=(warning,))) == (warning,)
+
+
+def test_log_ratios_of_more_than_a_thousandfold_are_told_by_node():
+    data = course()
+    values = data.measurements.copy()
+    values[:, :, 1] *= 1000
+    said = only(replace(data, measurements=values))
+    assert "too large for log ratios in 1 node: g2 (up to" in said
+
+
+def test_doses_in_two_units_are_told_with_their_places():
+    data = course()
+    u = data.perturbations.copy()
+    u[:, 0] *= 1000
+    warning = data_warnings(replace(data, perturbations=u))[0]
+    row = int(np.flatnonzero(u[:, 0])[0])
+    assert warning.kind == "doses_of_two_scales"
+    assert f"g1 in c{row + 1}" in warning.found
+
+
+def test_what_rounding_left_of_a_dose_of_zero_is_told():
+    data = course()
+    u = data.perturbations.copy()
+    u[-1, 2] = 5.5e-17
+    assert "such as 5.5e-17 of g3 in c24" in only(replace(data, perturbations=u))
+
+
+def test_a_dose_that_never_changes_is_told():
+    data = course()
+    u = data.perturbations.copy()
+    u[:, 4] = 0.5
+    assert "The dose of g5 (0.5) is the same in every row" in only(replace(data, perturbations=u))
+
+
+def test_data_without_any_dose_are_told():
+    data = course(noise=0.2)
+    nothing = np.zeros_like(data.perturbations)
+    assert "nothing_perturbed" in kinds(replace(data, perturbations=nothing))
+
+
+@pytest.mark.parametrize(
+    "name", ["#REF!", "?", "--", "N/A", "5%", "10 uM", "1.2.3", "<LOD", "0x1F"]
+)
+def test_what_is_no_name_is_told_of_a_node(name):
+    data = replace(course(), nodes=("g1", "g2", name, "g4", "g5"))
+    assert f"called by what is no name: {name!r}" in only(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["p53", "14-3-3", "4EBP1pS65", "S6", "2310009E13", "h2a.x", "s", "X"]
+)
+def test_short_and_numbered_names_of_nodes_are_left_in_peace(name):
+    assert kinds(replace(course(), nodes=("g1", "g2", name, "g4", "g5"))) == []
+
+
+def test_a_node_that_was_measured_once_is_taken_for_a_misspelt_one():
+    data = course()
+    values = data.measurements.copy()
+    values[1:, :, 4] = np.nan
+    values[0, 1:, 4] = np.nan
+    u = data.perturbations.copy()
+    u[:, 4] = 0
+    named = replace(data, nodes=("AKT", "MEK", "ERK", "S6", "AKTT"))
+    said = only(replace(named, measurements=values, perturbations=u))
+    assert "measured once or twice, the others 96 times: AKTT (is it 'AKT'?)" in said
+
+
+@pytest.mark.parametrize(("name", "told"), [("AKT nM", True), ("AKTi", False), ("drug", False)])
+def test_perturbed_nodes_that_nobody_measured_are_told_where_they_seem_misspelt(name, told):
+    data = course()
+    values = data.measurements.copy()
+    values[:, :, 4] = np.nan
+    named = replace(data, nodes=("AKT", "MEK", "ERK", "S6", name), measurements=values)
+    assert ("perturbed_never_measured" in kinds(named)) is told
+
+
+def test_a_node_without_any_number_is_told():
+    data = course()
+    values, u = data.measurements.copy(), data.perturbations.copy()
+    values[:, :, 4], u[:, 4] = np.nan, 0
+    assert "neither measured nor perturbed: g5" in only(
+        replace(data, measurements=values, perturbations=u)
+    )

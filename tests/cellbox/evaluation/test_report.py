@@ -193,3 +193,14 @@ def test_all_nodes_get_their_own_baselines_and_sentence():
     first, second = verdict(compared)
     assert "better" in first
     assert "worse than ridge: MAE 0.4 against 0.3" in second
+
+
+def test_held_out_values_are_compared_with_their_own_errors():
+    data = dataset()
+    assert evaluate(model(), data, SPLIT)["test_error_ratio"] is None
+    predicted = model().predict(data.perturbations, data.times)
+    # Every value lies two of its errors away, but those of the activity node.
+    errors = np.abs(predicted - data.measurements) / 2
+    errors[..., 2] = 1e-9
+    report = evaluate(model(), replace(data, errors=errors), SPLIT)
+    assert report["test_error_ratio"] == pytest.approx(2.0)

@@ -9,7 +9,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import refine
 from cellbox.refinement.regression_start import regression_start
-from cellbox.refinement.unexplained import mean_square, share_left
+from cellbox.refinement.unexplained import share_left
 from cellbox.scores.metrics import pearson_correlation
 
 
@@ -23,7 +23,7 @@ def oscillator():
 
 
 def found_by(problem, **changes):
-    options = {"enough": 0.01 * mean_square(problem), **changes}
+    options = {"enough": 0.01 * problem.mean_square, **changes}
     return random_starts(problem, ("a", "b", "c"), **options)
 
 

@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cellbox.data.readers import read_data
+from cellbox.data.units import Units
 from cellbox.models.model import load_model
 from search.cli.fit_report import caveat_sentences
 from search.cli.main import main
@@ -310,3 +312,23 @@ def test_predict_refuses_what_the_model_does_not_know(fitted, tmp_path, capsys):
     )
     said = refused(capsys, "predict", tmp_path, "--perturb", "g1=1")
     assert "model.npz" in said
+
+
+def test_predict_takes_and_gives_the_units_of_the_data_and_refuses_others(fitted, tmp_path, capsys):
+    units = Units(time_unit="30min", dose_transform="scale", ec50=10.0)
+    model = load_model(fitted / "model")
+    folder = str(replace(model, units=units).save(tmp_path / "in_minutes"))
+    node = model.network.nodes[0]
+    capsys.readouterr()
+    assert main(["predict", folder, "--perturb", f"{node}=5", "--times", "60"]) == 0
+    told = capsys.readouterr()
+    assert "doses are in the unit of the data (scale, EC50 10), times are in min" in told.err
+    arguments = ("--perturb", f"{node}=0.5", "--times", "2", "--model-units")
+    assert main(["predict", folder, *arguments]) == 0
+    own = capsys.readouterr().out
+    assert told.out.replace(f"{node}=5,60.0", f"{node}=0.5,2.0") == own
+    again = ("--perturb", f"{node}=5", "--time-unit", "30min")
+    assert main(["predict", folder, *again]) == 0
+    capsys.readouterr()
+    other = refused(capsys, "predict", folder, "--perturb", f"{node}=5", "--time-unit", "1h")
+    assert "expected the units that the model was learned in" in other

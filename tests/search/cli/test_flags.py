@@ -81,7 +81,7 @@ REST = {
             ("--perturb", "--all-pairs", "--node", "--dose", "--plot", "--times", "--out"),
             "test_fit_and_predict",
         ),
-        "--among": "",
+        **{"--among": "", "--model-units": "test_fit_and_predict"},
     },
     "export": {
         **dict.fromkeys(("--top", "--threshold", "--confident"), "test_export"),
@@ -140,7 +140,7 @@ def cases(command):
         found |= {f"--{name.replace('_', '-')}": "settings" for name in SETTINGS}
     if command in WITH_SIMULATION:
         found |= dict.fromkeys(SIMULATION, "simulation")
-    if "--time" in found:
+    if "--time" in found or "--model-units" in found:
         found |= dict.fromkeys(UNITS, "units")
     return found
 

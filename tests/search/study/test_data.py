@@ -278,3 +278,19 @@ def test_more_perturbed_nodes_than_a_network_has_are_refused(tmp_path):
     spec = study_spec({"network": str(tmp_path / "net.csv")}, {"perturbed_nodes": [1, 4]})
     with pytest.raises(InputError, match="found 4"):
         load_study_data(spec)
+
+
+def test_errors_of_values_go_with_the_rows_and_times_that_a_trial_sees(folder, tmp_path):
+    place = tmp_path / "with_errors"
+    shutil.copytree(folder, place)
+    lines = (place / "measurements.csv").read_text().splitlines()
+    told = [f"{line},{0.01 + 0.001 * number}" for number, line in enumerate(lines[1:])]
+    (place / "measurements.csv").write_text("\n".join([lines[0] + ",sd", *told]) + "\n")
+    data = load_study_data(study_spec({"folder": str(place)}))
+    assert data.fingerprint() != load_study_data(study_spec({"folder": str(folder)})).fingerprint()
+    rows, times = np.array([2, 0]), np.array([1, 3])
+    seen = data.trained_on(rows, times)
+    np.testing.assert_array_equal(seen.errors, data.errors[rows][:, times])
+    whole, split = data.training_set(rows, times)
+    np.testing.assert_array_equal(whole.errors[split.training][:, times], seen.errors)
+    assert np.isfinite(whole.errors[: data.evaluation.n_rows]).all()

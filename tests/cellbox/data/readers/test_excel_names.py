@@ -18,6 +18,10 @@ from cellbox.data.readers.excel_names import excel_warnings, likely_genes
         ("43892", "MARCH2"),
         ("4-Oct", "OCT4"),
         ("2.31E+19", "231????E13"),
+        ("2-Sep-2026", "SEPT2"),
+        ("02.09.2026", "SEPT2"),
+        ("9/2/2026", "SEPT2"),
+        ("1/3/26", "MARCH1"),
     ],
 )
 def test_the_likely_gene_is_named(name, gene):

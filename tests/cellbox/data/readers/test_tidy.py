@@ -115,12 +115,12 @@ def test_names_are_compared_without_invisible_characters_and_in_one_unicode_form
 
 
 def test_columns_that_are_not_known_are_ignored_and_said(folder, caplog):
-    measured = ",condition,time,node,value,unit,sd\n0,a,4,g1,1,log2,0.1\n"
+    measured = ",condition,time,node,value,unit,plate\n0,a,4,g1,1,log2,3\n"
     with caplog.at_level(logging.INFO, logger="cellbox"):
         data = read_tidy(folder(measured, P + "a,g1,1\n"))
     assert data.measurements.tolist() == [[[1.0]]]
     assert "ignored the first column, which has no name" in caplog.text
-    assert "ignored the columns unit, sd" in caplog.text
+    assert "ignored the columns unit, plate" in caplog.text
 
 
 def test_semicolons_and_decimal_commas_are_read_and_said(folder, caplog):
@@ -467,3 +467,23 @@ def test_a_write_that_fails_leaves_nothing_behind(folder, tmp_path):
     with pytest.raises(IndexError):
         write_tidy(broken, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["course"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("24h", "Write the number alone (24)"), ("0,5", "with a comma. Write points, or put")],
+)
+def test_a_mistake_of_a_whole_column_is_said_three_times_and_counted(folder, cell, words):
+    rows = "".join(f'a,"{cell}",g{node},1\n' for node in range(9))
+    with pytest.raises(InputError) as refused:
+        read_tidy(folder("condition,time,node,value\n" + rows, P + "a,g1,1\n"))
+    problems = refused.value.problems
+    assert len(problems) == 4
+    assert words in str(problems[0])
+    assert "and 6 more of this kind" in problems[-1].found
+
+
+def test_a_transposed_table_is_called_so(folder):
+    header = ",".join(["node", *(f"c{k}" for k in range(9))])
+    with pytest.raises(InputError, match="transpose one with a column for each"):
+        read_tidy(folder(f"{header}\ng1{',0.5' * 9}\n", P + "c1,g1,1\n"))

@@ -1,0 +1,37 @@
+"""What refining came to, and when it is not kept."""
+
+import math
+
+import numpy as np
+
+from cellbox.networks.network import Network
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refined import Refined
+from cellbox.training.endings import Candidate, error_sentence
+
+TRAINING = MultipleShooting(np.ones((2, 1)), np.array([[[0.3]], [[-0.3]]]), np.array([1.0]))
+
+
+def candidate(noise, errors):
+    network = Network(("a",), np.zeros((1, 1)), np.ones(1))
+    found = Refined(network, noise, 0, 2, 1, 0.0, 0.0, math.inf)
+    return Candidate(found, "a regression", np.array(errors), float(np.mean(errors)))
+
+
+def test_what_a_fit_leaves_is_noise_up_to_the_size_of_the_data():
+    before = np.array([0.1, 0.1])
+    # The data are of size 0.3: a quarter of that may be lost, whatever is left.
+    assert not candidate(0.9, [0.17, 0.17]).is_worse_than(before, TRAINING)
+    assert candidate(0.9, [0.19, 0.19]).is_worse_than(before, TRAINING)
+
+
+def test_known_errors_are_said_beside_what_is_left():
+    assert error_sentence(TRAINING, 0.1) == ""
+    known = MultipleShooting(
+        TRAINING.perturbations,
+        TRAINING.measurements,
+        TRAINING.times,
+        errors=np.full((2, 1, 1), 0.05),
+        typical_error=0.05,
+    )
+    assert "(typically 0.05); what is left is 2 times as large" in error_sentence(known, 0.1)

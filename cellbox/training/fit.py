@@ -31,7 +31,7 @@ def fit(
     seed: int = 0,
     split: Split | None = None,
     on_progress: Callable[[int, float], None] | None = None,
-    descent: Literal["always", "where needed"] = "always",
+    descent: Literal["always", "where needed"] | None = None,
     form: str | None = None,
 ) -> FittedModel:
     """Learn a network from perturbation data.
@@ -41,7 +41,7 @@ def fit(
     on_progress: called after each validation with the step and the best validation error.
     descent: "where needed" begins with least squares from a regression, and ends there where these
         explain the data: all tests of `criticise` find nothing but noise. Settings of the descent
-        then play no part.
+        then play no part; so that is the default where no settings are given, else "always".
     form: instead of `settings.form`: "search", or what the equation may have beside Eq. 1, such as
         "drive,decay" (see `cellbox.networks.form`).
 
@@ -65,6 +65,7 @@ def fit(
         ('completed', (3, 3))
     """
     check_seed(seed)
+    descent = descent or ("where needed" if settings is None else "always")
     settings = settings or Settings()
     settings = with_form(settings, form)
     split = choose_split(data, split, seed)

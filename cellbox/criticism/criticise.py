@@ -30,7 +30,8 @@ from cellbox.criticism.linear_theory import LinearTheory, fitted_states, linear_
 from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse, upper_f
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
-from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting
+from cellbox.refinement.linearised import Iterate
+from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.student_noise import noise_of, outlying
 from cellbox.refinement.unexplained import replicate_variance

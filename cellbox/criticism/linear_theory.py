@@ -23,7 +23,8 @@ from cellbox.equation.forms import formed_forces
 from cellbox.equation.interval_flow import Intervals, forced
 from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
-from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, Ties
+from cellbox.refinement.linearised import Iterate, Ties
+from cellbox.refinement.multiple_shooting import MultipleShooting
 
 # The states of rows at a network are fitted in so many steps at most, until one gains less than
 # this share.

@@ -32,8 +32,10 @@ from cellbox.arrays import EdgeMask, EdgeValues, RowMask
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
+from cellbox.refinement.damped_steps import least_squares
 from cellbox.refinement.inverse_diagonal import inverse_diagonal
-from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, least_squares
+from cellbox.refinement.linearised import Iterate
+from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.simulated_errors import N_DRAWS, one_step
 from cellbox.refinement.whole_courses import Series, squares_of_rows, sum_of_squares

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -40,6 +39,7 @@ from cellbox.equation.forms import formed_ends, formed_flow
 from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
 from cellbox.networks.form import EQ_1, FittedForm, Form
 from cellbox.networks.network import Network
+from cellbox.refinement.linearised import Iterate, Quadratic, Ties
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
@@ -48,64 +48,6 @@ TIGHT = 0.1
 # In a step, in units of the noise: a state that was not measured may go wherever the ties lead, but
 # for rounding.
 _DEVIATION_OF_UNMEASURED = 1e3
-
-# What damping a search begins with: near its goal, and far from it, where a long step may end in
-# another valley.
-NEAR, FAR = 1e-2, 100.0
-
-
-class Iterate(NamedTuple):
-    """Where the search is: W row-major, log α and the numbers of a form, and the free states."""
-
-    parameters: Float[np.ndarray, " n_parameters"]
-    states: Responses
-
-
-class Quadratic(NamedTuple):
-    """The sum of squares near a point, with its states eliminated.
-
-    After a step it is what it was + 2 gradient·step + step·curvature·step.
-
-    It is about the parameters that are free. The ties, apart + by_parameters·step, are weighted by
-    what noise and ties leave uncertain of them: residuals and sensitivities are L⁻¹ of both, where
-    L Lᵀ is the covariance. The best step of the states is to_states @ (residuals + sensitivities @
-    step) − misfit.
-    """
-
-    curvature: Float[np.ndarray, "n_free n_free"]
-    gradient: Float[np.ndarray, " n_free"]
-    residuals: Float[np.ndarray, "n_rows n_values"]
-    sensitivities: Float[np.ndarray, "n_rows n_values n_free"]
-    to_states: Float[np.ndarray, "n_rows n_values n_values"]
-    misfit: Float[np.ndarray, "n_rows n_values"]
-
-    def moved(
-        self,
-        point: Iterate,
-        free: Bool[np.ndarray, " n_parameters"],
-        step: Float[np.ndarray, " n_free"],
-    ) -> Iterate:
-        """The point after a step of the free parameters, which the states follow."""
-        parameters = point.parameters.copy()
-        parameters[free] += step
-        ties = self.residuals + self.sensitivities @ step
-        of_states = (self.to_states @ ties[..., None])[..., 0] - self.misfit
-        return Iterate(parameters, point.states + of_states.reshape(point.states.shape))
-
-
-class Ties(NamedTuple):
-    """The ties of all rows near a point, in units of their own uncertainty.
-
-    residuals: L⁻¹ of what they are expected to be at the measured states, where L Lᵀ is their
-    covariance: where a network explains the data, independent values with the noise's variance.
-    whiten: L⁻¹. by_states: how ties depend on the states. to_states, misfit: as in `Quadratic`.
-    """
-
-    residuals: Float[np.ndarray, "n_rows n_values"]
-    whiten: Float[np.ndarray, "n_rows n_values n_values"]
-    by_states: Float[np.ndarray, "n_rows n_values n_values"]
-    to_states: Float[np.ndarray, "n_rows n_values n_values"]
-    misfit: Float[np.ndarray, "n_rows n_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -399,55 +341,3 @@ class MultipleShooting:
         for time in range(1, n_times):
             blocks[:, time, :, time - 1] = by_start[:, time]
         return blocks.reshape(len(by_start), n_times * n_nodes, -1) / self.tie
-
-
-def least_squares(
-    problem: MultipleShooting,
-    point: Iterate,
-    free: Bool[np.ndarray, " n_parameters"],
-    *,
-    expected: Float[np.ndarray, " n_parameters"] | None = None,
-    penalty: Float[np.ndarray, " n_parameters"] | float = 0.0,
-    damping: float = FAR,
-    most_steps: int = 30,
-    tolerance: float = 1e-6,
-) -> tuple[Iterate, int]:
-    """Minimise the sum of squares + Σ penalty · (free parameter − expected)², and the states too.
-
-    penalty: of each parameter, or of all. expected: where it draws them to; by default to where
-    they are.
-    damping: of the first step; it falls as steps succeed.
-
-    Damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963) until one gains less than
-    `tolerance` of the sum. Returns the best point, and how many steps were taken. Every step
-    lowers the sum, so the answer is never worse than the start.
-    """
-    expected = point.parameters if expected is None else expected
-    penalties = np.broadcast_to(penalty, free.shape)[free]
-
-    def objective(at: Iterate) -> float:
-        apart = (at.parameters - expected)[free]
-        return problem.sum_of_squares(at) + float(penalties @ apart**2)
-
-    value = objective(point)
-    for taken in range(most_steps):
-        if not np.isfinite(value):
-            return point, taken
-        quadratic = problem.linearise(point, free)
-        curvature = quadratic.curvature + np.diag(penalties)
-        gradient = quadratic.gradient + penalties * (point.parameters - expected)[free]
-        scale = np.diag(np.diag(curvature) + 1e-12)
-        while True:
-            step = -np.linalg.solve(curvature + damping * scale, gradient)
-            moved = quadratic.moved(point, free, step)
-            reached = objective(moved)
-            if reached < value:
-                break
-            damping *= 8
-            if damping > 1e8:
-                return point, taken
-        gain, point, value = (value - reached) / value, moved, reached
-        damping = max(damping / 8, 1e-10)
-        if gain < tolerance:
-            return point, taken + 1
-    return point, most_steps

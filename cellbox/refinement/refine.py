@@ -27,6 +27,7 @@ from cellbox.refinement.adaptive_ridge import (
     residuals_of_courses,
 )
 from cellbox.refinement.amplitude_pooling import pool_amplitudes
+from cellbox.refinement.damped_steps import FAR, NEAR, least_squares
 from cellbox.refinement.edge_selection import (
     Minimum,
     information_criterion,
@@ -36,15 +37,8 @@ from cellbox.refinement.edge_selection import (
     price_of,
 )
 from cellbox.refinement.landmarks import Landmark
-from cellbox.refinement.multiple_shooting import (
-    FAR,
-    NEAR,
-    TIGHT,
-    Iterate,
-    MultipleShooting,
-    Quadratic,
-    least_squares,
-)
+from cellbox.refinement.linearised import Iterate, Quadratic
+from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
 from cellbox.training.row_errors import is_worse
@@ -43,6 +45,33 @@ class Explained(NamedTuple):
 
     error: float
     noise: float | None
+
+
+class Ending(NamedTuple):
+    """The network that a training ends with; see `Training` for the rest.
+
+    The errors may be infinite here.
+    """
+
+    network: Network
+    validation_mae: float
+    selection_error: float
+    refinement: str
+    noise: float | None
+    freedom: float | None = None
+    refined: bool = False
+    edges_selected: bool = False
+
+
+class Course(NamedTuple):
+    """How a training went until it was judged; see `Training`."""
+
+    status: str
+    message: str
+    seconds: float
+    steps: int = 0
+    history: Sequence[tuple[int, float, float]] = ()
+    compile_seconds: float = 0.0
 
 
 def error_sentence(training: MultipleShooting, noise: float) -> str:

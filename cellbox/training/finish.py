@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -40,7 +39,14 @@ from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
-from cellbox.training.endings import Candidate, Explained, error_sentence, tail_sentence
+from cellbox.training.endings import (
+    Candidate,
+    Course,
+    Ending,
+    Explained,
+    error_sentence,
+    tail_sentence,
+)
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
 from cellbox.training.row_errors import are_noise, is_worse
@@ -70,33 +76,6 @@ class FinishedTraining:
         """The selection error, which is infinite where nothing can be trusted."""
         error = self.model.training.selection_error
         return math.inf if error is None else error
-
-
-class _Ending(NamedTuple):
-    """The network that a training ends with; see `Training` for the rest.
-
-    The errors may be infinite here.
-    """
-
-    network: Network
-    validation_mae: float
-    selection_error: float
-    refinement: str
-    noise: float | None
-    freedom: float | None = None
-    refined: bool = False
-    edges_selected: bool = False
-
-
-class _Course(NamedTuple):
-    """How a training went until it was judged; see `Training`."""
-
-    status: str
-    message: str
-    seconds: float
-    steps: int = 0
-    history: Sequence[tuple[int, float, float]] = ()
-    compile_seconds: float = 0.0
 
 
 class Finisher:
@@ -172,7 +151,7 @@ class Finisher:
         ending = self._ending(harvest, settings)
         rescued = harvest.status.diverged and ending.refined
         message = " Least squares found a network all the same." if rescued else ""
-        went = _Course(
+        went = Course(
             status=_status(harvest, ending),
             message=harvest.status.sentence + message,
             steps=harvest.step,
@@ -198,7 +177,7 @@ class Finisher:
         best = min(found, key=lambda one: one.found.information, default=None)
         if best is None or not self._is_enough(best):
             return None
-        went = _Course(
+        went = Course(
             status="completed",
             message="Least squares from a regression explain the data, so there was no descent.",
             seconds=time.perf_counter() - started,
@@ -210,7 +189,7 @@ class Finisher:
         return is_explained(self._training, found.noise) and are_noise(found.errors, found.noise)
 
     def _finished(
-        self, ending: _Ending, went: _Course, settings: Settings, seed: int
+        self, ending: Ending, went: Course, settings: Settings, seed: int
     ) -> FinishedTraining:
         training = Training(
             status=went.status,
@@ -237,20 +216,20 @@ class Finisher:
         model = FittedModel(ending.network, settings, times, int(seed), training, units=units)
         return FinishedTraining(model, ending.refined, ending.edges_selected)
 
-    def _ending(self, harvest: Harvest, settings: Settings) -> _Ending:
+    def _ending(self, harvest: Harvest, settings: Settings) -> Ending:
         network = Network(self._validation.nodes, harvest.weights, harvest.amplitudes)
         error, diverged = harvest.validation_mae, harvest.status.diverged
         if self._obstacle is not None:
             told = f"Not refined: {self._obstacle}."
             if settings.form != NONE:
                 told += f" No form was fitted either: this is Eq. 1, not {settings.form}."
-            descended = _Ending(network, error, np.inf if diverged else error, told, None)
+            descended = Ending(network, error, np.inf if diverged else error, told, None)
             return self._of_few_data(descended, settings)
         # It costs as much as a part of refinement, and is seldom asked for where that is kept.
         before = cache(lambda: self._explained(network, diverged))
 
-        def as_it_was(told: str) -> _Ending:
-            return _Ending(network, error, before().error, told, before().noise)
+        def as_it_was(told: str) -> Ending:
+            return Ending(network, error, before().error, told, before().noise)
 
         if settings.refinement == "none":
             return as_it_was(f"Not refined{': training diverged' if diverged else ', as asked'}.")
@@ -266,7 +245,7 @@ class Finisher:
             return as_it_was(told + self._left_unexplained(before().noise))
         return self._ended(best, settings)
 
-    def _ended(self, best: Candidate, settings: Settings) -> _Ending:
+    def _ended(self, best: Candidate, settings: Settings) -> Ending:
         """The ending with a refined network."""
         found = best.found
         left = self._left_unexplained(found.noise)
@@ -276,7 +255,7 @@ class Finisher:
             f"{self._form_sentence(found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
-        return _Ending(
+        return Ending(
             found.network,
             best.mae,
             found.penalised_noise,
@@ -297,7 +276,7 @@ class Finisher:
             return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
         return " The data ask for nothing beside Eq. 1."
 
-    def _of_few_data(self, descended: _Ending, settings: Settings) -> _Ending:
+    def _of_few_data(self, descended: Ending, settings: Settings) -> Ending:
         """What descent left, or a network whose weights were drawn to zero."""
         found = None if settings.refinement == "none" else self._shrunk(settings)
         if found is None:
@@ -310,7 +289,7 @@ class Finisher:
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
         told = found.sentence + error_sentence(self._training, found.noise)
         # The validation error, since descent of another trial may have nothing else to show.
-        return _Ending(found.network, error, error, told, found.noise, refined=True)
+        return Ending(found.network, error, error, told, found.noise, refined=True)
 
     def _shrunk(self, settings: Settings) -> Shrunken | None:
         may_be_sparse = settings.refinement == "select_edges"
@@ -410,7 +389,7 @@ class Finisher:
         return by_errors[counted > 0] / counted[counted > 0], float(alike.mean())
 
 
-def _status(harvest: Harvest, ending: _Ending) -> str:
+def _status(harvest: Harvest, ending: Ending) -> str:
     """What became of a training, refinement included: completed, stopped_early or diverged."""
     if harvest.status.diverged:
         return "completed" if ending.refined else "diverged"

@@ -7,7 +7,9 @@ import pytest
 
 from cellbox.data.simulation import simulate
 from cellbox.networks.network import Network
-from cellbox.refinement.multiple_shooting import Iterate, MultipleShooting, least_squares
+from cellbox.refinement.damped_steps import least_squares
+from cellbox.refinement.linearised import Iterate
+from cellbox.refinement.multiple_shooting import MultipleShooting
 
 NETWORK = Network(
     ("a", "b", "c"),

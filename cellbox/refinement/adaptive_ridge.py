@@ -129,19 +129,19 @@ class _Search:
         self._scale = problem.mean_square
         self._variance = self._scale / 1000
         self._gain = 0.0
-        self._accuracy, self._most_products = _NEAR_SOLVED
+        self._solved = _NEAR_SOLVED
         self._damping = 1.0
         self._n_steps = 0
         self._blocks: RowBlocks | None = None
 
     def approach(self) -> None:
         """The first fit, from a rough start, over all edges that may be."""
-        self._accuracy, self._most_products = _ON_THE_WAY_SOLVED
+        self._solved = _ON_THE_WAY_SOLVED
         for gain in _GAINS:
             self._gain, self._blocks = gain, None
             # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
             self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
-        self._accuracy, self._most_products = _NEAR_SOLVED
+        self._solved = _NEAR_SOLVED
 
     def select(self) -> None:
         """Find the edges that the data ask for, and fit these alone."""
@@ -244,6 +244,7 @@ class _Search:
             return self._sum_of_squares(at) / self._variance + float(penalty(at))
 
         here = self._parameters
+        accuracy, most_products = self._solved
         if self._blocks is None or self._n_steps % _STEPS_WITH_THE_SAME_BLOCKS == 0:
             self._blocks = row_blocks(here, self._rough, jnp.asarray(self._gain))
         step = gauss_newton_step(
@@ -256,8 +257,8 @@ class _Search:
             jnp.asarray(self._damping),
             blocks=self._blocks,
             rough=self._rough,
-            accuracy=self._accuracy,
-            most_products=self._most_products,
+            accuracy=accuracy,
+            most_products=most_products,
         )
         self._n_steps += 1
         now, length = objective(here), 1.0

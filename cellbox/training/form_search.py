@@ -9,6 +9,7 @@ fitted with W and α from a regression, so that criteria are those of whole fits
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from math import log
 from typing import NamedTuple, TypeGuard
 
@@ -32,8 +33,8 @@ _PRICE = 2.0
 
 
 def judge_of(data: Dataset, rows: RowNumbers) -> Judge:
-    """What tells whether a network explains these rows, which it is fitted to."""
-    return lambda network: criticise(network, data, rows)
+    """What tells whether a network explains these rows, which it is fitted to; once for each."""
+    return cache(lambda network: criticise(network, data, rows))
 
 
 class StartedFit(NamedTuple):

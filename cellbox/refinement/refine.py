@@ -119,11 +119,8 @@ def explain(problem: MultipleShooting, network: Network) -> Refined:
     """How well a network as it is explains the data; only free states, if any, are fitted."""
     if is_large(problem.n_nodes):
         return explain_courses(problem, network)
-    problem = problem.of_form(network)
     with np.errstate(all="ignore"):
-        search = _Search(problem, network, network.weights != 0)
-        search.fit_states()
-        return search.result(network.nodes)
+        return _as_it_is(problem, network).result(network.nodes)
 
 
 def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
@@ -134,11 +131,15 @@ def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     """
     if is_large(problem.n_nodes):
         return residuals_of_courses(problem, network)
-    problem = problem.of_form(network)
     with np.errstate(all="ignore"):
-        search = _Search(problem, network, network.weights != 0)
-        search.fit_states()
-        return search.apart
+        return _as_it_is(problem, network).apart
+
+
+def _as_it_is(problem: MultipleShooting, network: Network) -> _Search:
+    """A search that is at a network and changes nothing but free states."""
+    search = _Search(problem.of_form(network), network, network.weights != 0)
+    search.fit_states()
+    return search
 
 
 class _Search:

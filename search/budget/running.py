@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,21 +83,14 @@ def budget_study(
 def _run(
     spec: BudgetSpec | DataBudgetSpec, folder: BudgetFolder, display: Display, report: bool
 ) -> None:
-    with ExitStack() as open_things:
-        display.say(
-            "starting Ray and its workers"
-            if spec.workers.executor == "ray"
-            else "preparing to work in this process"
-        )
-        workers = open_things.enter_context(started_workers(spec.workers))
+    with started_workers(spec.workers, display.say, "work") as workers:
         # Late, so that Ray forks no process that has JAX's threads.
         loop = _prepared(spec, folder, workers, display)
-        tracking = started_tracking(folder, spec.tracking)
-        if tracking is not None:
-            open_things.callback(tracking.close)
-        with _answered(loop, folder, tracking, display, report):
-            loop.run(tracking)
-        folder.write_json(_ENDED, {"asked": _asked(spec), "done": len(folder.finished_numbers())})
+        with started_tracking(folder, spec.tracking) as tracking:
+            with _answered(loop, folder, tracking, display, report):
+                loop.run(tracking)
+            ended = {"asked": _asked(spec), "done": len(folder.finished_numbers())}
+            folder.write_json(_ENDED, ended)
 
 
 def _asked(spec: BudgetSpec | DataBudgetSpec) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,19 +117,13 @@ def _with(spec: Spec, trials: int | None, hours: float | None) -> Spec:
 def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, control: Control) -> None:
     """Start or go on, until the study has all that it will have, or the run is to end."""
     with ExitStack() as open_things:
-        display.say(
-            "starting Ray and its workers"
-            if spec.workers.executor == "ray"
-            else "preparing to train in this process"
-        )
-        workers = open_things.enter_context(started_workers(spec.workers))
+        enter = open_things.enter_context
+        workers = enter(started_workers(spec.workers, display.say, "train"))
         # Late, so that Ray forks no process that has JAX's threads, and workers import beside us.
         from search.sweeping.preparation import prepare
 
         loop, keeper = prepare(spec, folder, workers, display, control)
-        tracking = started_tracking(folder, spec.tracking)
-        if tracking is not None:
-            open_things.callback(tracking.close)
+        tracking = enter(started_tracking(folder, spec.tracking))
         note_stop(folder, None)
         with _kept(keeper, tracking, folder, workers, display, report):
             loop.run(tracking, keeper)
@@ -155,9 +149,8 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
 def _track(spec: Spec, folder: StudyFolder, display: Display) -> None:
     """Write to MLflow what it lacks of a study that has ended."""
     display.say("the study has all its trials; writing what MLflow lacks")
-    tracking = started_tracking(folder, spec.tracking)
-    assert tracking is not None
-    with closing(tracking):
+    with started_tracking(folder, spec.tracking) as tracking:
+        assert tracking is not None
         unwritten = tracking.finish(best_numbers(folder))
     if unwritten:
         display.say(unwritten)

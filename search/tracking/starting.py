@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,14 +13,20 @@ if TYPE_CHECKING:
     from search.tracking.background import BackgroundTracking
 
 
+@contextmanager
 def started_tracking(
     folder: StudyFolder | BudgetFolder, wanted: TrackingTable
-) -> BackgroundTracking | None:
-    """What writes a study into MLflow, from a process of its own; None where it is not wanted."""
+) -> Iterator[BackgroundTracking | None]:
+    """What writes a study into MLflow, from a process of its own; None where it is not wanted.
+
+    It ends with the block.
+    """
     if not wanted.enabled:
-        return None
+        yield None
+        return
     from search.tracking.background import BackgroundTracking
 
     tracking = BackgroundTracking(folder, wanted.uri)
     tracking.start()
-    return tracking
+    with closing(tracking):
+        yield tracking

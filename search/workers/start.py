@@ -106,8 +106,17 @@ class StartingWorkers:
 
 
 @contextmanager
-def started_workers(spec: WorkersTable) -> Iterator[StartingWorkers]:
-    """Workers for the length of a block."""
+def started_workers(
+    spec: WorkersTable, say: Callable[[str], None], task: str
+) -> Iterator[StartingWorkers]:
+    """Workers for the length of a block.
+
+    say: told what is going on. task: what a worker is for, as in "train".
+    """
+    if spec.executor == "ray":
+        say("starting Ray and its workers")
+    else:
+        say(f"preparing to {task} in this process")
     workers = StartingWorkers(spec)
     try:
         yield workers

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,6 +243,7 @@ class Ensemble(FittedModel):
             "diverged": self.n_diverged,
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "units": self.units.to_dict() if self.units.given else None,
+            "provenance": None if self.provenance is None else dict(self.provenance),
             "members": [
                 {
                     "seed": member.seed,
@@ -267,6 +268,7 @@ def ensemble_of(
     bootstrap: bool,
     seed: int,
     criticism: Criticism | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Ensemble:
     """The ensemble of these members, at least one; see `Ensemble` for the rest."""
     first = members[0]
@@ -291,6 +293,7 @@ def ensemble_of(
         bootstrap=bootstrap,
         criticism=criticism,
         units=first.units,
+        provenance=provenance,
     )
 
 
@@ -383,6 +386,7 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
         bootstrap=bool(description["bootstrap"]),
         seed=whole_number_of(description, "seed", str(where), _FIX),
         criticism=criticism_of(description.get("criticism")),
+        provenance=description.get("provenance"),
     )
 
 

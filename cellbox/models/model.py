@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,8 @@ class FittedModel:
     training: how the training went.
     criticism: whether Eq. 1, with this network, explains the data; None where that was not asked.
     units: what the numbers of the data were, which `predict_frame` takes and gives.
+    provenance: version, date, data, split and errors, as `cellbox.models.provenance` has them; None
+        where that is not known.
 
     Example:
         >>> import cellbox
@@ -79,6 +81,7 @@ class FittedModel:
     training: Training
     criticism: Criticism | None = field(default=None, kw_only=True)
     units: Units = field(default=MODEL_UNITS, kw_only=True)
+    provenance: Mapping[str, Any] | None = field(default=None, kw_only=True)
 
     @property
     def form(self) -> FittedForm | None:
@@ -212,6 +215,7 @@ class FittedModel:
             "training": asdict(self.training) | {"form": _as_dict(self.form)},
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "units": self.units.to_dict() if self.units.given else None,
+            "provenance": None if self.provenance is None else dict(self.provenance),
         }
         with atomic_write(folder / _DESCRIPTION) as handle:
             handle.write(sealed_text(description, indent=2, allow_nan=True))
@@ -311,6 +315,7 @@ def load_model(folder: str | Path) -> FittedModel:
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
             units=units_from_dict(description.get("units")),
+            provenance=description.get("provenance"),
         )
     except InputError:
         raise

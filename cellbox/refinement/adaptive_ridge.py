@@ -31,6 +31,7 @@ from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
 from cellbox.refinement.edge_selection import information_criterion, price_of
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
+from cellbox.refinement.rounds import tell_round
 from cellbox.refinement.whole_courses import (
     LONGEST_STEP,
     Penalty,
@@ -281,6 +282,7 @@ class _Search:
         """What the fit leaves, for each value that no parameter took."""
         spare = max(self._n_values - int(self._free.sum()), 0.9 * self._n_values)
         variance = self._sum_of_squares(self._parameters) / spare
+        tell_round(np.sqrt(variance), int(self._free.sum()))
         self._variance = max(variance, 1e-12)
 
     def _keep(self, free: EdgeMask) -> None:

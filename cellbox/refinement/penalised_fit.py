@@ -21,6 +21,7 @@ from jaxtyping import Array
 from cellbox.arrays import EdgeMask, NodeMask, NodeValues, Responses, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.rounds import is_heard, tell_round
 from cellbox.refinement.whole_courses import (
     Penalty,
     Series,
@@ -118,6 +119,9 @@ class PenalisedFit:
                 continue
             point = moved
             damping = max(damping * (0.5 if shortened else 0.1), 1e-3)
+            if is_heard():
+                left = float((self.residuals(point) ** 2).sum())
+                tell_round(np.sqrt(left / self._problem.n_values), int(self._free.sum()))
             if gained < _SETTLED:
                 break
         return point

@@ -40,6 +40,7 @@ from cellbox.refinement.landmarks import Landmark
 from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
+from cellbox.refinement.rounds import tell_round
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
 # courses serve them.
@@ -223,6 +224,7 @@ class _Search:
         variance = self._problem.sum_of_squares(self._point) / max(
             spare, self._problem.n_values // 4
         )
+        tell_round(np.sqrt(variance), int((self._free & self._is_weight).sum()))
         # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
         self._variance = min(variance, self._scale / 10)
 

@@ -15,8 +15,10 @@ from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
+from cellbox.models.provenance import provenance
 from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
+from cellbox.refinement.rounds import OnRound, listening
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
@@ -33,12 +35,14 @@ def fit(
     on_progress: Callable[[int, float], None] | None = None,
     descent: Literal["always", "where needed"] | None = None,
     form: str | None = None,
+    on_refinement: OnRound | None = None,
 ) -> FittedModel:
     """Learn a network from perturbation data.
 
     split: which rows train, validate and test; by default the one that came with the data, or
         else a random one (see `split_rows`) drawn from `seed`.
     on_progress: called after each validation with the step and the best validation error.
+    on_refinement: called after each round of least squares; `print` does.
     descent: "where needed" begins with least squares from a regression, and ends there where these
         explain the data: all tests of `criticise` find nothing but noise. Settings of the descent
         then play no part; so that is the default where no settings are given, else "always".
@@ -71,13 +75,16 @@ def fit(
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
-    finisher = Finisher.of(data, split)
-    if descent == "where needed":
-        model = _without_descent(finisher, data, split, settings, seed)
-        if model is not None:
-            return model
-    finished = _trained(finisher, data, split, settings, seed, on_progress)
-    return replace(finished.model, criticism=criticise_fit(finished.model.network, data, split))
+    with listening(on_refinement):
+        finisher = Finisher.of(data, split)
+        model = None
+        if descent == "where needed":
+            model = _without_descent(finisher, data, split, settings, seed)
+        if model is None:
+            finished = _trained(finisher, data, split, settings, seed, on_progress)
+            criticism = criticise_fit(finished.model.network, data, split)
+            model = replace(finished.model, criticism=criticism)
+    return replace(model, provenance=provenance(data, split))
 
 
 def with_form(settings: Settings, form: str | None) -> Settings:

@@ -15,11 +15,13 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import refuse
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, ensemble_of
 from cellbox.models.model import FittedModel
+from cellbox.models.provenance import provenance
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly, weighted
+from cellbox.refinement.rounds import OnRound, listening
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import FinishedTraining, Finisher
@@ -51,6 +53,7 @@ def fit_ensemble(
     bootstrap: bool = True,
     on_progress: OnEnsembleProgress | None = None,
     form: str | None = None,
+    on_refinement: OnRound | None = None,
 ) -> Ensemble:
     """Learn several networks from the same data; each is trained and finished as by `fit`.
 
@@ -58,7 +61,8 @@ def fit_ensemble(
         training conditions as there are, drawn with replacement, with all their replicates.
     split, form: as in `fit`; a form is searched once, on all training rows. seed: all
         random numbers follow from it.
-    on_progress: called after each validation; see `OnEnsembleProgress`.
+    on_progress: called after each validation; see `OnEnsembleProgress`. on_refinement: called
+        after each round of least squares of any member.
 
     Members that diverge are left out and counted. The same data, settings, members and seed give
     the same ensemble, to the bit, on the same kind of machine.
@@ -81,12 +85,14 @@ def fit_ensemble(
     check_split(data, split)
     keep_compiled_programs()
     check_gradient(settings.solver, data.times, data.n_nodes)
-    whole = Finisher.of(data, split)
-    settings = whole.with_form_found(settings)
-    draws = [
-        _Draw(data, split, seed, number, whole, bootstrap=bootstrap) for number in range(members)
-    ]
-    trained = _trained(data, split, settings, draws, on_progress)
+    with listening(on_refinement):
+        whole = Finisher.of(data, split)
+        settings = whole.with_form_found(settings)
+        draws = [
+            _Draw(data, split, seed, number, whole, bootstrap=bootstrap)
+            for number in range(members)
+        ]
+        trained = _trained(data, split, settings, draws, on_progress)
     kept = [member for member in trained if not member.diverged]
     if not kept:
         found = f"expected at least one member that trains, found {members} that diverged"
@@ -103,6 +109,7 @@ def fit_ensemble(
         bootstrap=bootstrap,
         seed=int(seed),
         criticism=criticise_fit(best, data, split),
+        provenance=provenance(data, split),
     )
 
 

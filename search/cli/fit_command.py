@@ -8,7 +8,7 @@ import math
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,7 @@ def _run_fit(arguments: Namespace) -> int:
     from cellbox.evaluation.verdict import beside_baselines
     from cellbox.identifiability.check import check_result
     from cellbox.models.ensemble import Ensemble
+    from cellbox.models.provenance import provenance
     from search.report.evaluation import save_evaluation
 
     output = Output(arguments.json)
@@ -116,6 +117,7 @@ def _run_fit(arguments: Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     model = _fitted(arguments, data, settings, split)
     report = beside_baselines(evaluate(model, data, split), evaluate_baselines(data, split))
+    model = replace(model, provenance=provenance(data, split, report))
     design = check_result(
         model.network, data, split.training,
         refined=model.training.refined, criticism=model.criticism,
@@ -184,6 +186,7 @@ def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Spli
         if members is None:
             return fit(
                 data, settings, seed=seed, split=split, on_progress=progress.update,
+                on_refinement=progress.refining,
                 descent="always" if trains_as_told(arguments) else "where needed",
             )  # fmt: skip
         return fit_ensemble(
@@ -193,6 +196,7 @@ def _fitted(arguments: Namespace, data: Dataset, settings: Settings, split: Spli
             seed=seed,
             split=split,
             on_progress=lambda step, _, best: progress.update(step, best),
+            on_refinement=progress.refining,
         )
     finally:
         progress.close()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cellbox.errors import DataWarning, refuse
 from cellbox.storage.files import atomic_write
@@ -23,6 +23,9 @@ from search.console.quiet import progress_is_shown
 STANDARD_OUTPUT = "-"
 # Of progress in a log or a pipe.
 _SECONDS_BETWEEN_LINES = 15.0
+
+if TYPE_CHECKING:
+    from cellbox.refinement.rounds import Round
 
 
 class Output:
@@ -180,6 +183,13 @@ class ProgressLine:
             left = f", {shown_seconds(seconds)} left"
         error = shown(float(best_validation))
         self._write(f"step {step:,} of {self._total:,}, best validation MAE {error}{left}")
+
+    def refining(self, done: Round) -> None:
+        """Show what a round of least squares has come to."""
+        self._write(
+            f"least squares, round {done.number}: residual {shown(done.residual)}, "
+            f"{done.n_edges:,} edges, {shown_seconds(done.seconds)}"
+        )
 
     def close(self) -> None:
         """Take the line away."""

@@ -15,9 +15,10 @@ from cellbox.criticism.criticism import criticism_of
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, load_fitted
+from cellbox.models.provenance import fingerprint
 from cellbox.networks.network import Network
 from search.report.edges import JudgedEdge, JudgedNetwork, judged_alone, judged_by_ensemble
-from search.report.evaluation import DATA, EVALUATION, fingerprint
+from search.report.evaluation import DATA, EVALUATION
 from search.study.folder import StudyFolder
 from search.study.kept_data import kept_data
 from search.study.result import SweepResult, TrialResult

@@ -5,24 +5,19 @@ Reading and writing need neither matplotlib nor jinja2, so that a fit without th
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.readers import write_tidy
+from cellbox.models.provenance import fingerprint, versions
 from cellbox.storage.files import atomic_write
 
 EVALUATION, DATA = "evaluation.json", "data"
-_PACKAGES = ("cellbox", "jax", "diffrax", "optax", "numpy", "scipy")
 
 
 def save_evaluation(
@@ -51,24 +46,3 @@ def save_evaluation(
     }
     with atomic_write(folder / EVALUATION) as handle:
         json.dump(content, handle, indent=2, allow_nan=False)
-
-
-def fingerprint(data: Dataset) -> str:
-    """Tells data sets apart: of times, perturbations, measurements and their errors."""
-    digest = hashlib.sha256("\n".join(data.nodes).encode())
-    errors = [] if data.errors is None else [data.errors]
-    for values in (data.times, data.perturbations, data.measurements, *errors):
-        digest.update(np.ascontiguousarray(values, float).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that make the numbers."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            # Run from its source.
-            found[name] = "not installed"
-    return found

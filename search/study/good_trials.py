@@ -49,7 +49,7 @@ def save_ensemble(folder: StudyFolder, best_numbers: Sequence[int]) -> None:
         shutil.rmtree(target)
     if not members:
         return
-    n_nodes = members[0].network.n_nodes
+    n_nodes, made = members[0].network.n_nodes, members[0].provenance
     ensemble = ensemble_of(
         members,
         n_diverged=0,
@@ -58,6 +58,8 @@ def save_ensemble(folder: StudyFolder, best_numbers: Sequence[int]) -> None:
         intervals=None,
         bootstrap=False,
         seed=members[0].seed,
+        # Errors are each member's own.
+        provenance=None if made is None else {**made, "errors": {}},
     )
     with whole_folder(target) as new:
         ensemble.save(new)

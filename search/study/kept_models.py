@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, refuse
 from cellbox.networks.network import is_same
@@ -13,7 +14,9 @@ from search.study.folder import StudyFolder
 from search.study.result import TrialResult
 
 if TYPE_CHECKING:
+    from cellbox.data.dataset import Dataset, Split
     from cellbox.models.model import FittedModel
+    from search.study.record import TrialRecord
 
 
 def save_best_models(
@@ -52,7 +55,11 @@ def save_best_models(
         target, pictures = folder.model(number), folder.pictures(number)
         if stop():
             return
-        model = TrialResult(folder, folder.record(number)).rebuild_model(data.times)
+        record = folder.record(number)
+        model = replace(
+            TrialResult(folder, record).rebuild_model(data.times),
+            provenance=_provenance(folder, record, data, data.split),
+        )
         if not (target.is_dir() and _is_usable(target)):
             alike = next((place for other, place in drawn if _look_alike(model, other)), None)
             with whole_folder(target) as new:
@@ -61,6 +68,21 @@ def save_best_models(
                 write_pictures(model, data, data.split, new / pictures.name, alike=alike)
         drawn.append((model, pictures))
         on_model(number)
+
+
+def _provenance(
+    folder: StudyFolder, record: TrialRecord, data: Dataset, split: Split
+) -> dict[str, Any]:
+    """As `cellbox.models.provenance`, of when and by what the trial was trained."""
+    from cellbox.models.provenance import date_of, numbers_of, split_by_name
+
+    return {
+        "date": date_of(record.finished),
+        "versions": dict((record.shape or {}).get("versions", {})),
+        "data": {"name": folder.name, "fingerprint": folder.study.data},
+        "split": split_by_name(data, split),
+        "errors": numbers_of(record.metrics),
+    }
 
 
 def _look_alike(model: FittedModel, other: FittedModel) -> bool:

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError
 from cellbox.evaluation.report import evaluate
 from cellbox.models.model import FittedModel, load_model
+from cellbox.models.provenance import fingerprint
+from cellbox.refinement.rounds import Round
 from cellbox.scores.baselines import score_baselines
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
@@ -32,8 +36,14 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def model(data) -> FittedModel:
-    return fit(data, SETTINGS, seed=1)
+def rounds() -> list[Round]:
+    """What the fit of `model` has told of its refinement."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def model(data, rounds) -> FittedModel:
+    return fit(data, SETTINGS, seed=1, on_refinement=rounds.append)
 
 
 def test_a_known_network_is_recovered(model):
@@ -102,6 +112,25 @@ def test_missing_measurements_are_left_out_of_training(data):
     fitted = fit(replace(data, measurements=holes), SETTINGS, seed=1)
     assert fitted.training.status == "completed"
     assert pearson_correlation(fitted.network.weights, LOOP.weights) > 0.95
+
+
+def test_a_refinement_tells_each_round(model, rounds):
+    assert [each.number for each in rounds] == list(range(1, len(rounds) + 1))
+    assert 0 < min(each.residual for each in rounds) < rounds[0].residual
+    assert 0 < rounds[-1].n_edges <= 9
+    assert rounds[-1].seconds >= rounds[0].seconds >= 0
+
+
+def test_a_model_keeps_what_it_was_made_of(model, data, tmp_path):
+    kept = json.loads((model.save(tmp_path) / "model.json").read_text("utf-8"))["provenance"]
+    assert kept == load_model(tmp_path).provenance == model.provenance
+    assert kept["data"] == {"name": data.name, "fingerprint": fingerprint(data)}
+    assert [len(kept["split"][part]) for part in ("training", "validation", "test")] == [10, 2, 2]
+    assert datetime.fromisoformat(kept["date"]) <= datetime.now(UTC)
+    assert kept["versions"]["jax"] == jax.__version__
+    # Whatever was measured otherwise is another fingerprint.
+    other = replace(data, measurements=data.measurements + 1e-9)
+    assert fingerprint(other) != fingerprint(data)
 
 
 def test_float64_is_trained_and_reported_in_float64(data):

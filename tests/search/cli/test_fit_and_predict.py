@@ -74,6 +74,7 @@ def test_fit_leaves_a_model_its_network_and_pictures(fitted, experiment):
     predicted = model.predict(data.perturbations[data.split.test], data.times)
     errors = np.abs(predicted - data.measurements[data.split.test])
     assert report["test_mae"] == pytest.approx(errors.mean())
+    assert model.provenance["errors"]["test_mae"] == report["test_mae"]
     assert not list(fitted.glob(".*"))
 
 

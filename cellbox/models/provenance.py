@@ -1,0 +1,77 @@
+"""What a model was made of and with: version, date, data, split and errors, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from cellbox.data.dataset import Dataset, Split
+
+_PACKAGES = ("cellbox", "jax", "diffrax", "optax", "numpy", "scipy")
+
+
+def provenance(
+    data: Dataset, split: Split, errors: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a model keeps of its making: now, by the packages that run, from these data.
+
+    errors: what it was found to be worth, by the names of metrics; numbers alone are kept.
+    """
+    return {
+        "date": date_of(time.time()),
+        "versions": versions(),
+        "data": {"name": data.name, "fingerprint": fingerprint(data)},
+        "split": split_by_name(data, split),
+        "errors": numbers_of({} if errors is None else errors),
+    }
+
+
+def date_of(seconds: float) -> str:
+    """A time since 1970 as ISO 8601 has it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The finite numbers among metrics."""
+    return {name: value for name, value in metrics.items() if _is_number(value)}
+
+
+def split_by_name(data: Dataset, split: Split) -> dict[str, list[str]]:
+    """The names of the rows that train, validate and test."""
+    return {
+        part: [data.row_names[row] for row in getattr(split, part)]
+        for part in ("training", "validation", "test")
+    }
+
+
+def fingerprint(data: Dataset) -> str:
+    """Tells data sets apart: of times, perturbations, measurements and their errors."""
+    digest = hashlib.sha256("\n".join(data.nodes).encode())
+    errors = [] if data.errors is None else [data.errors]
+    for values in (data.times, data.perturbations, data.measurements, *errors):
+        digest.update(np.ascontiguousarray(values, float).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that make the numbers."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            # Run from its source.
+            found[name] = "not installed"
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -33,7 +34,8 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         hears, self._to = os.pipe()
         self._from, says = os.pipe()
-        # It reads from 3 and writes to 4.
+        # It reads from 3 and writes to 4, which neither of the two may be by chance.
+        hears, says = (_above_ten(number) for number in (hears, says))
         self._process = subprocess.Popen(
             ["sh", "-c", f'exec "$0" "$@" 3<&{hears} 4>&{says}', CHROMIUM, *_FLAGS,
              f"--user-data-dir={self._profile.name}", "about:blank"],
@@ -103,11 +105,15 @@ class Browser:
             self._ask("Input.dispatchMouseEvent", type=kind, **where)
 
     def type(self, text: str) -> None:
-        """Type into what has the focus, and Enter."""
+        """Type into what has the focus."""
         self._ask("Input.insertText", text=text)
-        enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
-        for kind in ("keyDown", "keyUp"):
-            self._ask("Input.dispatchKeyEvent", type=kind, **enter)
+
+    def enter(self) -> None:
+        """Press Enter."""
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        for kind in ("rawKeyDown", "char", "keyUp"):
+            text = {"text": "\r", "unmodifiedText": "\r"} if kind == "char" else {}
+            self._ask("Input.dispatchKeyEvent", type=kind, **key, **text)
 
     def screenshot(self, file: Path, *, whole: bool = False) -> None:
         """Keep what is seen as PNG; whole: all of the page's length."""
@@ -135,3 +141,10 @@ class Browser:
             self._rest += part
         message, _, self._rest = self._rest.partition(b"\0")
         return message
+
+
+def _above_ten(number: int) -> int:
+    """The same open file under a number of at least ten."""
+    other = fcntl.fcntl(number, fcntl.F_DUPFD, 10)
+    os.close(number)
+    return other

@@ -133,7 +133,7 @@ def _report_nodes(
         n_nodes=int(nodes.sum()),
         scores={name: _score(values, measured) for name, values in by_model.items()},
         differences={
-            name: _difference(
+            name: paired_difference(
                 cellbox,
                 np.concatenate(values),
                 together,
@@ -175,7 +175,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _difference(
+def paired_difference(
     first: Responses,
     second: Responses,
     measured: Responses,

@@ -21,6 +21,7 @@ from search.report.conditions import Condition, conditions_of, doses_in_words, t
 from search.report.deciding import deciding_conditions
 from search.report.edges import ROWS_SHOWN, JudgedNetwork
 from search.report.network_content import network_section
+from search.report.paired import chance_sentence
 from search.report.prediction_figures import agreement_figure, course_figure, state_figure
 from search.report.what_if import EXAMPLE_DOSE, what_if_model
 
@@ -79,21 +80,26 @@ def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
         )
     criticism = (findings.found or {}).get("criticism")
     explained = [] if criticism is None else [criticism["why"]]
+    chance = chance_sentence(findings.model, findings.data, findings.split, _errors_of(report))
     return (
         Text((baseline_sentence(report),), style="lead"),
-        Text((*explained, *verdict(report)[1:], *sentences)),
+        Text((*([chance] if chance else []), *explained, *verdict(report)[1:], *sentences)),
         score_table(report),
     )
 
 
-def baseline_sentence(report: Mapping[str, Any]) -> str:
-    """Whether the model predicts better than each baseline there is, in a sentence."""
-    error = report["test_mae"]
-    others = {
+def _errors_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """The errors of the baselines that apply, by name."""
+    return {
         name: score["test_mae"]
         for name, score in report["baselines"].items()
         if score is not None and score.get("test_mae") is not None
     }
+
+
+def baseline_sentence(report: Mapping[str, Any]) -> str:
+    """Whether the model predicts better than each baseline there is, in a sentence."""
+    error, others = report["test_mae"], _errors_of(report)
     if not others:
         return "No held-out value was measured, so nothing tells how well the model predicts."
     if error is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib.util
 import logging
 import os
 import sys
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "1")
     commands = {command.name: command for command in COMMANDS}
     parser = build_parser(tuple(commands.values()))
+    _complete(parser)
     try:
         arguments = parse(parser, with_dashes(sys.argv[1:] if argv is None else argv))
     except SystemExit as leaving:
@@ -113,6 +115,14 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
             "-q", "--quiet", action="store_true", help="no progress and no notes: the result alone"
         )
     return parser
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks what may come next, and leave; nothing where none asks."""
+    if "_ARGCOMPLETE" in os.environ and importlib.util.find_spec("argcomplete") is not None:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
 
 
 class _Version(argparse.Action):

@@ -43,7 +43,7 @@ def chance_sentence(
         return None
     told = "more than chance" if apart.mae_low * apart.mae_high > 0 else "no more than chance"
     return (
-        f"Beside {best} that is {told}: over these {n_conditions} conditions its error minus that of {best} is "
-        f"{shown_number(apart.mae)}, with a 95 % interval of {shown_number(apart.mae_low)} to "
+        f"Beside {best} that is {told}: over these {n_conditions} conditions its error minus that of "
+        f"{best} is {shown_number(apart.mae)}, with a 95 % interval of {shown_number(apart.mae_low)} to "
         f"{shown_number(apart.mae_high)} (conditions drawn again)."
     )

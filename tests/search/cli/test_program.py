@@ -56,6 +56,29 @@ def test_no_command_and_unknown_commands_are_refused(capsys):
     assert "found 'fitt'. Did you mean fit?" in refused(capsys, "fitt")
 
 
+def test_a_shell_is_told_what_may_come_next(tmp_path):
+    pytest.importorskip("argcomplete")
+
+    def told(line: str) -> list[str]:
+        answers = tmp_path / "answers"
+        asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_TYPE": "9"}
+        asked |= {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+        subprocess.run(
+            [sys.executable, "-m", "search.cli.main"],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "_ARGCOMPLETE_STDOUT_FILENAME": str(answers),
+            }
+            | asked,
+            check=True,
+        )
+        return answers.read_text().split()
+
+    assert {"sweep", "systems"} <= set(told("cellbox s"))
+    assert told("cellbox predict --all") == ["--all-pairs"]
+
+
 def test_told_defaults_are_the_settings_own():
     defaults = Settings()
     assert tuple(flag.name for flag in TRAINING_FLAGS) == SETTING_NAMES

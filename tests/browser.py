@@ -37,7 +37,7 @@ class Browser:
         # It reads from 3 and writes to 4, which neither of the two may be by chance.
         hears, says = (_above_ten(number) for number in (hears, says))
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{hears} 4>&{says}', CHROMIUM, *_FLAGS,
+            ["bash", "-c", f'exec "$0" "$@" 3<&{hears} 4>&{says}', CHROMIUM, *_FLAGS,
              f"--user-data-dir={self._profile.name}", "about:blank"],
             pass_fds=(hears, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from search.spec.budget_reading import read_budget_spec
 from search.spec.budget_tables import BudgetSpec, DataBudgetSpec
 from search.study.access import refuse_changes
 from search.study.budget_folder import ANSWER, BudgetFolder
+from search.study.shared_settings import with_shared_settings
 from search.tracking.credentials import without_credentials_inside
 from search.tracking.starting import started_tracking
 from search.workers.start import StartingWorkers, started_workers
@@ -70,6 +71,7 @@ def budget_study(
             raise refuse("experiments", f"expected at least 1, found {experiments}", "Ask for more")
         spec = spec.model_copy(update={"experiments": experiments})
     folder = BudgetFolder(Path(study) if study is not None else Path("studies") / spec.name)
+    spec = with_shared_settings(spec, folder.path)
     try:
         with _alone_with(folder, spec), display or make_display() as shown:
             if not _ended(folder, spec):

@@ -42,8 +42,9 @@ def chance_sentence(
     if apart.mae is None or apart.mae_low is None or apart.mae_high is None:
         return None
     told = "more than chance" if apart.mae_low * apart.mae_high > 0 else "no more than chance"
+    low, high = shown_number(apart.mae_low), shown_number(apart.mae_high)
     return (
-        f"Beside {best} that is {told}: over these {n_conditions} conditions its error minus that of "
-        f"{best} is {shown_number(apart.mae)}, with a 95 % interval of {shown_number(apart.mae_low)} to "
-        f"{shown_number(apart.mae_high)} (conditions drawn again)."
+        f"Beside {best} that is {told}: over these {n_conditions} conditions its error minus that "
+        f"of {best} is {shown_number(apart.mae)}, with a 95 % interval of {low} to {high} "
+        "(conditions drawn again)."
     )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from cellbox.errors import InputError, Problem, refuse
 from search.spec.reading import problem_of
 from search.spec.tables import Spec
+from search.study.ending import ended
 from search.study.folder import StudyFolder
 
 
@@ -49,10 +50,12 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
 
     with folder.begun(refuse_another):
         started = time.time()
+        # A finished study that is asked for again does nothing, and that takes none of its time.
+        was_ended = folder.exists() and ended(folder, spec)
         try:
             yield
         finally:
-            if folder.exists():
+            if folder.exists() and not was_ended:
                 _note_run(folder, started)
 
 

@@ -22,6 +22,7 @@ from search.study.ending import ended, note_end, note_stop, note_tracked, tracke
 from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
+from search.study.shared_settings import with_shared_settings
 from search.study.state import StateWriter
 from search.study.stopping import forget_request
 from search.sweeping.control import Control, told_state
@@ -83,6 +84,7 @@ def sweep(
     own.check(len(spec.objective.minimise))
     started = time.monotonic()
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
+    spec = with_shared_settings(spec, folder.path)
     try:
         with alone_with(folder, spec), display or make_display() as shown:
             # Of an earlier run, which did not see it.

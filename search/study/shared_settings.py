@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ class SharedSettings(Table):
     tracking: TrackingTable = TrackingTable()
 
 
-_AnySpec = TypeVar("_AnySpec", Spec, BudgetSpec, DataBudgetSpec)
+_AnySpec = TypeVar("_AnySpec", bound=Spec | BudgetSpec | DataBudgetSpec)
 
 
 def with_shared_settings(spec: _AnySpec, study: Path) -> _AnySpec:
@@ -40,4 +40,4 @@ def with_shared_settings(spec: _AnySpec, study: Path) -> _AnySpec:
     except ValidationError as error:
         problems = [problem_of(str(file), detail, SharedSettings) for detail in error.errors()]
         raise InputError(problems) from error
-    return spec.model_copy(update={"tracking": shared.tracking})
+    return cast(_AnySpec, spec.model_copy(update={"tracking": shared.tracking}))

@@ -4,7 +4,7 @@
 
 Pretended trials are written as those of a sweep are, and MLflow's pages are served as `cellbox ui`
 does. A headless Chromium does what a person would; measured is from the click to what it shows, and
-the same with 50 trials: what these take is MLflow's own program in the browser.
+the same with 150 trials: what these take is MLflow's own program in the browser.
 `--study` keeps the study, and uses it again. `--postgresql` copies the database into a PostgreSQL
 that is started for it, whose programs have to be installed.
 """
@@ -31,7 +31,7 @@ _ROW = ".ag-center-cols-container .ag-row"
 _FIRST = "document.querySelector('[row-index=\"0\"] a')?.innerText"
 _COUNT = "(document.body.innerText.match(/([\\d,+]+) matching run/) || [])[1]"
 _SEARCH = "document.querySelector('input[placeholder^=\"metrics.\"]')"
-_BEST, _FEW = 5, 50
+_BEST, _FEW = 5, 150
 
 
 def written(place: Path, trials: int) -> Path:

@@ -67,6 +67,9 @@ class Proposer:
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
+        if self._study.metric_names is None:
+            with quiet():
+                self._study.set_metric_names(list(spec.objective.minimise))
         self._own = own or OwnChoice()
         self._jury = Jury(
             spec,
@@ -160,7 +163,7 @@ class Proposer:
                     distributions={name: space[name] for name in searched},
                     values=None if told.pruned else list(told.values),
                     intermediate_values=dict(told.reports),
-                    user_attrs={_ORIGIN: origin},
+                    user_attrs={_ORIGIN: origin, **told.shown},
                     system_attrs=_limits_kept(told),
                 )
             )
@@ -189,6 +192,8 @@ class Proposer:
                 self._storage.optuna.set_trial_intermediate_value(trial_id, step, value)
             for key, value in _limits_kept(told).items():
                 self._storage.optuna.set_trial_system_attr(trial_id, key, value)
+            for key, value in told.shown.items():
+                self._storage.optuna.set_trial_user_attr(trial_id, key, value)
             if told.pruned:
                 self._study.tell(told.number, state=TrialState.PRUNED)
             else:

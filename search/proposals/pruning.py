@@ -25,6 +25,7 @@ class ToldTrial:
     reports: (step, value) pairs in order.
     marks: what the pruner noted on the trial; kept so that it survives a restart.
     excess: by how much it exceeds each limit of the spec; up to 0 where it keeps to it.
+    shown: what Optuna's own pages show of it beside that, by name; nothing of it is searched by.
     """
 
     number: int
@@ -33,6 +34,7 @@ class ToldTrial:
     reports: tuple[tuple[int, float], ...]
     marks: dict[str, Any]
     excess: dict[str, float] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def make_pruner(pruner: PrunerTable, every: int, total_steps: int) -> BasePruner:

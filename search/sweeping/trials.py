@@ -274,6 +274,11 @@ def told_trial(record: TrialRecord) -> ToldTrial:
         reports=record.reports,
         marks=record.marks,
         excess=record.excess,
+        shown={
+            "status": record.status,
+            "test_mae": record.metrics.get("test_mae"),
+            "mlflow_run": f"trial {record.number}",
+        },
     )
 
 

@@ -14,6 +14,7 @@ SHORTER = {
     "cellbox.fit(data, seed=0)": f"cellbox.fit(data, {QUICK}, seed=0)",
     "members=5, seed=0": f"settings={QUICK}, members=2, seed=0",
     '"trials": 8,': '"trials": 2, "training": {"steps": 25, "refinement": "none"},',
+    '"experiments": 16,': '"experiments": 6,',
 }
 PICTURES = 3
 

@@ -1,9 +1,13 @@
 """Every sampler and pruner under ask-and-tell, without any training."""
 
 import math
+from dataclasses import replace
 from importlib.util import find_spec
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from cellbox.errors import InputError
 from search.proposals.proposer import Proposer
@@ -290,3 +294,15 @@ def test_reports_come_at_whole_validation_intervals():
     assert report_interval(pruner, 3000, 50) == 300
     assert report_interval(pruner, 100, 25) == 25
     assert report_interval(pruner, 25, 25) == 25
+
+
+def test_optunas_own_pages_show_names_status_and_errors(tmp_path):
+    proposer = open_proposer(advice("random", **TWO), tmp_path / "study")
+    number, parameters = proposer.ask()
+    shown = {"status": "completed", "test_mae": 0.25, "mlflow_run": "trial 0"}
+    proposer.tell(replace(told(number, parameters, objectives=2), shown=shown))
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study" / "optuna.journal")))
+    (name,) = optuna.get_all_study_names(storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    assert study.metric_names == ["validation_mae", "cost"]
+    assert shown.items() <= study.trials[0].user_attrs.items()

@@ -32,7 +32,7 @@ _NAMED = 5
 # How many cells of a wide table are taken at once.
 _MOST_CELLS = 200_000
 # AKT_sd, AKT.sd, AKT sd, AKT (sd).
-_OF_ERROR = re.compile(r"(.+?)[ _.\-]+\(?(\w+)\)?")
+_OF_ERROR = re.compile(r"(.+?)[ _.\-]+\(?([^\W_]+)\)?")
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class WideTable(_Renamed):
         # Of no node in particular.
         loose = [k for k in others if header[k].casefold() in layout.errors]
         candidates = [k for k in others if k not in told and k not in loose]
-        texts = _columns_of_text(source, header, candidates)
+        texts, blanks = _columns_without_numbers(source, header, candidates)
         nodes = {k: header[k] for k in candidates if k not in texts}
         if not nodes:
             return None
@@ -202,6 +202,9 @@ class WideTable(_Renamed):
         left = [header[k] for k in (*texts, *loose)] + [name for name in places if name not in keys]
         if left:
             logger.info("%s: ignored the columns %s", source.path, ", ".join(left))
+        if blanks and layout.empty:
+            said = "%s: nothing stands in the columns %s, which counts as %s in every row"
+            logger.warning(said, source.path, _shown([header[k] for k in blanks]), layout.empty)
         for name, text in layout.assumed.items():
             if name not in keys:
                 said = "%s: has no column %s and is read as of %s %s, when all has come to rest"
@@ -271,10 +274,10 @@ def _error_columns(
     return found
 
 
-def _columns_of_text(
+def _columns_without_numbers(
     source: TableSource, header: Sequence[str], candidates: Sequence[int]
-) -> list[int]:
-    """The columns with words and not one number: they are of no node."""
+) -> tuple[list[int], list[int]]:
+    """The columns with words and not one number, which are of no node, and those with nothing."""
     undecided = dict.fromkeys(candidates, False)
     for chunk in _with_header(source, header, Problems()):
         for row in chunk.rows:
@@ -291,8 +294,9 @@ def _columns_of_text(
                 elif not _is_missing(cell):
                     undecided[place] = True
             if not undecided:
-                return []
-    return [place for place, has_words in undecided.items() if has_words]
+                return [], []
+    words = [place for place, has_words in undecided.items() if has_words]
+    return words, [place for place in undecided if place not in words]
 
 
 def _is_missing(cell: str) -> bool:

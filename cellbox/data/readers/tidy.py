@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
@@ -136,7 +136,7 @@ def read_two_tables(
     name: str,
 ) -> Dataset:
     """The dataset of two tables of the tidy form, which files of another form may hold."""
-    return replace(_read(measurements, perturbations, None, taking), name=name)
+    return _read(measurements, perturbations, None, taking, name=name)
 
 
 TIDY = Form(
@@ -158,8 +158,13 @@ def _read(
     perturbations: Path | TableSource,
     extras: Path | None,
     taking: Taking,
+    *,
+    name: str | None = None,
 ) -> Dataset:
-    """The dataset of the two tables, with what the folder `extras` adds to them."""
+    """The dataset of the two tables, with what the folder `extras` adds to them.
+
+    name: of the dataset; by default that of the folder that the measurements are in.
+    """
     problems = Problems()
     measurement_path, perturbation_path = _path_of(measurements), _path_of(perturbations)
     units = taking.units
@@ -204,11 +209,28 @@ def _read(
         rounding_sensitive=added.rounding_sensitive,
         truth=added.truth,
         split=added.split,
-        name=measurement_path.resolve().parent.name,
+        name=name or measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
         errors=table.error_array(tuple(table.series), table.times, nodes),
     )
-    return in_model_units(data, units, table.zero_array(nodes))
+    at_zero = table.zero_array(nodes)
+    return _without_mere_starts(in_model_units(data, units, at_zero), at_zero)
+
+
+def _without_mere_starts(data: Dataset, at_zero: Perturbations) -> Dataset:
+    """The data without rows that were measured at time 0 alone; all of them where they are split.
+
+    at_zero: the values of each row at time 0, NaN where there is none.
+    """
+    later = np.isfinite(data.measurements).any(axis=(1, 2))
+    empty = np.isfinite(at_zero).any(axis=1) & ~later
+    if not empty.any() or data.split is not None:
+        return data
+    names = [data.row_names[row] for row in np.flatnonzero(empty)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    said = "%s: left out %d of %d rows, which were measured at time 0 alone: %s"
+    logger.info(said, data.name, len(names), data.n_rows, ", ".join(names[:_NAMED]) + more)
+    return data.rows(np.flatnonzero(~empty))
 
 
 def _say_unmeasured(nodes: Sequence[str], path: Path) -> None:

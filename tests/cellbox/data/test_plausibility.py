@@ -84,6 +84,7 @@ def test_controls_as_noisy_as_responses_are_no_response():
         (lambda x: 8_000 * 2**x, "intensities or counts", "log2-ratio --control NAME"),
         (lambda x: 11 + x, "logarithms of intensities", "difference --control NAME"),
         (lambda x: 0.4 * 2**x, "levels between 0 and 1", "log2-ratio --control NAME"),
+        (lambda x: np.clip(x / np.nanmax(x), 0, 1), "levels scaled to between", "log2-ratio"),
     ],
 )
 def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):

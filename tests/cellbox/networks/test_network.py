@@ -279,8 +279,8 @@ def test_many_problems_of_one_kind_are_cut_with_a_count(edge_list):
     path = edge_list(HEADER + "".join(f"a,b{number},x\n" for number in range(50)))
     with pytest.raises(InputError) as caught:
         read_network(path)
-    assert len(caught.value.problems) == 21
-    assert "30 more of this kind" in str(caught.value)
+    assert len(caught.value.problems) == 6
+    assert "45 more of this kind" in str(caught.value)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):

@@ -136,6 +136,12 @@ def test_columns_of_words_are_no_nodes_and_a_column_without_values_is_one(folder
     assert "ignored the columns cell line" in caplog.text
 
 
+def test_a_column_of_doses_with_nothing_in_it_is_said(folder, caplog):
+    with caplog.at_level(logging.WARNING, logger="cellbox"):
+        read_data(folder(perturbations="condition,g2,g3\nlow,0.5,\ncontrol,0,NA\n"))
+    assert "nothing stands in the columns g3, which counts as 0 in every row" in caplog.text
+
+
 def test_wide_perturbations_may_repeat_a_condition_with_the_same_doses(folder):
     again = (
         "condition,time,replicate,g2,g3\nlow,4,1,0.5,-0.25\nlow,8,1,0.5,-0.25\ncontrol,4,1,0,0\n"

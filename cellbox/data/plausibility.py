@@ -83,8 +83,8 @@ def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
     yield DataWarning(
         "not_log_ratios",
         "Values look like levels scaled to between 0 and 1, as for logic models: of "
-        f"{len(values):,} none is negative or above 1, and {100 * share:.0f} % are exactly 0, where measured log ratios "
-        "have noise; whether a node went down is lost",
+        f"{len(values):,} none is negative or above 1, and {100 * share:.0f} % are exactly 0, "
+        "where measured log ratios have noise; whether a node went down is lost",
         f"Take the values before they were scaled, and transform them: {_BY_CONTROL}",
     )
 

@@ -33,8 +33,9 @@ Tell from a design, before anything is trained, what the data cannot determine:
   guess of the network. They are determined below a standard error of 0.5. Networks with
   more than 2,000 entries of W and amplitudes are judged row by row of W, as if the states
   of all nodes were known, which makes errors somewhat too small.
-The noise of data is what --noise says, or else what the guess leaves unexplained (1.4826
-times the median |residual|). Data with a split are judged by their training rows."""
+The noise of data is what --noise says, or else the errors of values that the data tell
+(columns sd or sem; values count by them in any case), or else what the guess leaves
+unexplained (1.4826 times the median |residual|). Data with a split are judged by their training rows."""
 
 _EPILOG = """\
 examples:

@@ -35,6 +35,7 @@ def dose_warnings(data: Dataset) -> Iterator[DataWarning]:
     yield from _two_scales(data)
     yield from _left_of_zero(data)
     yield from _never_changing(data)
+    yield from _on_unmeasured(data)
     yield from _sizes(data)
 
 
@@ -97,6 +98,24 @@ def _never_changing(data: Dataset) -> Iterator[DataWarning]:
             "What never changes teaches nothing: check these doses, or take values relative to a "
             "row without them",
         )
+
+
+def _on_unmeasured(data: Dataset) -> Iterator[DataWarning]:
+    """Perturbations of which most act on nodes that nobody measured, such as drugs."""
+    perturbed = (data.perturbations != 0).any(axis=0)
+    unmeasured = np.flatnonzero(perturbed & ~np.isfinite(data.measurements).any(axis=(0, 1)))
+    if 2 * len(unmeasured) <= perturbed.sum():
+        return
+    names = ", ".join(data.nodes[node] for node in unmeasured[:_NAMED])
+    more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
+    yield DataWarning(
+        "perturbed_not_measured",
+        f"{len(unmeasured)} of {int(perturbed.sum())} perturbed nodes are never measured "
+        f"({names}{more}): what they do to others is told up to a factor at most, and often not "
+        "found at all",
+        "Perturb the measured nodes that they act on instead where these are known, or give each a "
+        "measured activity (activity_nodes.csv)",
+    )
 
 
 def _sizes(data: Dataset) -> Iterator[DataWarning]:

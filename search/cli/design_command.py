@@ -34,8 +34,9 @@ Tell from a design, before anything is trained, what the data cannot determine:
   more than 2,000 entries of W and amplitudes are judged row by row of W, as if the states
   of all nodes were known, which makes errors somewhat too small.
 The noise of data is what --noise says, or else the errors of values that the data tell
-(columns sd or sem; values count by them in any case), or else what the guess leaves
-unexplained (1.4826 times the median |residual|). Data with a split are judged by their training rows."""
+(columns sd or sem), or else what the guess leaves unexplained (1.4826 times the median
+|residual|). Values count by their errors. Data with a split are judged by their
+training rows."""
 
 _EPILOG = """\
 examples:

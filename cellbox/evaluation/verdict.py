@@ -7,9 +7,6 @@ from typing import Any
 
 from cellbox.scores.baselines import BASELINES
 
-# Fewer held-out conditions do not tell errors apart that are closer than this ratio.
-_FEW, _CLOSE = 20, 0.8
-
 # As people say it; what is not listed is called by its name.
 _IN_WORDS = {
     "mean": "the mean",
@@ -92,7 +89,11 @@ def _sentence(report: Mapping[str, Any], subject: str) -> str:
 
 
 def _against(report: Mapping[str, Any]) -> list[str]:
-    """What speaks against the smaller error of a model: a smaller r, or few conditions."""
+    """What speaks against the smaller error of a model: a smaller r, or few conditions.
+
+    Errors of a condition differ between two models by about half of their size, so that those of n
+    conditions differ by a share of 1/√n of it by chance (two standard errors).
+    """
     baselines = report["baselines"]
     errors = _errors(baselines)
     error = report["test_mae"]
@@ -108,7 +109,7 @@ def _against(report: Mapping[str, Any]) -> list[str]:
     if better:
         said.append(f"By Pearson r it is not better: {pearson:.4g}, {', '.join(better)}.")
     n_conditions = (baselines.get("additive") or {}).get("conditions")
-    if n_conditions and n_conditions < _FEW and error > _CLOSE * errors[0][1]:
+    if n_conditions and error > (1 - n_conditions**-0.5) * errors[0][1]:
         said.append(
             f"So small a difference in {n_conditions:g} held-out conditions may be chance: "
             "cellbox compare says how sure it is."

@@ -16,6 +16,8 @@ _SATURATING_DOSE = 3.0
 # Neighbours in size that are so many times apart are of two scales; a dose that is so much smaller
 # than the largest of its node is what rounding left of 0.
 _TWO_SCALES, _LEFT_OF_ZERO = 50.0, 1e-6
+# Of values of perturbed nodes in so many rows, the share that goes where no dose would push it.
+_FEWEST_DIRECT, _OTHER_WAY = 5, 0.7
 # Fewer rows are no series in which a dose could have changed.
 _FEWEST_ROWS = 4
 _NAMED = 6
@@ -115,6 +117,31 @@ def _on_unmeasured(data: Dataset) -> Iterator[DataWarning]:
         "found at all",
         "Perturb the measured nodes that they act on instead where these are known, or give each a "
         "measured activity (activity_nodes.csv)",
+    )
+
+
+def sign_warnings(data: Dataset) -> Iterator[DataWarning]:
+    """Perturbed nodes that move as their doses say, where Eq. 1 has them move against these."""
+    doses = data.perturbations[data.perturbations != 0]
+    if any(warning.kind == "doses_are_logarithms" for warning in _sizes(data)) or not len(doses):
+        return
+    measured = measured_values(data)
+    u = np.broadcast_to(data.perturbations[:, None, :], measured.shape)
+    direct = np.where((u != 0) & np.isfinite(measured), measured * np.sign(u), np.nan)
+    typical = root_mean_square(measured)
+    told = np.isfinite(direct) & (np.abs(direct) > 0.25 * typical)
+    along = told & (direct > 0)
+    if told.any(axis=1).sum() < _FEWEST_DIRECT or along.sum() < _OTHER_WAY * told.sum():
+        return
+    nodes = np.argsort(-along.sum(axis=(0, 1)))[:_NAMED]
+    named = ", ".join(data.nodes[node] for node in nodes if along[..., node].any())
+    yield DataWarning(
+        "doses_of_other_sign",
+        f"Perturbed nodes move the other way: of {int(told.sum()):,} of their own values "
+        f"{int(along.sum()):,} have the sign of the dose ({named}), and by Eq. 1 a positive dose "
+        "pushes its node down",
+        "Change the sign of the doses if positive ones push up; where a drug raises what it acts "
+        "on, as inhibited kinases may be phosphorylated more, give the drug a node of its own",
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from cellbox.arrays import Responses
 from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
-from cellbox.data.dose_warnings import dose_warnings
+from cellbox.data.dose_warnings import dose_warnings, sign_warnings
 from cellbox.data.measured_values import measured_values
 from cellbox.data.name_warnings import name_warnings
 from cellbox.errors import DataWarning
@@ -53,6 +53,8 @@ def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
     if not any(warning.kind == "not_log_ratios" for warning in found):
         # What 0 means is known: no change.
         found += [warning for check in _CHECKS_OF_RATIOS for warning in check(data)]
+        if not any(warning.kind == "unperturbed_rows_respond" for warning in found):
+            found += sign_warnings(data)
     return (*data.reading_warnings, *found)
 
 

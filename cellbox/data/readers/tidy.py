@@ -14,7 +14,7 @@ any) and perturbations.csv (condition, node, value), and may hold
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -178,6 +178,7 @@ def _read(
         taking.note_unit_of_no_time(measurement_path, "a wide table without times", problems)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbations, problems, conditions=tuple(rows_of))
+    _note_transposed(measurement_path, table, doses, problems)
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
     places = dict(table.nodes)
     for node, where in doses.nodes.items():
@@ -254,6 +255,20 @@ def _note_time(path: Path, taking: Taking, problems: Problems) -> None:
             "table with a column of them",
             f"Leave the time out: {path.name} tells it",
         )
+
+
+def _note_transposed(path: Path, table: LongTable, doses: DoseTable, problems: Problems) -> None:
+    """Note measurements whose nodes are the conditions of the perturbations."""
+    names = set(doses.conditions)
+    if len(names) > 1 and names <= set(table.nodes) and not names & set(table.rows_of_condition):
+        found = f"expected a row for each condition, found columns of them: {_shown(names)}"
+        fix = "Transpose the table: a row for each condition, and a column for each node"
+        problems.add(str(path), found, fix)
+
+
+def _shown(names: Iterable[str]) -> str:
+    first = sorted(names)[:_NAMED]
+    return ", ".join(map(repr, first))
 
 
 def _note_unlisted(

@@ -126,7 +126,7 @@ def _treatments(path: Path, header: Row) -> list[_Treatment]:
             nothing.append(name)
             continue
         marked = len(name) > 1 and name.endswith("i")
-        inhibits = marked or kind.casefold().startswith("inhib")
+        inhibits = kind.casefold().startswith("inhib") or (marked and not _is_stimulus(kind))
         node = name.removesuffix("i") if marked and inhibits else name
         treatments.append(_Treatment(place, node, 1 if inhibits else -1))
     if cell_lines:
@@ -139,6 +139,11 @@ def _treatments(path: Path, header: Row) -> list[_Treatment]:
         if nodes:
             logger.info("%s: took as %s: %s", path, what, ", ".join(nodes))
     return treatments
+
+
+def _is_stimulus(kind: str) -> bool:
+    """Whether a header says that a treatment stimulates."""
+    return kind.casefold().startswith(("stim", "cyto", "lig"))
 
 
 def _parts(cell: str) -> tuple[str, str]:

@@ -306,3 +306,16 @@ def test_a_written_network_reads_back_to_the_last_bit(tmp_path_factory, seed, de
     assert again.nodes == network.nodes
     np.testing.assert_array_equal(again.weights, network.weights)
     assert [file.name for file in path.parent.iterdir()] == ["network.csv"]
+
+
+@pytest.mark.wrong_types
+@pytest.mark.parametrize(
+    ("shape", "n_amplitudes", "said"),
+    [
+        ((2, 3), 2, r"weights: expected shape \(2, 2\) for 2 nodes, found \(2, 3\)"),
+        ((2, 2), 3, r"amplitudes: expected shape \(2,\) for 2 nodes, found \(3,\)"),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused_with_both(shape, n_amplitudes, said):
+    with pytest.raises(InputError, match=said):
+        Network(("a", "b"), np.zeros(shape), np.ones(n_amplitudes))

@@ -96,3 +96,9 @@ def test_values_at_time_zero_are_said_once_with_their_number(midas):
     assert "row 2" in problem.where
     assert "(node 'ERK')" in problem.where
     assert "found 0.1, the first of 6 such values" in problem.found
+
+
+def test_a_stimulus_may_end_with_an_i(midas):
+    data = read_data(midas(TABLE.replace("TR:pi3ki", "TR:Wnti:Stimuli")))
+    u = dict(zip(data.row_names, data.perturbations[:, data.nodes.index("Wnti")], strict=True))
+    assert u["EGF + Wnti"] == -1.0

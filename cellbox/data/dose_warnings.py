@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import bdtrc
 
 from cellbox.data.control_responses import root_mean_square
 from cellbox.data.dataset import Dataset
@@ -16,8 +17,9 @@ _SATURATING_DOSE = 3.0
 # Neighbours in size that are so many times apart are of two scales; a dose that is so much smaller
 # than the largest of its node is what rounding left of 0.
 _TWO_SCALES, _LEFT_OF_ZERO = 50.0, 1e-6
-# Of values of perturbed nodes in so many rows, the share that goes where no dose would push it.
-_FEWEST_DIRECT, _OTHER_WAY = 5, 0.7
+# Of responses of perturbed nodes, of at least this share of what is typical, the share that goes
+# where no dose would push it, and how often chance would bring that.
+_MOVES, _OTHER_WAY, _CHANCE = 0.25, 0.7, 0.002
 # Fewer rows are no series in which a dose could have changed.
 _FEWEST_ROWS = 4
 _NAMED = 6
@@ -126,19 +128,22 @@ def sign_warnings(data: Dataset) -> Iterator[DataWarning]:
     if any(warning.kind == "doses_are_logarithms" for warning in _sizes(data)) or not len(doses):
         return
     measured = measured_values(data)
-    u = np.broadcast_to(data.perturbations[:, None, :], measured.shape)
-    direct = np.where((u != 0) & np.isfinite(measured), measured * np.sign(u), np.nan)
-    typical = root_mean_square(measured)
-    told = np.isfinite(direct) & (np.abs(direct) > 0.25 * typical)
-    along = told & (direct > 0)
-    if told.any(axis=1).sum() < _FEWEST_DIRECT or along.sum() < _OTHER_WAY * told.sum():
+    known = np.isfinite(measured)
+    mean = np.where(known, measured, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    along = mean * np.sign(data.perturbations)
+    # What hardly moves tells no direction.
+    told = np.abs(along) > _MOVES * root_mean_square(measured)
+    n_told, n_along = int(told.sum()), int((told & (along > 0)).sum())
+    if not n_along or n_along < _OTHER_WAY * n_told:
         return
-    nodes = np.argsort(-along.sum(axis=(0, 1)))[:_NAMED]
-    named = ", ".join(data.nodes[node] for node in nodes if along[..., node].any())
+    if bdtrc(n_along - 1, n_told, 0.5) > _CHANCE:
+        return
+    nodes = np.argsort(-(told & (along > 0)).sum(axis=0))[:_NAMED]
+    named = ", ".join(data.nodes[node] for node in nodes if (along[:, node] > 0).any())
     yield DataWarning(
         "doses_of_other_sign",
-        f"Perturbed nodes move the other way: of {int(told.sum()):,} of their own values "
-        f"{int(along.sum()):,} have the sign of the dose ({named}), and by Eq. 1 a positive dose "
+        f"Perturbed nodes move the other way: of {n_told:,} of their own "
+        f"responses {n_along:,} have the sign of the dose ({named}), and by Eq. 1 a positive dose "
         "pushes its node down",
         "Change the sign of the doses if positive ones push up; where a drug raises what it acts "
         "on, as inhibited kinases may be phosphorylated more, give the drug a node of its own",

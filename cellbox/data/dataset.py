@@ -17,7 +17,7 @@ from jaxtyping import Int
 from cellbox.arrays import EdgeMask, NodeMask, Perturbations, Responses, RowMask, RowNumbers, Times
 from cellbox.data.same_numbers import groups_of_close
 from cellbox.data.units import MODEL_UNITS, Units
-from cellbox.errors import DataWarning, refuse
+from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.html_tables import html_of
 from cellbox.networks.network import Network, possible_edges
 
@@ -84,6 +84,27 @@ class Dataset:
     reading_warnings: tuple[DataWarning, ...] = ()
     errors: Responses | None = None
     units: Units = MODEL_UNITS
+
+    def __post_init__(self) -> None:
+        """Raise InputError for arrays whose shapes do not go together, with both shapes."""
+        n_rows, n_times, n_nodes = len(self.row_names), len(self.times), len(self.nodes)
+        all_values = (n_rows, n_times, n_nodes)
+        expected = {
+            "perturbations": ((n_rows, n_nodes), "rows, nodes"),
+            "measurements": (all_values, "rows, times, nodes"),
+            "noise_free": (all_values, "rows, times, nodes"),
+            "errors": (all_values, "rows, times, nodes"),
+            "activity_nodes": ((n_nodes,), "nodes"),
+            "allowed_edges": ((n_nodes, n_nodes), "targets, sources"),
+            "rounding_sensitive": ((n_rows,), "rows"),
+        }
+        problems = [
+            _other_shape(f"{self.name}, {name}", shape, axes, np.shape(getattr(self, name)))
+            for name, (shape, axes) in expected.items()
+            if getattr(self, name) is not None and np.shape(getattr(self, name)) != shape
+        ]
+        if problems:
+            raise InputError(problems)
 
     @property
     def n_nodes(self) -> int:
@@ -186,6 +207,42 @@ class Dataset:
             ("row", "perturbed (u)", "measured values"),
             rows,
         )
+
+
+def _other_shape(
+    where: str, expected: tuple[int, ...], axes: str, found: tuple[int, ...]
+) -> Problem:
+    fix = f"Give one value for each of its {axes.replace(', ', ' and ')}"
+    if sorted(found) == sorted(expected):
+        fix = f"Transpose it: its axes are {axes}"
+    return Problem(where, f"expected shape {expected} ({axes}), found {found}", fix)
+
+
+def check_numbers(data: Dataset) -> None:
+    """Raise InputError for numbers that no reader gives: data may have been made in Python."""
+    measured = ~np.isnan(data.measurements)
+    problems = []
+    if not np.isfinite(data.perturbations).all():
+        found = "expected finite doses, found others"
+        problems.append(Problem(f"{data.name}, perturbations", found, "0 leaves a node alone"))
+    if np.isinf(data.measurements).any():
+        found = f"expected numbers or NaN, found {int(np.isinf(data.measurements).sum()):,} others"
+        problems.append(Problem(f"{data.name}, measurements", found, "NaN is a missing value"))
+    if not (np.isfinite(data.times).all() and (np.diff(data.times, prepend=0.0) > 0).all()):
+        found = (
+            f"expected ascending times above 0, found {np.array2string(data.times, threshold=9)}"
+        )
+        problems.append(Problem(f"{data.name}, times", found, "Sort them, and leave out time 0"))
+    if data.errors is not None:
+        bad = measured & ~((data.errors > 0) & np.isfinite(data.errors))
+        if bad.any():
+            found = (
+                f"expected errors above 0 of all measured values, found {int(bad.sum()):,} others"
+            )
+            fix = "Correct them, or leave all errors out"
+            problems.append(Problem(f"{data.name}, errors", found, fix))
+    if problems:
+        raise InputError(problems)
 
 
 def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import bdtrc
 
 from cellbox.data.control_responses import root_mean_square
 from cellbox.data.dataset import Dataset
@@ -16,6 +17,9 @@ _SATURATING_DOSE = 3.0
 # Neighbours in size that are so many times apart are of two scales; a dose that is so much smaller
 # than the largest of its node is what rounding left of 0.
 _TWO_SCALES, _LEFT_OF_ZERO = 50.0, 1e-6
+# Of responses of perturbed nodes, of at least this share of what is typical, the share that goes
+# where no dose would push it, and how often chance would bring that.
+_MOVES, _OTHER_WAY, _CHANCE = 0.25, 0.7, 0.002
 # Fewer rows are no series in which a dose could have changed.
 _FEWEST_ROWS = 4
 _NAMED = 6
@@ -35,6 +39,7 @@ def dose_warnings(data: Dataset) -> Iterator[DataWarning]:
     yield from _two_scales(data)
     yield from _left_of_zero(data)
     yield from _never_changing(data)
+    yield from _on_unmeasured(data)
     yield from _sizes(data)
 
 
@@ -97,6 +102,52 @@ def _never_changing(data: Dataset) -> Iterator[DataWarning]:
             "What never changes teaches nothing: check these doses, or take values relative to a "
             "row without them",
         )
+
+
+def _on_unmeasured(data: Dataset) -> Iterator[DataWarning]:
+    """Perturbations of which most act on nodes that nobody measured, such as drugs."""
+    perturbed = (data.perturbations != 0).any(axis=0)
+    unmeasured = np.flatnonzero(perturbed & ~np.isfinite(data.measurements).any(axis=(0, 1)))
+    if 2 * len(unmeasured) <= perturbed.sum():
+        return
+    names = ", ".join(data.nodes[node] for node in unmeasured[:_NAMED])
+    more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
+    yield DataWarning(
+        "perturbed_not_measured",
+        f"{len(unmeasured)} of {int(perturbed.sum())} perturbed nodes are never measured "
+        f"({names}{more}): what they do to others is told up to a factor at most, and often not "
+        "found at all",
+        "Perturb the measured nodes that they act on instead where these are known, or give each a "
+        "measured activity (activity_nodes.csv)",
+    )
+
+
+def sign_warnings(data: Dataset) -> Iterator[DataWarning]:
+    """Perturbed nodes that move as their doses say, where Eq. 1 has them move against these."""
+    doses = data.perturbations[data.perturbations != 0]
+    if any(warning.kind == "doses_are_logarithms" for warning in _sizes(data)) or not len(doses):
+        return
+    measured = measured_values(data)
+    known = np.isfinite(measured)
+    mean = np.where(known, measured, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    along = mean * np.sign(data.perturbations)
+    # What hardly moves tells no direction.
+    told = np.abs(along) > _MOVES * root_mean_square(measured)
+    n_told, n_along = int(told.sum()), int((told & (along > 0)).sum())
+    if not n_along or n_along < _OTHER_WAY * n_told:
+        return
+    if bdtrc(n_along - 1, n_told, 0.5) > _CHANCE:
+        return
+    nodes = np.argsort(-(told & (along > 0)).sum(axis=0))[:_NAMED]
+    named = ", ".join(data.nodes[node] for node in nodes if (along[:, node] > 0).any())
+    yield DataWarning(
+        "doses_of_other_sign",
+        f"Perturbed nodes move the other way: of {n_told:,} of their own "
+        f"responses {n_along:,} have the sign of the dose ({named}), and by Eq. 1 a positive dose "
+        "pushes its node down",
+        "Change the sign of the doses if positive ones push up; where a drug raises what it acts "
+        "on, as inhibited kinases may be phosphorylated more, give the drug a node of its own",
+    )
 
 
 def _sizes(data: Dataset) -> Iterator[DataWarning]:

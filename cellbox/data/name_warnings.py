@@ -32,7 +32,7 @@ def name_warnings(data: Dataset) -> Iterator[DataWarning]:
     measured = np.isfinite(data.measurements).sum(axis=(0, 1))
     perturbed = (data.perturbations != 0).sum(axis=0)
     # Where all names are numbers, someone numbers nodes.
-    odd = [bool(_NO_NAME.fullmatch(node)) for node in data.nodes]
+    odd = [bool(_NO_NAME.fullmatch(node)) and not _told(data, node) for node in data.nodes]
     if any(odd) and not all(odd):
         yield from _odd(data, np.flatnonzero(odd).tolist())
     empty = np.flatnonzero((measured == 0) & (perturbed == 0))
@@ -50,6 +50,12 @@ def name_warnings(data: Dataset) -> Iterator[DataWarning]:
     seldom = [node for node in seldom if not odd[node]]
     if seldom:
         yield from _seldom(data, seldom, int(often))
+
+
+def _told(data: Dataset, node: str) -> bool:
+    """Whether a spreadsheet's name was told when the data were read."""
+    warnings = data.reading_warnings
+    return any(w.kind == "spreadsheet_names" and f"{node} (was it" in w.found for w in warnings)
 
 
 def _odd(data: Dataset, nodes: Sequence[int]) -> Iterator[DataWarning]:

@@ -13,7 +13,7 @@ import numpy as np
 from cellbox.arrays import Responses
 from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
-from cellbox.data.dose_warnings import dose_warnings
+from cellbox.data.dose_warnings import dose_warnings, sign_warnings
 from cellbox.data.measured_values import measured_values
 from cellbox.data.name_warnings import name_warnings
 from cellbox.errors import DataWarning
@@ -29,6 +29,8 @@ _SHORT_TIME = 0.05
 # A cell is wild where it is so many times farther from its node's median than nine in ten others
 # are, than those of the most mobile nodes are, and than perturbed nodes move.
 _WILD = 3.5
+# The share of values that are exactly 0 where they were cut off there.
+_CUT_OFF = 0.1
 # Weights that leave less than this share of the values anything to say.
 _LEAST_EFFECTIVE = 0.05
 # The share of cells that are looked for as single mistakes; more of them are no mistakes.
@@ -51,6 +53,8 @@ def data_warnings(data: Dataset) -> tuple[DataWarning, ...]:
     if not any(warning.kind == "not_log_ratios" for warning in found):
         # What 0 means is known: no change.
         found += [warning for check in _CHECKS_OF_RATIOS for warning in check(data)]
+        if not any(warning.kind == "unperturbed_rows_respond" for warning in found):
+            found += sign_warnings(data)
     return (*data.reading_warnings, *found)
 
 
@@ -62,6 +66,7 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
     lowest, middle, highest = values.min(), float(np.median(values)), values.max()
     like = _scale_of(lowest, middle, highest)
     if like is None or _controls_are_near_zero(data, measured, middle):
+        yield from _normalised(values)
         return
     what, transform = like
     yield DataWarning(
@@ -69,6 +74,20 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
         f"Values look like {what} and not like log ratios: none of {len(values):,} is negative, "
         f"and they reach from {lowest:.4g} to {highest:.4g}, with {middle:.4g} in the middle",
         f"Transform them: {transform}",
+    )
+
+
+def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
+    """Values between 0 and 1 that were scaled and cut off there, as for logic models."""
+    share = float((values == 0).mean())
+    if values.min() < 0 or not 0.9 < values.max() <= 1 or share < _CUT_OFF:
+        return
+    yield DataWarning(
+        "not_log_ratios",
+        "Values look like levels scaled to between 0 and 1, as for logic models: of "
+        f"{len(values):,} none is negative or above 1, and {100 * share:.0f} % are exactly 0, "
+        "where measured log ratios have noise; whether a node went down is lost",
+        f"Take the values before they were scaled, and transform them: {_BY_CONTROL}",
     )
 
 

@@ -107,7 +107,7 @@ def _values(
     values = np.where(data.activity_nodes, np.nan, data.measurements)
     if units.transform != "difference":
         _note_without_logarithm(data, values, problems)
-        if at_zero is not None and units.control == (TIME_ZERO,):
+        if at_zero is not None:
             at_zero = np.where(at_zero > 0, at_zero, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             values = np.log2(values)
@@ -117,7 +117,7 @@ def _values(
     elif units.control == (TIME_ZERO,):
         values = values - _own_start(data, values, at_zero, problems)
     elif units.control:
-        values = values - _of_controls(data, values, units.control, problems)
+        values = values - _of_controls(data, values, at_zero, units.control, problems)
     return np.where(data.activity_nodes, data.measurements, values)
 
 
@@ -156,9 +156,13 @@ def _own_start(
 
 
 def _of_controls(
-    data: Dataset, values: Responses, names: Sequence[str], problems: Problems
+    data: Dataset,
+    values: Responses,
+    at_zero: Perturbations | None,
+    names: Sequence[str],
+    problems: Problems,
 ) -> Float[np.ndarray, "n_times n_nodes"]:
-    """The mean of the controls at each time, or over all times where they lack one."""
+    """The mean of the controls at each time, over all times where they lack one, or at time 0."""
     rows = np.zeros(data.n_rows, bool)
     for name in names:
         of_name = _rows_named(data, name)
@@ -176,6 +180,12 @@ def _of_controls(
     needed = np.isfinite(values).any(axis=0)
     if (needed & np.isnan(mean) & ~np.isnan(overall)).any():
         logger.info("%s: controls lack a time, and count with their mean over times", data.name)
+    if at_zero is not None:
+        start = _mean(at_zero[rows], axis=0)
+        if (needed & np.isnan(overall) & ~np.isnan(start)).any():
+            said = "%s: controls were measured at time 0 alone, and count so at all times"
+            logger.info(said, data.name)
+        overall = np.where(np.isnan(overall), start, overall)
     mean = np.where(np.isnan(mean), overall, mean)
     lacking = [data.nodes[node] for node in np.flatnonzero((needed & np.isnan(mean)).any(axis=0))]
     if lacking:

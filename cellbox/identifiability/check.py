@@ -53,10 +53,12 @@ def check_design(
 
     guess: a network of the same nodes, to judge edges at; by default W = 0 and α = 0.5; guess_name:
     what sentences call it. noise: standard deviation of a measured value (log ratio); by default
-    1.4826 times the median |residual| of the guess, which takes for noise what that does not
-    explain. rows: that train, by default of the data's split, or else all. refined, criticism: of a
-    network learned from these data, whether least squares found it, and whether it explains them
-    (`cellbox.criticise`); where not, it is not said that edges are determined.
+    the typical error that the data tell of their values, or else 1.4826 times the median |residual|
+    of the guess, which takes for noise what that does not explain; of a network that was learned
+    always the latter. Values with errors count by them. rows: that train, by default of the data's
+    split, or else all. refined, criticism: of a network learned from these data, whether least
+    squares found it, and whether it explains them (`cellbox.criticise`); where not, it is not said
+    that edges are determined.
 
     Raises InputError for a guess of other nodes, and for a noise that is not positive.
 
@@ -77,7 +79,10 @@ def check_design(
     found = node_findings(data, rows)
     confounded = {finding.node for finding in found if "never_perturbed" in finding.kinds}
     given = np.array([node in confounded for node in data.nodes])
-    errors = least_errors(data, rows, guess, noise, given)
+    told = noise is None and refined is None and data.errors is not None
+    errors = least_errors(data, rows, guess, data.typical_error if told else noise, given)
+    if told:
+        errors = replace(errors, noise_from="the typical error that the data tell")
     report = DesignReport(
         data=data.name,
         n_rows=len(rows),

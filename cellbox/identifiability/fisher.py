@@ -60,18 +60,25 @@ def information(
 
 
 def states_and_information(
-    network: Network, perturbations: Perturbations, times: Times, measured: ValueMask | None = None
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    measured: ValueMask | Responses | None = None,
 ) -> tuple[
     Responses,
     Float[np.ndarray, "n_parameters n_parameters"],
 ]:
-    """The response (log ratio) to each perturbation, and `information`, from one integration."""
+    """The response (log ratio) to each perturbation, and `information`, from one integration.
+
+    measured: also how much each value counts, where some are surer than others: (σ / its error)².
+    """
     if measured is None:
         measured = np.ones((len(perturbations), len(times), network.n_nodes), bool)
     conditions, condition_of_row = np.unique(perturbations, axis=0, return_inverse=True)
     condition_of_row = condition_of_row.reshape(-1)
     # Each perturbation is integrated once, however often its values were measured.
-    counts = np.zeros((len(conditions), *measured.shape[1:]), int)
+    kind = int if measured.dtype == bool else float
+    counts = np.zeros((len(conditions), *measured.shape[1:]), kind)
     np.add.at(counts, condition_of_row, measured)
     with precision_context("float64"):
         number = partial(jnp.asarray, dtype=jnp.float64)
@@ -87,7 +94,7 @@ def states_and_information(
 _Measured = tuple[
     Float[Array, "n_conditions n_nodes"], Float[Array, "n_conditions n_times n_nodes"]
 ]
-"""Conditions, and how often each of their values was measured."""
+"""Conditions, and how often each of their values was measured, or how much it counts."""
 
 
 @jax.jit

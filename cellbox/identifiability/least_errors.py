@@ -56,7 +56,8 @@ def least_errors(
 ) -> LeastErrors:
     """The standard errors of W and α that these rows leave at a guess.
 
-    noise: standard deviation of a measured value; by default from the residuals of the guess.
+    noise: standard deviation of a measured value, a typical one where the data tell errors of
+        values, which then count by them; by default from the residuals of the guess.
     given: nodes whose rows of W are judged with their amplitudes known.
     """
     n = data.n_nodes
@@ -79,7 +80,8 @@ def least_errors(
     if not np.isfinite(states).all():
         return replace(found, reason=_UNSOLVED)
     if noise is None:
-        noise = float(1.4826 * np.nanmedian(np.abs(states - data.measurements[rows])))
+        apart = np.abs(states - data.measurements[rows])
+        noise = float(1.4826 * np.nanmedian(apart * MultipleShooting.of(data, rows).root_precision))
         found = replace(found, noise=noise, noise_from="1.4826 times the median |residual|")
     if noise == 0:
         why = "Edges have no standard errors: half of the residuals are 0. Give the noise."
@@ -103,9 +105,11 @@ _Found = tuple[
 def _together(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask) -> _Found:
     """From the information of all parameters."""
     n = data.n_nodes
-    states, matrix = states_and_information(
-        guess, data.perturbations[rows], data.times, ~np.isnan(data.measurements[rows])
-    )
+    problem = MultipleShooting.of(data, rows)
+    counted = problem.measured
+    if data.errors is not None:
+        counted = problem.measured * problem.root_precision**2
+    states, matrix = states_and_information(guess, data.perturbations[rows], data.times, counted)
     if not np.isfinite(matrix).all():
         states = np.full(states.shape, np.nan)
         return states, np.full((n, n), np.nan), np.full(n, np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from jaxtyping import Float
@@ -14,15 +14,17 @@ from cellbox.errors import refuse
 from cellbox.storage.csv_tables import number
 from cellbox.storage.problems import Problems, note_unknown
 
-Doses = ArrayLike | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+# Any is a pandas DataFrame, which those who do not have one can do without.
+Doses = ArrayLike | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any
 
 
 def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, "..."]:
     """u with a row for each condition and a column for each node.
 
     doses: such an array, whose shape is for the caller to check; or one condition as {"AKT": 0.5},
-    or several of them, in which a node that is not named is left alone. Raises InputError for nodes
-    that are unknown and for doses that are no numbers.
+    or several of them, in which a node that is not named is left alone; or a pandas DataFrame with
+    a row for each condition and a column for each node that is perturbed. Raises InputError for
+    nodes that are unknown and for doses that are no numbers.
     """
     conditions = _named(doses)
     if conditions is None:
@@ -49,6 +51,8 @@ def as_perturbations(doses: Doses, nodes: Sequence[str]) -> Float[np.ndarray, ".
 def condition_names(doses: Doses, perturbations: Perturbations) -> list[str]:
     """What each condition is called in a table: its doses, or its number."""
     conditions = _named(doses)
+    if _is_frame(doses) and _names_rows(doses):
+        return [str(name) for name in doses.index]
     if conditions is None:
         return [f"condition {row + 1}" for row in range(len(perturbations))]
     told = [" ".join(f"{node}={dose:g}" for node, dose in each.items()) for each in conditions]
@@ -59,7 +63,20 @@ def _named(doses: Doses) -> list[Mapping[str, Any]] | None:
     """The conditions where doses are given by name, else None."""
     if isinstance(doses, Mapping):
         return [doses]
+    if _is_frame(doses):
+        names = [str(name) for name in doses.columns]
+        return [dict(zip(names, row, strict=True)) for row in doses.to_numpy().tolist()]
     if isinstance(doses, list | tuple) and doses:
         named = [each for each in doses if isinstance(each, Mapping)]
         return named if len(named) == len(doses) else None
     return None
+
+
+def _is_frame(doses: Any) -> TypeGuard[Any]:
+    """Whether doses are a DataFrame, without loading pandas to ask."""
+    return hasattr(doses, "columns") and hasattr(doses, "to_numpy")
+
+
+def _names_rows(frame: Any) -> bool:
+    """Whether an index of rows has names, and not just their numbers."""
+    return any(not isinstance(name, int | np.integer) for name in frame.index)

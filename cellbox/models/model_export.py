@@ -16,14 +16,14 @@ from cellbox.networks.network import Network
 
 
 def export_network(
-    model: FittedModel,
+    model: FittedModel | Network,
     path: str | os.PathLike[str],
     *,
     top: int | None = None,
     threshold: float = 0.0,
     confident: bool = False,
 ) -> Network:
-    """Write the network of a model in the form that the path's name ends with; returns what it is.
+    """Write a network, or that of a model, in the form that the path's name ends with; returns it.
 
     The forms and which edges: see `cellbox.networks.export_forms.write_network_as`. CSV, GraphML
     and CX2 have the 90 % interval (low, high) and the frequency of each edge of an ensemble.
@@ -41,7 +41,7 @@ def export_network(
         3
     """
     edges = model.edges() if isinstance(model, Ensemble) else []
-    network = model.network
+    network = model if isinstance(model, Network) else model.network
     if confident:
         sure = [(edge.source, edge.target) for edge in edges if edge.low > 0 or edge.high < 0]
         if not any(np.isfinite([edge.low, edge.high]).all() for edge in edges):

@@ -66,6 +66,19 @@ class Network:
     amplitudes: NodeValues
     form: FittedForm | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError for arrays whose shapes are not those of the nodes."""
+        n = len(self.nodes)
+        for name, expected in (("weights", (n, n)), ("amplitudes", (n,))):
+            found = np.shape(getattr(self, name))
+            if found != expected:
+                raise refuse(
+                    f"network, {name}",
+                    f"expected shape {expected} for {n} nodes, found {found}",
+                    "Give W with a row for each target and a column for each source, and an "
+                    "amplitude for each node",
+                )
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""

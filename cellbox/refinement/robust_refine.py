@@ -108,8 +108,11 @@ def _noise(problem: MultipleShooting, network: Network) -> StudentNoise:
 def _without_wild(problem: MultipleShooting) -> Responses:
     """The measurements without what is far from the middle of its node."""
     measured = problem.measurements
-    with np.errstate(all="ignore"):
-        apart = np.abs(measured - np.nanmedian(measured, axis=(0, 1)))
-        spread = np.nanquantile(apart, 0.9, axis=(0, 1))
-        spread = np.maximum(spread, np.nanquantile(apart, 0.9))
+    # A node that was not measured has no middle.
+    seen = problem.measured.any(axis=(0, 1))
+    apart = np.full(measured.shape, np.nan)
+    apart[..., seen] = np.abs(measured[..., seen] - np.nanmedian(measured[..., seen], axis=(0, 1)))
+    spread = np.full(problem.n_nodes, np.inf)
+    spread[seen] = np.nanquantile(apart[..., seen], 0.9, axis=(0, 1))
+    spread[seen] = np.maximum(spread[seen], np.nanquantile(apart, 0.9))
     return np.where(apart > _WILD * spread, np.nan, measured)

@@ -25,6 +25,9 @@ _FREEDOMS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 _MOST_STEPS, _SETTLED = 200, 1e-8
 
+# Residuals below this share of their size are none, and so many of them are no noise.
+_EXACT, _MOST_EXACT = 1e-9, 0.05
+
 # A Gaussian value is farther off than an outlying one, in scales of the noise, with this chance
 # among all values.
 _CHANCE = 0.01
@@ -78,7 +81,7 @@ def noise_of(residuals: Responses, measured: ValueMask) -> StudentNoise:
         measured.astype(float),
         _gaussian_deviance(values),
     )
-    if not math.isfinite(gaussian.deviance):
+    if not math.isfinite(gaussian.deviance) or _mostly_exact(values, gaussian.core):
         return gaussian
     tailed = [_fitted(values, freedom) for freedom in _FREEDOMS]
     deviance, scale, freedom = min(tailed)
@@ -87,6 +90,14 @@ def noise_of(residuals: Responses, measured: ValueMask) -> StudentNoise:
         return gaussian
     weights = np.where(measured, (freedom + 1) / (freedom + (residuals / scale) ** 2), 0.0)
     return StudentNoise(freedom, _core(values), weights, deviance + price)
+
+
+def _mostly_exact(values: Float[np.ndarray, " n_values"], size: float) -> bool:
+    """Whether many values have no noise at all: a tail beside them would have no width.
+
+    As where values were cut off at 0, and so is what the network predicts there.
+    """
+    return float(np.mean(np.abs(values) <= _EXACT * size)) > _MOST_EXACT
 
 
 def outlying(residuals: Responses, measured: ValueMask) -> ValueMask:

@@ -30,6 +30,11 @@ WITH_UNIT = re.compile(
     r"|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?)",
     re.IGNORECASE,
 )
+# Thousands that are parted, as 8,123.45 or 8.123,45, and a number with its error in one cell.
+_GROUPED = re.compile(r"[-+]?\d{1,3}([,.'\s])\d{3}(?:\1\d{3})*(?:[.,]\d+)?")
+_WITH_ERROR = re.compile(
+    r"([-+]?\d+(?:[.,]\d+)?)\s*(?:±|\+/-|\+-|\()\s*(\d+(?:[.,]\d+)?)\s*\)?", re.IGNORECASE
+)
 MISSING_WORDS = ("", "na", "nan")
 # More columns than a long table has.
 _MANY_COLUMNS = 8
@@ -196,11 +201,31 @@ def number(
         fix = "Write points, or put semicolons between columns, and decimal commas are read"
         problems.add(where, found, fix, most=_SAID_ALIKE)
         return None
+    if _note_other_writing(cell, where, problems):
+        return None
     fix = "Write a number with a decimal point"
     if may_be_missing:
         fix += ", or leave the cell empty where nothing was measured"
     problems.add(where, f"expected a finite number, found {shown}", fix)
     return None
+
+
+def resembles_number(cell: str) -> bool:
+    """Whether a cell that is no number was meant for one, and is refused where it is read."""
+    return any(form.fullmatch(cell) for form in (WITH_UNIT, _GROUPED, _WITH_ERROR))
+
+
+def _note_other_writing(cell: str, where: str, problems: Problems) -> bool:
+    """Note a number with parted thousands, or with its error; whether it is one."""
+    found = f"expected a number, found {cell!r}"
+    if _GROUPED.fullmatch(cell):
+        fix = "Write numbers without marks between thousands (8123.45)"
+    elif (both := _WITH_ERROR.fullmatch(cell)) is not None:
+        fix = f"Write the value alone ({both[1]}), and its error in a column sd or sem ({both[2]})"
+    else:
+        return False
+    problems.add(where, found, fix, kind=fix.split("(")[0], most=_SAID_ALIKE)
+    return True
 
 
 def table_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

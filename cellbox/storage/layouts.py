@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from cellbox.storage.csv_tables import MISSING_WORDS, WITH_UNIT, note_width
+from cellbox.storage.csv_tables import MISSING_WORDS, note_width, resembles_number
 from cellbox.storage.delimited import (
     Chunk,
     Spread,
@@ -32,7 +32,11 @@ _NAMED = 5
 # How many cells of a wide table are taken at once.
 _MOST_CELLS = 200_000
 # AKT_sd, AKT.sd, AKT sd, AKT (sd).
-_OF_ERROR = re.compile(r"(.+?)[ _.\-]+\(?(\w+)\)?")
+_OF_ERROR = re.compile(r"(?P<node>.+?)[ _.\-]+\(?(?P<kind>[^\W_]+)\)?")
+# sd_AKT, sd(AKT); not n_RAS, which is another name.
+_ERROR_OF = re.compile(r"(?P<kind>[^\W_]{2,})(?:[ _.\-]+|(?=\())\(?(?P<node>.+?)\)?")
+# What a header says of a column beside its name, such as a unit.
+_REMARK = re.compile(r"\s*[(\[].*[)\]]\s*$")
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,12 @@ def _proper_names(
     renamed = list(names)
     clear = True
     for proper, others in layout.synonyms.items():
-        places = [k for k, name in enumerate(names) if same_name(name) in others]
+        places = [
+            k
+            for k, name in enumerate(names)
+            if same_name(name) in others
+            or (proper not in layout.errors and _without_remark(name) in (proper, *others))
+        ]
         if proper in found or not places:
             continue
         if len(places) > 1:
@@ -114,6 +123,12 @@ def _proper_names(
         logger.info("%s: read the first column, which has no name, as %s", path, first)
         renamed[0] = first
     return renamed if clear else None
+
+
+def _without_remark(name: str) -> str:
+    """A column's name, as `same_name` compares, without what stands behind it in brackets."""
+    plain = _REMARK.sub("", name)
+    return same_name(plain) if plain and plain != name else ""
 
 
 def _are_different(path: Path, number: int, header: Sequence[str], problems: Problems) -> bool:
@@ -186,12 +201,12 @@ class WideTable(_Renamed):
         }
         keys = {name: place for name, place in places.items() if name not in layout.left_out}
         others = [k for k, name in enumerate(header) if name and k not in places.values()]
-        errors = _error_columns(header, others, layout.errors)
+        errors = _error_columns(header, others, layout)
         told = {k for of_kind in errors.values() for k in of_kind.values()}
         # Of no node in particular.
         loose = [k for k in others if header[k].casefold() in layout.errors]
         candidates = [k for k in others if k not in told and k not in loose]
-        texts = _columns_of_text(source, header, candidates)
+        texts, blanks = _columns_without_numbers(source, header, candidates)
         nodes = {k: header[k] for k in candidates if k not in texts}
         if not nodes:
             return None
@@ -202,6 +217,9 @@ class WideTable(_Renamed):
         left = [header[k] for k in (*texts, *loose)] + [name for name in places if name not in keys]
         if left:
             logger.info("%s: ignored the columns %s", source.path, ", ".join(left))
+        if blanks and layout.empty:
+            said = "%s: nothing stands in the columns %s, which counts as %s in every row"
+            logger.warning(said, source.path, _shown([header[k] for k in blanks]), layout.empty)
         for name, text in layout.assumed.items():
             if name not in keys:
                 said = "%s: has no column %s and is read as of %s %s, when all has come to rest"
@@ -259,22 +277,28 @@ class WideTable(_Renamed):
 
 
 def _error_columns(
-    header: Sequence[str], among: Sequence[int], kinds: Sequence[str]
+    header: Sequence[str], among: Sequence[int], layout: Layout
 ) -> dict[str, dict[int, int]]:
     """By kind of error, where the errors of the values in a column stand: AKT_sd beside AKT."""
+    kinds = {
+        name: kind for kind in layout.errors for name in (kind, *layout.synonyms.get(kind, ()))
+    }
     place_of = {header[k].casefold(): k for k in among}
     found: dict[str, dict[int, int]] = {}
     for k in among:
-        of_error = _OF_ERROR.fullmatch(header[k].casefold())
-        if of_error is not None and of_error[2] in kinds and of_error[1] in place_of:
-            found.setdefault(of_error[2], {})[place_of[of_error[1]]] = k
+        for form in (_OF_ERROR, _ERROR_OF):
+            of_error = form.fullmatch(header[k].casefold())
+            kind = None if of_error is None else kinds.get(of_error["kind"])
+            if of_error is not None and kind is not None and of_error["node"] in place_of:
+                found.setdefault(kind, {}).setdefault(place_of[of_error["node"]], k)
+                break
     return found
 
 
-def _columns_of_text(
+def _columns_without_numbers(
     source: TableSource, header: Sequence[str], candidates: Sequence[int]
-) -> list[int]:
-    """The columns with words and not one number: they are of no node."""
+) -> tuple[list[int], list[int]]:
+    """The columns with words and not one number, which are of no node, and those with nothing."""
     undecided = dict.fromkeys(candidates, False)
     for chunk in _with_header(source, header, Problems()):
         for row in chunk.rows:
@@ -285,14 +309,15 @@ def _columns_of_text(
                 if is_number(with_point(cell) if source.decimal_comma else cell):
                     if not _is_missing(cell):
                         del undecided[place]
-                elif WITH_UNIT.fullmatch(cell):
+                elif resembles_number(cell):
                     # A number that is refused where it is read, and no word.
                     del undecided[place]
                 elif not _is_missing(cell):
                     undecided[place] = True
             if not undecided:
-                return []
-    return [place for place, has_words in undecided.items() if has_words]
+                return [], []
+    words = [place for place, has_words in undecided.items() if has_words]
+    return words, [place for place in undecided if place not in words]
 
 
 def _is_missing(cell: str) -> bool:

@@ -10,6 +10,8 @@ from typing import TypeVar
 from cellbox.errors import InputError, Problem
 
 SHOWN_OF_A_KIND = 20
+# Of more than that a few examples say what is amiss, and a count how often.
+_SHOWN_OF_MANY = 5
 # An unknown name costs a search among the known ones, and a few examples show what is amiss.
 SHOWN_UNKNOWN = 5
 _MOST_COMPARED = 2_000
@@ -79,13 +81,14 @@ class Problems:
     def raise_any(self) -> None:
         """Raise InputError with the problems noted, if there are any.
 
-        A file with one systematic mistake would print thousands of lines, so each kind of problem
-        is cut after the first ones with a count of the rest.
+        A file with one systematic mistake would print thousands of lines, so each kind of which
+        there are too many is cut after the first ones, with a count of the rest.
         """
         shown: list[Problem] = []
         for alike in self._by_kind.values():
-            shown += alike.first
-            n_more = alike.count - len(alike.first)
+            all_shown = alike.count == len(alike.first)
+            shown += alike.first if all_shown else alike.first[:_SHOWN_OF_MANY]
+            n_more = 0 if all_shown else alike.count - len(alike.first[:_SHOWN_OF_MANY])
             if n_more > 0 and alike.last is not None:
                 found = f"... and {n_more} more of this kind, the last of them here"
                 shown.append(Problem(alike.last.where, found, alike.last.fix))

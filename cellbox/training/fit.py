@@ -11,7 +11,7 @@ import numpy as np
 
 from cellbox.criticism.criticise import criticise
 from cellbox.criticism.criticism import Criticism
-from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
+from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
@@ -164,8 +164,10 @@ def choose_split(data: Dataset, split: Split | None, seed: int) -> Split:
 def check_split(data: Dataset, split: Split) -> None:
     """Refuse a split whose training or validation rows hold no measured value.
 
-    An error over no values would be 0, and every model would look perfect.
+    An error over no values would be 0, and every model would look perfect. Nor are numbers let
+    through that no reader gives (`cellbox.data.dataset.check_numbers`).
     """
+    check_numbers(data)
     parts = {
         "training": data.measurements[split.training],
         "validation": data.measurements[validation_rows(data, split)][..., data.measured_nodes],

@@ -106,7 +106,10 @@ class Lane(eqx.Module):
 
 
 class Pool(eqx.Module):
-    """The data that all lanes share; each lane's budget is a set of indices into it."""
+    """The data that all lanes share; each lane's budget is a set of indices into it.
+
+    precisions: the typical error over that of each value, None where the data tell no errors.
+    """
 
     perturbations: Float[Array, "n_rows n_nodes"]
     measurements: Float[Array, "n_rows n_times n_nodes"]
@@ -116,6 +119,10 @@ class Pool(eqx.Module):
     validation_measurements: Float[Array, "n_validation_rows n_validation_times n_nodes"]
     validation_times: Float[Array, " n_validation_times"]
     validation_nodes: Bool[Array, " n_nodes"]
+    precisions: Float[Array, "n_rows n_times n_nodes"] | None = None
+    validation_precisions: Float[Array, "n_validation_rows n_validation_times n_nodes"] | None = (
+        None
+    )
 
 
 class Shape(NamedTuple):
@@ -246,7 +253,10 @@ def _batch(lane: Lane, pool: Pool, shape: Shape) -> Minibatch:
     # An unused row must not hold up the shared step size: nothing happens in it.
     perturbations = jnp.where(row_used, pool.perturbations[rows].T, 0.0)
     measured = jnp.where(counted, measurements, jnp.nan)
-    return Minibatch(perturbations, clock, measured, counted)
+    precisions = pool.precisions
+    if precisions is not None:
+        precisions = precisions[rows][:, times].transpose(1, 2, 0)
+    return Minibatch(perturbations, clock, measured, counted, precisions)
 
 
 def train_step(lane: Lane, pool: Pool, shape: Shape) -> tuple[Lane, Scalar]:
@@ -348,7 +358,10 @@ def _validation_error(lane: Lane, pool: Pool, shape: Shape) -> Scalar:
     )
     measurements = pool.validation_measurements.transpose(1, 2, 0)
     counted = jnp.broadcast_to(pool.validation_nodes[None, :, None], measurements.shape)
-    error = mean_absolute_error(predicted, measurements, counted)
+    precisions = pool.validation_precisions
+    if precisions is not None:
+        precisions = precisions.transpose(1, 2, 0)
+    error = mean_absolute_error(predicted, measurements, counted, precisions)
     return jnp.where(reached & jnp.isfinite(error), error, jnp.inf)
 
 

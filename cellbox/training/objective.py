@@ -17,21 +17,34 @@ def mean_absolute_error(
     predicted: Float[Array, "*shape"],
     measured: Float[Array, "*shape"],
     counted: Bool[Array, "*shape"],
+    precisions: Float[Array, "*shape"] | None = None,
 ) -> Scalar:
-    """Mean |residual| over counted values that were measured; 0 where there is none."""
+    """Mean |residual| over counted values that were measured; 0 where there is none.
+
+    precisions: what each residual counts, one over the error of its value; None where all count
+    alike.
+    """
     counted = counted & jnp.isfinite(measured)
     # The inner where keeps a NaN measurement out of the gradient as well as out of the sum.
     residual = jnp.where(counted, predicted - jnp.where(counted, measured, 0.0), 0.0)
-    return jnp.sum(jnp.abs(residual)) / jnp.maximum(jnp.sum(counted), 1)
+    if precisions is None:
+        return jnp.sum(jnp.abs(residual)) / jnp.maximum(jnp.sum(counted), 1)
+    weights = jnp.where(counted, precisions, 0.0)
+    total = jnp.sum(weights)
+    return jnp.sum(weights * jnp.abs(residual)) / jnp.where(total > 0, total, 1)
 
 
 class Minibatch(NamedTuple):
-    """What one step trains on; measured values that are not counted have no part in the loss."""
+    """What one step trains on; measured values that are not counted have no part in the loss.
+
+    precisions: one over the error of each value, None where no errors are known.
+    """
 
     perturbations: Float[Array, "n_nodes n_conditions"]
     times: Float[Array, " n_times"]
     measurements: Float[Array, "n_times n_nodes n_conditions"]
     counted: Bool[Array, "n_times n_nodes n_conditions"]
+    precisions: Float[Array, "n_times n_nodes n_conditions"] | None = None
 
 
 def loss(
@@ -46,5 +59,5 @@ def loss(
     predicted, reached = shoot(
         parameters, batch.perturbations, batch.times, batch.measurements, restart, settings
     )
-    error = mean_absolute_error(predicted, batch.measurements, batch.counted)
+    error = mean_absolute_error(predicted, batch.measurements, batch.counted, batch.precisions)
     return error + l1 * jnp.sum(jnp.abs(parameters.weights)), (error, reached)

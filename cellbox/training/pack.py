@@ -106,7 +106,20 @@ def make_pool(
             ),
             validation_times=number(validation.times),
             validation_nodes=jnp.asarray(validation.measured_nodes),
+            precisions=_precisions(training, training_places, precision),
+            validation_precisions=_precisions(validation, validation_places, precision),
         )
+
+
+def _precisions(
+    data: Dataset, n_places: int, precision: Precision
+) -> Float[Array, "n_places n_times n_nodes"] | None:
+    """The typical error over that of each value, 1 where nothing was measured."""
+    if data.errors is None:
+        return None
+    known = np.isfinite(data.measurements) & np.isfinite(data.errors)
+    of_values = np.where(known, data.typical_error / np.where(known, data.errors, 1.0), 1.0)
+    return jnp.asarray(_padded(of_values, n_places, 1.0), dtype=precision)
 
 
 def _padded(

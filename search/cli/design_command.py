@@ -12,7 +12,7 @@ from search.cli.arguments import add_choice_group, add_json, real_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.experiment import EXPERIMENT_OPTIONS, add_simulation, simulated
-from search.cli.output import Output
+from search.cli.output import Output, say_warnings, warnings_as_json
 from search.cli.plan_command import run_curve, run_first, run_next
 from search.cli.plan_flags import NEXT_EXAMPLES, add_plan_actions
 from search.cli.text_tables import shown_error, text_table
@@ -33,8 +33,10 @@ Tell from a design, before anything is trained, what the data cannot determine:
   guess of the network. They are determined below a standard error of 0.5. Networks with
   more than 2,000 entries of W and amplitudes are judged row by row of W, as if the states
   of all nodes were known, which makes errors somewhat too small.
-The noise of data is what --noise says, or else what the guess leaves unexplained (1.4826
-times the median |residual|). Data with a split are judged by their training rows."""
+The noise of data is what --noise says, or else the errors of values that the data tell
+(columns sd or sem), or else what the guess leaves unexplained (1.4826 times the median
+|residual|). Values count by their errors. Data with a split are judged by their
+training rows."""
 
 _EPILOG = """\
 examples:
@@ -85,24 +87,27 @@ def _run_design(arguments: Namespace) -> int:
 
 
 def _run_check(arguments: Namespace) -> int:
+    from cellbox.data.plausibility import data_warnings
     from cellbox.identifiability.check import check_design
     from cellbox.storage.compilation import keep_compiled_programs
 
     output = Output(arguments.json)
     data, noise = _experiment(arguments)
-    guess = _guess(arguments, data.nodes)
+    guess = _guess(arguments, data, output)
     keep_compiled_programs()
     report = check_design(data, guess=guess, noise=noise, guess_name=f"the guess {arguments.guess}")
     output.say(f"{data.name}: {data.n_nodes} nodes, {report.n_rows} training rows\n")
     for sentence in report.sentences():
         output.say(sentence)
+    warnings = () if arguments.data is None else data_warnings(data)
+    say_warnings(warnings, output)
     uncertain = _least_certain(report)
     if uncertain:
         output.say(f"\nLeast certain {len(uncertain)} of {len(report.edges):,} edges:")
         output.say(judgement_table(uncertain))
         if arguments.json is None:
             output.say("All of them: --json FILE")
-    output.write_json(report.to_dict())
+    output.write_json({**report.to_dict(), "data_warnings": warnings_as_json(warnings)})
     return 0
 
 
@@ -128,8 +133,8 @@ def _simulated_noise(arguments: Namespace) -> float:
     return 0.01 if arguments.system is None else system(arguments.system).noise
 
 
-def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
-    """The network that was given as a guess."""
+def _guess(arguments: Namespace, data: Dataset, output: Output) -> Network | None:
+    """The network that was given as a guess; says where it is in other units than the data."""
     if arguments.guess is None:
         if arguments.guess_amplitude is not None:
             found = "expected --guess FILE beside it, found none"
@@ -139,12 +144,19 @@ def _guess(arguments: Namespace, nodes: tuple[str, ...]) -> Network | None:
         from cellbox.models.model import load_model
         from cellbox.networks.network import in_order_of
 
-        return in_order_of(load_model(arguments.guess).network, nodes)
+        model = load_model(arguments.guess)
+        if model.units != data.units:
+            output.say(
+                f"note: {arguments.guess} was learned in other units ({model.units.sentence}) than "
+                f"these data are read in ({data.units.sentence}): its weights and amplitudes hold "
+                "for these data only if both are the same in decay times, doses u and log ratios\n"
+            )
+        return in_order_of(model.network, data.nodes)
     from cellbox.identifiability.check import GUESSED_AMPLITUDE
     from cellbox.networks.network import read_network
 
     amplitude = arguments.guess_amplitude or GUESSED_AMPLITUDE
-    return read_network(arguments.guess, amplitude=amplitude, known_nodes=nodes)
+    return read_network(arguments.guess, amplitude=amplitude, known_nodes=data.nodes)
 
 
 def _least_certain(report: DesignReport) -> list[EdgeJudgement]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import pdist
 
 from cellbox.arrays import NodeMask
 from cellbox.data.dataset import Dataset
@@ -146,4 +147,4 @@ def _similar_together(network: Network, group: Int[np.ndarray, " n_group"]) -> n
         # So few are found by name.
         return group
     rows = network.weights[group]
-    return group[leaves_list(linkage(rows, method="average"))]
+    return group[leaves_list(linkage(pdist(rows), method="average"))]

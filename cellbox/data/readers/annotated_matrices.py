@@ -6,6 +6,8 @@ perturbed is told by
 - columns u_NODE or dose_NODE of numbers, or
 - a column perturbation, target or gene of names (several parted by +; control, ctrl, NT and the
   like for none) with the dose of each in a column dose or dose_value, or else 1.
+A layer sd or sem (std, stderr, ...) tells how sure the values of X are, and one called n of how
+many values they are the mean.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.tidy import read_two_tables
-from cellbox.data.readers.usual_layouts import measurement_layout
+from cellbox.data.readers.usual_layouts import ERROR_COLUMNS, measurement_layout
 from cellbox.storage.csv_tables import number_text
 from cellbox.storage.problems import Problems, same_name
 from cellbox.storage.typed_tables import TypedTable, library, table_of_rows
@@ -48,12 +50,13 @@ def _read(path: Path, taking: Taking) -> Dataset:
             nodes, values = _names(file["var"]), _matrix(file["X"])
             columns = _columns(file["obs"])
             rows = _names(file["obs"])
+            errors = _error_layers(file.get("layers", {}))
     # h5py says with RuntimeError what is wrong inside a file that it could open.
     except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         found = f"expected an AnnData file with X, obs and var, found one that is not ({error})"
         problems.add(str(path), found, "Write it again with adata.write_h5ad")
     problems.raise_any()
-    table, doses = _tables(path, nodes, values, rows, columns, problems)
+    table, doses = _tables(path, nodes, values, rows, columns, errors, problems)
     problems.raise_any()
     return read_two_tables(table, doses, taking, name=path.stem)
 
@@ -67,19 +70,22 @@ def _tables(
     values: Perturbations,
     rows: list[str],
     columns: _Columns,
+    errors: dict[str, Perturbations],
     problems: Problems,
 ) -> tuple[TypedTable, TypedTable]:
-    """The measured values, in a wide table, and the doses of each condition."""
+    """The measured values and their errors, in a wide table, and the doses of each condition."""
     dosed = _dosed(path, rows, columns, problems)
     condition = _column(columns, "condition") or [_condition_name(own) for own in dosed]
     time = _column(columns, "time")
     keys = {"condition": condition} if time is None else {"condition": condition, "time": time}
     replicate = _column(columns, "replicate")
     keys["replicate"] = replicate or _counted(list(zip(*keys.values(), strict=True)))
+    cells = np.concatenate([values, *errors.values()], axis=1)
+    header = [*keys, *nodes, *(f"{node}_{kind}" for kind in errors for node in nodes)]
     body = [
         (number, [*own_keys, *map(number_text, own)])
         for number, (own_keys, own) in enumerate(
-            zip(zip(*keys.values(), strict=True), values.tolist(), strict=True), 1
+            zip(zip(*keys.values(), strict=True), cells.tolist(), strict=True), 1
         )
     ]
     doses: list[tuple[int, list[str]]] = []
@@ -94,9 +100,19 @@ def _tables(
         entries = [[name, node, dose] for node, dose in own] or [[name, "", ""]]
         doses += [(number, cells) for cells in entries]
     return (
-        table_of_rows(path, [*keys, *nodes], body),
+        table_of_rows(path, header, body),
         table_of_rows(path, ["condition", "node", "value"], doses),
     )
+
+
+def _error_layers(layers: Any) -> dict[str, Perturbations]:
+    """The layers that tell errors of the values, by the kind of error."""
+    found: dict[str, Perturbations] = {}
+    for kind in ERROR_COLUMNS:
+        named = [name for name in layers if same_name(name) in (kind, *_USUAL[kind])]
+        if named:
+            found[kind] = _matrix(layers[named[0]])
+    return found
 
 
 def _dosed(

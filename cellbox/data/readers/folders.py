@@ -62,6 +62,9 @@ def read_data(
         >>> cellbox.read_data("my_experiment").nodes
         ('g1', 'g2', 'g3')
     """
+    if not isinstance(folder, str | PathLike):
+        found = f"expected the path of a folder or file, found {type(folder).__name__}"
+        raise refuse("data", found, "Write tables to files first, and name their folder")
     path = Path(folder)
     return form_of(path).read(path, Taking(structural_zeros, time, units))
 

@@ -248,18 +248,22 @@ def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> Ro
         lambda row: f"expected a time from 0 on, found {time[row]:g}",
         "Count times from the perturbation; leave out what was measured before it",
     )
-    _note_rows(
-        problems,
-        "not zero at time 0",
-        moved,
-        lambda row: columns.where(row, "value"),
-        lambda row: (
-            f"expected 0 at time 0, since values are log ratios to it, found {value[row]:g}"
-        ),
+    _note_moved(columns, np.flatnonzero(moved).tolist(), problems)
+    return ~(negative | moved)
+
+
+def _note_moved(columns: Columns, rows: Sequence[int], problems: Problems) -> None:
+    """Note once, with the first of them, values at time 0 that are not 0."""
+    if not rows:
+        return
+    value = columns.values["value"][rows[0]]
+    more = f", the first of {len(rows):,} such values" if len(rows) > 1 else ""
+    problems.add(
+        columns.cell(rows[0]),
+        f"expected 0 at time 0, since values are log ratios to it, found {value:g}{more}",
         "Make log ratios of them (--transform log2-ratio --control 'time 0'; difference where they "
         "are logarithms), or remove the rows of time 0",
     )
-    return ~(negative | moved)
 
 
 def _note_rows(

@@ -3,12 +3,15 @@
 One file .csv with a row for each condition and time: TR:name of a treatment (a dose, or 0 and 1),
 DA:ALL or DA:name of the time, DV:name of a measured value. A treatment whose column says that it
 is an inhibitor (TR:MEK:Inhibitors, TR:MEKi) pushes its node down, u > 0; any other pushes it up,
-u < 0. Rows of the same treatments and time are replicates.
+u < 0. Columns of the cell line, and those that say that nothing was given (TR:NOCYTO, TR:NOINHIB),
+are no treatments; a table of several cell lines is refused, since one network is learned of one.
+Rows of the same treatments and time are replicates.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +21,20 @@ from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.tidy import read_two_tables
 from cellbox.storage.csv_tables import number, number_text
 from cellbox.storage.delimited import Row, read_rows
-from cellbox.storage.problems import Problems
+from cellbox.storage.problems import Problems, same_name
 from cellbox.storage.typed_tables import TypedTable, table_of_rows
 
 logger = logging.getLogger("cellbox")
 
 _TREATMENT, _TIME, _VALUE = "TR:", "DA:", "DV:"
-_CELL_LINE = ("cellline", "celllines")
+_CELL_LINE = ("cellline", "celllines", "celltype", "celltypes", "cell")
+# Columns that mark rows in which nothing of a kind was given.
+_NOTHING = re.compile(
+    r"(no|without)[ _-]?"
+    r"(cyto|cytokines?|stim|stimul[ui]s?|stimulation|inhib|inhibitors?|lig|ligands?|drugs?|"
+    r"treatments?)",
+    re.IGNORECASE,
+)
 
 
 def _is_midas(path: Path) -> bool:
@@ -69,6 +79,7 @@ MIDAS = Form(
 def _tables(path: Path, rows: list[Row], problems: Problems) -> tuple[TypedTable, TypedTable]:
     header, *body = rows
     treatments = _treatments(path, header)
+    _note_cell_lines(path, header, body, problems)
     values = {
         place: cell[len(_VALUE) :].split(":")[0]
         for place, cell in enumerate(header.cells)
@@ -105,26 +116,63 @@ def _tables(path: Path, rows: list[Row], problems: Problems) -> tuple[TypedTable
 
 
 def _treatments(path: Path, header: Row) -> list[_Treatment]:
-    treatments, left_out = [], []
+    treatments, nothing = [], []
+    cell_lines = _cell_lines(header)
     for place, cell in enumerate(header.cells):
-        if not cell.upper().startswith(_TREATMENT):
+        if not cell.upper().startswith(_TREATMENT) or place in cell_lines:
             continue
-        name, _, kind = cell[len(_TREATMENT) :].partition(":")
-        if kind.casefold() in _CELL_LINE:
-            left_out.append(name)
+        name, kind = _parts(cell)
+        if _NOTHING.fullmatch(name):
+            nothing.append(name)
             continue
         marked = len(name) > 1 and name.endswith("i")
-        inhibits = marked or kind.casefold().startswith("inhib")
+        inhibits = kind.casefold().startswith("inhib") or (marked and not _is_stimulus(kind))
         node = name.removesuffix("i") if marked and inhibits else name
         treatments.append(_Treatment(place, node, 1 if inhibits else -1))
-    if left_out:
-        logger.info("%s: left out the cell line %s", path, ", ".join(left_out))
+    if cell_lines:
+        logger.info("%s: left out the cell line %s", path, ", ".join(cell_lines.values()))
+    if nothing:
+        logger.info("%s: took as no treatment: %s", path, ", ".join(nothing))
     up = [one.node for one in treatments if one.sign < 0]
     down = [one.node for one in treatments if one.sign > 0]
     for nodes, what in ((up, "pushing up (u < 0)"), (down, "pushing down (u > 0)")):
         if nodes:
             logger.info("%s: took as %s: %s", path, what, ", ".join(nodes))
     return treatments
+
+
+def _is_stimulus(kind: str) -> bool:
+    """Whether a header says that a treatment stimulates."""
+    return kind.casefold().startswith(("stim", "cyto", "lig"))
+
+
+def _parts(cell: str) -> tuple[str, str]:
+    """What the header of a treatment names, and the kind that it says it is."""
+    name, _, kind = cell[len(_TREATMENT) :].partition(":")
+    return name.strip(), kind.strip()
+
+
+def _cell_lines(header: Row) -> dict[int, str]:
+    """The columns that tell the cell line, by place."""
+    return {
+        place: _parts(cell)[0]
+        for place, cell in enumerate(header.cells)
+        if cell.upper().startswith(_TREATMENT) and same_name(_parts(cell)[1]) in _CELL_LINE
+    }
+
+
+def _note_cell_lines(path: Path, header: Row, body: list[Row], problems: Problems) -> None:
+    """Note a table with rows of several cell lines: they are no replicates of one another."""
+    counts = Counter(
+        name
+        for row in body
+        for place, name in _cell_lines(header).items()
+        if place < len(row.cells) and row.cells[place] not in ("", "0")
+    )
+    if len(counts) > 1:
+        listed = ", ".join(f"{name} ({count:,} rows)" for name, count in counts.items())
+        found = f"expected one cell line, found {len(counts)}: {listed}"
+        problems.add(str(path), found, "Write a file for each, with its rows alone, and fit each")
 
 
 def _times(header: Row, values: dict[int, str]) -> dict[int, int]:

@@ -4,7 +4,9 @@ A node is what an observable measures, under the observable's name where it has 
 numbers are doses u of the nodes that its columns (version 1) or targets (version 2) name: as the
 observable, as its formula, or with u_ before a node whose formula has x_ before it, as
 `cellbox.write_petab` writes them. What else they name is a node that was not measured. A value that
-all conditions share is no perturbation, and left out.
+all conditions share is no perturbation, and left out. An experiment may come to rest without doses
+first (a period from -inf on, or a preequilibrationConditionId): so does Eq. 1. Noise that is given
+in numbers is the error of values.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from cellbox.data.dataset import Dataset
+from cellbox.data.readers import petab_noise
 from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.tidy import read_two_tables
+from cellbox.storage.csv_tables import number_text
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.problems import Problems
 from cellbox.storage.typed_tables import TypedTable, library, table_of_rows
@@ -26,6 +30,9 @@ from cellbox.storage.typed_tables import TypedTable, library, table_of_rows
 logger = logging.getLogger("cellbox")
 
 _SUFFIXES = (".yaml", ".yml")
+# The name of the condition that has none, in which a model is as it is.
+_NONE = "no condition"
+_NO_VALUE = ("", "0", "0.0")
 _NO_DOSE = ("conditionid", "conditionname")
 
 
@@ -56,11 +63,11 @@ class _Problem:
     observables: list[_Line]
     experiments: list[_Line]
     parameters: list[_Line]
+    has_experiments: bool
 
-    @property
-    def has_experiments(self) -> bool:
-        """Whether measurements are of experiments (version 2) and not of conditions."""
-        return bool(self.experiments)
+    def condition(self, line: _Line) -> str:
+        """What a measurement is of: an experiment (version 2), or a condition."""
+        return line["experimentId" if self.has_experiments else "simulationConditionId"] or _NONE
 
 
 def _read(path: Path, taking: Taking) -> Dataset:
@@ -107,15 +114,17 @@ def _opened(path: Path, problems: Problems) -> _Problem | None:
         ]
 
     is_second = str(description.get("format_version", "1")).startswith("2")
-    of = "experimentId" if is_second and "experiment_files" in parts else "simulationConditionId"
+    of_experiments = is_second and "experiment_files" in parts
+    of = "experimentId" if of_experiments else "simulationConditionId"
     condition = ("conditionId", "targetId", "targetValue") if is_second else ("conditionId",)
     return _Problem(
         path,
         lines("measurement", "observableId", of, "measurement", "time"),
-        lines("condition", *condition),
+        lines("condition", *condition, needed=not of_experiments),
         lines("observable", "observableId", "observableFormula"),
         lines("experiment", "experimentId", "time", "conditionId", needed=False),
         lines("parameter", "parameterId", needed=False),
+        of_experiments,
     )
 
 
@@ -173,33 +182,42 @@ def _node_names(problem: _Problem) -> dict[str, str]:
 
 def _measurements(problem: _Problem, names: dict[str, str]) -> TypedTable:
     """The measured values; those of one observable, condition and time are replicates."""
-    of = "experimentId" if problem.has_experiments else "simulationConditionId"
-    rows, seen = [], Counter[tuple[str, str, str]]()
-    for line in problem.measurements:
-        key = (line[of], line["time"], line["observableId"])
+    errors = petab_noise.value_errors(
+        problem.path, problem.measurements, problem.observables, problem.parameters
+    )
+    seen = Counter[tuple[str, str, str]]()
+    rows = []
+    for place, line in enumerate(problem.measurements):
+        key = (problem.condition(line), line["time"], line["observableId"])
         seen[key] += 1
-        node = names.get(key[2], key[2])
-        cells = [key[0], str(seen[key]), key[1], node, line["measurement"]]
+        cells = {
+            "condition": key[0],
+            "replicate": str(seen[key]),
+            "time": key[1],
+            "node": names.get(key[2], key[2]),
+            "value": line["measurement"],
+        }
+        if errors is not None:
+            cells["sd"] = number_text(errors[place])
         rows.append((line.number, cells))
     path = problem.measurements[0].path if problem.measurements else problem.path
     several = any(count > 1 for count in seen.values())
-    header = ["condition", "replicate", "time", "node", "value"]
-    if not several:
-        header, rows = (
-            [cell for k, cell in enumerate(header) if k != 1],
-            [(number, cells[:1] + cells[2:]) for number, cells in rows],
-        )
-    return table_of_rows(path, header, rows)
+    header = ["condition", *(["replicate"] if several else []), "time", "node", "value"]
+    header += [] if errors is None else ["sd"]
+    return table_of_rows(
+        path, header, [(number, [cells[name] for name in header]) for number, cells in rows]
+    )
 
 
 def _doses(problem: _Problem, names: dict[str, str], problems: Problems) -> TypedTable:
     """The doses of each condition, or experiment, that was measured."""
-    of = "experimentId" if problem.has_experiments else "simulationConditionId"
-    measured = list(dict.fromkeys(line[of] for line in problem.measurements))
-    changed = _changed_by_condition(problem)
-    if problem.has_experiments:
-        changed = _by_experiment(problem, changed, problems)
+    measured = list(dict.fromkeys(problem.condition(line) for line in problem.measurements))
+    by_condition = _changed_by_condition(problem)
+    changed = (
+        _by_experiment(problem, by_condition, problems) if problem.has_experiments else by_condition
+    )
     shared = _shared(changed, measured)
+    _note_rest(problem, by_condition, shared, problems)
     if shared:
         logger.info("%s: left out what no condition changes: %s", problem.path, ", ".join(shared))
     known = {line["parameterId"]: line["nominalValue"] for line in problem.parameters}
@@ -215,6 +233,8 @@ def _doses(problem: _Problem, names: dict[str, str], problems: Problems) -> Type
             number = changed[condition][0][0].number if changed[condition] else 1
             rows += [(line.number, [condition, node, cell]) for line, node, cell in entries]
             rows += [] if entries else [(number, [condition, "", ""])]
+    if _NONE in measured:
+        rows.append((1, [_NONE, "", ""]))
     path = problem.conditions[0].path if problem.conditions else problem.path
     return table_of_rows(path, ["condition", "node", "value"], rows)
 
@@ -237,9 +257,10 @@ def _changed_by_condition(problem: _Problem) -> _Changed:
 
 def _by_experiment(problem: _Problem, changed: _Changed, problems: Problems) -> _Changed:
     """What experiments of one period change; others are problems."""
-    periods = Counter(line["experimentId"] for line in problem.experiments)
+    acting = [line for line in problem.experiments if not _is_rest(line)]
+    periods = Counter(line["experimentId"] for line in acting)
     by_experiment: _Changed = {}
-    for line in problem.experiments:
+    for line in acting:
         name = line["experimentId"]
         if periods[name] > 1 or line["time"] not in ("0", "0.0"):
             found = f"expected one period from time 0 on in experiment {name!r}, found others"
@@ -247,6 +268,32 @@ def _by_experiment(problem: _Problem, changed: _Changed, problems: Problems) -> 
             continue
         by_experiment[name] = changed.get(line["conditionId"], [])
     return by_experiment
+
+
+def _is_rest(line: _Line) -> bool:
+    """Whether a period of an experiment is the rest before it."""
+    return line["time"].casefold() in ("-inf", "-infinity")
+
+
+def _note_rest(
+    problem: _Problem, changed: _Changed, shared: Sequence[str], problems: Problems
+) -> None:
+    """Note what comes to rest under a dose before it begins: Eq. 1 begins without any."""
+    begins = {line["conditionId"]: line for line in problem.experiments if _is_rest(line)} | {
+        line["preequilibrationConditionId"]: line
+        for line in problem.measurements
+        if line["preequilibrationConditionId"]
+    }
+    for name, line in begins.items():
+        dosed = [
+            f"{target} = {cell}"
+            for _, target, cell in changed.get(name, ())
+            if target not in shared and cell not in _NO_VALUE
+        ]
+        if dosed:
+            found = f"expected a rest without doses before time 0, found {', '.join(dosed)}"
+            fix = "Eq. 1 starts where nothing is perturbed; leave out what starts elsewhere"
+            problems.add(line.where, found, fix)
 
 
 def _shared(changed: _Changed, conditions: Iterable[str]) -> list[str]:
@@ -257,5 +304,5 @@ def _shared(changed: _Changed, conditions: Iterable[str]) -> list[str]:
     return [
         target
         for target, cell in each[0].items()
-        if cell not in ("", "0", "0.0") and all(own.get(target) == cell for own in each)
+        if cell not in _NO_VALUE and all(own.get(target) == cell for own in each)
     ]

@@ -43,9 +43,10 @@ def write_petab(
 ) -> None:
     """Write a PEtab problem, version 1: Eq. 1 with this network, to be fitted to these data.
 
-    What is estimated: the entries of W that are not 0, α, and one standard deviation of Gaussian
-    noise, each from the network's own value. Conditions set u, whose positive values push a node
-    down; every row is a condition. The folder appears in full or not at all.
+    What is estimated: the entries of W that are not 0, α, and, where the data tell no errors of
+    values, one standard deviation of Gaussian noise, each from the network's own value. Conditions
+    set u, whose positive values push a node down; every row is a condition. The folder appears in
+    full or not at all.
 
     overwrite: replace an existing folder, if it holds nothing but files of a PEtab problem.
 
@@ -79,18 +80,25 @@ def write_petab(
                 for row, name in enumerate(data.row_names)
             ),
         )
+        noise = "noise" if data.errors is None else "noiseParameter1_{}"
         states = [ids.state[data.nodes[node]] for node in observed]
         _write(
             new / "observables.tsv",
             ("observableId", "observableName", "observableFormula", "noiseFormula"),
             (
-                (f"measured_{state}", data.nodes[node], state, "noise")
+                (
+                    *(f"measured_{state}", data.nodes[node], state),
+                    noise.format(f"measured_{state}"),
+                )
                 for node, state in zip(observed, states, strict=True)
             ),
         )
         _write(
             new / "measurements.tsv",
-            ("observableId", "simulationConditionId", "measurement", "time"),
+            (
+                *("observableId", "simulationConditionId", "measurement", "time"),
+                *(() if data.errors is None else ("noiseParameters",)),
+            ),
             _measurement_rows(data, conditions, ids),
         )
 
@@ -101,7 +109,7 @@ _PARAMETERS = (
 
 
 def _parameter_rows(network: Network, data: Dataset, ids: NodeIds) -> Iterable[tuple[str, ...]]:
-    """W where it is not 0, α, and the noise that the network leaves."""
+    """W where it is not 0, α, and the noise that the network leaves, unless the data tell it."""
     # It brings JAX, which those who read data can do without.
     from cellbox.equation.network_responses import responses
 
@@ -112,6 +120,8 @@ def _parameter_rows(network: Network, data: Dataset, ids: NodeIds) -> Iterable[t
         yield id_, "lin", number_text(-largest), number_text(largest), number_text(weight), "1"
     for name, id_ in ids.amplitude.items():
         yield _positive(id_, float(network.amplitudes[place[name]]), _AMPLITUDES)
+    if data.errors is not None:
+        return
     apart = responses(network, data.perturbations, data.times) - data.measurements
     noise = np.sqrt(np.nanmean(apart**2)) if np.isfinite(apart).any() else 1.0
     yield _positive("noise", float(np.clip(noise, *_NOISES)), _NOISES)
@@ -130,7 +140,8 @@ def _measurement_rows(
     for row, slot, node in places:
         value = number_text(data.measurements[row, slot, node])
         observable = f"measured_{ids.state[data.nodes[node]]}"
-        yield observable, conditions[row], value, number_text(data.times[slot])
+        errors = () if data.errors is None else (number_text(data.errors[row, slot, node]),)
+        yield observable, conditions[row], value, number_text(data.times[slot]), *errors
 
 
 def _condition_ids(names: Sequence[str]) -> list[str]:

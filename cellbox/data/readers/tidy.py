@@ -14,13 +14,13 @@ any) and perturbations.csv (condition, node, value), and may hold
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
@@ -136,7 +136,7 @@ def read_two_tables(
     name: str,
 ) -> Dataset:
     """The dataset of two tables of the tidy form, which files of another form may hold."""
-    return replace(_read(measurements, perturbations, None, taking), name=name)
+    return _read(measurements, perturbations, None, taking, name=name)
 
 
 TIDY = Form(
@@ -158,8 +158,13 @@ def _read(
     perturbations: Path | TableSource,
     extras: Path | None,
     taking: Taking,
+    *,
+    name: str | None = None,
 ) -> Dataset:
-    """The dataset of the two tables, with what the folder `extras` adds to them."""
+    """The dataset of the two tables, with what the folder `extras` adds to them.
+
+    name: of the dataset; by default that of the folder that the measurements are in.
+    """
     problems = Problems()
     measurement_path, perturbation_path = _path_of(measurements), _path_of(perturbations)
     units = taking.units
@@ -173,6 +178,7 @@ def _read(
         taking.note_unit_of_no_time(measurement_path, "a wide table without times", problems)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbations, problems, conditions=tuple(rows_of))
+    _note_transposed(measurement_path, table, doses, problems)
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
     places = dict(table.nodes)
     for node, where in doses.nodes.items():
@@ -204,11 +210,28 @@ def _read(
         rounding_sensitive=added.rounding_sensitive,
         truth=added.truth,
         split=added.split,
-        name=measurement_path.resolve().parent.name,
+        name=name or measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
         errors=table.error_array(tuple(table.series), table.times, nodes),
     )
-    return in_model_units(data, units, table.zero_array(nodes))
+    at_zero = table.zero_array(nodes)
+    return _without_mere_starts(in_model_units(data, units, at_zero), at_zero)
+
+
+def _without_mere_starts(data: Dataset, at_zero: Perturbations) -> Dataset:
+    """The data without rows that were measured at time 0 alone; all of them where they are split.
+
+    at_zero: the values of each row at time 0, NaN where there is none.
+    """
+    later = np.isfinite(data.measurements).any(axis=(1, 2))
+    empty = np.isfinite(at_zero).any(axis=1) & ~later
+    if not empty.any() or data.split is not None:
+        return data
+    names = [data.row_names[row] for row in np.flatnonzero(empty)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    said = "%s: left out %d of %d rows, which were measured at time 0 alone: %s"
+    logger.info(said, data.name, len(names), data.n_rows, ", ".join(names[:_NAMED]) + more)
+    return data.rows(np.flatnonzero(~empty))
 
 
 def _say_unmeasured(nodes: Sequence[str], path: Path) -> None:
@@ -232,6 +255,20 @@ def _note_time(path: Path, taking: Taking, problems: Problems) -> None:
             "table with a column of them",
             f"Leave the time out: {path.name} tells it",
         )
+
+
+def _note_transposed(path: Path, table: LongTable, doses: DoseTable, problems: Problems) -> None:
+    """Note measurements whose nodes are the conditions of the perturbations."""
+    names = set(doses.conditions)
+    if len(names) > 1 and names <= set(table.nodes) and not names & set(table.rows_of_condition):
+        found = f"expected a row for each condition, found columns of them: {_shown(names)}"
+        fix = "Transpose the table: a row for each condition, and a column for each node"
+        problems.add(str(path), found, fix)
+
+
+def _shown(names: Iterable[str]) -> str:
+    first = sorted(names)[:_NAMED]
+    return ", ".join(map(repr, first))
 
 
 def _note_unlisted(

@@ -10,12 +10,12 @@ from jaxtyping import Float
 
 from cellbox.arrays import RowMask
 from cellbox.data.readers.usual_layouts import ERROR_COLUMNS
-from cellbox.errors import Problem
 from cellbox.storage.columns import Columns
 from cellbox.storage.problems import Problems
 
 logger = logging.getLogger("cellbox")
 
+_ROWS_SAID = 6
 _LEAVE_OUT = "or take the column out, and all values count alike"
 
 
@@ -58,13 +58,21 @@ def _tells(told: Mapping[str, np.ndarray], name: str) -> bool:
 
 
 def _note_unusable(columns: Columns, name: str, rows: RowMask, problems: Problems) -> None:
+    """Note, once for all rows, those whose error in this column cannot be used."""
+    bad = np.flatnonzero(rows).tolist()
+    if not bad:
+        return
     values = columns.values[name]
     least = "a number of values from 1 on" if name == "n" else "an error above 0"
-
-    def describe(row: int) -> Problem:
-        found = "an empty cell" if np.isnan(values[row]) else f"{values[row]:g}"
-        node = columns.names["node"][row]
-        where = f"{columns.where(row, name)} (node {node!r})"
-        return Problem(where, f"expected {least}, found {found}", f"Give one, {_LEAVE_OUT}")
-
-    problems.add_all(np.flatnonzero(rows).tolist(), describe, kind=f"unusable {name}")
+    first = bad[0]
+    found = "an empty cell" if np.isnan(values[first]) else f"{values[first]:g}"
+    if len(bad) > 1:
+        rows_said = ", ".join(str(columns.numbers[row]) for row in bad[:_ROWS_SAID])
+        more = ", ..." if len(bad) > _ROWS_SAID else ""
+        found += f", and none in {len(bad):,} rows in all ({rows_said}{more})"
+    problems.add(
+        f"{columns.where(first, name)} (node {columns.names['node'][first]!r})",
+        f"expected {least}, found {found}",
+        f"Give one, {_LEAVE_OUT}",
+        kind=f"unusable {name}",
+    )

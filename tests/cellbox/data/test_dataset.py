@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
+from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, validation_rows
 from cellbox.data.readers import read_data
 from cellbox.errors import InputError
 
@@ -141,3 +141,36 @@ def test_skmel133_has_88_conditions_of_78_combinations_in_89_rows(skmel133):
     assert data.n_rows == 89
     assert data.n_conditions == 88
     assert data.combination_of_row.max() + 1 == 78
+
+
+@pytest.mark.wrong_types
+def test_arrays_of_other_shapes_are_refused_with_both():
+    data = dataset(np.eye(3)[[0, 1, 2, 0]])
+    with pytest.raises(InputError) as refused:
+        replace(
+            data,
+            measurements=data.measurements.transpose(0, 2, 1),
+            perturbations=data.perturbations.T,
+            errors=np.ones((2, 2)),
+        )
+    said = [str(problem) for problem in refused.value.problems]
+    assert (
+        "perturbations: expected shape (4, 3) (rows, nodes), found (3, 4). Transpose it" in said[0]
+    )
+    assert "expected shape (4, 2, 3) (rows, times, nodes), found (4, 3, 2). Transpose" in said[1]
+    assert "found (2, 2). Give one value for each of its rows and times and nodes" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"times": np.array([2.0, 1.0])}, "ascending times above 0, found"),
+        ({"errors": np.zeros((3, 2, 3))}, "errors above 0 of all measured values, found 18"),
+        ({"measurements": np.full((3, 2, 3), np.inf)}, "numbers or NaN, found 18 others"),
+        ({"perturbations": np.full((3, 3), np.nan)}, "expected finite doses"),
+    ],
+)
+def test_numbers_that_no_reader_gives_are_refused(changed, said):
+    check_numbers(dataset(np.eye(3)))
+    with pytest.raises(InputError, match=said):
+        check_numbers(replace(dataset(np.eye(3)), **changed))

@@ -84,6 +84,7 @@ def test_controls_as_noisy_as_responses_are_no_response():
         (lambda x: 8_000 * 2**x, "intensities or counts", "log2-ratio --control NAME"),
         (lambda x: 11 + x, "logarithms of intensities", "difference --control NAME"),
         (lambda x: 0.4 * 2**x, "levels between 0 and 1", "log2-ratio --control NAME"),
+        (lambda x: np.clip(x / np.nanmax(x), 0, 1), "levels scaled to between", "log2-ratio"),
     ],
 )
 def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):
@@ -97,7 +98,21 @@ def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):
 
 def test_responses_of_one_sign_beside_controls_at_zero_are_log_ratios():
     data = course(noise=0.0)
-    assert kinds(replace(data, measurements=np.abs(data.measurements))) == []
+    up = replace(data, measurements=np.abs(data.measurements), perturbations=-data.perturbations)
+    assert kinds(up) == []
+
+
+def test_doses_whose_sign_is_another_are_said():
+    data = course()
+    assert kinds(replace(data, perturbations=-data.perturbations)) == ["doses_of_other_sign"]
+
+
+def test_drugs_that_are_no_measured_nodes_are_said():
+    data = course()
+    measured = data.measurements.copy()
+    dosed = np.flatnonzero((data.perturbations != 0).any(axis=0))
+    measured[..., dosed[1:]] = np.nan
+    assert "perturbed_not_measured" in kinds(replace(data, measurements=measured))
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,15 @@ def test_held_out_values_are_compared_with_their_own_errors():
     errors[..., 2] = 1e-9
     report = evaluate(model(), replace(data, errors=errors), SPLIT)
     assert report["test_error_ratio"] == pytest.approx(2.0)
+
+
+def test_what_speaks_against_a_smaller_error_is_said():
+    report = {**scores(0.9), "test_pearson": 0.5}
+    named = {**baselines(1.0), "additive": {**scores(None), "conditions": 4}}
+    named["additive"]["conditions_predicted"] = 4
+    named["ridge"] = {**named["ridge"], "test_pearson": 0.7}
+    _, by_r, few = verdict(beside_baselines(report, named))
+    assert by_r == "By Pearson r it is not better: 0.5, ridge 0.7."
+    assert "difference in 4 held-out conditions may be chance" in few
+    far_better = {**report, "test_mae": 0.4, "test_pearson": 0.8}
+    assert len(verdict(beside_baselines(far_better, named))) == 1

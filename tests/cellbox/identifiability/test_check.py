@@ -325,3 +325,25 @@ def test_what_is_not_told_lowers_the_expected_r(data):
     )
     assert untold.expected_r < told.expected_r
     assert untold.least_errors.max() == 1.0
+
+
+# Values that are not equally sure.
+
+
+def test_values_count_by_their_errors(data):
+    def median(checked):
+        return np.median([edge.least_error for edge in checked.edges])
+
+    plain = replace(data, split=None)
+    errors = np.full(plain.measurements.shape, 0.01)
+    alike = check_design(replace(plain, errors=errors), guess=NETWORK)
+    assert alike.noise == pytest.approx(0.01)
+    assert alike.noise_from == "the typical error that the data tell"
+    np.testing.assert_allclose(
+        median(alike), median(check_design(plain, guess=NETWORK, noise=0.01)), rtol=1e-9
+    )
+    errors[::2] = 1.0
+    unlike = check_design(replace(plain, errors=errors), guess=NETWORK)
+    sure = plain.rows(np.arange(1, plain.n_rows, 2))
+    others_hardly_count = median(check_design(sure, guess=NETWORK, noise=0.01))
+    assert 0.95 * others_hardly_count < median(unlike) <= others_hardly_count

@@ -40,6 +40,17 @@ def test_doses_times_and_values_are_those_of_the_data(model):
     )
 
 
+def test_a_data_frame_of_doses_names_nodes_and_conditions(model):
+    pandas = pytest.importorskip("pandas")
+    doses = pandas.DataFrame({"b": [15, 0], "a": [100, 50]}, index=["both", "one"])
+    frame = model.predict_frame(doses, [45.0])
+    assert list(dict.fromkeys(frame["condition"])) == ["both", "one"]
+    alike = model.predict_frame([{"a": 100, "b": 15}, {"a": 50}], [45.0])
+    np.testing.assert_array_equal(frame["value"], alike["value"])
+    with pytest.raises(InputError, match="expected a known node, found 'A'"):
+        model.predict_frame(doses.rename(columns={"a": "A"}))
+
+
 def test_a_node_whose_doses_have_no_half_effect_is_refused(model):
     with pytest.raises(InputError, match="found none for c"):
         model.predict_frame({"c": 1.0})

@@ -279,8 +279,8 @@ def test_many_problems_of_one_kind_are_cut_with_a_count(edge_list):
     path = edge_list(HEADER + "".join(f"a,b{number},x\n" for number in range(50)))
     with pytest.raises(InputError) as caught:
         read_network(path)
-    assert len(caught.value.problems) == 21
-    assert "30 more of this kind" in str(caught.value)
+    assert len(caught.value.problems) == 6
+    assert "45 more of this kind" in str(caught.value)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
@@ -306,3 +306,16 @@ def test_a_written_network_reads_back_to_the_last_bit(tmp_path_factory, seed, de
     assert again.nodes == network.nodes
     np.testing.assert_array_equal(again.weights, network.weights)
     assert [file.name for file in path.parent.iterdir()] == ["network.csv"]
+
+
+@pytest.mark.wrong_types
+@pytest.mark.parametrize(
+    ("shape", "n_amplitudes", "said"),
+    [
+        ((2, 3), 2, r"weights: expected shape \(2, 2\) for 2 nodes, found \(2, 3\)"),
+        ((2, 2), 3, r"amplitudes: expected shape \(2,\) for 2 nodes, found \(3,\)"),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused_with_both(shape, n_amplitudes, said):
+    with pytest.raises(InputError, match=said):
+        Network(("a", "b"), np.zeros(shape), np.ones(n_amplitudes))

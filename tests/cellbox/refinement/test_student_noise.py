@@ -75,3 +75,9 @@ def test_errors_are_as_wide_as_the_spread_of_robust_means():
         means.append(centre)
         said.append(noise.widening(values - centre) * math.sqrt(squares / values.size))
     assert np.mean(said) == pytest.approx(np.std(means), rel=0.2)
+
+
+def test_values_without_any_noise_are_no_reason_for_a_tail():
+    values = np.where(np.random.default_rng(4).random(SHAPE) < 0.5, 0.0, gaussian(4))
+    with np.errstate(all="raise"):
+        assert noise_of(values, ALL).is_gaussian

@@ -133,3 +133,13 @@ def test_the_mean_error_is_over_measured_and_counted_values_alone():
         jnp.asarray([True, True, True, False]),
     )
     assert error == pytest.approx((1.0 + 0.5) / 2)
+
+
+def test_values_count_by_their_precision_where_it_is_known():
+    def error_of(*precisions):
+        apart = (jnp.asarray([1.0, 2.0, 4.0]), jnp.asarray([0.0, 0.0, jnp.nan]))
+        return mean_absolute_error(*apart, jnp.ones(3, bool), jnp.asarray(precisions))
+
+    assert error_of(3.0, 1.0, 9.0) == pytest.approx((3 * 1 + 1 * 2) / 4)
+    assert error_of(0.5, 0.5, 0.5) == pytest.approx(1.5)
+    assert error_of(0.0, 0.0, 1.0) == 0

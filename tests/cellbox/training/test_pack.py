@@ -294,3 +294,22 @@ def test_a_minibatch_that_does_not_fit_the_shape_is_refused(pool):
     pack.shape = pack.shape._replace(rows_per_step=4)
     with pytest.raises(ValueError, match="8 rows per step"):
         insert(pack, pool, 0)
+
+
+def test_descent_hardly_sees_values_of_large_error():
+    data = simulate(LOOP, n_conditions=N_ROWS, n_times=N_TIMES, n_held_out=2, horizon=6.0)
+    wild = data.measurements.copy()
+    unsure = np.zeros(wild.shape, bool)
+    unsure[data.split.training[::2], -1] = True
+    wild[unsure] += 5.0
+
+    def trained(errors, measurements=wild):
+        changed = replace(data, measurements=measurements, errors=errors)
+        pool = pool_of(changed, data.split, SETTINGS)
+        pack = new_pack(pool)
+        insert(pack, pool, 0)
+        return finish(pack, 0).weights
+
+    told = trained(np.where(unsure, 1e4, 0.01))
+    np.testing.assert_allclose(told, trained(None, np.where(unsure, np.nan, wild)), atol=1e-3)
+    assert np.abs(told - trained(None)).max() > 0.01

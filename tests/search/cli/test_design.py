@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from cellbox.data.readers import read_data
+from cellbox.data.units import Units
+from cellbox.models.model import FittedModel, Training
+from cellbox.settings import Settings
 from search.cli.main import main
 from tests.search.cli_helpers import read_json, refused, tidy_folder
 
@@ -95,6 +98,23 @@ def test_edges_are_judged_at_a_network_that_is_given(experiment, tmp_path):
     weights = [edge["weight"] for edge in report["edges"]]
     assert weights == pytest.approx(np.ravel(truth.weights).tolist())
     assert {amplitude["amplitude"] for amplitude in report["amplitudes"]} == {1.0}
+
+
+def test_a_model_in_other_units_than_the_data_is_said(experiment, tmp_path, capsys):
+    truth = read_data(experiment).truth
+    training = Training("completed", "", 1, 0.1, {}, 0.0, 0.0)
+    units = Units(time_unit="30min")
+    model = FittedModel(truth, Settings(), np.array([1.0]), 0, training, units=units)
+    model.save(tmp_path / "model")
+    check(experiment, tmp_path, "--guess", tmp_path / "model")
+    assert "was learned in other units (doses are u, times are in min" in capsys.readouterr().out
+
+
+def test_what_the_numbers_can_hardly_mean_is_said(experiment, tmp_path, capsys):
+    target = damaged(experiment, tmp_path, "perturbations.csv", "g1", "g2", "g3", "g4", "g5")
+    [warning, *_] = check(target, tmp_path)["data_warnings"]
+    assert warning["kind"] == "nothing_perturbed"
+    assert "What the numbers can hardly mean:" in capsys.readouterr().out
 
 
 def test_a_design_is_judged_before_there_are_data(capsys):

@@ -11,7 +11,7 @@ NODES = ("AKT", "MEK", "ERK")
 X = np.arange(12.0).reshape(4, 3) / 10
 
 
-def write(path, obs, x=X):
+def write(path, obs, x=X, layers=()):
     """A file as AnnData writes it; obs: columns of text, of numbers, or (categories, codes)."""
     with h5py.File(path, "w") as file:
         if isinstance(x, np.ndarray):
@@ -21,6 +21,8 @@ def write(path, obs, x=X):
             group.attrs.update({"encoding-type": f"{x.format}_matrix", "shape": x.shape})
             for part in ("data", "indices", "indptr"):
                 group[part] = getattr(x, part)
+        for name, layer in dict(layers).items():
+            file[f"layers/{name}"] = layer
         for name, index, columns in (("obs", list("abcd"), obs), ("var", list(NODES), {})):
             frame = file.create_group(name)
             frame.attrs["_index"] = "_index"
@@ -53,6 +55,13 @@ def test_named_targets_with_their_doses(tmp_path):
     np.testing.assert_array_equal(data.measurements[:, 0, :3], X)
     assert data.times.tolist() == [5.0]
     assert data.n_conditions == 3  # both of AKT alone are replicates
+
+
+def test_a_layer_of_standard_deviations_tells_errors(tmp_path):
+    obs = {"perturbation": ["control", "AKT", "MEK", "ERK"], "time": [5.0] * 4}
+    layers = {"std": X + 0.2, "n": np.full(X.shape, 4.0), "counts": X}
+    data = read_data(write(tmp_path / "screen.h5ad", obs, layers=layers))
+    np.testing.assert_allclose(data.errors[:, 0], (X + 0.2) / 2)
 
 
 def test_a_column_of_doses_for_each_node(tmp_path):

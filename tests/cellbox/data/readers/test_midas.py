@@ -64,3 +64,41 @@ def test_everything_wrong_is_said_with_its_place(midas):
         read_data(midas(TABLE.replace("0.8\n", "high\n")))
     with pytest.raises(InputError, match="expected columns DA:NAME"):
         read_data(midas(TABLE.replace("DA:ALL", "day DA:ALL")))
+
+
+def test_what_says_that_nothing_was_given_is_no_treatment(midas):
+    header, *rows = TABLE.splitlines()
+    table = header.replace("TR:EGF", "TR:NOCYTO,TR:NO-INHIB:Inhibitors,TR:EGF")
+    marked = [row.replace("1,", "1,1,1,", 1) for row in rows]
+    data = read_data(midas("\n".join([table, *marked])))
+    assert data.nodes == ("AKT", "ERK", "EGF", "MEK", "pi3k")
+
+
+def test_rows_of_several_cell_lines_are_refused(midas):
+    table = TABLE.replace("TR:HepG2:CellLine", "TR:HepG2:CellType,TR:Huh7:CellType")
+    both = table.replace("\n1,", "\n,1,").replace("\n,1,", "\n1,,", 2)
+    with pytest.raises(InputError, match=r"found 2: HepG2 \(2 rows\), Huh7 \(3 rows\)"):
+        read_data(midas(both))
+
+
+def test_controls_that_were_measured_at_the_start_alone_are_the_reference(midas):
+    raw = TABLE.replace("1,0,0,0,5,0.0,0.1", "1,0,0,0,0,2,4").replace("-0.3", "1")
+    data = read_data(midas(raw), units=Units(transform="log2-ratio", control=("control",)))
+    assert "control" not in data.row_names
+    place = data.row_names.index("EGF + pi3ki")
+    np.testing.assert_allclose(data.measurements[place, 0, :2], [-1.0, np.log2(0.8 / 4)])
+
+
+def test_values_at_time_zero_are_said_once_with_their_number(midas):
+    with pytest.raises(InputError) as refused:
+        read_data(midas(TABLE.replace(",5,0.", ",0,0.")))
+    [problem] = refused.value.problems
+    assert "row 2" in problem.where
+    assert "(node 'ERK')" in problem.where
+    assert "found 0.1, the first of 6 such values" in problem.found
+
+
+def test_a_stimulus_may_end_with_an_i(midas):
+    data = read_data(midas(TABLE.replace("TR:pi3ki", "TR:Wnti:Stimuli")))
+    u = dict(zip(data.row_names, data.perturbations[:, data.nodes.index("Wnti")], strict=True))
+    assert u["EGF + Wnti"] == -1.0

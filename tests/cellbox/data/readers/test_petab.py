@@ -92,6 +92,66 @@ def test_a_problem_of_another_program_is_read(version, tmp_path):
     assert np.isnan(read.measurements[2, 0, 0])
 
 
+def test_errors_of_values_are_kept_and_pass_the_linter(data, tmp_path):
+    told = replace(data, errors=np.where(np.isnan(data.measurements), np.nan, 0.01))
+    told.errors[0, 0, 1] = 0.3
+    write_petab(told.truth, told, tmp_path / "told")
+    np.testing.assert_array_equal(read_data(tmp_path / "told" / "problem.yaml").errors, told.errors)
+    petab = pytest.importorskip("petab.v1")
+    assert not petab.lint_problem(petab.Problem.from_yaml(str(tmp_path / "told" / "problem.yaml")))
+
+
+OBSERVABLES = "observableId\tobservableFormula\tnoiseFormula\t"
+FIXED = "parameterId\tnominalValue\testimate\nfull\t0.7\t0\nsigma\t0.2\t{}\n"
+
+
+@pytest.mark.parametrize(
+    ("observables", "estimate", "errors"),
+    [
+        ("\npERK\tERK_p\t0.1\t\npAKT\tAKT_p\tsigma\t\n", 0, [0.1, 0.2]),
+        ("\npERK\tERK_p\t0.1\t\npAKT\tAKT_p\tsigma\t\n", 1, None),
+        ("\npERK\tERK_p\t0.1\t\npAKT\tAKT_p\ta + 0.1*b\t\n", 0, None),
+        (
+            "noiseDistribution\npERK\tERK_p\t0.1\tlaplace\npAKT\tAKT_p\t0.5\tlog-normal\n",
+            0,
+            [0.1 * np.sqrt(2), 0.05],
+        ),
+    ],
+)
+def test_noise_in_numbers_is_the_error_of_values(observables, estimate, errors, tmp_path):
+    texts = {
+        "observables.tsv": OBSERVABLES + observables,
+        "parameters.tsv": FIXED.format(estimate),
+    }
+    read = read_data(tables(tmp_path, 1, **texts))
+    if errors is None:
+        assert read.errors is None
+    else:
+        np.testing.assert_allclose(read.errors[0, 0, :2], errors)
+
+
+def test_a_rest_without_doses_may_come_first_and_no_other(tmp_path):
+    experiments = (
+        "experimentId\ttime\tconditionId\nwith_drug\t-inf\t{}\nwith_drug\t0\tdrug\n"
+        "control\t0\tcontrol\n"
+    )
+    rested = tables(tmp_path, 2, **{"experiments.tsv": experiments.format("control")})
+    np.testing.assert_array_equal(read_data(rested).perturbations[:, 2], [0.7, 0.7, 0.0])
+    dosed = tables(tmp_path, 2, **{"experiments.tsv": experiments.format("drug")})
+    with pytest.raises(InputError, match="a rest without doses before time 0, found MEKi = full"):
+        read_data(dosed)
+
+
+def test_measurements_of_no_experiment_are_of_one_condition_without_doses(tmp_path):
+    measured = "observableId\texperimentId\tmeasurement\ttime\npERK\t\t-0.4\t5\npAKT\t\t0.1\t5\n"
+    texts = {
+        "measurements.tsv": measured,
+        "conditions.tsv": "conditionId\ttargetId\ttargetValue\n",
+        "experiments.tsv": "experimentId\ttime\tconditionId\n",
+    }
+    assert read_data(tables(tmp_path, 2, **texts)).row_names == ("no condition",)
+
+
 def test_everything_wrong_is_said_with_its_place(tmp_path):
     yaml = tables(
         tmp_path,

@@ -57,6 +57,20 @@ def test_a_value_without_an_error_above_zero_is_refused_with_its_place(read, cel
     assert problem.found == f"expected an error above 0, {found}"
 
 
+def test_errors_that_are_wrong_in_every_row_are_said_once_and_counted(read):
+    rows = "".join(f"a,{time},g{node},1,0.0\n" for time in (1, 2) for node in range(9))
+    with pytest.raises(InputError) as refused:
+        read("condition,time,node,value,sd\n" + rows + "b,4,g0,0,0\n")
+    [problem] = refused.value.problems
+    assert "and none in 19 rows in all (2, 3, 4, 5, 6, 7, ...)" in problem.found
+
+
+def test_errors_of_nodes_with_underscores_are_no_nodes(read):
+    data = read("condition,time,AKT_pS473,AKT_pS473_sd\na,4,1,0.1\nb,4,0,0.3\n")
+    assert data.nodes == ("AKT_pS473", "g1")
+    np.testing.assert_array_equal(data.errors[:, 0, 0], [0.1, 0.3])
+
+
 def test_wide_tables_tell_errors_in_columns_beside_those_of_nodes(read, caplog):
     with caplog.at_level(logging.INFO, logger="cellbox"):
         data = read("condition,time,g1,g1_sd,g2,g2 (SD),sd\na,4,1,0.1,2,0.2,7\nb,4,0,0.3,,,7\n")

@@ -136,6 +136,12 @@ def test_columns_of_words_are_no_nodes_and_a_column_without_values_is_one(folder
     assert "ignored the columns cell line" in caplog.text
 
 
+def test_a_column_of_doses_with_nothing_in_it_is_said(folder, caplog):
+    with caplog.at_level(logging.WARNING, logger="cellbox"):
+        read_data(folder(perturbations="condition,g2,g3\nlow,0.5,\ncontrol,0,NA\n"))
+    assert "nothing stands in the columns g3, which counts as 0 in every row" in caplog.text
+
+
 def test_wide_perturbations_may_repeat_a_condition_with_the_same_doses(folder):
     again = (
         "condition,time,replicate,g2,g3\nlow,4,1,0.5,-0.25\nlow,8,1,0.5,-0.25\ncontrol,4,1,0,0\n"
@@ -164,3 +170,39 @@ def test_wide_perturbations_may_repeat_a_condition_with_the_same_doses(folder):
 def test_what_is_wrong_in_a_wide_table_is_said_with_row_and_column(folder, measurements, words):
     said = refusal(folder(measurements))
     assert all(word in said for word in words), said
+
+
+@pytest.mark.parametrize(
+    ("cell", "fix"),
+    [
+        ("8,123.45", "without marks between thousands"),
+        ("0.53 ± 0.05", r"the value alone \(0.53\), and its error in a column sd or sem \(0.05\)"),
+        ("0.53 (0.05)", "its error in a column"),
+    ],
+)
+def test_a_column_of_numbers_written_otherwise_is_no_column_of_words(folder, cell, fix):
+    table = f'condition,time,g1,g2\nlow,4,"{cell}",1\ncontrol,4,"{cell}",0\n'
+    with pytest.raises(InputError, match=fix):
+        read_data(folder(table))
+
+
+def test_what_a_header_says_in_brackets_is_no_part_of_a_name(folder):
+    table = LONG_PERTURBATIONS.replace("node,value", "target,Dose [uM]")
+    assert_same(read_data(folder(perturbations=table)), read_data(folder()))
+
+
+def test_columns_of_errors_may_begin_with_what_they_are(folder):
+    table = "condition,g1,g2,sd_g1,std(g2)\nlow,0.2,1,0.1,0.2\ncontrol,0,0,0.1,0.3\n"
+    data = read_data(folder(table))
+    assert data.nodes == ("g1", "g2", "g3")
+    np.testing.assert_array_equal(data.errors[:, 0, :2], [[0.1, 0.2], [0.1, 0.3]])
+
+
+def test_a_name_that_adds_a_letter_to_another_is_a_node(folder):
+    data = read_data(folder("condition,RAS,N-RAS,K-RAS\nlow,1,0.5,0\ncontrol,0,0,0\n"))
+    assert data.nodes[:3] == ("RAS", "N-RAS", "K-RAS")
+
+
+def test_a_transposed_table_without_a_name_is_called_so(folder):
+    said = refusal(folder(",low,control\ng1,0.2,0\ng2,0.1,0\n"))
+    assert "found columns of them: 'control', 'low'. Transpose the table" in said

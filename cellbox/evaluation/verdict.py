@@ -45,15 +45,18 @@ def better_than(report: Mapping[str, Any], baselines: Mapping[str, Any]) -> dict
     return {name: _better(report, score) for name, score in baselines.items()}
 
 
-def verdict(report: Mapping[str, Any]) -> list[str]:
+def verdict(report: Mapping[str, Any], chance: str | None = None) -> list[str]:
     """In plain sentences, whether the model of a `beside_baselines` report beats the baselines.
 
     First beside the best of them, then beside those that it does not beat; then what speaks against
     a smaller error, if anything does; then why the additive rule is not among them, where it is
     not. Where activity nodes were left out of that, a last sentence is about all nodes.
+
+    chance: whether the difference to the best baseline is more than chance, in words, where that
+    was computed; otherwise a rule of thumb tells where it may not be.
     """
     sentences = [_sentence(report, "CellBox predicts held-out conditions")]
-    sentences += [*_against(report), *_why_not_additive(report["baselines"])]
+    sentences += [*_against(report, chance), *_why_not_additive(report["baselines"])]
     of_all = report.get("all_nodes")
     if of_all is not None and "baselines" in of_all:
         sentences.append(
@@ -88,7 +91,7 @@ def _sentence(report: Mapping[str, Any], subject: str) -> str:
     return ", ".join(parts) + "."
 
 
-def _against(report: Mapping[str, Any]) -> list[str]:
+def _against(report: Mapping[str, Any], chance: str | None) -> list[str]:
     """What speaks against the smaller error of a model: a smaller r, or few conditions.
 
     Errors of a condition differ between two models by about half of their size, so that those of n
@@ -97,9 +100,9 @@ def _against(report: Mapping[str, Any]) -> list[str]:
     baselines = report["baselines"]
     errors = _errors(baselines)
     error = report["test_mae"]
+    said = [chance] if chance else []
     if not errors or error is None or error >= errors[0][1]:
-        return []
-    said = []
+        return said
     pearson = report.get("test_pearson")
     better = [
         f"{_words(name)} {baselines[name]['test_pearson']:.4g}"
@@ -109,7 +112,7 @@ def _against(report: Mapping[str, Any]) -> list[str]:
     if better:
         said.append(f"By Pearson r it is not better: {pearson:.4g}, {', '.join(better)}.")
     n_conditions = (baselines.get("additive") or {}).get("conditions")
-    if n_conditions and error > (1 - n_conditions**-0.5) * errors[0][1]:
+    if not chance and n_conditions and error > (1 - n_conditions**-0.5) * errors[0][1]:
         said.append(
             f"So small a difference in {n_conditions:g} held-out conditions may be chance: "
             "cellbox compare says how sure it is."

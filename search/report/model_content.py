@@ -83,7 +83,7 @@ def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
     chance = chance_sentence(findings.model, findings.data, findings.split, _errors_of(report))
     return (
         Text((baseline_sentence(report),), style="lead"),
-        Text((*([chance] if chance else []), *explained, *verdict(report)[1:], *sentences)),
+        Text((*verdict(report, chance)[1:], *explained, *sentences)),
         score_table(report),
     )
 

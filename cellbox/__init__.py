@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.identifiability.recovery_bound import recovery_bounds
     from cellbox.models.combinations import predict_pairs
-    from cellbox.models.ensemble import Ensemble, load_ensemble
+    from cellbox.models.ensemble import Ensemble
     from cellbox.models.model import FittedModel, load_model
     from cellbox.models.model_export import export_network
+    from cellbox.models.saved_ensembles import load_ensemble
     from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.form import FittedForm, form_of
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
@@ -64,7 +65,8 @@ _HOMES = {
     "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.combinations": ("predict_pairs",),
-    "cellbox.models.ensemble": ("Ensemble", "load_ensemble"),
+    "cellbox.models.ensemble": ("Ensemble",),
+    "cellbox.models.saved_ensembles": ("load_ensemble",),
     "cellbox.training.fit_ensemble": ("fit_ensemble",),
     "cellbox.errors": ("DataWarning", "InputError", "Problem"),
     "cellbox.data.plausibility": ("data_warnings",),

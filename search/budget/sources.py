@@ -13,7 +13,8 @@ from cellbox.budgets.prices import Limits, Prices
 from cellbox.budgets.subsamples import Subsamples, fewest_nodes, largest_part
 from cellbox.data.readers import read_data
 from cellbox.errors import refuse
-from cellbox.models.ensemble import Ensemble, load_fitted
+from cellbox.models.ensemble import Ensemble
+from cellbox.models.saved_ensembles import load_fitted
 from cellbox.networks.amplitudes import with_amplitudes
 from cellbox.networks.known_systems import System, system
 from cellbox.networks.network import Network, read_network

@@ -44,8 +44,8 @@ def _add_export(parser: ArgumentParser) -> None:
 def _run_export(arguments: Namespace) -> int:
     import numpy as np
 
-    from cellbox.models.ensemble import load_fitted
     from cellbox.models.model_export import export_network
+    from cellbox.models.saved_ensembles import load_fitted
 
     if arguments.petab is not None:
         return _write_problem(arguments)
@@ -66,7 +66,7 @@ def _run_export(arguments: Namespace) -> int:
 def _write_problem(arguments: Namespace) -> int:
     from cellbox.data.readers import read_data, write_petab
     from cellbox.data.units import MODEL_UNITS
-    from cellbox.models.ensemble import load_fitted
+    from cellbox.models.saved_ensembles import load_fitted
 
     chosen = {
         "--top": arguments.top is not None,

@@ -27,7 +27,7 @@ def run_pairs(arguments: Namespace) -> int:
     """Predict every pair, print the lowest responses, and write what was asked for."""
     from cellbox.data.units import MODEL_UNITS
     from cellbox.models.combinations import predict_pairs
-    from cellbox.models.ensemble import load_fitted
+    from cellbox.models.saved_ensembles import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
 
     output = Output(arguments.json)

@@ -173,7 +173,7 @@ def _plate_settings(arguments: Namespace) -> PlateSettings:
 
 def _source(arguments: Namespace) -> tuple[Dataset, FittedModel | None]:
     """The data, and the model of them where one was named; what is compiled then is kept."""
-    from cellbox.models.ensemble import load_fitted
+    from cellbox.models.saved_ensembles import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
     from search.report.evaluation import DATA
     from search.study.kept_data import kept_data

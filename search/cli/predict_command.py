@@ -79,7 +79,7 @@ def _run_predict(arguments: Namespace) -> int:
 
     from cellbox.data.readers.doses import parse_doses, read_doses
     from cellbox.data.units import MODEL_UNITS
-    from cellbox.models.ensemble import load_fitted
+    from cellbox.models.saved_ensembles import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
     from cellbox.storage.files import atomic_write
 

@@ -14,8 +14,9 @@ import numpy as np
 from cellbox.criticism.criticism import criticism_of
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
-from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, load_fitted
+from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble
 from cellbox.models.provenance import fingerprint
+from cellbox.models.saved_ensembles import load_fitted
 from cellbox.networks.network import Network
 from search.report.edges import JudgedEdge, JudgedNetwork, judged_alone, judged_by_ensemble
 from search.report.evaluation import DATA, EVALUATION

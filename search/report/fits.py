@@ -17,8 +17,9 @@ import numpy as np
 from cellbox.data.dataset import Dataset, Split
 from cellbox.errors import refuse
 from cellbox.identifiability.design_report import REPORT_FILES
-from cellbox.models.ensemble import Ensemble, load_fitted
+from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
+from cellbox.models.saved_ensembles import load_fitted
 from search.report.blocks import Block, Facts, Folded, Page, Section, Table, Text
 from search.report.edges import judged_alone, judged_by_ensemble
 from search.report.evaluation import DATA, EVALUATION

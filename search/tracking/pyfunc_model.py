@@ -20,7 +20,8 @@ from mlflow.pyfunc.model import PythonModel
 
 import cellbox
 from cellbox.errors import Problem
-from cellbox.models.ensemble import Ensemble, load_fitted
+from cellbox.models.ensemble import Ensemble
+from cellbox.models.saved_ensembles import load_fitted
 from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 
 

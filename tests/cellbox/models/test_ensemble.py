@@ -10,8 +10,9 @@ import pytest
 from cellbox.data.dataset import Split
 from cellbox.data.simulation import simulate
 from cellbox.errors import InputError
-from cellbox.models.ensemble import ensemble_of, load_ensemble, load_fitted
+from cellbox.models.ensemble import ensemble_of
 from cellbox.models.model import load_model
+from cellbox.models.saved_ensembles import load_ensemble, load_fitted
 from cellbox.refinement.regression_start import regression_start
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from cellbox.identifiability.check import check_plan
 from cellbox.identifiability.design_report import write_design_report
-from cellbox.models.ensemble import load_ensemble
+from cellbox.models.saved_ensembles import load_ensemble
 from search.study.folder import StudyFolder, TrialNetworks
 from search.study.good_trials import save_ensemble
 from search.study.plots import pareto_front

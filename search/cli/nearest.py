@@ -45,7 +45,8 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
         parser.error(f"expected a command, found {words[0]!r}.{near}{others}")
     command = _innermost(parser, words)
     if words and (unknown := _unknown_flag(command, argv)) is not None:
-        near = _near_flag(unknown, command._option_string_actions)
+        near = _without_flag(unknown, command)
+        near = near or _near_flag(unknown, command._option_string_actions)
         others = "" if near else f" See {command.prog} --help."
         command.error(f"expected a flag, found {unknown!r}.{near}{others}")
     return parser.parse_args(argv)
@@ -78,6 +79,15 @@ def _unknown_flag(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str |
         if is_flag and flag not in parser._option_string_actions:
             return flag
     return None
+
+
+def _without_flag(unknown: str, command: argparse.ArgumentParser) -> str:
+    """That what the flag would give is an argument that needs none, where it is."""
+    for action in command._actions:
+        name = str(action.metavar or action.dest.upper())
+        if not action.option_strings and unknown.lstrip("-") in (name.lower(), action.dest):
+            return f" Give it without a flag: {command.prog} {name}."
+    return ""
 
 
 def _near_flag(unknown: str, flags: Iterable[str]) -> str:

@@ -20,6 +20,8 @@ from tests.search.cli_helpers import refused
         (("fit", "x", "--output", "y"), "found '--output'. Did you mean --out?"),
         (("best", "studies/LI", "--out", "x"), "found '--out'. See cellbox best --help"),
         (("sweep", "--system", "LI", "--time-limit", "2"), "Did you mean --hours?"),
+        (("simulate", "--system", "LI"), "Give it without a flag: cellbox simulate SYSTEM."),
+        (("export", "x", "--out", "y"), "Give it without a flag: cellbox export FILE."),
         (("fit", "x", "--structural_zero"), "Did you mean --structural-zeros?"),
     ],
 )

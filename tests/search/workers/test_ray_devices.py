@@ -55,7 +55,7 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
 def test_more_workers_than_devices_are_refused(ray_with_two_gpus):
     with (
         pytest.raises(InputError, match=r"3 workers are asked for, and Ray has devices for 2"),
-        started_workers(WorkersTable(gpus_per_worker=1.0, count=3)),
+        started_workers(WorkersTable(gpus_per_worker=1.0, count=3), print, "train"),
     ):
         raise AssertionError("not reached")
 
@@ -63,6 +63,6 @@ def test_more_workers_than_devices_are_refused(ray_with_two_gpus):
 def test_more_cpu_workers_than_cores_are_refused(ray_with_two_gpus):
     with (
         pytest.raises(InputError, match=r"devices for 4"),
-        started_workers(WorkersTable(count=5)),
+        started_workers(WorkersTable(count=5), print, "train"),
     ):
         raise AssertionError("not reached")

@@ -22,9 +22,7 @@ from numpy.typing import ArrayLike
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.criticism.criticism import Criticism
 from cellbox.html_tables import html_of
-from cellbox.models.checked_files import (
-    ARRAYS_DIGEST,
-)
+from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Training
 from cellbox.networks.form import mean_form

@@ -45,8 +45,8 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Name
         parser.error(f"expected a command, found {words[0]!r}.{near}{others}")
     command = _innermost(parser, words)
     if words and (unknown := _unknown_flag(command, argv)) is not None:
-        near = _without_flag(unknown, command)
-        near = near or _near_flag(unknown, command._option_string_actions)
+        flags = command._option_string_actions
+        near = _without_flag(unknown, command) or _near_flag(unknown, flags)
         others = "" if near else f" See {command.prog} --help."
         command.error(f"expected a flag, found {unknown!r}.{near}{others}")
     return parser.parse_args(argv)

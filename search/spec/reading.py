@@ -40,11 +40,10 @@ def read_spec(path: str | Path) -> Spec:
 _PATHS = {"data": ("folder", "network", "amplitudes"), "truth": ("network", "model", "amplitudes")}
 
 
-def read_spec_values(path: str | Path) -> dict[str, Any]:
-    """What a TOML file says, not yet checked; see `read_spec`."""
-    path = Path(path)
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises InputError where it cannot be read."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise refuse(
             str(path), f"expected a readable TOML file: {error}", "Check the path"
@@ -53,6 +52,12 @@ def read_spec_values(path: str | Path) -> dict[str, Any]:
         raise refuse(
             str(path), f"expected TOML: {error}", "Correct the file at this place"
         ) from error
+
+
+def read_spec_values(path: str | Path) -> dict[str, Any]:
+    """What the TOML file of a spec says, not yet checked; see `read_spec`."""
+    path = Path(path)
+    content = read_toml(path)
     content.setdefault("name", name_from(path.stem))
     for name, keys in _PATHS.items():
         table = content.get(name)

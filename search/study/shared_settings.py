@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cellbox.errors import InputError
 from search.spec.budget_tables import BudgetSpec, DataBudgetSpec
-from search.spec.reading import problem_of, read_spec_values
+from search.spec.reading import problem_of, read_toml
 from search.spec.tables import Spec, Table, TrackingTable
 
 SHARED = "cellbox.toml"
@@ -32,11 +32,8 @@ def with_shared_settings(spec: _AnySpec, study: Path) -> _AnySpec:
     file = study.absolute().parent / SHARED
     if not file.is_file() or "tracking" in spec.model_fields_set:
         return spec
-    values = read_spec_values(file)
-    # Of specs, which are called by their files.
-    del values["name"]
     try:
-        shared = SharedSettings.model_validate(values)
+        shared = SharedSettings.model_validate(read_toml(file))
     except ValidationError as error:
         problems = [problem_of(str(file), detail, SharedSettings) for detail in error.errors()]
         raise InputError(problems) from error

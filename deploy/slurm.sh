@@ -115,7 +115,14 @@ end_steps() {
     for step in "${steps[@]}"; do
         wait "$step" 2>/dev/null || true
     done
-    on_nodes "${nodes//$'\n'/,}" "$n_nodes" rm -rf "$ray_tmp" || true
+    # Until it stays away: what Ray left running writes logs there for some seconds more.
+    on_nodes "${nodes//$'\n'/,}" "$n_nodes" bash -c '
+        for _ in {1..20}; do
+            rm -rf "$1" 2>/dev/null
+            sleep 1
+            [[ -e $1 ]] || exit 0
+        done
+        echo "$(hostname): could not remove $1" >&2' remove "$ray_tmp" || true
 }
 
 trap end_steps EXIT

@@ -123,3 +123,25 @@ def test_stops_before_the_time_limit_and_goes_on(tmp_path, ray_folder):
     assert job.finished() >= before + 1
     assert sum(json.loads(report.read_text())["trials"].values()) >= before + 1
     assert wait_until_gone(str(ray_folder), 30) == []
+
+
+# Ray that ends at once and leaves a process behind that writes into its folder once it is removed.
+_RAY_WITH_A_LATE_WRITER = """\
+#!/bin/bash
+mkdir -p "$CELLBOX_RAY_TMP"
+setsid bash -c 'while [[ -e $1 ]]; do sleep 0.05; done; mkdir "$1"; echo late >"$1/log"' \
+    late "$CELLBOX_RAY_TMP" >/dev/null 2>&1 &
+exit 1
+"""
+
+
+def test_removes_rays_folder_though_something_still_writes_there(tmp_path, ray_folder):
+    job = _Job(tmp_path, ray_folder)
+    ray = tmp_path / "bin" / "ray"
+    ray.write_text(_RAY_WITH_A_LATE_WRITER)
+    started = job.start()
+    said, _ = started.communicate(timeout=120)
+    assert started.returncode == 1
+    assert "Ray ended while it was starting" in said
+    assert wait_until_gone(str(ray_folder), 10) == []
+    assert not (ray_folder / "ray").exists()

@@ -9,49 +9,61 @@ Bayesian information criterion (Schwarz 1978), one far below is drawn to zero ev
 
 is stationary. Unlike edges left out one by one, this needs no covariance of all entries of W.
 
-What then stays above zero is fitted once more without that penalty, and edges are asked one last
-time, row by row, whether the criterion itself would be lower without them or with another: the
-ridge alone wants an edge to be about twice as sure as the criterion does.
+The ridge begins while courses are still drawn to what was measured. There nodes hardly depend on
+one another's weights, so that its equations are solved with few products, and few conditions do:
+a fit of all entries of W to them has no way from there to whole courses.
+
+What then stays above zero is fitted to whole courses without that penalty. Where that is little,
+its whole curvature (`cellbox.refinement.few_edges`) says which edges the criterion wants, of these
+and the best that each row proposes. Else rows are asked one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from cellbox.arrays import EdgeMask, EdgeValues, NodeValues, Responses
+from cellbox.arrays import EdgeMask, EdgeValues, Responses
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
 from cellbox.refinement.edge_selection import information_criterion, price_of
+from cellbox.refinement.few_edges import FewEdges, are_few
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
+from cellbox.refinement.row_evidence import HARDLY_ANY, RowEvidence
 from cellbox.refinement.whole_courses import (
     LONGEST_STEP,
     Penalty,
     RowBlocks,
     Series,
     gauss_newton_step,
+    half_gradient,
     residuals,
     row_blocks,
     slope_and_blocks,
     sum_of_squares,
 )
 
-# Gains of the first fits, from interval shooting to whole courses, and how far each goes: until a
-# step gains less than this share.
-_GAINS = (1.0, 0.3, 0.0)
+# Gains of the first fits, from interval shooting to whole courses, each with how many steps of the
+# adaptive ridge it has at most.
+_GAINS = {1.0: 24, 0.3: 6, 0.1: 6, 0.03: 6, 0.0: 0}
+
+# Without it, how far a fit goes: until a step gains less than this share.
 _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
+# The search for edges ends where a step neither moves any weight as far nor gains as much, or where
+# for so many steps the same weights have been well above zero and little was gained.
 _MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
+_SAME_EDGES, _SAME_EDGES_GAIN = 3, 2e-3
 
 # How well the equations of a step are solved and with how many products at most: on the way, where
 # the next step is another one anyway, and near the end, where loops that gain want many more.
@@ -60,8 +72,12 @@ _ON_THE_WAY_SOLVED, _NEAR_SOLVED = (0.1, 30), (0.01, 150)
 # For how many steps the same row blocks help.
 _STEPS_WITH_THE_SAME_BLOCKS = 4
 
-_MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-6
+# Steps from nearby gain a hundredth of the step before, or less.
+_MOST_POLISHING_STEPS, _TOLERANCE = 15, 1e-5
 _MOST_REVISIONS = 6
+
+# How many edges more a row proposes where exact derivatives judge them.
+_CANDIDATES = 4
 
 # Where steps half as long change the root mean square of the residuals by more than this share of
 # that of the measurements, the network is not solved.
@@ -70,9 +86,7 @@ _STEP_ERROR = 0.01
 # A step that does not lower the objective is shortened this often; a search that fails this often
 # in a row has arrived.
 _SHORTENED, _MOST_SHORTENINGS, _MOST_FAILURES = 0.4, 4, 3
-
-# Precision of a prior on log α that says next to nothing.
-_HARDLY_ANY = 1e-2
+_MOST_DAMPINGS, _LEAST_DAMPING = 7, 1e-6
 
 
 def refine_courses(
@@ -88,7 +102,7 @@ def refine_courses(
     """
     with precision_context("float64"), np.errstate(all="ignore"):
         search = _Search(problem, start, possible_edges(problem.n_nodes, allowed_edges))
-        search.approach()
+        search.approach(select_edges)
         if select_edges:
             search.select()
         else:
@@ -125,7 +139,7 @@ class _Search:
             jnp.log(jnp.asarray(start.amplitudes)),
         )
         self._n_values = problem.n_values
-        self._pool = AmplitudePool(0.0, _HARDLY_ANY**-0.5, float(problem.n_nodes))
+        self._pool = AmplitudePool(0.0, HARDLY_ANY**-0.5, float(problem.n_nodes))
         # The noise's variance as it is estimated now.
         self._scale = problem.mean_square
         self._variance = self._scale / 1000
@@ -134,38 +148,67 @@ class _Search:
         self._damping = 1.0
         self._n_steps = 0
         self._blocks: RowBlocks | None = None
+        # Sets of edges that were tried and do not pay.
+        self._refused: set[bytes] = set()
 
-    def approach(self) -> None:
-        """The first fit, from a rough start, over all edges that may be."""
+    def approach(self, select_edges: bool) -> None:
+        """The first fit, from a rough start, over all edges that may be.
+
+        select_edges: draw to zero what the data do not ask for, already where courses are drawn to
+        the measurements: with few conditions, a fit of all edges finds no way to whole courses.
+        """
         self._solved = _ON_THE_WAY_SOLVED
-        for gain in _GAINS:
+        for gain, n_steps in _GAINS.items():
             self._gain, self._blocks = gain, None
-            # What a poor fit leaves is not noise, and a prior as strong would keep the fit poor.
-            self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
+            if gain == 1.0 or not select_edges:
+                # What a poor fit leaves is no noise, and a prior as strong would keep it poor.
+                self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
+            if select_edges:
+                self._draw_to_zero(n_steps)
         self._solved = _NEAR_SOLVED
 
     def select(self) -> None:
         """Find the edges that the data ask for, and fit these alone."""
-        failures = 0
-        for _ in range(_MOST_ADAPTIVE_STEPS):
-            before = np.asarray(self._parameters.weights)
-            strength = np.log(self._n_values) / (before**2 + _SMALL**2)
-            gained = self._step(self._penalty(strength))
-            failures = 0 if gained is not None else failures + 1
-            moved = np.abs(np.asarray(self._parameters.weights) - before).max()
-            # Short steps that gain are on their way: where loops gain, no step comes far.
-            settled = gained is not None and moved < _SETTLED and gained < _GAINS_LITTLE
-            if failures >= _MOST_FAILURES or settled:
-                break
-        self._keep(self._free & (np.abs(np.asarray(self._parameters.weights)) > _SMALL / 2))
+        if not are_few(self._seeming_edges()):
+            self._draw_to_zero(_MOST_ADAPTIVE_STEPS)
+        self._keep(self._seeming_edges())
         self.polish()
         for _ in range(_MOST_REVISIONS):
-            # Both, one after the other: an edge that is let in may make another one needless.
-            if not (self._revise(_Rows.needless) | self._revise(_Rows.surely_missing)):
+            if are_few(self._free):
+                better = self._exchange()
+            else:
+                # Both, one after the other: one that is let in may make another one needless.
+                better = self._revise(RowEvidence.needless)
+                better |= self._revise(RowEvidence.surely_missing)
+            if not better:
                 break
         # Many of these fit noise, and together they rarely pay: they are asked once.
-        if self._revise(_Rows.missing):
-            self._revise(_Rows.needless)
+        if not are_few(self._free) and self._revise(RowEvidence.missing):
+            self._revise(RowEvidence.needless)
+
+    def _draw_to_zero(self, most_steps: int) -> None:
+        """Steps of the adaptive ridge, until it is settled which entries stay above zero."""
+        failures = same = 0
+        for _ in range(most_steps):
+            before, edges = np.asarray(self._parameters.weights), self._seeming_edges()
+            strength = np.log(self._n_values) / (before**2 + _SMALL**2)
+            gained = self._step(self._penalty(strength))
+            if gained is None:
+                failures, same = failures + 1, 0
+                if failures >= _MOST_FAILURES:
+                    return
+                continue
+            failures = 0
+            unchanged = (edges == self._seeming_edges()).all() and gained < _SAME_EDGES_GAIN
+            same = same + 1 if unchanged else 0
+            moved = np.abs(np.asarray(self._parameters.weights) - before).max()
+            # Short steps that gain are on their way: where loops gain, no step comes far.
+            if same >= _SAME_EDGES or (moved < _SETTLED and gained < _GAINS_LITTLE):
+                return
+
+    def _seeming_edges(self) -> EdgeMask:
+        """What the penalty has not drawn to zero so far."""
+        return self._free & (np.abs(np.asarray(self._parameters.weights)) > _SMALL / 2)
 
     def polish(self) -> None:
         """Least squares over the free edges, from nearby."""
@@ -244,12 +287,43 @@ class _Search:
         def objective(at: Parameters) -> float:
             return self._sum_of_squares(at) / self._variance + float(penalty(at))
 
-        here = self._parameters
+        here, now = self._parameters, objective(self._parameters)
+        self._n_steps += 1
+        few = are_few(self._free)
+        for step, damping in self._damped(penalty) if few else self._shortened(penalty):
+            moved = jax.tree.map(jnp.add, here, step)
+            then = objective(moved)
+            if then < now:
+                self._parameters = moved
+                self._damping = max(damping, _LEAST_DAMPING)
+                self._estimate_variance()
+                return (now - then) / now
+        self._damping = min(self._damping * 30, 1e4)
+        return None
+
+    def _shortened(self, penalty: Penalty) -> Iterator[tuple[Parameters, float]]:
+        """A step of conjugate gradients, then shorter ones, each with the damping after it."""
+        step = self._solve(penalty)
+        yield step, 0.1 * self._damping
+        for _ in range(1, _MOST_SHORTENINGS):
+            step = jax.tree.map(lambda part: _SHORTENED * part, step)
+            yield step, 0.5 * self._damping
+
+    def _damped(self, penalty: Penalty) -> Iterator[tuple[Parameters, float]]:
+        """Steps ever more damped, each with the damping after it."""
+        near = self._near()
+        yield near.step(penalty, self._damping), 0.1 * self._damping
+        for n_times in range(1, _MOST_DAMPINGS):
+            damping = self._damping * 10**n_times
+            yield near.step(penalty, damping), damping
+
+    def _solve(self, penalty: Penalty) -> Parameters:
+        """The next step by conjugate gradients."""
         accuracy, most_products = self._solved
         if self._blocks is None or self._n_steps % _STEPS_WITH_THE_SAME_BLOCKS == 0:
-            self._blocks = row_blocks(here, self._rough, jnp.asarray(self._gain))
-        step = gauss_newton_step(
-            here,
+            self._blocks = row_blocks(self._parameters, self._rough, jnp.asarray(self._gain))
+        return gauss_newton_step(
+            self._parameters,
             self._series,
             jnp.asarray(self._gain),
             jnp.asarray(self._free),
@@ -261,22 +335,17 @@ class _Search:
             accuracy=accuracy,
             most_products=most_products,
         )
-        self._n_steps += 1
-        now, length = objective(here), 1.0
-        for _ in range(_MOST_SHORTENINGS):
-            moved = Parameters(
-                here.weights + length * step.weights,
-                here.log_amplitudes + length * step.log_amplitudes,
-            )
-            then = objective(moved)
-            if then < now:
-                self._parameters = moved
-                self._damping = max(self._damping * (0.1 if length == 1.0 else 0.5), 1e-6)
-                self._estimate_variance()
-                return (now - then) / now
-            length *= _SHORTENED
-        self._damping = min(self._damping * 30, 1e4)
-        return None
+
+    def _near(self) -> FewEdges:
+        """What the chi-square is near here over all that is free, which is little."""
+        return FewEdges.at(
+            self._parameters,
+            half_gradient(self._parameters, self._series, jnp.asarray(self._gain)),
+            self._rough,
+            jnp.asarray(self._gain),
+            self._free,
+            self._variance,
+        )
 
     def _estimate_variance(self) -> None:
         """What the fit leaves, for each value that no parameter took."""
@@ -291,28 +360,60 @@ class _Search:
             jnp.where(free, self._parameters.weights, 0.0), self._parameters.log_amplitudes
         )
 
-    def _revise(self, proposed: Callable[[_Rows], EdgeMask]) -> bool:
+    def _exchange(self) -> bool:
+        """Keep what pays of the edges there are and of those that rows propose; whether it did."""
+        before = (self._parameters, self._free, self._pool, self._variance)
+        information = self._information(self._sum_of_squares(self._parameters))
+        self._keep(self._free | self._rows().candidates(_CANDIDATES))
+        left = self._sum_of_squares(self._parameters)
+        worth = self._near().worth_their_price(left, self._pool, self._n_values, before[1])
+        self._keep(worth)
+        if (self._free != before[1]).any():
+            self.polish()
+            if self._information(self._sum_of_squares(self._parameters)) < information:
+                return True
+        self._parameters, self._free, self._pool, self._variance = before
+        return False
+
+    def _revise(self, proposed: Callable[[RowEvidence], EdgeMask]) -> bool:
         """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
-        change = proposed(self._rows())
-        if not change.any():
+        free = self._free ^ proposed(self._rows())
+        if (free == self._free).all() or free.tobytes() in self._refused:
             return False
-        self._keep(self._free ^ change)
-        self.polish()
-        if self._information(self._sum_of_squares(self._parameters)) < information:
-            return True
+        n_more = int(free.sum()) - int(self._free.sum())
+        self._keep(free)
+        if self._may_pay(n_more):
+            self.polish()
+            if self._information(self._sum_of_squares(self._parameters)) < information:
+                return True
+        self._refused.add(free.tobytes())
         self._parameters, self._free, self._pool, self._variance = before
         return False
+
+    def _may_pay(self, n_more: int) -> bool:
+        """Whether edges let in may lower the criterion, by what one step with them gains.
+
+        Rows judge without what other nodes answer: where loops gain, they expect far too much. The
+        first step makes nearly all of the gain, so that what half pays by it is worth more steps.
+        """
+        if n_more <= 0:
+            return True
+        before = self._sum_of_squares(self._parameters)
+        self._step(self._penalty(PRIOR_DEVIATION**-2))
+        gained = self._n_values * np.log(before / self._sum_of_squares(self._parameters))
+        return bool(2 * gained > price_of(self._n_values, n_more))
 
     def _pool_amplitudes(self) -> None:
         """Expect of the amplitudes what they say of one another."""
         if np.isfinite(self._sum_of_squares(self._parameters)):
-            self._pool = pool_amplitudes(*self._rows().amplitudes())
+            known = self._near() if are_few(self._free) else self._rows()
+            self._pool = pool_amplitudes(*known.amplitudes())
 
-    def _rows(self) -> _Rows:
+    def _rows(self) -> RowEvidence:
         slope, blocks = slope_and_blocks(self._parameters, self._series)
-        return _Rows(
+        return RowEvidence(
             np.asarray(self._parameters.weights),
             np.asarray(self._parameters.log_amplitudes),
             np.asarray(jnp.concatenate([slope.weights, slope.log_amplitudes[:, None]], axis=1))
@@ -322,72 +423,3 @@ class _Search:
             self._allowed,
             price=float(np.log(self._n_values)),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """What each row of W and its amplitude say for themselves, near a fit.
-
-    slope, curvature: of half the chi-square, a row's amplitude last. price: what an edge costs in
-    the information criterion.
-    """
-
-    weights: EdgeValues
-    log_amplitudes: NodeValues
-    slope: Float[np.ndarray, "n_nodes row"]
-    curvature: Float[np.ndarray, "n_nodes row row"]
-    free: EdgeMask
-    allowed: EdgeMask
-    price: float
-
-    def needless(self) -> EdgeMask:
-        """Of each row the edge that explains least (Wald's test), if that is less than it costs."""
-        found = np.zeros_like(self.free)
-        for row, kept in enumerate(self.free):
-            if kept.any():
-                variances = np.diag(self._covariance(row))[:-1]
-                explained = self.weights[row, kept] ** 2 / variances
-                weakest = np.flatnonzero(kept)[np.argmin(explained)]
-                found[row, weakest] = explained.min() < self.price
-        return found
-
-    def surely_missing(self) -> EdgeMask:
-        """Of each row the one edge more that would explain twice what it costs, or more."""
-        return self.missing(2.0 * self.price)
-
-    def missing(self, price: float | None = None) -> EdgeMask:
-        """Of each row the one edge more that would explain most, if that is more than it costs."""
-        price = self.price if price is None else price
-        found = np.zeros_like(self.free)
-        for row, kept in enumerate(self.free):
-            asked = np.flatnonzero(self.allowed[row] & ~kept)
-            among = np.append(np.flatnonzero(kept), len(kept))
-            between = self.curvature[row][np.ix_(among, asked)]
-            explained = np.einsum("ka,ka->a", between, self._covariance(row) @ between)
-            own = self.curvature[row, asked, asked]
-            rest = own - explained
-            # What the kept ones explain altogether has nothing to add.
-            gains = np.where(
-                rest > 1e-9 * own, self.slope[row, asked] ** 2 / np.maximum(rest, 1e-300), 0.0
-            )
-            if len(asked) and gains.max() > price:
-                found[row, asked[np.argmax(gains)]] = True
-        return found
-
-    def amplitudes(self) -> tuple[NodeValues, EdgeValues]:
-        """log α of each node by its own data, and the covariance of their errors."""
-        estimates, variances = self.log_amplitudes.copy(), np.empty(len(self.free))
-        for row, kept in enumerate(self.free):
-            covariance = self._covariance(row)
-            among = np.append(np.flatnonzero(kept), len(kept))
-            pull = np.append(self.weights[row, kept] * PRIOR_DEVIATION**-2, 0.0)
-            estimates[row] -= covariance[-1] @ (self.slope[row, among] + pull)
-            variances[row] = covariance[-1, -1]
-        return estimates, np.diag(variances)
-
-    def _covariance(self, row: int) -> Float[np.ndarray, "n_kept n_kept"]:
-        """Of the errors of a row's free weights and its amplitude, the weak priors included."""
-        among = np.append(np.flatnonzero(self.free[row]), len(self.free))
-        prior = np.full(len(among), PRIOR_DEVIATION**-2)
-        prior[-1] = _HARDLY_ANY
-        return np.linalg.inv(self.curvature[row][np.ix_(among, among)] + np.diag(prior))

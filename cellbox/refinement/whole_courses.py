@@ -233,11 +233,16 @@ def gauss_newton_step(
 
 
 @jax.jit
+def half_gradient(parameters: Parameters, series: Series, gain: Scalar) -> Parameters:
+    """Half the gradient of the sum of squares."""
+    return jax.grad(lambda at: sum_of_squares(at, series, gain) / 2)(parameters)
+
+
+@jax.jit
 def slope_and_blocks(parameters: Parameters, series: Series) -> tuple[Parameters, RowBlocks]:
     """Half the gradient of the sum of squares of whole courses, and the row blocks there."""
     whole = jnp.zeros(())
-    slope = jax.grad(lambda at: sum_of_squares(at, series, whole) / 2)(parameters)
-    return slope, row_blocks(parameters, series, whole)
+    return half_gradient(parameters, series, whole), row_blocks(parameters, series, whole)
 
 
 @jax.jit

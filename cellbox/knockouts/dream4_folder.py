@@ -51,13 +51,15 @@ class Doubles:
 class Dream4Network:
     """What a folder has: what is learned from, and what it is judged by, where that is there.
 
-    truth: the sign of each edge, [target, source], 0 where there is none.
+    truth: the sign of each edge, [target, source], 0 where there is none; all 1 where they are not
+    `signed`.
     """
 
     name: str
     experiments: KnockoutExperiments
     doubles: Doubles | None
     truth: EdgeValues | None
+    signed: bool
 
 
 def read_dream4(folder: str | Path) -> Dream4Network:
@@ -87,7 +89,8 @@ def read_dream4(folder: str | Path) -> Dream4Network:
     truth = _truth(path, genes, problems)
     problems.raise_any()
     experiments = KnockoutExperiments(genes, knockouts, knockdowns, replicates, courses)
-    return Dream4Network(path.resolve().name, experiments, doubles, truth)
+    signed = (path / _TRUTHS[0]).is_file()
+    return Dream4Network(path.resolve().name, experiments, doubles, truth, signed)
 
 
 def network_folders(folder: str | Path) -> list[Path]:

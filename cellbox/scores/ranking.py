@@ -56,10 +56,8 @@ def ranking_score(is_edge: EdgeMask, evidence: EdgeValues) -> RankingScore:
             "evidence", "expected finite numbers, found others", "Give every pair a number"
         )
     if true.all() or not true.any():
-        found = (
-            f"expected true edges and other pairs, found {true.sum()} edges of {true.size} pairs"
-        )
-        raise refuse("true network", found, "Give the network that is to be found")
+        said = f"expected true edges and other pairs, found {true.sum()} edges of {true.size} pairs"
+        raise refuse("true network", said, "Give the network that is to be found")
     hits, others = _tied_counts(true, strength)
     n_true, n_false = hits.sum(), others.sum()
     found, wrong = np.cumsum(hits), np.cumsum(others)

@@ -98,7 +98,7 @@ class BenchmarkResult:
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """The numbers of all networks, under their names."""
-        header = ("network", "genes", "true edges", "right signs")
+        header: tuple[str, ...] = ("network", "genes", "true edges", "right signs")
         header += tuple(
             f"{what} {rule}" for what in ("AUPR", "AUROC") for rule in (CELLBOX, Z_SCORE)
         )

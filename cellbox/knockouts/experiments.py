@@ -104,10 +104,25 @@ def check_pairs(pairs: Int[np.ndarray, "n_pairs n_knocked"], n_genes: int, where
 
 @dataclass(frozen=True, eq=False)
 class WildType:
-    """Expression of each gene with nothing knocked out, and the standard deviation of a value."""
+    """Expression of each gene with nothing knocked out, and how noise grows with expression.
+
+    law: coefficients of the variance of a value, on its level, its square, and none.
+    """
 
     levels: NodeValues
-    noise: NodeValues
+    law: Float[np.ndarray, " 3"]
+
+    @property
+    def noise(self) -> NodeValues:
+        """Standard deviation of a value of each gene in the wild type."""
+        return _deviation(self.levels, self.law)
+
+    def noise_of(self, values: Float[np.ndarray, "*shape n_genes"]) -> np.ndarray:
+        """Standard deviation of measured values, each at its own level.
+
+        At least the wild type's: a low value may be low by its noise.
+        """
+        return _deviation(np.maximum(values, self.levels), self.law)
 
 
 def wild_type(experiments: KnockoutExperiments) -> WildType:
@@ -132,7 +147,7 @@ def wild_type(experiments: KnockoutExperiments) -> WildType:
         near = np.abs(values - levels) < _NEAR * _deviation(levels, law)
         counts = near.sum(axis=0)
         levels = np.where(counts > 0, (values * near).sum(axis=0) / np.maximum(counts, 1), levels)
-    return WildType(levels, _deviation(levels, law))
+    return WildType(levels, law)
 
 
 def _variance_law(levels: NodeValues, variances: NodeValues) -> Float[np.ndarray, " 3"]:
@@ -145,10 +160,14 @@ def _variance_law(levels: NodeValues, variances: NodeValues) -> Float[np.ndarray
     return np.asarray(coefficients)
 
 
-def _deviation(levels: NodeValues, law: Float[np.ndarray, " 3"]) -> NodeValues:
+def _deviation(
+    levels: Float[np.ndarray, "*shape n_genes"], law: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "*shape n_genes"]:
     return np.sqrt(np.maximum(_terms(levels, _LEAST_LEVEL) @ law, _LEAST_VARIANCE))
 
 
-def _terms(levels: NodeValues, least: float) -> Float[np.ndarray, "n_nodes 3"]:
+def _terms(
+    levels: Float[np.ndarray, "*shape n_genes"], least: float
+) -> Float[np.ndarray, "*shape n_genes 3"]:
     levels = np.maximum(levels, least)
-    return np.stack([levels, levels**2, np.full_like(levels, 1e-4)], axis=1)
+    return np.stack([levels, levels**2, np.full_like(levels, 1e-4)], axis=-1)

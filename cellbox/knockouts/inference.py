@@ -49,7 +49,6 @@ class KnockoutSettings:
     regulator_strength: with how many genes' worth of data that is believed of each source; then a
         source that has many targets is expected to have more.
     effects: the most sources of a gene. rounds: of regressions and model errors in turn.
-    noise_factor: by how much noise is larger than the replicates of the wild type say.
     course_variance: by how much the variance of a moment of a time course is raised.
     slope_error, course_slope_error: how far effects differ between experiments, as a share.
     drive_size: standard deviation of the effect of a drive of 1, in units of expression.
@@ -59,15 +58,14 @@ class KnockoutSettings:
 
     saturation: float = 0.7
     rate: float = 0.01
-    effect_size: float = 3.0
+    effect_size: float = 1.0
     regulators: float = 2.0
-    regulator_strength: float = 1.0
-    effects: int = 6
+    regulator_strength: float = 0.5
+    effects: int = 4
     rounds: int = 5
-    noise_factor: float = 1.15
-    course_variance: float = 10.0
-    slope_error: float = 0.3
-    course_slope_error: float = 0.6
+    course_variance: float = 5.0
+    slope_error: float = 0.6
+    course_slope_error: float = 1.3
     drive_size: float = 1.0
 
     def __post_init__(self) -> None:
@@ -138,8 +136,7 @@ def infer_network(
         True
     """
     settings = settings or KnockoutSettings()
-    measured = wild_type(experiments)
-    base = WildType(measured.levels, settings.noise_factor * measured.noise)
+    base = wild_type(experiments)
     scales = np.maximum(base.levels, _LEAST_SCALE)
     seen = _observations(experiments, base, scales, settings)
     n = experiments.n_genes

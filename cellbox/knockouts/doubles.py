@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.knockouts.experiments import Expression, check_pairs
+from cellbox.knockouts.experiments import check_pairs
 from cellbox.knockouts.inference import KnockoutNetwork
 from cellbox.knockouts.regressions import bounded, shrunk
 
 #: Places of the genes that are knocked out together.
 KnockedOut = Int[np.ndarray, "n_conditions n_knocked"]
+#: Steady expression, row k with gene k knocked out.
+SingleKnockouts = Float[np.ndarray, "n_genes n_genes"]
+Predicted = Float[np.ndarray, "n_conditions n_genes"]
 
 _STEPS = 500
 _AT_REST = 1e-7
 _HALF = 0.5
 
 
-def steady_expression(network: KnockoutNetwork, knocked_out: KnockedOut) -> Expression:
+def steady_expression(network: KnockoutNetwork, knocked_out: KnockedOut) -> Predicted:
     """Steady expression with these genes knocked out, by the model alone.
 
     knocked_out: places of genes, counted from 0, a row for each condition. What a model with loops
@@ -45,8 +48,8 @@ def steady_expression(network: KnockoutNetwork, knocked_out: KnockedOut) -> Expr
 
 
 def predict_doubles(
-    network: KnockoutNetwork, knockouts: Expression, pairs: KnockedOut
-) -> Expression:
+    network: KnockoutNetwork, knockouts: SingleKnockouts, pairs: KnockedOut
+) -> Predicted:
     """Steady expression with two genes knocked out, from what each does alone.
 
     The single responses, freed of noise by the model that expects them, and their sum corrected by
@@ -68,8 +71,8 @@ def predict_doubles(
 
 
 def additive_doubles(
-    levels: Float[np.ndarray, " n_genes"], knockouts: Expression, pairs: KnockedOut
-) -> Expression:
+    levels: Float[np.ndarray, " n_genes"], knockouts: SingleKnockouts, pairs: KnockedOut
+) -> Predicted:
     """The additive rule: the sum of both measured responses, and nothing below 0.
 
     levels: the wild type. pairs: places of genes, counted from 0.
@@ -93,7 +96,7 @@ def judged(pairs: KnockedOut, n_genes: int) -> Bool[np.ndarray, "n_conditions n_
     return ~_clamped(pairs, n_genes)
 
 
-def _possible(expression: Expression, pairs: KnockedOut, ceiling: float) -> Expression:
+def _possible(expression: Predicted, pairs: KnockedOut, ceiling: float) -> Predicted:
     expression = np.clip(expression, 0.0, ceiling)
     return np.where(_clamped(pairs, expression.shape[1]), 0.0, expression)
 

@@ -58,9 +58,9 @@ class KnockoutExperiments:
     """
 
     genes: tuple[str, ...]
-    knockouts: Expression
-    knockdowns: Expression | None = None
-    replicates: Expression | None = None
+    knockouts: Float[np.ndarray, "n_knockouts n_genes"]
+    knockdowns: Float[np.ndarray, "n_knockdowns n_genes"] | None = None
+    replicates: Float[np.ndarray, "n_replicates n_genes"] | None = None
     courses: TimeCourses | None = None
 
     def __post_init__(self) -> None:

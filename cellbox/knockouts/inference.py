@@ -19,7 +19,7 @@ import numpy as np
 
 from cellbox.arrays import EdgeValues, NodeValues
 from cellbox.errors import refuse
-from cellbox.knockouts.experiments import KnockoutExperiments, WildType, wild_type
+from cellbox.knockouts.experiments import Expression, KnockoutExperiments, WildType, wild_type
 from cellbox.knockouts.regressions import (
     Observations,
     course_moments,
@@ -40,7 +40,7 @@ _LEAST_SIZE = 0.05
 
 @dataclass(frozen=True)
 class KnockoutSettings:
-    """What is assumed of networks; chosen once on DREAM4's size10_1 and size100_1.
+    """What is assumed of networks; chosen on simulated ones and DREAM4's size10_1 and size100_1.
 
     saturation: c, the relative change past which a gene's effect on its targets levels off.
     rate: r, the decay of expression, per unit of the time courses' times.
@@ -203,7 +203,7 @@ def _prior_log_odds(shares: NodeValues) -> EdgeValues:
     return odds
 
 
-def _model_errors(seen: Observations, weights: EdgeValues, drive_effects: NodeValues) -> EdgeValues:
+def _model_errors(seen: Observations, weights: EdgeValues, drive_effects: NodeValues) -> Expression:
     """Variance that comes from effects being others in other experiments."""
     passed_on = np.where(seen.known, 0.0, seen.activities) ** 2 @ (weights**2).T
     driven = (seen.drives * drive_effects) ** 2

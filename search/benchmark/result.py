@@ -1,11 +1,9 @@
-"""What a benchmark found, in memory and on disk."""
+"""What a benchmark found, as numbers and tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +11,12 @@ from jaxtyping import Float
 
 from cellbox.knockouts.inference import KnockoutNetwork
 from cellbox.scores.ranking import RankingScore
-from cellbox.storage.csv_tables import table_text
-from cellbox.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 CELLBOX, Z_SCORE = "CellBox", "z-score"
 ADDITIVE, WILD_TYPE = "additive", "mean"
-
-RESULTS, TABLE, PAGE = "benchmark.json", "benchmark.csv", "index.html"
 
 
 @dataclass(frozen=True)
@@ -146,26 +140,6 @@ class BenchmarkResult:
                 groups.setdefault(len(one.network.genes), []).append(one)
         return sorted(groups.items())
 
-    def write(self, out: str | Path) -> Path:
-        """Write the tables, the ranked edges of each network and the page; returns the page.
-
-        NETWORK_edges.csv has all that is known of each edge; NETWORK_prediction.tsv is in the
-        challenge's form: source, target and confidence, without a header, the surest first.
-        """
-        from search.benchmark.page import page_of
-        from search.report.page import write_page
-
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / RESULTS) as handle:
-            json.dump(self.as_dict(), handle, indent=1, allow_nan=False, ensure_ascii=False)
-        header, rows = self.table()
-        with atomic_write(folder / TABLE) as handle:
-            handle.write(table_text(header, [tuple(map(_cell, row)) for row in rows]))
-        for network in self.networks:
-            _write_edges(network, folder)
-        return write_page(page_of(self), folder / PAGE)
-
 
 def _row(network: NetworkResult, rules: Sequence[str]) -> tuple[Any, ...]:
     scores, doubles = network.rankings, network.doubles
@@ -199,29 +173,3 @@ def _mean_of(
         for column in columns
     )
     return [(name, *lead, *means)]
-
-
-def _write_edges(result: NetworkResult, folder: Path) -> None:
-    edges = result.network.to_frame()
-    with atomic_write(folder / f"{result.name}_edges.csv") as handle:
-        edges.to_csv(handle, index=False, lineterminator="\n")
-    with atomic_write(folder / f"{result.name}_prediction.tsv") as handle:
-        confidence = _confidences(edges["evidence"].to_numpy())
-        edges.assign(confidence=confidence)[["source", "target", "confidence"]].to_csv(
-            handle, sep="\t", header=False, index=False, lineterminator="\n"
-        )
-
-
-def _confidences(
-    evidence: Float[np.ndarray, " n_pairs"],
-) -> Float[np.ndarray, " n_pairs"]:
-    """Numbers from 0 to 1 in the order of the evidence; equal where that is.
-
-    Probabilities near 1 would round to ties.
-    """
-    distinct, place = np.unique(evidence, return_inverse=True)
-    return (place + 1) / len(distinct)
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value)

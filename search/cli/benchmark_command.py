@@ -48,6 +48,7 @@ def _add_benchmark(parser: ArgumentParser) -> None:
 
 def _run_benchmark(arguments: Namespace) -> int:
     from search.benchmark.dream4 import benchmark_dream4
+    from search.benchmark.folder import write_benchmark
 
     name = Path(arguments.folder).resolve().name
     out = Path(arguments.out or f"studies/benchmark-{name}")
@@ -59,7 +60,7 @@ def _run_benchmark(arguments: Namespace) -> int:
 
     def say(result: BenchmarkResult, output: Output) -> None:
         say_benchmark(result, output)
-        page = result.write(out)
+        page = write_benchmark(result, out)
         output.say(f"\nrankings and predictions: {out}\nreport: {page.resolve().as_uri()}")
 
     return run_and_say(run, say, Output(arguments.json))

@@ -129,11 +129,13 @@ def infer_network(
         >>> import numpy as np
         >>> from cellbox.knockouts.experiments import KnockoutExperiments
         >>> from cellbox.knockouts.inference import infer_network
-        >>> # a makes b, b makes c; each row lacks one of them
-        >>> chain = np.array([[0, 0.1, 0.1, 0.5], [0.8, 0, 0.1, 0.5], [0.8, 0.7, 0, 0.5],
+        >>> # a makes b, b makes c; each row lacks one of a to d
+        >>> chain = np.array([[0, 0.1, 0.2, 0.5], [0.8, 0, 0.1, 0.5], [0.8, 0.7, 0, 0.5],
         ...                   [0.8, 0.7, 0.6, 0]])
-        >>> infer_network(KnockoutExperiments(tuple("abcd"), chain)).inclusion[1, 0] > 0.9
-        True
+        >>> wild = np.array([0.8, 0.7, 0.6, 0.5]) + 0.01 * np.array([[1], [-1], [2], [-2]])
+        >>> found = infer_network(KnockoutExperiments(tuple("abcd"), chain, replicates=wild))
+        >>> bool(found.inclusion[1, 0] > 0.9), bool(found.inclusion[2, 1] > 0.9)
+        (True, True)
     """
     settings = settings or KnockoutSettings()
     base = wild_type(experiments)

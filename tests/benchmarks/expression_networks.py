@@ -4,9 +4,9 @@
     python -m tests.benchmarks.expression_networks --set saturation=1.0 effects=6
     python -m tests.benchmarks.expression_networks --dream4 FOLDER
 
-Networks have hubs and few regulators a gene, kinetics are thermodynamic (Hill functions of proteins,
-one promoter state for each set of active regulators), as those of the DREAM4 challenge are. They are
-what `KnockoutSettings` were chosen on, beside size10_1 and size100_1.
+Networks have hubs and few regulators a gene, kinetics are thermodynamic (Hill functions of
+proteins, one promoter state for each set of active regulators), as those of the DREAM4 challenge
+are. `KnockoutSettings` were chosen on others of this family, beside size10_1 and size100_1.
 """
 
 from __future__ import annotations
@@ -189,11 +189,12 @@ def main() -> None:
     rows = []
     for name, given, truth in cases:
         rows.append(areas(given, truth, settings))
-        print(
-            name, *(f"{part} {area:.3f}" for part, area in rows[-1].items()), sep="  ", flush=True
-        )
-    means = {part: np.mean([row[part] for row in rows]) for part in rows[0]}
-    print("mean", *(f"{part} {area:.3f}" for part, area in means.items()), sep="  ")
+        print(_line(name, rows[-1]), flush=True)
+    print(_line("mean", {part: np.mean([row[part] for row in rows]) for part in rows[0]}))
+
+
+def _line(name, found):
+    return "  ".join((name, *(f"{part} {area:.3f}" for part, area in found.items())))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ class BenchmarkResult:
 
     def ranking_rows(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """How well edges are ranked, of networks whose truth is known, and on average."""
-        header = ("network", "true edges", "AUPR", "z-score's", "random", "AUROC", "z-score's ")
+        names = ("AUPR", "AUPR z-score", "AUPR random", "AUROC", "AUROC z-score")
+        header = ("network", "true edges", *names)
         rows: list[tuple[Any, ...]] = []
         for size, group in self._by_size(lambda one: bool(one.rankings)):
             numbers = [

@@ -65,7 +65,7 @@ def _blocks(one: NetworkResult) -> tuple[Block, ...]:
         f"The {min(_EDGES_SHOWN, len(rows))} surest edges",
         tuple(edges.columns),
         tuple(rows[:_EDGES_SHOWN]),
-        f"{one.name}_edges.csv",
+        f"{one.name}_surest_edges.csv",
     )
     return (*((Figures(tuple(figures)),) if figures else ()), table)
 

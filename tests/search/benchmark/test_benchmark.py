@@ -7,6 +7,7 @@ import pytest
 import search
 from cellbox.errors import InputError
 from search.benchmark.folder import write_benchmark
+from search.benchmark.sentences import sentences_of
 from search.cli.main import main
 from tests.cellbox.knockouts.small import N_GENES, true_weights, write_dream4
 
@@ -75,6 +76,17 @@ def test_networks_are_chosen_by_name(folder, tmp_path, capsys):
     assert not (tmp_path / "out" / "small_1_edges.csv").exists()
     assert main([*given, "--networks", "small_3"]) == 2
     assert "expected some of small_1, small_2, found small_3" in capsys.readouterr().err
+
+
+def test_networks_that_settings_were_chosen_on_do_not_count_as_held_out(tmp_path):
+    write_dream4(tmp_path / "size10_1")
+    alone = search.benchmark_dream4(tmp_path)
+    assert not any("held-out" in sentence for sentence in sentences_of(alone))
+    write_dream4(tmp_path / "other")
+    both = search.benchmark_dream4(tmp_path)
+    area = both.networks[0].rankings["CellBox"].aupr
+    [said] = [sentence for sentence in sentences_of(both) if "held-out" in sentence]
+    assert f"held-out networks have {area:.3f} instead of" in said
 
 
 def test_problems_of_all_networks_are_told_before_any_is_learned(folder, tmp_path):

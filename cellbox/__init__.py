@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from cellbox.identifiability.check import check_design, check_plan
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.identifiability.recovery_bound import recovery_bounds
+    from cellbox.knockouts.experiments import KnockoutExperiments, TimeCourses
+    from cellbox.knockouts.inference import KnockoutNetwork, KnockoutSettings, infer_network
     from cellbox.models.combinations import predict_pairs
     from cellbox.models.ensemble import Ensemble
     from cellbox.models.model import FittedModel, load_model
@@ -62,6 +64,8 @@ _HOMES = {
     "cellbox.criticism.criticise": ("criticise",),
     "cellbox.criticism.criticism": ("Criticism",),
     "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
+    "cellbox.knockouts.experiments": ("KnockoutExperiments", "TimeCourses"),
+    "cellbox.knockouts.inference": ("KnockoutNetwork", "KnockoutSettings", "infer_network"),
     "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.combinations": ("predict_pairs",),

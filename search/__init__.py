@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from cellbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from search.benchmark.dream4 import benchmark_dream4
+    from search.benchmark.result import BenchmarkResult
     from search.budget.result import BudgetResult
     from search.budget.running import budget_study
     from search.comparison.differences import Differences, differences
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from search.sweeping.verifying import Verdict, verify_study
 
 _HOMES = {
+    "search.benchmark.dream4": ("benchmark_dream4",),
+    "search.benchmark.result": ("BenchmarkResult",),
     "search.budget.result": ("BudgetResult",),
     "search.budget.running": ("budget_study",),
     "search.comparison.differences": ("Differences", "differences"),

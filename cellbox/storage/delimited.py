@@ -242,7 +242,8 @@ def open_delimited(path: Path, problems: Problems, *, among: str = ";\t|") -> De
     decimal_comma = (
         delimiter != "," and bool(_COMMA_CELL.search(raw)) and not _POINT_CELL.search(raw)
     )
-    if delimiter != ",":
+    # Tabs are what the name of a .tsv says.
+    if decimal_comma or delimiter != ("\t" if path.suffix.casefold() == ".tsv" else ","):
         commas = " and decimal commas" if decimal_comma else ""
         logger.info("%s: read with %s between columns%s", path, DELIMITERS[delimiter], commas)
     return Delimited(path, raw, delimiter, decimal_comma)

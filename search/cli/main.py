@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from cellbox.errors import InputError
 from search.cli import science, service, steering_commands
+from search.cli.benchmark_command import BENCHMARK
 from search.cli.budget_command import BUDGET
 from search.cli.command import EXIT_INTERRUPTED, Command
 from search.cli.nearest import parse, with_dashes
@@ -38,7 +39,7 @@ EXTRA_OF = {
 
 COMMANDS: tuple[Command, ...] = (
     *(*science.COMMANDS, *service.COMMANDS, *steering_commands.COMMANDS),
-    *(BUDGET, REPORT, REPRODUCE),
+    *(BENCHMARK, BUDGET, REPORT, REPRODUCE),
 )
 
 # Of the libraries of linear algebra: on matrices as small as ours several wait for each other.

@@ -19,6 +19,7 @@ ROOMS = (
     "settings",
     "data",
     "scores",
+    "knockouts",
     "refinement",
     "criticism",
     "identifiability",

@@ -25,6 +25,7 @@ ROOMS = (
     "sweeping",
     "comparison",
     "reproduction",
+    "benchmark",
     "budget",
     "cli",
 )

@@ -108,6 +108,7 @@ REST = {
         **{"--executor": "test_data", "--system": "", "--further": "", "--seed": ""},
         **{"--workers": "", "--tracking-uri": ""},
     },
+    "benchmark dream4": {"--networks": "test_benchmark", "--out": "test_benchmark"},
     "report": {"--out": ""},
     "reproduce": {
         **dict.fromkeys(("--systems", "--workers", "--out"), "test_reproduce"),

@@ -1,0 +1,84 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cellbox
+from cellbox.equation.dynamics import Parameters
+from cellbox.equation.solver_settings import precision_context
+from cellbox.refinement.amplitude_pooling import AmplitudePool
+from cellbox.refinement.few_edges import FewEdges, are_few
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.sparse_curvature import curvature_of
+from cellbox.refinement.whole_courses import Penalty, Series, half_gradient, residuals
+
+N_NODES = 6
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A network, and data of it with unequal weights of values."""
+    network = cellbox.random_network(N_NODES, density=0.3, amplitude=0.7, seed=4)
+    data = cellbox.simulate(network, n_conditions=10, noise=0.01, seed=5)
+    problem = MultipleShooting.of(data, np.arange(10))
+    with precision_context("float64"):
+        parameters = Parameters(
+            jnp.asarray(network.weights), jnp.log(jnp.asarray(network.amplitudes))
+        )
+        yield network.weights != 0, parameters, Series.of(problem)
+
+
+def near(fitted, free=None, variance=1e-4):
+    truth, parameters, series = fitted
+    free = truth if free is None else free
+    whole = jnp.zeros(())
+    half = half_gradient(parameters, series, whole)
+    return FewEdges.at(parameters, half, series, whole, free, variance)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.3])
+def test_the_curvature_is_that_of_all_derivatives_to_rounding(fitted, gain):
+    free, parameters, series = fitted
+    drawn = jnp.asarray(gain)
+    by = jax.jacfwd(lambda at: residuals(at, series, drawn).ravel())(parameters)
+    derivatives = np.concatenate(
+        [np.asarray(by.weights)[:, free], np.asarray(by.log_amplitudes)], axis=1
+    )
+    curvature = curvature_of(parameters, series, drawn, free)
+    np.testing.assert_allclose(
+        curvature, derivatives.T @ derivatives, atol=1e-12 * curvature.max()
+    )
+
+
+def test_a_step_solves_the_damped_equations(fitted):
+    free, parameters, _ = fitted
+    known = near(fitted)
+    ones = jax.tree.map(jnp.ones_like, parameters)
+    step = known.step(Penalty(ones, jax.tree.map(jnp.zeros_like, parameters)), 0.5)
+    assert (np.asarray(step.weights)[~free] == 0).all()
+    flat = np.concatenate([np.asarray(step.weights)[free], np.asarray(step.log_amplitudes)])
+    left = known.curvature @ flat + (1 + 0.5 * np.diag(known.curvature)) * flat
+    np.testing.assert_allclose(left, -known.slope - known.values, rtol=1e-8, atol=1e-8)
+
+
+def test_edges_that_chance_offers_do_not_pay_and_true_ones_do(fitted):
+    truth, parameters, series = fitted
+    everything = np.ones_like(truth)
+    known = near(fitted, everything)
+    left = float((residuals(parameters, series, jnp.zeros(())) ** 2).sum())
+    pool = AmplitudePool(0.0, 1.0, float(N_NODES))
+    worth = known.worth_their_price(left, pool, 300, truth)
+    np.testing.assert_array_equal(worth, truth)
+
+
+def test_how_sure_amplitudes_are_depends_on_what_else_is_free(fitted):
+    estimates, covariance = near(fitted).amplitudes()
+    _, of_more = near(fitted, np.ones((N_NODES, N_NODES), bool)).amplitudes()
+    assert (np.diag(of_more) > np.diag(covariance)).all()
+    apart = estimates - np.log(0.7)
+    assert apart @ np.linalg.solve(covariance, apart) < 30
+
+
+def test_few_are_counted_with_the_amplitudes():
+    assert are_few(np.eye(320, dtype=bool))
+    assert not are_few(np.eye(321, dtype=bool))

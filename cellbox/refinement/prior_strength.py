@@ -1,20 +1,34 @@
 """How much a prior is worth, told by the data: empirical Bayes for the odds of its edges.
 
-A network that was found without the prior says how reliable it is. Where edges that are listed are
-found more often than others, the odds ratio of both is the strength of the prior (Robbins 1956; for
-networks Werhli & Husmeier 2007); a list that was drawn at random has none and changes nothing. What
-a handful of edges says by chance is taken off: one standard error of the log odds ratio. With that
-strength the network is fitted anew and asked again, as in expectation maximisation.
+The network is fitted without the prior and once with it, at a usual strength. Where the criterion,
+which is −2 log posterior, is lower without, the prior says nothing, and the fit without it stays as
+it is, to the bit: so ends a list that was drawn at random. Else the network tells how reliable the
+prior is: the odds ratio of listed edges and of others, to be found, is its strength (Robbins 1956;
+for networks Werhli & Husmeier 2007). What a handful of edges says by chance is taken off, one
+standard error of its logarithm. With that strength the network is fitted once more, as in
+expectation maximisation, and the fit with the lowest criterion is taken.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from cellbox.arrays import EdgeMask, EdgeValues
-from cellbox.networks.prior import LARGEST_STRENGTH, EdgePrior
+from cellbox.networks.prior import AUTO, LARGEST_STRENGTH, EdgePrior
+from cellbox.refinement.edge_prices import EdgePrices, edge_prices
+from cellbox.refinement.refined import Refined
+
+# The strength at which a prior is tried: an edge that it lists is 20 times as likely as another.
+_TRIED = 3.0
+
+# Of all edges between nodes of the prior, the least and the largest share that is expected.
+_DENSITIES = (0.02, 0.5)
+
+#: The best fit with these prices, None where none can be solved; without prices at all for None.
+Fits = Callable[[EdgePrices | None], Refined | None]
 
 # Below that a prior says next to nothing: an edge that it lists is at most 1.3 times as likely.
 NEXT_TO_NOTHING = 0.25
@@ -40,6 +54,11 @@ class Reliability(NamedTuple):
         sure = self.log_odds_ratio - self.error
         return float(min(sure, LARGEST_STRENGTH)) if sure >= NEXT_TO_NOTHING else 0.0
 
+    @property
+    def expected(self) -> float:
+        """The density, within what networks have."""
+        return float(np.clip(self.density, *_DENSITIES))
+
 
 def reliability(prior: EdgePrior, weights: EdgeValues, allowed: EdgeMask) -> Reliability:
     """How often the listed edges are found in a network, and the others.
@@ -59,3 +78,39 @@ def reliability(prior: EdgePrior, weights: EdgeValues, allowed: EdgeMask) -> Rel
     ratio = np.log(listed_found * other_missing / (listed_missing * other_found))
     density = (found.sum() + _HALF) / (len(found) + 1)
     return Reliability(float(ratio), float(np.sqrt((1 / counts).sum())), float(density))
+
+
+def prices_for(
+    prior: EdgePrior,
+    strength: float | str,
+    fits: Fits,
+    n_values: int,
+    allowed: EdgeMask,
+) -> EdgePrices | None:
+    """What edges cost with a prior of a strength, or of the one that the data ask for (`AUTO`).
+
+    None where the prior says nothing, and all edges cost the same.
+    """
+    if strength == 0 or not (prior.listed & allowed).any():
+        return None
+    plain = fits(None)
+    weights = np.zeros(allowed.shape) if plain is None else plain.network.weights
+    without = reliability(prior, weights, allowed).expected
+
+    def prices(at: float, density: float) -> EdgePrices:
+        return edge_prices(prior, at, n_values, allowed, density=density, without=without)
+
+    tried = prices(_TRIED if strength == AUTO else float(strength), without)
+    found = fits(tried)
+    if found is None:
+        return None if strength == AUTO else tried
+    least = np.inf if plain is None else plain.information
+    if strength == AUTO and found.information >= least:
+        return None
+    told = reliability(prior, found.network.weights, allowed)
+    again = prices(told.strength if strength == AUTO else tried.strength, told.expected)
+    if again.strength == 0:
+        return tried
+    refitted = fits(again)
+    better = refitted is not None and refitted.information < found.information
+    return again if better else tried

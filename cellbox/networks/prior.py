@@ -120,9 +120,9 @@ class PriorEdge(NamedTuple):
 class PriorComparison:
     """What the data made of a prior, edge by edge; the most important ones first.
 
-    confirmed: listed, and in the network with the listed sign, if one is. other_sign: in the network
-    with another one. rejected: listed, and left out. additional: in the network, not listed, and
-    between nodes that the prior knows.
+    confirmed: listed, and in the network with the listed sign, if one is. other_sign: in the
+    network with another one. rejected: listed, and left out. additional: in the network, not
+    listed, and between nodes that the prior knows.
     """
 
     confirmed: tuple[PriorEdge, ...]

@@ -298,6 +298,7 @@ class _Search:
             information=information_criterion(total, n_values, n_parameters) + extra,
             price=price_of(n_values, n_parameters) + extra,
             landmarks=tuple(self.landmarks),
+            prior_strength=None if prices is None else prices.strength,
         )
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:

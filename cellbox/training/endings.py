@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.networks.network import Network
+from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
+from cellbox.settings import Settings
 from cellbox.training.row_errors import is_worse
 
 
@@ -61,6 +63,7 @@ class Ending(NamedTuple):
     freedom: float | None = None
     refined: bool = False
     edges_selected: bool = False
+    prior_strength: float | None = None
 
 
 class Course(NamedTuple):
@@ -81,6 +84,23 @@ def error_sentence(training: MultipleShooting, noise: float) -> str:
     return (
         f" Values count by the errors that the data tell (typically {training.typical_error:.3g}); "
         f"what is left is {noise / training.typical_error:.2g} times as large."
+    )
+
+
+def prior_sentence(prior: EdgePrior | None, found: Refined, settings: Settings) -> str:
+    """A sentence, with a space before it, where the data have a prior of edges; else ""."""
+    if prior is None:
+        return ""
+    if settings.prior_strength == 0 or settings.refinement != "select_edges":
+        why = "its strength is 0" if settings.prior_strength == 0 else "no edges are selected"
+        return f" The prior plays no part: {why}."
+    if found.prior_strength is None:
+        return " The data do not confirm the prior, so it plays no part."
+    told = "told by the data" if settings.prior_strength == AUTO else "as asked"
+    odds = math.exp(found.prior_strength)
+    return (
+        f" An edge of the prior counts as {odds:.2g} times as likely as another (strength "
+        f"{found.prior_strength:.2g}, {told})."
     )
 
 

@@ -45,6 +45,7 @@ from cellbox.training.endings import (
     Ending,
     Explained,
     error_sentence,
+    prior_sentence,
     tail_sentence,
 )
 from cellbox.training.form_search import Judge, StartedFit, judge_of
@@ -118,7 +119,9 @@ class Finisher:
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
-        self._starts = Starts(training, validation.nodes, validation.allowed_edges, judge)
+        self._starts = Starts(
+            training, validation.nodes, validation.allowed_edges, judge, validation.prior
+        )
         # By whether edges are selected: it is the same for all trainings.
         self._shrunken: dict[bool, Shrunken | None] = {}
 
@@ -173,7 +176,9 @@ class Finisher:
             return None
         select_edges = settings.refinement == "select_edges"
         form = self._starts.form_for(settings.form, select_edges)
-        found = self._candidates(self._starts.regression(select_edges, form), settings)
+        strength = settings.prior_strength
+        fits = self._starts.regression(select_edges, form, strength)
+        found = self._candidates(fits, settings)
         best = min(found, key=lambda one: one.found.information, default=None)
         if best is None or not self._is_enough(best):
             return None
@@ -210,6 +215,7 @@ class Finisher:
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.
             refined=ending.refined and not self.data_are_few,
             form=None if ending.network.form is None else ending.network.form.to_dict(),
+            prior_strength=ending.prior_strength,
         )
         times = self._validation.times
         units = self._validation.units
@@ -253,6 +259,7 @@ class Finisher:
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
             f"{self._form_sentence(found, settings)}"
+            f"{prior_sentence(self._validation.prior, found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
         return Ending(
@@ -264,6 +271,7 @@ class Finisher:
             freedom=_finite(found.freedom),
             refined=True,
             edges_selected=settings.refinement == "select_edges",
+            prior_strength=found.prior_strength,
         )
 
     def _form_sentence(self, found: Refined, settings: Settings) -> str:
@@ -342,13 +350,14 @@ class Finisher:
         """
         select_edges = settings.refinement == "select_edges"
         form = self._starts.form_for(settings.form, select_edges)
-        regression = self._candidates(self._starts.regression(select_edges, form), settings)
+        how = select_edges, form, settings.prior_strength
+        regression = self._candidates(self._starts.regression(*how), settings)
         if is_large(self._training.n_nodes) and regression:
             left = noise()
             explains_less = left is None or left >= regression[0].noise
             if explains_less and not regression[0].is_worse_than(errors, self._training):
                 return regression
-        found = self._starts.descent(descended, select_edges, form)
+        found = self._starts.descent(descended, *how)
         # First, so that it is taken where both lead to the same network.
         candidates = [*self._candidates(found, settings), *regression]
         if is_large(self._training.n_nodes):
@@ -357,7 +366,7 @@ class Finisher:
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
         if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
             return candidates
-        return [*candidates, *self._candidates(self._starts.random(select_edges, form), settings)]
+        return [*candidates, *self._candidates(self._starts.random(*how), settings)]
 
     def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [

@@ -58,6 +58,11 @@ class EdgePrices:
         """What each entry of W costs beside log(n_values), with the sign that it has here."""
         return np.where(weights > 0, self.positive, self.negative)
 
+    @property
+    def least(self) -> EdgeValues:
+        """What each entry of W costs beside log(n_values), with the likelier sign."""
+        return np.minimum(self.positive, self.negative)
+
     def total(self, weights: EdgeValues) -> float:
         """What the edges of a network cost altogether beside log(n_values) each."""
         return float(self.of(weights)[weights != 0].sum()) + self.constant

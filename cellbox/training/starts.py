@@ -152,7 +152,7 @@ class Starts:
     def _regression(self, way: _Way) -> list[StartedFit]:
         key = ("regression", way)
         if key not in self._known:
-            guess = regression_start(self._training, self._nodes, self._allowed)
+            guess = regression_start(self._problem(way), self._nodes, self._allowed)
             few = self._training.n_nodes <= _MOST_LANDMARKED
             found = self._refine(guess, way, leave_landmarks=few)
             self._known[key] = self._judged(found, guess, "a regression", way)

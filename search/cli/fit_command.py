@@ -153,6 +153,7 @@ def _run_fit(arguments: Namespace) -> int:
         {
             **_described(model, data, split, report),
             "criticism": None if model.criticism is None else model.criticism.to_dict(),
+            **_described_prior(model, data, design),
             "identifiability": design.to_dict(),
             "data_warnings": warnings_as_json(warnings),
             "ensemble": None if ensemble is None else described_ensemble(ensemble),
@@ -322,6 +323,24 @@ def _save(
     if pictures is not None and pictures != folder:
         write_pictures(model, data, split, pictures)
     return notes
+
+
+def _described_prior(model: FittedModel, data: Dataset, design: DesignReport) -> dict[str, Any]:
+    """What --json writes of a prior of edges; nothing where there is none."""
+    if data.prior is None:
+        return {}
+    from search.report.prior_content import as_selected, prior_rows
+
+    rows = prior_rows(as_selected(model), data.prior, design.to_dict())
+    return {
+        "prior": {
+            "strength": model.training.prior_strength,
+            "edges": [
+                {**edge._asdict(), "verdict": said} for of_kind in rows.values()
+                for edge, said in of_kind
+            ],
+        }
+    }  # fmt: skip
 
 
 def _described(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellbox.scores.metric_names import RECOVERIES
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from cellbox.errors import DataWarning
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.models.model import FittedModel
+    from cellbox.networks.prior import EdgePrior
 
 _EDGES_SHOWN = 10
+_PRIOR_SHOWN = 8
 
 SCORES = (
     ("MAE", "test_mae"),
@@ -77,6 +79,39 @@ def say_report(
     for sentence in design.sentences():
         output.say(f"  {sentence}")
     output.say("\n" + edges_table(model, data, design))
+    if data.prior is not None:
+        say_prior(model, data.prior, design.to_dict(), output)
+
+
+def say_prior(
+    model: FittedModel, prior: EdgePrior, found: Mapping[str, Any] | None, output: Output
+) -> None:
+    """Print what the data made of a prior of edges: what they reject, and ask for in addition."""
+    from search.report.prior_content import (
+        NOT_TOLD,
+        REJECTED,
+        as_selected,
+        prior_rows,
+        prior_sentences,
+    )
+
+    network = as_selected(model)
+    output.say("\nBeside the prior:")
+    for sentence in prior_sentences(network, prior, found):
+        output.say(f"  {sentence}")
+    rows = prior_rows(network, prior, found)
+    left_out = rows["left out"]
+    lists = (
+        ("prior edges the data reject", [one for one, said in left_out if said == REJECTED]),
+        ("prior edges they cannot tell", [one for one, said in left_out if said == NOT_TOLD]),
+        ("of another sign than the prior's", [one for one, _ in rows["other sign"]]),
+        ("edges they ask for in addition", [one for one, _ in rows["additional"]]),
+    )
+    for name, edges in lists:
+        if edges:
+            shown = ", ".join(f"{one.source} to {one.target}" for one in edges[:_PRIOR_SHOWN])
+            more = len(edges) - _PRIOR_SHOWN
+            output.say(f"  {name}: {shown}{f' and {more:,} more' if more > 0 else ''}")
 
 
 def say_criticism(criticism: Criticism | None, output: Output) -> None:
@@ -167,6 +202,7 @@ def edges_table(
     """
     from cellbox.networks.export import edge_table
     from cellbox.networks.network import in_order_of
+    from search.report.prior_content import prior_word
 
     edges = edge_table(model.network, allowed=data.allowed_edges)
     header: tuple[str, ...] = ("source", "", "target", "weight")
@@ -189,6 +225,10 @@ def edges_table(
             (*row, error, edge.why or "yes")
             for row, edge, error in zip(rows, of_rows, errors, strict=True)
         ]
+    if data.prior is not None:
+        prior, header = data.prior, (*header, "prior")
+        words = [prior_word(prior, row[0], row[2], row[3]) for row in rows]
+        rows = [(*row, word) for row, word in zip(rows, words, strict=True)]
     if data.truth is not None:
         truth = in_order_of(data.truth, model.network.nodes)
         place = {node: index for index, node in enumerate(truth.nodes)}

@@ -80,6 +80,28 @@ def reliability(prior: EdgePrior, weights: EdgeValues, allowed: EdgeMask) -> Rel
     return Reliability(float(ratio), float(np.sqrt((1 / counts).sum())), float(density))
 
 
+def expected_without(prior: EdgePrior, plain: Refined | None, allowed: EdgeMask) -> float:
+    """The share of all covered edges that is expected without the prior, by a fit without it."""
+    weights = np.zeros(allowed.shape) if plain is None else plain.network.weights
+    return reliability(prior, weights, allowed).expected
+
+
+def prices_by(
+    prior: EdgePrior, found: Refined, plain: Refined | None, n_values: int, allowed: EdgeMask
+) -> EdgePrices | None:
+    """What edges cost by what a network says of the prior, None where that is nothing new.
+
+    found: the best network so far. plain: the fit that `prices_for` had without the prior.
+    """
+    told = reliability(prior, found.network.weights, allowed)
+    if abs(told.strength - (found.prior_strength or 0.0)) < NEXT_TO_NOTHING or not told.strength:
+        return None
+    without = expected_without(prior, plain, allowed)
+    return edge_prices(
+        prior, told.strength, n_values, allowed, density=told.expected, without=without
+    )
+
+
 def prices_for(
     prior: EdgePrior,
     strength: float | str,
@@ -94,8 +116,7 @@ def prices_for(
     if strength == 0 or not (prior.listed & allowed).any():
         return None
     plain = fits(None)
-    weights = np.zeros(allowed.shape) if plain is None else plain.network.weights
-    without = reliability(prior, weights, allowed).expected
+    without = expected_without(prior, plain, allowed)
 
     def prices(at: float, density: float) -> EdgePrices:
         return edge_prices(prior, at, n_values, allowed, density=density, without=without)

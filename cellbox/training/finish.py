@@ -30,7 +30,7 @@ from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
-from cellbox.networks.form import NONE, SEARCH
+from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
@@ -364,9 +364,21 @@ class Finisher:
             return candidates
         kept = [one for one in candidates if not one.is_worse_than(errors, self._training)]
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
-        if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
-            return candidates
-        return [*candidates, *self._candidates(self._starts.random(*how), settings)]
+        if needs_other_starts(self._training, best, [one.noise for one in candidates]):
+            candidates += self._candidates(self._starts.random(*how), settings)
+        return [*candidates, *self._told_by(candidates, settings, form)]
+
+    def _told_by(
+        self, candidates: list[Candidate], settings: Settings, form: Form
+    ) -> list[Candidate]:
+        """What the best of these leads to with what it says of a prior, if there is one."""
+        if not candidates or self._validation.prior is None:
+            return []
+        best = min(candidates, key=lambda one: one.found.information)
+        select_edges = settings.refinement == "select_edges"
+        fit = StartedFit(best.found, best.start)
+        fits = self._starts.told_by(fit, select_edges, form, settings.prior_strength)
+        return self._candidates(fits, settings)
 
     def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [

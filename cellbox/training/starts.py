@@ -20,10 +20,10 @@ import numpy as np
 from cellbox.arrays import EdgeMask
 from cellbox.networks.form import EQ_1, SEARCH, Form, form_of
 from cellbox.networks.network import Network, possible_edges
-from cellbox.networks.prior import EdgePrior
+from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.prior_strength import prices_for
+from cellbox.refinement.prior_strength import prices_by, prices_for
 from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
@@ -85,20 +85,12 @@ class Starts:
         if self._prior is None or strength == 0:
             return None
         if (form, strength) not in self._prices:
-
-            def best(prices: EdgePrices | None) -> Refined | None:
-                fits = self._regression(_Way(True, form, prices))
-                return min(
-                    (fit.found for fit in fits), key=lambda found: found.information, default=None
-                )
-
-            n_nodes = len(self._nodes)
             self._prices[form, strength] = prices_for(
                 self._prior,
                 strength,
-                best,
+                lambda prices: self._best(_Way(True, form, prices)),
                 self._training.n_values,
-                possible_edges(n_nodes, self._allowed),
+                possible_edges(len(self._nodes), self._allowed),
             )
         return self._prices[form, strength]
 
@@ -144,6 +136,32 @@ class Starts:
                 for fit in self._judged(self._refine(network, way), network, start, way)
             ]
         return self._known[key]
+
+    def told_by(
+        self, fit: StartedFit, select_edges: bool, form: Form, strength: float | str
+    ) -> list[StartedFit]:
+        """From a network that was found, with what it says of the prior, if it says more of it.
+
+        Another start may have found a better network than those that chose the strength.
+        """
+        if self._prior is None or not select_edges or strength != AUTO:
+            return []
+        prices = prices_by(
+            self._prior,
+            fit.found,
+            self._best(_Way(True, form, None)),
+            self._training.n_values,
+            possible_edges(len(self._nodes), self._allowed),
+        )
+        if prices is None:
+            return []
+        way, network = _Way(True, form, prices), fit.found.network
+        return self._judged(self._refine(network, way), network, fit.start, way)
+
+    def _best(self, way: _Way) -> Refined | None:
+        """The best fit from a regression."""
+        found = (fit.found for fit in self._regression(way))
+        return min(found, key=lambda one: one.information, default=None)
 
     def _way(self, select_edges: bool, form: Form, strength: float | str) -> _Way:
         # Where every edge stays, none has a price.

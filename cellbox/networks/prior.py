@@ -70,9 +70,10 @@ class EdgePrior:
         only where it is listed: most lists leave it out.
         """
         listed = self.listed
-        known = listed.any(axis=0) | listed.any(axis=1)
-        between = known[:, None] & known[None, :] & ~np.eye(len(known), dtype=bool)
-        return between | listed
+        known = np.asarray(listed.any(axis=0) | listed.any(axis=1))
+        covered = known[:, None] & known[None, :]
+        np.fill_diagonal(covered, False)
+        return covered | listed
 
     @property
     def fingerprint(self) -> str:

@@ -17,13 +17,12 @@ ridge alone wants an edge to be about twice as sure as the criterion does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from cellbox.arrays import EdgeMask, EdgeValues, NodeValues, Responses
+from cellbox.arrays import EdgeMask, EdgeValues, Responses
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
@@ -32,6 +31,7 @@ from cellbox.refinement.edge_selection import information_criterion, price_of
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
+from cellbox.refinement.row_tests import HARDLY_ANY, Rows
 from cellbox.refinement.whole_courses import (
     LONGEST_STEP,
     Penalty,
@@ -70,9 +70,6 @@ _STEP_ERROR = 0.01
 # A step that does not lower the objective is shortened this often; a search that fails this often
 # in a row has arrived.
 _SHORTENED, _MOST_SHORTENINGS, _MOST_FAILURES = 0.4, 4, 3
-
-# Precision of a prior on log α that says next to nothing.
-_HARDLY_ANY = 1e-2
 
 
 def refine_courses(
@@ -125,7 +122,7 @@ class _Search:
             jnp.log(jnp.asarray(start.amplitudes)),
         )
         self._n_values = problem.n_values
-        self._pool = AmplitudePool(0.0, _HARDLY_ANY**-0.5, float(problem.n_nodes))
+        self._pool = AmplitudePool(0.0, HARDLY_ANY**-0.5, float(problem.n_nodes))
         # The noise's variance as it is estimated now.
         self._scale = problem.mean_square
         self._variance = self._scale / 1000
@@ -149,7 +146,10 @@ class _Search:
         failures = 0
         for _ in range(_MOST_ADAPTIVE_STEPS):
             before = np.asarray(self._parameters.weights)
-            strength = np.log(self._n_values) / (before**2 + _SMALL**2)
+            price, prices = np.log(self._n_values), self._problem.prices
+            if prices is not None:
+                price = price + prices.of(before)
+            strength = price / (before**2 + _SMALL**2)
             gained = self._step(self._penalty(strength))
             failures = 0 if gained is not None else failures + 1
             moved = np.abs(np.asarray(self._parameters.weights) - before).max()
@@ -161,11 +161,11 @@ class _Search:
         self.polish()
         for _ in range(_MOST_REVISIONS):
             # Both, one after the other: an edge that is let in may make another one needless.
-            if not (self._revise(_Rows.needless) | self._revise(_Rows.surely_missing)):
+            if not (self._revise(Rows.needless) | self._revise(Rows.surely_missing)):
                 break
         # Many of these fit noise, and together they rarely pay: they are asked once.
-        if self._revise(_Rows.missing):
-            self._revise(_Rows.needless)
+        if self._revise(Rows.missing):
+            self._revise(Rows.needless)
 
     def polish(self) -> None:
         """Least squares over the free edges, from nearby."""
@@ -195,13 +195,23 @@ class _Search:
             n_values=self._n_values,
             n_steps=self._n_steps,
             information=self._information(total) if apart <= _STEP_ERROR else np.inf,
-            price=price_of(self._n_values, self._n_parameters),
+            price=price_of(self._n_values, self._n_parameters) + self._surcharge,
+            prior_strength=None if self._problem.prices is None else self._problem.prices.strength,
         )
 
     def _information(self, total: float) -> float:
         if not np.isfinite(total):
             return np.inf
-        return information_criterion(total, self._n_values, self._n_parameters)
+        criterion = information_criterion(total, self._n_values, self._n_parameters)
+        return criterion + self._surcharge
+
+    @property
+    def _surcharge(self) -> float:
+        """What the edges cost beside log(n_values) each, where a prior says so."""
+        if self._problem.prices is None:
+            return 0.0
+        weights = np.where(self._free, np.asarray(self._parameters.weights), 0.0)
+        return self._problem.prices.total(weights)
 
     @property
     def _n_parameters(self) -> float:
@@ -291,7 +301,7 @@ class _Search:
             jnp.where(free, self._parameters.weights, 0.0), self._parameters.log_amplitudes
         )
 
-    def _revise(self, proposed: Callable[[_Rows], EdgeMask]) -> bool:
+    def _revise(self, proposed: Callable[[Rows], EdgeMask]) -> bool:
         """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
@@ -310,9 +320,9 @@ class _Search:
         if np.isfinite(self._sum_of_squares(self._parameters)):
             self._pool = pool_amplitudes(*self._rows().amplitudes())
 
-    def _rows(self) -> _Rows:
+    def _rows(self) -> Rows:
         slope, blocks = slope_and_blocks(self._parameters, self._series)
-        return _Rows(
+        return Rows(
             np.asarray(self._parameters.weights),
             np.asarray(self._parameters.log_amplitudes),
             np.asarray(jnp.concatenate([slope.weights, slope.log_amplitudes[:, None]], axis=1))
@@ -321,73 +331,5 @@ class _Search:
             self._free,
             self._allowed,
             price=float(np.log(self._n_values)),
+            prices=self._problem.prices,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """What each row of W and its amplitude say for themselves, near a fit.
-
-    slope, curvature: of half the chi-square, a row's amplitude last. price: what an edge costs in
-    the information criterion.
-    """
-
-    weights: EdgeValues
-    log_amplitudes: NodeValues
-    slope: Float[np.ndarray, "n_nodes row"]
-    curvature: Float[np.ndarray, "n_nodes row row"]
-    free: EdgeMask
-    allowed: EdgeMask
-    price: float
-
-    def needless(self) -> EdgeMask:
-        """Of each row the edge that explains least (Wald's test), if that is less than it costs."""
-        found = np.zeros_like(self.free)
-        for row, kept in enumerate(self.free):
-            if kept.any():
-                variances = np.diag(self._covariance(row))[:-1]
-                explained = self.weights[row, kept] ** 2 / variances
-                weakest = np.flatnonzero(kept)[np.argmin(explained)]
-                found[row, weakest] = explained.min() < self.price
-        return found
-
-    def surely_missing(self) -> EdgeMask:
-        """Of each row the one edge more that would explain twice what it costs, or more."""
-        return self.missing(2.0 * self.price)
-
-    def missing(self, price: float | None = None) -> EdgeMask:
-        """Of each row the one edge more that would explain most, if that is more than it costs."""
-        price = self.price if price is None else price
-        found = np.zeros_like(self.free)
-        for row, kept in enumerate(self.free):
-            asked = np.flatnonzero(self.allowed[row] & ~kept)
-            among = np.append(np.flatnonzero(kept), len(kept))
-            between = self.curvature[row][np.ix_(among, asked)]
-            explained = np.einsum("ka,ka->a", between, self._covariance(row) @ between)
-            own = self.curvature[row, asked, asked]
-            rest = own - explained
-            # What the kept ones explain altogether has nothing to add.
-            gains = np.where(
-                rest > 1e-9 * own, self.slope[row, asked] ** 2 / np.maximum(rest, 1e-300), 0.0
-            )
-            if len(asked) and gains.max() > price:
-                found[row, asked[np.argmax(gains)]] = True
-        return found
-
-    def amplitudes(self) -> tuple[NodeValues, EdgeValues]:
-        """log α of each node by its own data, and the covariance of their errors."""
-        estimates, variances = self.log_amplitudes.copy(), np.empty(len(self.free))
-        for row, kept in enumerate(self.free):
-            covariance = self._covariance(row)
-            among = np.append(np.flatnonzero(kept), len(kept))
-            pull = np.append(self.weights[row, kept] * PRIOR_DEVIATION**-2, 0.0)
-            estimates[row] -= covariance[-1] @ (self.slope[row, among] + pull)
-            variances[row] = covariance[-1, -1]
-        return estimates, np.diag(variances)
-
-    def _covariance(self, row: int) -> Float[np.ndarray, "n_kept n_kept"]:
-        """Of the errors of a row's free weights and its amplitude, the weak priors included."""
-        among = np.append(np.flatnonzero(self.free[row]), len(self.free))
-        prior = np.full(len(among), PRIOR_DEVIATION**-2)
-        prior[-1] = _HARDLY_ANY
-        return np.linalg.inv(self.curvature[row][np.ix_(among, among)] + np.diag(prior))

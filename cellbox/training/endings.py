@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refine import is_large
 from cellbox.refinement.refined import Refined
 from cellbox.settings import Settings
 from cellbox.training.row_errors import is_worse
@@ -85,6 +87,17 @@ def error_sentence(training: MultipleShooting, noise: float) -> str:
         f" Values count by the errors that the data tell (typically {training.typical_error:.3g}); "
         f"what is left is {noise / training.typical_error:.2g} times as large."
     )
+
+
+def form_sentence(found: Refined, settings: Settings) -> str:
+    """What the equation has beside Eq. 1, where that was asked, with a space before it."""
+    if settings.form == NONE:
+        return ""
+    if found.network.form is not None:
+        return f" {found.network.form.sentence(found.network.nodes)}"
+    if is_large(found.network.n_nodes):
+        return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
+    return " The data ask for nothing beside Eq. 1."
 
 
 def prior_sentence(prior: EdgePrior | None, found: Refined, settings: Settings) -> str:

@@ -34,9 +34,8 @@ from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
-from cellbox.refinement.refined import Refined
 from cellbox.refinement.robust_refine import explain_robustly
-from cellbox.refinement.shrinkage import Shrunken, shrink
+from cellbox.refinement.shrinkage import Known, Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
 from cellbox.settings import Settings
 from cellbox.training.endings import (
@@ -45,6 +44,7 @@ from cellbox.training.endings import (
     Ending,
     Explained,
     error_sentence,
+    form_sentence,
     prior_sentence,
     tail_sentence,
 )
@@ -122,8 +122,8 @@ class Finisher:
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
-        # By whether edges are selected: it is the same for all trainings.
-        self._shrunken: dict[bool, Shrunken | None] = {}
+        # By whether edges are selected and the strength of a prior: the same for all trainings.
+        self._shrunken: dict[tuple[bool, float | str], Shrunken | None] = {}
 
     @property
     def data_are_few(self) -> bool:
@@ -258,7 +258,7 @@ class Finisher:
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
-            f"{self._form_sentence(found, settings)}"
+            f"{form_sentence(found, settings)}"
             f"{prior_sentence(self._validation.prior, found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
@@ -274,16 +274,6 @@ class Finisher:
             prior_strength=found.prior_strength,
         )
 
-    def _form_sentence(self, found: Refined, settings: Settings) -> str:
-        """What the equation has beside Eq. 1, where that was asked, with a space before it."""
-        if settings.form == NONE:
-            return ""
-        if found.network.form is not None:
-            return f" {found.network.form.sentence(found.network.nodes)}"
-        if is_large(self._training.n_nodes):
-            return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
-        return " The data ask for nothing beside Eq. 1."
-
     def _of_few_data(self, descended: Ending, settings: Settings) -> Ending:
         """What descent left, or a network whose weights were drawn to zero."""
         found = None if settings.refinement == "none" else self._shrunk(settings)
@@ -297,22 +287,27 @@ class Finisher:
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
         told = found.sentence + error_sentence(self._training, found.noise)
         # The validation error, since descent of another trial may have nothing else to show.
-        return Ending(found.network, error, error, told, found.noise, refined=True)
+        strength = found.choice.prior.known or None
+        return Ending(
+            found.network, error, error, told, found.noise, refined=True, prior_strength=strength
+        )
 
     def _shrunk(self, settings: Settings) -> Shrunken | None:
         may_be_sparse = settings.refinement == "select_edges"
-        if may_be_sparse not in self._shrunken:
+        key = may_be_sparse, settings.prior_strength
+        if key not in self._shrunken:
             before = None if self._like is None else self._like._shrunk(settings)
             choices = before.choices if before is not None else (None,)
-            self._shrunken[may_be_sparse] = shrink(
+            self._shrunken[key] = shrink(
                 self._training,
                 self._validation.nodes,
                 allowed_edges=self._validation.allowed_edges,
                 scored=self._validation.measured_nodes,
                 may_be_sparse=may_be_sparse,
                 like=choices[self._place % len(choices)],
+                known=Known.of(self._validation.prior, settings.prior_strength),
             )
-        return self._shrunken[may_be_sparse]
+        return self._shrunken[key]
 
     def _left_unexplained(self, noise: float | None) -> str:
         """A sentence, with a space before it, where a network leaves much of the data; else ""."""

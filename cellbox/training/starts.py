@@ -170,11 +170,20 @@ class Starts:
     def _regression(self, way: _Way) -> list[StartedFit]:
         key = ("regression", way)
         if key not in self._known:
-            guess = regression_start(self._problem(way), self._nodes, self._allowed)
+            guess = self._guess(way)
             few = self._training.n_nodes <= _MOST_LANDMARKED
             found = self._refine(guess, way, leave_landmarks=few)
             self._known[key] = self._judged(found, guess, "a regression", way)
         return self._known[key]
+
+    def _guess(self, way: _Way) -> Network:
+        """Where a refinement from a regression begins."""
+        if way.prices is not None and is_large(len(self._nodes)):
+            # A whole fit takes minutes, and from the one without prices it is near.
+            plain = self._best(_Way(True, way.form, None))
+            if plain is not None:
+                return plain.network
+        return regression_start(self._problem(way), self._nodes, self._allowed)
 
     def _refine(
         self,

@@ -15,6 +15,7 @@ from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.refined import Refined
+from cellbox.refinement.unexplained import is_explained, share_left
 from cellbox.settings import Settings
 from cellbox.training.row_errors import is_worse
 
@@ -124,4 +125,15 @@ def tail_sentence(found: Refined) -> str:
     return (
         " Large residuals count less: the data ask for noise by Student's t distribution with "
         f"{found.freedom:g} degrees of freedom."
+    )
+
+
+def unexplained_sentence(training: MultipleShooting, noise: float | None) -> str:
+    """A sentence, with a space before it, where a network leaves much of the data; else ""."""
+    if noise is None or is_explained(training, noise):
+        return ""
+    share = share_left(training, noise)
+    return (
+        f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
+        "no start led to the network, and its edges say nothing."
     )

@@ -36,7 +36,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Known, Shrunken, shrink
-from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
+from cellbox.refinement.unexplained import is_explained, needs_other_starts
 from cellbox.settings import Settings
 from cellbox.training.endings import (
     Candidate,
@@ -47,6 +47,7 @@ from cellbox.training.endings import (
     form_sentence,
     prior_sentence,
     tail_sentence,
+    unexplained_sentence,
 )
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
@@ -248,13 +249,13 @@ class Finisher:
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
-            return as_it_was(told + self._left_unexplained(before().noise))
+            return as_it_was(told + unexplained_sentence(self._training, before().noise))
         return self._ended(best, settings)
 
     def _ended(self, best: Candidate, settings: Settings) -> Ending:
         """The ending with a refined network."""
         found = best.found
-        left = self._left_unexplained(found.noise)
+        left = unexplained_sentence(self._training, found.noise)
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
@@ -308,16 +309,6 @@ class Finisher:
                 known=Known.of(self._validation.prior, settings.prior_strength),
             )
         return self._shrunken[key]
-
-    def _left_unexplained(self, noise: float | None) -> str:
-        """A sentence, with a space before it, where a network leaves much of the data; else ""."""
-        if noise is None or is_explained(self._training, noise):
-            return ""
-        share = share_left(self._training, noise)
-        return (
-            f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
-            "no start led to the network, and its edges say nothing."
-        )
 
     def _explained(self, network: Network, diverged: bool) -> Explained:
         """How a network as descent left it explains the training data."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellbox.scores.metric_names import RECOVERIES
 from search.cli.output import Output, say_warnings
+from search.cli.prior_report import say_prior
 from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
     from cellbox.errors import DataWarning
     from cellbox.identifiability.design_report import DesignReport
     from cellbox.models.model import FittedModel
-    from cellbox.networks.prior import EdgePrior
 
 _EDGES_SHOWN = 10
-_PRIOR_SHOWN = 8
 
 SCORES = (
     ("MAE", "test_mae"),
@@ -80,38 +79,9 @@ def say_report(
         output.say(f"  {sentence}")
     output.say("\n" + edges_table(model, data, design))
     if data.prior is not None:
-        say_prior(model, data.prior, design.to_dict(), output)
+        from search.report.prior_content import as_selected
 
-
-def say_prior(
-    model: FittedModel, prior: EdgePrior, found: Mapping[str, Any] | None, output: Output
-) -> None:
-    """Print what the data made of a prior of edges: what they reject, and ask for in addition."""
-    from search.report.prior_content import (
-        NOT_TOLD,
-        REJECTED,
-        as_selected,
-        prior_rows,
-        prior_sentences,
-    )
-
-    network = as_selected(model)
-    output.say("\nBeside the prior:")
-    for sentence in prior_sentences(network, prior, found):
-        output.say(f"  {sentence}")
-    rows = prior_rows(network, prior, found)
-    left_out = rows["left out"]
-    lists = (
-        ("prior edges the data reject", [one for one, said in left_out if said == REJECTED]),
-        ("prior edges they cannot tell", [one for one, said in left_out if said == NOT_TOLD]),
-        ("of another sign than the prior's", [one for one, _ in rows["other sign"]]),
-        ("edges they ask for in addition", [one for one, _ in rows["additional"]]),
-    )
-    for name, edges in lists:
-        if edges:
-            shown = ", ".join(f"{one.source} to {one.target}" for one in edges[:_PRIOR_SHOWN])
-            more = len(edges) - _PRIOR_SHOWN
-            output.say(f"  {name}: {shown}{f' and {more:,} more' if more > 0 else ''}")
+        say_prior(as_selected(model), data.prior, design.to_dict(), output)
 
 
 def say_criticism(criticism: Criticism | None, output: Output) -> None:

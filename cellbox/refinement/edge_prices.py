@@ -21,8 +21,9 @@ from scipy.special import expit, logit
 from cellbox.arrays import EdgeMask, EdgeValues
 from cellbox.networks.prior import EdgePrior
 
-# What an edge costs at least, however likely it was: so it stays a choice of the data.
-LEAST_PRICE = 2.0
+# What an edge costs at least, however likely it was, and at most, as a multiple of what it costs
+# without a prior, however unlikely: so it stays a choice of the data.
+LEAST_PRICE, MOST_PRICE = 2.0, 3.0
 
 
 class Surcharges(NamedTuple):
@@ -95,11 +96,12 @@ def edge_prices(
     sure = strength * prior.confidence
     base = _base(sure[covered], density)
     listed, unlisted = base + sure - logit(without), base - logit(without)
-    least = LEAST_PRICE - np.log(n_values)
+    own = np.log(n_values)
+    least, most = LEAST_PRICE - own, MOST_PRICE * own - own
 
     def surcharges(sign: int) -> EdgeValues:
         odds = np.where((prior.signs == 0) | (prior.signs == sign), listed, unlisted)
-        return np.where(covered, np.maximum(-2 * odds, least), 0.0)
+        return np.where(covered, np.clip(-2 * odds, least, most), 0.0)
 
     absent = np.log1p(-expit(base + sure[covered])) - np.log1p(-without)
     return EdgePrices(

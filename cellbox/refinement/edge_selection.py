@@ -133,7 +133,7 @@ def missing_edge(
         best, extra = int(np.argmax(gains)), 0.0
     else:
         # An edge is let in with the sign that the slope asks for.
-        of_each = surcharges.among(asked).of(-gradient[asked])
+        of_each = surcharges.among(~kept).of(-gradient[asked])
         left = np.maximum(minimum.sum_of_squares - gains, 1e-300)
         best = int(np.argmin(minimum.n_values * np.log(left) + of_each))
         extra = float(of_each[best])

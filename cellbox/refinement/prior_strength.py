@@ -1,7 +1,8 @@
 """How much a prior is worth, told by the data: empirical Bayes for the odds of its edges.
 
 The network is fitted without the prior and once with it, at a usual strength. Where the criterion,
-which is −2 log posterior, is lower without, the prior says nothing, and the fit without it stays as
+which is −2 log posterior, is not lower with it by what one number more costs, or where listed edges
+are found less often than others without it, the prior says nothing, and the fit without it stays as
 it is, to the bit: so ends a list that was drawn at random. Else the network tells how reliable the
 prior is: the odds ratio of listed edges and of others, to be found, is its strength (Robbins 1956;
 for networks Werhli & Husmeier 2007). What a handful of edges says by chance is taken off, one
@@ -102,6 +103,16 @@ def prices_by(
     )
 
 
+def _confirmed(prior: EdgePrior, plain: Refined, found: Refined, allowed: EdgeMask) -> bool:
+    """Whether a fit with the prior is likelier than one without, which does not speak against it.
+
+    The strength is one number more, which costs what an edge costs.
+    """
+    if reliability(prior, plain.network.weights, allowed).log_odds_ratio < 0:
+        return False
+    return found.information + np.log(found.n_values) < plain.information
+
+
 def prices_for(
     prior: EdgePrior,
     strength: float | str,
@@ -125,13 +136,12 @@ def prices_for(
     found = fits(tried)
     if found is None:
         return None if strength == AUTO else tried
-    least = np.inf if plain is None else plain.information
-    if strength == AUTO and found.information >= least:
+    if strength == AUTO and plain is not None and not _confirmed(prior, plain, found, allowed):
         return None
     told = reliability(prior, found.network.weights, allowed)
     again = prices(told.strength if strength == AUTO else tried.strength, told.expected)
     if again.strength == 0:
-        return tried
+        return None
     refitted = fits(again)
     better = refitted is not None and refitted.information < found.information
     return again if better else tried

@@ -1,13 +1,13 @@
 """How much a prior is worth, told by the data: empirical Bayes for the odds of its edges.
 
-The network is fitted without the prior and once with it, at a usual strength. Where the criterion,
-which is −2 log posterior, is not lower with it by what one number more costs, or where listed edges
-are found less often than others without it, the prior says nothing, and the fit without it stays as
-it is, to the bit: so ends a list that was drawn at random. Else the network tells how reliable the
-prior is: the odds ratio of listed edges and of others, to be found, is its strength (Robbins 1956;
-for networks Werhli & Husmeier 2007). What a handful of edges says by chance is taken off, one
-standard error of its logarithm. With that strength the network is fitted once more, as in
-expectation maximisation, and the fit with the lowest criterion is taken.
+The network is fitted without the prior and with it, at one or two usual strengths. Where the
+criterion, which is −2 log posterior, is not lower with it by what one number more costs, or where
+listed edges are found less often than others without it, the prior says nothing, and the fit
+without it stays as it is, to the bit: so ends a list that was drawn at random. Else the network
+tells how reliable the prior is: the odds ratio of listed edges and of others, to be found, is its
+strength (Robbins 1956; for networks Werhli & Husmeier 2007). What a handful of edges says by chance
+is taken off, one standard error of its logarithm. With that strength the network is fitted once
+more, as in expectation maximisation, and the fit with the lowest criterion is taken.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from cellbox.networks.prior import AUTO, LARGEST_STRENGTH, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices, edge_prices
 from cellbox.refinement.refined import Refined
 
-# The strength at which a prior is tried: an edge that it lists is 20 times as likely as another.
-_TRIED = 3.0
+# The strengths at which a prior is tried, until one is confirmed: an edge that it lists is 20 or 4
+# times as likely as another.
+_TRIED = (3.0, 1.5)
 
 # Of all edges between nodes of the prior, the least and the largest share that is expected.
 _DENSITIES = (0.02, 0.5)
@@ -103,14 +104,16 @@ def prices_by(
     )
 
 
-def _confirmed(prior: EdgePrior, plain: Refined, found: Refined, allowed: EdgeMask) -> bool:
+def _confirmed(prior: EdgePrior, plain: Refined | None, found: Refined, allowed: EdgeMask) -> bool:
     """Whether a fit with the prior is likelier than one without, which does not speak against it.
 
     The strength is one number more, which costs what an edge costs.
     """
+    if plain is None:
+        return True
     if reliability(prior, plain.network.weights, allowed).log_odds_ratio < 0:
         return False
-    return found.information + np.log(found.n_values) < plain.information
+    return bool(found.information + np.log(found.n_values) < plain.information)
 
 
 def prices_for(
@@ -132,12 +135,13 @@ def prices_for(
     def prices(at: float, density: float) -> EdgePrices:
         return edge_prices(prior, at, n_values, allowed, density=density, without=without)
 
-    tried = prices(_TRIED if strength == AUTO else float(strength), without)
-    found = fits(tried)
-    if found is None:
+    for at in _TRIED if strength == AUTO else (float(strength),):
+        tried = prices(at, without)
+        found = fits(tried)
+        if found is not None and (strength != AUTO or _confirmed(prior, plain, found, allowed)):
+            break
+    else:
         return None if strength == AUTO else tried
-    if strength == AUTO and plain is not None and not _confirmed(prior, plain, found, allowed):
-        return None
     told = reliability(prior, found.network.weights, allowed)
     again = prices(told.strength if strength == AUTO else tried.strength, told.expected)
     if again.strength == 0:

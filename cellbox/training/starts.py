@@ -156,7 +156,10 @@ class Starts:
         if prices is None:
             return []
         way, network = _Way(True, form, prices), fit.found.network
-        return self._judged(self._refine(network, way), network, fit.start, way)
+        fits = self._judged(self._refine(network, way), network, fit.start, way)
+        # The strength is one number more, as in `prices_for`.
+        least = fit.found.information - np.log(fit.found.n_values)
+        return [one for one in fits if one.found.information < least]
 
     def _best(self, way: _Way) -> Refined | None:
         """The best fit from a regression."""

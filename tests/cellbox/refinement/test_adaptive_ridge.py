@@ -96,7 +96,7 @@ def test_past_forty_nodes_networks_are_recovered_edge_by_edge():
 
 def test_a_prior_lets_edges_in_and_keeps_others_out(small):
     """One true edge is made dear, and one that is none is made cheap."""
-    data, problem, _, found = small
+    _, problem, _, found = small
     weights = found.network.weights
     target, source = np.argwhere(weights != 0)[0]
     free = np.where(np.abs(weights) > 0, 0.0, -np.log(problem.n_values) + 0.1)

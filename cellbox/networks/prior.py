@@ -33,7 +33,7 @@ class EdgePrior:
         >>> import cellbox
         >>> prior = cellbox.EdgePrior.of(cellbox.system("LI").network)
         >>> int(prior.listed.sum())
-        7
+        8
     """
 
     nodes: tuple[str, ...]
@@ -155,7 +155,7 @@ def compare_with_prior(network: Network, prior: EdgePrior) -> PriorComparison:
         >>> network = cellbox.system("LI").network
         >>> compared = cellbox.compare_with_prior(network, cellbox.EdgePrior.of(network))
         >>> len(compared.confirmed), len(compared.rejected)
-        (7, 0)
+        (8, 0)
     """
     prior = prior.among(network.nodes)
     weights, listed = network.weights, prior.listed

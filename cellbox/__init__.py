@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from cellbox.networks.form import FittedForm, form_of
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
+    from cellbox.networks.prior import EdgePrior, compare_with_prior
+    from cellbox.networks.prior_files import read_prior
     from cellbox.networks.random_networks import random_network
     from cellbox.networks.sbml import write_sbml
     from cellbox.planning.curve import DesignCurve, design_curve
@@ -86,6 +88,8 @@ _HOMES = {
     "cellbox.networks.form": ("FittedForm", "form_of"),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
+    "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),
+    "cellbox.networks.prior_files": ("read_prior",),
     "cellbox.networks.random_networks": ("random_network",),
     "cellbox.data.readers": (
         *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),

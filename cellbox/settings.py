@@ -11,6 +11,7 @@ from typing import Any
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks.form import NONE, check_form
+from cellbox.networks.prior import AUTO, check_strength
 
 SCHEDULES = ("constant", "exponential", "cosine", "warmup_cosine")
 REFINEMENTS = ("select_edges", "all_edges", "none")
@@ -38,6 +39,10 @@ class Settings:
         for is left out as edges are; or "search", which chooses parts where Eq. 1 alone does not
         explain the data. Fitted by least squares, in networks of up to 40 nodes; it plays no part
         where refinement is "none".
+    prior_strength: how much a prior of edges counts, where the data have one: the log odds ratio of
+        an edge that is surely listed (3 makes it 20 times as likely as another); 0 leaves the prior
+        out; "auto" is what the data confirm (see `cellbox.refinement.prior_strength`). It plays no
+        part where no edges are selected.
     conditions_per_step: measured series in one step's minibatch, or None for all.
     times_per_step: time points in one step's minibatch, or None for all.
     gradient_clip: largest global norm of a gradient; larger ones are scaled down to it;
@@ -65,6 +70,7 @@ class Settings:
     interval_share: float = 0.7
     refinement: str = "select_edges"
     form: str = NONE
+    prior_strength: float | str = AUTO
     conditions_per_step: int | None = None
     times_per_step: int | None = None
     gradient_clip: float = 1.0
@@ -161,6 +167,7 @@ def _problems(settings: Settings) -> Iterator[Problem]:
                 "Choose one of these",
             )
     yield from check_form(settings.form, "setting form")
+    yield from check_strength(settings.prior_strength, "setting prior_strength")
     if not isinstance(settings.solver, SolverSettings):
         yield Problem(
             "setting solver",

@@ -125,10 +125,11 @@ def fewest_nodes(data: Dataset) -> int:
 
 def _of_nodes(data: Dataset, nodes: Int[np.ndarray, " n_chosen"]) -> Dataset:
     """The data of some nodes, as if no other had been measured."""
-    allowed = data.allowed_edges
+    allowed, kept = data.allowed_edges, tuple(data.nodes[node] for node in nodes)
     return replace(
         data,
-        nodes=tuple(data.nodes[node] for node in nodes),
+        nodes=kept,
+        prior=None if data.prior is None else data.prior.among(kept),
         perturbations=data.perturbations[:, nodes],
         measurements=data.measurements[:, :, nodes],
         activity_nodes=data.activity_nodes[nodes],

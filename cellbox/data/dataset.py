@@ -20,6 +20,7 @@ from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.html_tables import html_of
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.prior import EdgePrior, check_prior
 
 if TYPE_CHECKING:
     import pandas
@@ -56,6 +57,7 @@ class Dataset:
     errors: standard error of each measured value (log ratio), NaN where nothing was measured; None
         where the data tell none, and all values count alike in least squares.
     units: what the numbers of the files were, before they became these.
+    prior: edges that are said to exist, which the data confirm or not; None where none are.
     reading_warnings: what the files said that may not be meant so; see
         `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
@@ -84,6 +86,7 @@ class Dataset:
     reading_warnings: tuple[DataWarning, ...] = ()
     errors: Responses | None = None
     units: Units = MODEL_UNITS
+    prior: EdgePrior | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for arrays whose shapes do not go together, with both shapes."""
@@ -105,6 +108,7 @@ class Dataset:
         ]
         if problems:
             raise InputError(problems)
+        check_prior(self.prior, self.nodes, self.name)
 
     @property
     def n_nodes(self) -> int:

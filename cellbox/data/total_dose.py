@@ -44,9 +44,11 @@ def with_total_dose(data: Dataset) -> Dataset:
     allowed[:n_nodes, :n_nodes] = data.possible_edges
     allowed[:n_nodes, n_nodes] = data.measured_nodes
     noise_free, errors = data.noise_free, data.errors
+    nodes = (*data.nodes, TOTAL_DOSE)
     return replace(
         data,
-        nodes=(*data.nodes, TOTAL_DOSE),
+        nodes=nodes,
+        prior=None if data.prior is None else data.prior.among(nodes),
         perturbations=np.column_stack([data.perturbations, LARGEST * total / total.max()]),
         measurements=_with_unknown_node(data.measurements),
         activity_nodes=np.append(data.activity_nodes, True),

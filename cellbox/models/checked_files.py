@@ -101,6 +101,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("status", "message", "refinement"), (str,)),
     **dict.fromkeys(("seconds", "compile_seconds"), _NUMBER),
     **dict.fromkeys(("validation_mae", "selection_error", "noise", "noise_freedom"), _MAYBE),
+    "prior_strength": _MAYBE,
     **{"steps": (int,), "history": (dict,), "refined": (bool,), "form": (dict, type(None))},
 }
 

@@ -28,7 +28,7 @@ def provenance(
     return {
         "date": date_of(time.time()),
         "versions": versions(),
-        "data": {"name": data.name, "fingerprint": fingerprint(data)},
+        "data": {"name": data.name, "fingerprint": fingerprint(data), **_of_prior(data)},
         "split": split_by_name(data, split),
         "errors": numbers_of({} if errors is None else errors),
     }
@@ -59,6 +59,11 @@ def fingerprint(data: Dataset) -> str:
     for values in (data.times, data.perturbations, data.measurements, *errors):
         digest.update(np.ascontiguousarray(values, float).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _of_prior(data: Dataset) -> dict[str, Any]:
+    """What tells priors apart, where there is one."""
+    return {} if data.prior is None else {"prior_fingerprint": data.prior.fingerprint}
 
 
 def versions() -> dict[str, str]:

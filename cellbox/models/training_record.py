@@ -24,6 +24,8 @@ class Training:
         (`cellbox.networks.form.FittedForm.to_dict`), None for nothing. refined: whether the network
         is what
         least squares found, rather than what descent left or weights that were drawn to zero.
+        prior_strength: what a prior of edges counted, as the log odds ratio of a listed edge; None
+        where it played no part.
     """
 
     status: str
@@ -39,3 +41,4 @@ class Training:
     noise_freedom: float | None = None
     refined: bool = False
     form: dict | None = None
+    prior_strength: float | None = None

@@ -23,7 +23,9 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.errors import refuse
 from cellbox.identifiability.design_findings import training_rows
+from cellbox.networks.form import EQ_1
 from cellbox.networks.network import Network, in_order_of
+from cellbox.networks.prior import AUTO
 from cellbox.networks.random_networks import Motif, random_network
 from cellbox.planning.row_information import Factors, RowDerivatives, factors_after
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -43,6 +45,9 @@ AMPLITUDE_DEVIATION, _ALIKE = 0.5, 0.03
 
 # An ensemble of fewer is no picture of what is open, and draws are made around each of its members.
 _ENOUGH_MEMBERS = 8
+
+# How networks are refined: with a selection of edges, by Eq. 1, and a prior as the data confirm it.
+_HOW = (True, EQ_1, AUTO)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,14 +243,14 @@ def _explaining(problem: MultipleShooting, networks: Sequence[Network]) -> Refin
 
 def fitted_from(problem: MultipleShooting, data: Dataset, networks: Sequence[Network]) -> Refined:
     """Least squares with a selection of edges, from as many starts as it takes."""
-    starts = Starts(problem, data.nodes, data.allowed_edges)
-    found = [one.found for network in networks for one in starts.descent(network, True)]
-    found += [one.found for one in starts.regression(True)]
+    starts = Starts(problem, data.nodes, data.allowed_edges, prior=data.prior)
+    found = [one.found for network in networks for one in starts.descent(network, *_HOW)]
+    found += [one.found for one in starts.regression(*_HOW)]
     noise = min((one.noise for one in found), default=None)
     if not is_large(data.n_nodes) and needs_other_starts(
         problem, noise, [one.noise for one in found]
     ):
-        found += [one.found for one in starts.random(True)]
+        found += [one.found for one in starts.random(*_HOW)]
     if not found:
         fix = "Fit the data first (cellbox fit), and give the folder of the model"
         raise refuse(data.name, "expected data that least squares can explain, found none", fix)

@@ -37,7 +37,7 @@ from cellbox.refinement.few_edges import FewEdges, are_few
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
-from cellbox.refinement.row_evidence import HARDLY_ANY, RowEvidence
+from cellbox.refinement.row_tests import HARDLY_ANY, Rows
 from cellbox.refinement.whole_courses import (
     LONGEST_STEP,
     Penalty,
@@ -178,20 +178,23 @@ class _Search:
                 better = self._exchange()
             else:
                 # Both, one after the other: one that is let in may make another one needless.
-                better = self._revise(RowEvidence.needless)
-                better |= self._revise(RowEvidence.surely_missing)
+                better = self._revise(Rows.needless)
+                better |= self._revise(Rows.surely_missing)
             if not better:
                 break
         # Many of these fit noise, and together they rarely pay: they are asked once.
-        if not are_few(self._free) and self._revise(RowEvidence.missing):
-            self._revise(RowEvidence.needless)
+        if not are_few(self._free) and self._revise(Rows.missing):
+            self._revise(Rows.needless)
 
     def _draw_to_zero(self, most_steps: int) -> None:
         """Steps of the adaptive ridge, until it is settled which entries stay above zero."""
         failures = same = 0
         for _ in range(most_steps):
             before, edges = np.asarray(self._parameters.weights), self._seeming_edges()
-            strength = np.log(self._n_values) / (before**2 + _SMALL**2)
+            price, prices = np.log(self._n_values), self._problem.prices
+            if prices is not None:
+                price = price + prices.of(before)
+            strength = price / (before**2 + _SMALL**2)
             gained = self._step(self._penalty(strength))
             if gained is None:
                 failures, same = failures + 1, 0
@@ -238,18 +241,24 @@ class _Search:
             n_values=self._n_values,
             n_steps=self._n_steps,
             information=self._information(total) if apart <= _STEP_ERROR else np.inf,
-            price=price_of(self._n_values, self._n_parameters),
+            price=self._price,
+            prior_strength=None if self._problem.prices is None else self._problem.prices.strength,
         )
 
     def _information(self, total: float) -> float:
         if not np.isfinite(total):
             return np.inf
-        return information_criterion(total, self._n_values, self._n_parameters)
+        return information_criterion(total, self._n_values, 0) + self._price
 
     @property
-    def _n_parameters(self) -> float:
-        """How many parameters the network counts for."""
-        return int(self._free.sum()) + self._pool.n_effective
+    def _price(self) -> float:
+        """What the network costs in the information criterion, by a prior too if there is one."""
+        n_parameters = int(self._free.sum()) + self._pool.n_effective
+        price = price_of(self._n_values, n_parameters)
+        if self._problem.prices is None:
+            return price
+        weights = np.where(self._free, np.asarray(self._parameters.weights), 0.0)
+        return price + self._problem.prices.total(weights)
 
     def _sum_of_squares(self, parameters: Parameters) -> float:
         return float(sum_of_squares(parameters, self._series, jnp.asarray(self._gain)))
@@ -366,7 +375,9 @@ class _Search:
         information = self._information(self._sum_of_squares(self._parameters))
         self._keep(self._free | self._rows().candidates(_CANDIDATES))
         left = self._sum_of_squares(self._parameters)
-        worth = self._near().worth_their_price(left, self._pool, self._n_values, before[1])
+        worth = self._near().worth_their_price(
+            left, self._pool, self._n_values, before[1], self._problem.prices
+        )
         self._keep(worth)
         if (self._free != before[1]).any():
             self.polish()
@@ -375,16 +386,16 @@ class _Search:
         self._parameters, self._free, self._pool, self._variance = before
         return False
 
-    def _revise(self, proposed: Callable[[RowEvidence], EdgeMask]) -> bool:
+    def _revise(self, proposed: Callable[[Rows], EdgeMask]) -> bool:
         """Leave edges out, or let some in, if that lowers the criterion; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
         free = self._free ^ proposed(self._rows())
         if (free == self._free).all() or free.tobytes() in self._refused:
             return False
-        n_more = int(free.sum()) - int(self._free.sum())
+        price, grows = self._price, free.sum() > self._free.sum()
         self._keep(free)
-        if self._may_pay(n_more):
+        if not grows or self._may_pay(price):
             self.polish()
             if self._information(self._sum_of_squares(self._parameters)) < information:
                 return True
@@ -392,18 +403,18 @@ class _Search:
         self._parameters, self._free, self._pool, self._variance = before
         return False
 
-    def _may_pay(self, n_more: int) -> bool:
+    def _may_pay(self, price: float) -> bool:
         """Whether edges let in may lower the criterion, by what one step with them gains.
+
+        price: of the network without them.
 
         Rows judge without what other nodes answer: where loops gain, they expect far too much. The
         first step makes nearly all of the gain, so that what half pays by it is worth more steps.
         """
-        if n_more <= 0:
-            return True
         before = self._sum_of_squares(self._parameters)
         self._step(self._penalty(PRIOR_DEVIATION**-2))
         gained = self._n_values * np.log(before / self._sum_of_squares(self._parameters))
-        return bool(2 * gained > price_of(self._n_values, n_more))
+        return bool(2 * gained > self._price - price)
 
     def _pool_amplitudes(self) -> None:
         """Expect of the amplitudes what they say of one another."""
@@ -411,9 +422,9 @@ class _Search:
             known = self._near() if are_few(self._free) else self._rows()
             self._pool = pool_amplitudes(*known.amplitudes())
 
-    def _rows(self) -> RowEvidence:
+    def _rows(self) -> Rows:
         slope, blocks = slope_and_blocks(self._parameters, self._series)
-        return RowEvidence(
+        return Rows(
             np.asarray(self._parameters.weights),
             np.asarray(self._parameters.log_amplitudes),
             np.asarray(jnp.concatenate([slope.weights, slope.log_amplitudes[:, None]], axis=1))
@@ -422,4 +433,5 @@ class _Search:
             self._free,
             self._allowed,
             price=float(np.log(self._n_values)),
+            prices=self._problem.prices,
         )

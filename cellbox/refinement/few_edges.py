@@ -12,9 +12,10 @@ from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.traced_arrays import Scalar
 from cellbox.refinement.amplitude_pooling import AmplitudePool
+from cellbox.refinement.edge_prices import EdgePrices, Surcharges
 from cellbox.refinement.edge_selection import Minimum, inverse, leave_out, price_of
 from cellbox.refinement.refined import PRIOR_DEVIATION
-from cellbox.refinement.row_evidence import HARDLY_ANY
+from cellbox.refinement.row_tests import HARDLY_ANY
 from cellbox.refinement.sparse_curvature import curvature_of
 from cellbox.refinement.whole_courses import Penalty, Series
 
@@ -74,26 +75,41 @@ class FewEdges:
         return Parameters(jnp.asarray(weights), jnp.asarray(step[-n_nodes:]))
 
     def worth_their_price(
-        self, sum_of_squares: float, pool: AmplitudePool, n_values: int, known: EdgeMask
+        self,
+        sum_of_squares: float,
+        pool: AmplitudePool,
+        n_values: int,
+        known: EdgeMask,
+        prices: EdgePrices | None = None,
     ) -> EdgeMask:
         """Which of the free weights lower the information criterion at the minimum nearby.
 
         sum_of_squares: here. known: edges that are asked for their price. Of others, the best of
-        many, twice as much is asked, since chance has had that many tries.
+        many, twice as much is asked, since chance has had that many tries. prices: what a prior
+        adds to what an edge costs.
         """
         curvature = self.curvature + np.diag(self._priors(pool.width**-2))
         step = -inverse(curvature) @ self.slope
         reached = sum_of_squares + self.variance * float(self.slope @ step)
         minimum = Minimum(curvature * self.variance, max(reached, 0.0), n_values)
         removable = np.arange(len(self.values)) < self.free.sum()
-        kept, values = leave_out(minimum, self.values + step, removable)
+        surcharges = None if prices is None else self._surcharges(prices)
+        kept, values = leave_out(minimum, self.values + step, removable, surcharges=surcharges)
         variances = np.diag(inverse(curvature[np.ix_(kept, kept)]))
-        sure = values[kept] ** 2 / variances > 2 * price_of(n_values, 1)
+        price = price_of(n_values, 1) + (0.0 if surcharges is None else surcharges.of(values)[kept])
+        sure = values[kept] ** 2 / variances > 2 * price
         exempt = np.append(known[self.free], np.ones(len(self.free), bool))
         kept[kept] = sure | exempt[kept]
         worth = np.zeros_like(self.free)
         worth[self.free] = kept[removable]
         return worth
+
+    def _surcharges(self, prices: EdgePrices) -> Surcharges:
+        nothing = np.zeros(len(self.free))
+        return Surcharges(
+            np.append(prices.positive[self.free], nothing),
+            np.append(prices.negative[self.free], nothing),
+        )
 
     def amplitudes(self) -> tuple[NodeValues, EdgeValues]:
         """log α of each node by the data alone, and the covariance of their errors."""

@@ -39,6 +39,7 @@ from cellbox.equation.forms import formed_ends, formed_flow
 from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
 from cellbox.networks.form import EQ_1, FittedForm, Form
 from cellbox.networks.network import Network
+from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 
@@ -62,6 +63,7 @@ class MultipleShooting:
         all are taken to be the same. A square counts by (typical_error / error)², so that what is
         called the noise is that of a value with the typical error.
     form: what the network may have beside Eq. 1.
+    prices: what edges cost in the information criterion beside log(n_values); None for nothing.
     """
 
     perturbations: Perturbations
@@ -72,6 +74,7 @@ class MultipleShooting:
     errors: Responses | None = None
     typical_error: float = 1.0
     form: Form = EQ_1
+    prices: EdgePrices | None = None
 
     @classmethod
     def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from cellbox.arrays import EdgeMask, NodeMask, NodeValues, Responses, RowNumbers
+from cellbox.arrays import EdgeMask, EdgeValues, NodeMask, NodeValues, Responses, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.rounds import is_heard, tell_round
@@ -64,19 +64,22 @@ class Prior:
     freedom: penalty of the weights of perturbed nodes, as a share of the others'.
     sparse: whether small weights are drawn to zero more strongly than large ones.
     robust: whether large residuals count by their size rather than by their square.
+    known: how much less edges are drawn to zero that are said to exist: the penalty of one that is
+        sure is exp(-known) times that of another.
     """
 
     headroom: float | None = 3.0
     freedom: float = 1.0
     sparse: bool = False
     robust: bool = False
+    known: float = 0.0
 
 
 class PenalisedFit:
     """Fits of one prior to the data without some rows, at one strength after the other.
 
     start: no edges, and the expected amplitudes. scale: how sharply the data determine a weight on
-    average, in squared log ratio.
+    average, in squared log ratio. confidence: in each edge that is said to exist, else 0.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class PenalisedFit:
         allowed: EdgeMask,
         prior: Prior,
         left_out: RowNumbers | None,
+        confidence: EdgeValues | None = None,
     ):
         self._problem, self._prior = problem, prior
         kept = np.ones(len(problem.perturbations))
@@ -102,6 +106,8 @@ class PenalisedFit:
         self._trust = np.where(is_input, 1e-3, 1.0)
         perturbed = (problem.perturbations != 0).any(axis=0)
         self._share = np.where(perturbed, prior.freedom, 1.0)[None, :]
+        if prior.known and confidence is not None:
+            self._share = self._share * np.exp(-prior.known * confidence)
         mean_square = float(np.nanmean(problem.measurements**2))
         rows = problem.n_values / problem.n_nodes
         self.scale = max(float((expected**2).mean() * mean_square * rows), 1e-12)

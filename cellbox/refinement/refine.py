@@ -159,6 +159,8 @@ class _Search:
         self._leaves_landmarks = leaves_landmarks
         allowed = possible_edges(n_nodes, allowed_edges)
         self._problem = problem
+        prices, n_parameters = problem.prices, problem.n_parameters
+        self._surcharges = None if prices is None else prices.of_parameters(n_parameters)
         self._point = problem.point(start)
         form, places = problem.form, np.arange(problem.n_parameters)
         self._is_weight = places < n_nodes**2
@@ -285,15 +287,18 @@ class _Search:
         spare = n_values - n_edges - self._problem.n_nodes - n_of_form
         total = self._problem.sum_of_squares(self._point)
         n_parameters = n_edges + self._n_amplitudes + n_of_form
+        network, prices = self._problem.network(self._point, nodes), self._problem.prices
+        extra = 0.0 if prices is None else prices.total(network.weights)
         return Refined(
-            network=self._problem.network(self._point, nodes),
+            network=network,
             noise=float(np.sqrt(total / max(1, spare))),
             n_edges=n_edges,
             n_values=n_values,
             n_steps=self.n_steps,
-            information=information_criterion(total, n_values, n_parameters),
-            price=price_of(n_values, n_parameters),
+            information=information_criterion(total, n_values, n_parameters) + extra,
+            price=price_of(n_values, n_parameters) + extra,
             landmarks=tuple(self.landmarks),
+            prior_strength=None if prices is None else prices.strength,
         )
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:
@@ -309,6 +314,7 @@ class _Search:
             self._point.parameters[free],
             ~self._is_amplitude[free],
             fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
+            surcharges=None if self._surcharges is None else self._surcharges.among(free),
         )
         if kept.all():
             return False
@@ -325,7 +331,10 @@ class _Search:
         """Let the edge in that would help most; whether there was one."""
         quadratic = self._penalised(self._allowed)
         added = missing_edge(
-            self._minimum(quadratic), quadratic.gradient, self._free[self._allowed]
+            self._minimum(quadratic),
+            quadratic.gradient,
+            self._free[self._allowed],
+            None if self._surcharges is None else self._surcharges.among(self._allowed),
         )
         if added is None:
             return False
@@ -338,7 +347,11 @@ class _Search:
         """Of the allowed parameters at most one for each two values: α, and the largest of W."""
         n_others = self._problem.n_nodes + int((self._allowed & self._is_of_form).sum())
         most_edges = max(1, self._problem.n_values // 2 - n_others)
-        strength = np.where(self._allowed & self._is_weight, np.abs(self._point.parameters), -1.0)
+        size = np.abs(self._point.parameters)
+        if self._surcharges is not None:
+            # What is likely beforehand comes first.
+            size = size * np.exp(-0.5 * self._surcharges.of(self._point.parameters))
+        strength = np.where(self._allowed & self._is_weight, size, -1.0)
         strongest = np.zeros(len(strength), bool)
         strongest[np.argsort(-strength, kind="stable")[:most_edges]] = True
         return self._allowed & (strongest | ~self._is_weight)

@@ -24,7 +24,7 @@ class Refined:
     information: the Bayesian information criterion; infinite where the network cannot be solved.
     price: what of that its parameters cost. freedom: degrees of freedom of Student's t noise,
     infinite where the noise is Gaussian. landmarks: one for each stage of the way there, where they
-    were asked for.
+    were asked for. prior_strength: of a prior of edges, None without one.
     """
 
     network: Network
@@ -36,6 +36,7 @@ class Refined:
     price: float = 0.0
     freedom: float = math.inf
     landmarks: tuple[Landmark, ...] = ()
+    prior_strength: float | None = None
 
     @property
     def penalised_noise(self) -> float:

@@ -38,7 +38,10 @@ def regression_start(
     Values that were not measured are taken to lie on straight lines between those that were, from
     0 at time 0; nothing is explained by them.
     allowed_edges: which entries of W may differ from zero; all by default.
+
+    Where edges have prices, those that are likely beforehand are drawn to zero less, others more.
     """
+    likely = None if problem.prices is None else problem.prices.least
     averages, pulled, told = _pulled(problem)
     amplitudes = _largest_pull(pulled, told)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -50,7 +53,9 @@ def regression_start(
         sources = slice(None) if allowed_edges is None else allowed_edges[node]
         root = roots[:, :, node][used]
         weights[node, sources] = _ridge(
-            averages[used][:, sources] * root[:, None], inputs[used][:, node] * root
+            averages[used][:, sources] * root[:, None],
+            inputs[used][:, node] * root,
+            None if likely is None else np.exp(likely[node, sources]),
         )
     return Network(nodes, weights, amplitudes)
 
@@ -99,9 +104,13 @@ def _filled(problem: MultipleShooting) -> Responses:
 
 
 def _ridge(
-    regressors: Float[np.ndarray, "n_values n_sources"], wanted: Float[np.ndarray, " n_values"]
+    regressors: Float[np.ndarray, "n_values n_sources"],
+    wanted: Float[np.ndarray, " n_values"],
+    shares: Float[np.ndarray, " n_sources"] | None,
 ) -> Float[np.ndarray, " n_sources"]:
     n_sources = regressors.shape[1]
     curvature = regressors.T @ regressors
     penalty = _RIDGE * max(np.trace(curvature) / max(n_sources, 1), 1e-12)
-    return np.linalg.solve(curvature + penalty * np.eye(n_sources), regressors.T @ wanted)
+    # shares: of the penalty, for each source; None for all of it.
+    diagonal = np.eye(n_sources) if shares is None else np.diag(shares)
+    return np.linalg.solve(curvature + penalty * diagonal, regressors.T @ wanted)

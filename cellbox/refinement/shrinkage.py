@@ -16,6 +16,8 @@ what predicts best when some of the conditions are left out of the fit in turn (
   drawn to zero as strongly as the others or a tenth of that;
 - whether small weights are drawn to zero more strongly than large ones, λ_ij = λ δ² / (W_ij² + δ²)
   with W_ij where it stands, which leaves few edges (adaptive ridge, Frommlet & Nuel 2016);
+- where some edges are said to exist (`EdgePrior`), how much less these are drawn to zero, if that
+  predicts better: 1, exp(-1.5) or exp(-3) times as strongly, or as strongly as asked;
 - whether large residuals count by their size rather than their square, by weights
   (1 + residual² / scale²)^(−1/2) from the step before (iteratively reweighted least squares; the
   pseudo-Huber loss of Charbonnier et al. 1997).
@@ -34,10 +36,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellbox.arrays import EdgeMask, NodeMask, Perturbations, RowNumbers
+from cellbox.arrays import EdgeMask, EdgeValues, NodeMask, Perturbations, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.penalised_fit import PenalisedFit, Prior
 
@@ -50,6 +53,9 @@ _PARTS = 3
 _STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)
 _BETWEEN = 10**0.5
 _SPARSE_STRENGTHS = (3.0, 1.0, 0.3)
+
+# How much less edges are drawn to zero that are said to exist: the logarithm of the ratio.
+_KNOWN = (1.5, 3.0)
 
 # Steps of a first fit, and of one that goes on from the strength before.
 _FIRST_STEPS, _STEPS = 6, 3
@@ -94,6 +100,7 @@ class Shrunken:
         how = [
             "the smaller the more" if prior.sparse else "all alike",
             *(["those of perturbed nodes less"] if prior.freedom < 1 else []),
+            *([f"edges of the prior {np.exp(prior.known):.2g} times less"] if prior.known else []),
             *(["with large residuals counted less"] if prior.robust else []),
         ]
         return (
@@ -111,12 +118,14 @@ def shrink(
     scored: NodeMask | None = None,
     may_be_sparse: bool = True,
     like: Choice | None = None,
+    known: Known | None = None,
 ) -> Shrunken | None:
     """Learn a network from fewer data than it has weights.
 
     allowed_edges: which entries of W may differ from zero; all by default. scored: the nodes whose
     errors choose; all by default. may_be_sparse: whether few edges are an option. like: a choice
-    for much the same data, which is taken over instead of made.
+    for much the same data, which is taken over instead of made. known: edges that are said to
+    exist.
 
     None where there is nothing to cross-validate (a single condition), or no fit can be solved.
     The same data give the same network. Memory is that of a few gradients.
@@ -128,15 +137,15 @@ def shrink(
     judged = np.ones(problem.n_nodes, bool) if scored is None else scored
     with precision_context("float32"), np.errstate(all="ignore"):
         coarse = (
-            _chosen(problem, allowed, judged, may_be_sparse)
+            _chosen(problem, allowed, judged, may_be_sparse, known)
             if like is None
-            else _followed(problem, allowed, like)
+            else _followed(problem, allowed, like, known)
         )
     choice = coarse.choices[0]
     if not np.isfinite(choice.error):
         return None
     with precision_context("float64"), np.errstate(all="ignore"):
-        fit = PenalisedFit(problem, allowed, choice.prior, None)
+        fit = PenalisedFit(problem, allowed, choice.prior, None, _confidence(known))
         found, noise = fit.finely(coarse.parameters, choice.strength)
     if not np.isfinite(noise):
         return None
@@ -151,6 +160,29 @@ def shrink(
     )
 
 
+class Known(NamedTuple):
+    """Edges that are said to exist, and how much less they may be drawn to zero.
+
+    confidence: in each edge, 0 where none is listed. strengths: of which each is tried; see
+    `Prior.known`.
+    """
+
+    confidence: EdgeValues
+    strengths: tuple[float, ...]
+
+    @classmethod
+    def of(cls, prior: EdgePrior | None, strength: float | str) -> Known | None:
+        """What is known by a prior of a strength, or of the one that the data ask for."""
+        if prior is None or strength == 0:
+            return None
+        tried = _KNOWN if strength == AUTO else (float(strength),)
+        return cls(prior.confidence, tried)
+
+
+def _confidence(known: Known | None) -> EdgeValues | None:
+    return None if known is None else known.confidence
+
+
 class _Coarse(NamedTuple):
     """A fit to all rows in coarse steps, and what chose it; see `Shrunken`."""
 
@@ -160,22 +192,29 @@ class _Coarse(NamedTuple):
 
 
 def _chosen(
-    problem: MultipleShooting, allowed: EdgeMask, scored: NodeMask, may_be_sparse: bool
+    problem: MultipleShooting,
+    allowed: EdgeMask,
+    scored: NodeMask,
+    may_be_sparse: bool,
+    known: Known | None,
 ) -> _Coarse:
     """The fit with the prior and strength that predict conditions left out best."""
-    choice = _Choice(problem, allowed, scored)
+    choice = _Choice(problem, allowed, scored, known)
     best = choice.best(may_be_sparse)
-    fit = PenalisedFit(problem, allowed, best.prior, None)
+    fit = PenalisedFit(problem, allowed, best.prior, None, _confidence(known))
     parameters = fit.descend(best.fits[0], best.strength, _FIRST_STEPS)
     return _Coarse(parameters, choice.choices(best), choice.n_steps + fit.n_steps)
 
 
-def _followed(problem: MultipleShooting, allowed: EdgeMask, like: Choice) -> _Coarse:
+def _followed(
+    problem: MultipleShooting, allowed: EdgeMask, like: Choice, known: Known | None
+) -> _Coarse:
     """The fit with the prior and strength that were chosen before."""
-    plain = PenalisedFit(problem, allowed, replace(like.prior, sparse=False, robust=False), None)
+    without = replace(like.prior, sparse=False, robust=False)
+    plain = PenalisedFit(problem, allowed, without, None, _confidence(known))
     first = _STRENGTHS[-1] * plain.scale if like.prior.sparse else like.strength
     start = plain.descend(plain.start, first, _FIRST_STEPS)
-    fit = PenalisedFit(problem, allowed, like.prior, None)
+    fit = PenalisedFit(problem, allowed, like.prior, None, _confidence(known))
     parameters = fit.descend(start, like.strength, _FIRST_STEPS)
     return _Coarse(parameters, (like,), plain.n_steps + fit.n_steps)
 
@@ -202,8 +241,14 @@ class _Candidate:
 class _Choice:
     """The search for the prior and the strength that predict conditions left out best."""
 
-    def __init__(self, problem: MultipleShooting, allowed: EdgeMask, scored: NodeMask):
-        self._problem, self._allowed = problem, allowed
+    def __init__(
+        self,
+        problem: MultipleShooting,
+        allowed: EdgeMask,
+        scored: NodeMask,
+        known: Known | None = None,
+    ):
+        self._problem, self._allowed, self._known = problem, allowed, known
         self._parts = left_out_together(problem.perturbations)
         self._counted = problem.measured & scored
         perturbed = (problem.perturbations != 0).any(axis=0)
@@ -221,6 +266,9 @@ class _Choice:
             best = self._better(best, prior, _STRENGTHS[1:-1])
         if self._has_levers:
             best = self._better(best, replace(best.prior, freedom=1.0), [best.share])
+        if self._known is not None:
+            for strength in self._known.strengths:
+                best = self._better(best, replace(best.prior, known=strength), [best.share])
         for share in (best.share * _BETWEEN, best.share / _BETWEEN):
             best = self._better(best, best.prior, [share], best.fits)
         if may_be_sparse:
@@ -290,7 +338,8 @@ class _Choice:
         return candidates
 
     def _fit(self, prior: Prior, left_out: RowNumbers | None) -> PenalisedFit:
-        return PenalisedFit(self._problem, self._allowed, prior, left_out)
+        confidence = _confidence(self._known)
+        return PenalisedFit(self._problem, self._allowed, prior, left_out, confidence)
 
     def _errors(
         self, fits: Sequence[PenalisedFit], points: Sequence[Parameters]

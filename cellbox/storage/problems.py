@@ -78,6 +78,13 @@ class Problems:
         for problem in problems:
             self.add(problem.where, problem.found, problem.fix)
 
+    def take(self, others: Problems) -> None:
+        """Note what others have noted, as many of each kind as there are."""
+        for kind, alike in others._by_kind.items():
+            own = self._by_kind.setdefault(kind, _Kind(alike.most))
+            own.first += alike.first[: max(0, own.most - len(own.first))]
+            own.last, own.count = alike.last, own.count + alike.count
+
     def raise_any(self) -> None:
         """Raise InputError with the problems noted, if there are any.
 

@@ -9,9 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
+from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.refine import is_large
 from cellbox.refinement.refined import Refined
+from cellbox.refinement.unexplained import is_explained, share_left
+from cellbox.settings import Settings
 from cellbox.training.row_errors import is_worse
 
 
@@ -61,6 +66,7 @@ class Ending(NamedTuple):
     freedom: float | None = None
     refined: bool = False
     edges_selected: bool = False
+    prior_strength: float | None = None
 
 
 class Course(NamedTuple):
@@ -84,6 +90,34 @@ def error_sentence(training: MultipleShooting, noise: float) -> str:
     )
 
 
+def form_sentence(found: Refined, settings: Settings) -> str:
+    """What the equation has beside Eq. 1, where that was asked, with a space before it."""
+    if settings.form == NONE:
+        return ""
+    if found.network.form is not None:
+        return f" {found.network.form.sentence(found.network.nodes)}"
+    if is_large(found.network.n_nodes):
+        return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
+    return " The data ask for nothing beside Eq. 1."
+
+
+def prior_sentence(prior: EdgePrior | None, found: Refined, settings: Settings) -> str:
+    """A sentence, with a space before it, where the data have a prior of edges; else ""."""
+    if prior is None:
+        return ""
+    if settings.prior_strength == 0 or settings.refinement != "select_edges":
+        why = "its strength is 0" if settings.prior_strength == 0 else "no edges are selected"
+        return f" The prior plays no part: {why}."
+    if found.prior_strength is None:
+        return " The data do not confirm the prior, so it plays no part."
+    told = "told by the data" if settings.prior_strength == AUTO else "as asked"
+    odds = math.exp(found.prior_strength)
+    return (
+        f" An edge of the prior counts as {odds:.2g} times as likely as another (strength "
+        f"{found.prior_strength:.2g}, {told})."
+    )
+
+
 def tail_sentence(found: Refined) -> str:
     """A sentence, with a space before it, where large residuals count less; else ""."""
     if math.isinf(found.freedom):
@@ -91,4 +125,15 @@ def tail_sentence(found: Refined) -> str:
     return (
         " Large residuals count less: the data ask for noise by Student's t distribution with "
         f"{found.freedom:g} degrees of freedom."
+    )
+
+
+def unexplained_sentence(training: MultipleShooting, noise: float | None) -> str:
+    """A sentence, with a space before it, where a network leaves much of the data; else ""."""
+    if noise is None or is_explained(training, noise):
+        return ""
+    share = share_left(training, noise)
+    return (
+        f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
+        "no start led to the network, and its edges say nothing."
     )

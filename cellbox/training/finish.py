@@ -30,14 +30,13 @@ from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
-from cellbox.networks.form import NONE, SEARCH
+from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
-from cellbox.refinement.refined import Refined
 from cellbox.refinement.robust_refine import explain_robustly
-from cellbox.refinement.shrinkage import Shrunken, shrink
-from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
+from cellbox.refinement.shrinkage import Known, Shrunken, shrink
+from cellbox.refinement.unexplained import is_explained, needs_other_starts
 from cellbox.settings import Settings
 from cellbox.training.endings import (
     Candidate,
@@ -45,7 +44,10 @@ from cellbox.training.endings import (
     Ending,
     Explained,
     error_sentence,
+    form_sentence,
+    prior_sentence,
     tail_sentence,
+    unexplained_sentence,
 )
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
@@ -118,9 +120,11 @@ class Finisher:
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
-        self._starts = Starts(training, validation.nodes, validation.allowed_edges, judge)
-        # By whether edges are selected: it is the same for all trainings.
-        self._shrunken: dict[bool, Shrunken | None] = {}
+        self._starts = Starts(
+            training, validation.nodes, validation.allowed_edges, judge, validation.prior
+        )
+        # By whether edges are selected and the strength of a prior: the same for all trainings.
+        self._shrunken: dict[tuple[bool, float | str], Shrunken | None] = {}
 
     @property
     def data_are_few(self) -> bool:
@@ -173,7 +177,9 @@ class Finisher:
             return None
         select_edges = settings.refinement == "select_edges"
         form = self._starts.form_for(settings.form, select_edges)
-        found = self._candidates(self._starts.regression(select_edges, form), settings)
+        strength = settings.prior_strength
+        fits = self._starts.regression(select_edges, form, strength)
+        found = self._candidates(fits, settings)
         best = min(found, key=lambda one: one.found.information, default=None)
         if best is None or not self._is_enough(best):
             return None
@@ -210,6 +216,7 @@ class Finisher:
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.
             refined=ending.refined and not self.data_are_few,
             form=None if ending.network.form is None else ending.network.form.to_dict(),
+            prior_strength=ending.prior_strength,
         )
         times = self._validation.times
         units = self._validation.units
@@ -242,17 +249,18 @@ class Finisher:
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
             told = f"Refinement was not kept: validation error {told}."
-            return as_it_was(told + self._left_unexplained(before().noise))
+            return as_it_was(told + unexplained_sentence(self._training, before().noise))
         return self._ended(best, settings)
 
     def _ended(self, best: Candidate, settings: Settings) -> Ending:
         """The ending with a refined network."""
         found = best.found
-        left = self._left_unexplained(found.noise)
+        left = unexplained_sentence(self._training, found.noise)
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
-            f"{self._form_sentence(found, settings)}"
+            f"{form_sentence(found, settings)}"
+            f"{prior_sentence(self._validation.prior, found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
         return Ending(
@@ -264,17 +272,8 @@ class Finisher:
             freedom=_finite(found.freedom),
             refined=True,
             edges_selected=settings.refinement == "select_edges",
+            prior_strength=found.prior_strength,
         )
-
-    def _form_sentence(self, found: Refined, settings: Settings) -> str:
-        """What the equation has beside Eq. 1, where that was asked, with a space before it."""
-        if settings.form == NONE:
-            return ""
-        if found.network.form is not None:
-            return f" {found.network.form.sentence(found.network.nodes)}"
-        if is_large(self._training.n_nodes):
-            return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
-        return " The data ask for nothing beside Eq. 1."
 
     def _of_few_data(self, descended: Ending, settings: Settings) -> Ending:
         """What descent left, or a network whose weights were drawn to zero."""
@@ -289,32 +288,27 @@ class Finisher:
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
         told = found.sentence + error_sentence(self._training, found.noise)
         # The validation error, since descent of another trial may have nothing else to show.
-        return Ending(found.network, error, error, told, found.noise, refined=True)
+        strength = found.choice.prior.known or None
+        return Ending(
+            found.network, error, error, told, found.noise, refined=True, prior_strength=strength
+        )
 
     def _shrunk(self, settings: Settings) -> Shrunken | None:
         may_be_sparse = settings.refinement == "select_edges"
-        if may_be_sparse not in self._shrunken:
+        key = may_be_sparse, settings.prior_strength
+        if key not in self._shrunken:
             before = None if self._like is None else self._like._shrunk(settings)
             choices = before.choices if before is not None else (None,)
-            self._shrunken[may_be_sparse] = shrink(
+            self._shrunken[key] = shrink(
                 self._training,
                 self._validation.nodes,
                 allowed_edges=self._validation.allowed_edges,
                 scored=self._validation.measured_nodes,
                 may_be_sparse=may_be_sparse,
                 like=choices[self._place % len(choices)],
+                known=Known.of(self._validation.prior, settings.prior_strength),
             )
-        return self._shrunken[may_be_sparse]
-
-    def _left_unexplained(self, noise: float | None) -> str:
-        """A sentence, with a space before it, where a network leaves much of the data; else ""."""
-        if noise is None or is_explained(self._training, noise):
-            return ""
-        share = share_left(self._training, noise)
-        return (
-            f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
-            "no start led to the network, and its edges say nothing."
-        )
+        return self._shrunken[key]
 
     def _explained(self, network: Network, diverged: bool) -> Explained:
         """How a network as descent left it explains the training data."""
@@ -342,22 +336,35 @@ class Finisher:
         """
         select_edges = settings.refinement == "select_edges"
         form = self._starts.form_for(settings.form, select_edges)
-        regression = self._candidates(self._starts.regression(select_edges, form), settings)
+        how = select_edges, form, settings.prior_strength
+        regression = self._candidates(self._starts.regression(*how), settings)
         if is_large(self._training.n_nodes) and regression:
             left = noise()
             explains_less = left is None or left >= regression[0].noise
             if explains_less and not regression[0].is_worse_than(errors, self._training):
                 return regression
-        found = self._starts.descent(descended, select_edges, form)
+        found = self._starts.descent(descended, *how)
         # First, so that it is taken where both lead to the same network.
         candidates = [*self._candidates(found, settings), *regression]
         if is_large(self._training.n_nodes):
             return candidates
         kept = [one for one in candidates if not one.is_worse_than(errors, self._training)]
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
-        if not needs_other_starts(self._training, best, [one.noise for one in candidates]):
-            return candidates
-        return [*candidates, *self._candidates(self._starts.random(select_edges, form), settings)]
+        if needs_other_starts(self._training, best, [one.noise for one in candidates]):
+            candidates += self._candidates(self._starts.random(*how), settings)
+        return [*candidates, *self._told_by(candidates, settings, form)]
+
+    def _told_by(
+        self, candidates: list[Candidate], settings: Settings, form: Form
+    ) -> list[Candidate]:
+        """What the best of these leads to with what it says of a prior, if there is one."""
+        if not candidates or self._validation.prior is None:
+            return []
+        best = min(candidates, key=lambda one: one.found.information)
+        select_edges = settings.refinement == "select_edges"
+        fit = StartedFit(best.found, best.start)
+        fits = self._starts.told_by(fit, select_edges, form, settings.prior_strength)
+        return self._candidates(fits, settings)
 
     def _candidates(self, fits: list[StartedFit], settings: Settings) -> list[Candidate]:
         return [

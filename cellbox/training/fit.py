@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ from cellbox.models.model import FittedModel
 from cellbox.models.provenance import provenance
 from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
+from cellbox.networks.prior import EdgePrior
+from cellbox.networks.prior_files import read_prior
 from cellbox.refinement.rounds import OnRound, listening
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
@@ -36,6 +39,7 @@ def fit(
     descent: Literal["always", "where needed"] | None = None,
     form: str | None = None,
     on_refinement: OnRound | None = None,
+    prior: EdgePrior | str | PathLike[str] | None = None,
 ) -> FittedModel:
     """Learn a network from perturbation data.
 
@@ -48,6 +52,9 @@ def fit(
         then play no part; so that is the default where no settings are given, else "always".
     form: instead of `settings.form`: "search", or what the equation may have beside Eq. 1, such as
         "drive,decay" (see `cellbox.networks.form`).
+    prior: edges that are said to exist, or a file of them (see `cellbox.read_prior`), instead of
+        those that came with the data. They are weighed by the data, as `settings.prior_strength`
+        says, and never forced upon them; `cellbox.compare_with_prior` tells what came of them.
 
     Training follows the paper (Ji et al. 2021): AdamW on the mean absolute error. By default its
     gradient is the step-replay gradient of this project's own batched loop with diffrax's tableaus,
@@ -69,6 +76,7 @@ def fit(
         ('completed', (3, 3))
     """
     check_seed(seed)
+    data = with_prior(data, prior)
     descent = descent or ("where needed" if settings is None else "always")
     settings = settings or Settings()
     settings = with_form(settings, form)
@@ -85,6 +93,18 @@ def fit(
             criticism = criticise_fit(finished.model.network, data, split)
             model = replace(finished.model, criticism=criticism)
     return replace(model, provenance=provenance(data, split))
+
+
+def with_prior(data: Dataset, prior: EdgePrior | str | PathLike[str] | None) -> Dataset:
+    """The data with another prior of edges, or as they are for None.
+
+    Raises InputError for a file that cannot be used, or has none of the nodes.
+    """
+    if prior is None:
+        return data
+    if not isinstance(prior, EdgePrior):
+        prior = read_prior(prior, data.nodes)
+    return replace(data, prior=prior.among(data.nodes))
 
 
 def with_form(settings: Settings, form: str | None) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from os import PathLike
 
 import numpy as np
 from jaxtyping import Int
@@ -17,6 +18,7 @@ from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble, ensemble_of
 from cellbox.models.model import FittedModel
 from cellbox.models.provenance import provenance
 from cellbox.networks.network import Network
+from cellbox.networks.prior import EdgePrior
 from cellbox.refinement.edge_intervals import EdgeIntervals, edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
@@ -31,6 +33,7 @@ from cellbox.training.fit import (
     criticise_fit,
     train_to_the_end,
     with_form,
+    with_prior,
 )
 from cellbox.training.lane import Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, round_up, shape_of
@@ -54,12 +57,13 @@ def fit_ensemble(
     on_progress: OnEnsembleProgress | None = None,
     form: str | None = None,
     on_refinement: OnRound | None = None,
+    prior: EdgePrior | str | PathLike[str] | None = None,
 ) -> Ensemble:
     """Learn several networks from the same data; each is trained and finished as by `fit`.
 
     members: how many. Each has a start of its own and, with `bootstrap`, learns from as many
         training conditions as there are, drawn with replacement, with all their replicates.
-    split, form: as in `fit`; a form is searched once, on all training rows. seed: all
+    split, form, prior: as in `fit`; a form is searched once, on all training rows. seed: all
         random numbers follow from it.
     on_progress: called after each validation; see `OnEnsembleProgress`. on_refinement: called
         after each round of least squares of any member.
@@ -80,6 +84,7 @@ def fit_ensemble(
     check_seed(seed)
     if members < 1:
         raise refuse("members", f"expected at least 1, found {members}", "Train 10, for example")
+    data = with_prior(data, prior)
     settings = with_form(settings or Settings(), form)
     split = choose_split(data, split, seed)
     check_split(data, split)

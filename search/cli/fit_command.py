@@ -65,6 +65,13 @@ def _add_fit(parser: ArgumentParser) -> None:
         metavar="X",
         help="share of the rest held out to choose the best step (0.2)",
     )
+    group.add_argument(
+        "--prior",
+        metavar="FILE",
+        help="a table of edges that are said to exist (source, target, optional sign and "
+        "confidence; or as OmniPath has them): the data weigh them, and keep what they confirm "
+        "(default: prior.csv of the data folder, if there is one)",
+    )
     add_cellbox_form(group)
     add_seed(parser, "a simulation, a random split and the start of training")
     parser.add_argument(
@@ -146,6 +153,7 @@ def _run_fit(arguments: Namespace) -> int:
         {
             **_described(model, data, split, report),
             "criticism": None if model.criticism is None else model.criticism.to_dict(),
+            **_described_prior(model, data, design),
             "identifiability": design.to_dict(),
             "data_warnings": warnings_as_json(warnings),
             "ensemble": None if ensemble is None else described_ensemble(ensemble),
@@ -220,12 +228,24 @@ def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
     except InputError as error:
         problems += error.problems
     try:
-        data = _data(arguments)
+        data = _with_prior(arguments, _data(arguments))
     except InputError as error:
         problems += error.problems
     if settings is None or data is None:
         raise InputError(problems)
     return settings, data
+
+
+def _with_prior(arguments: Namespace, data: Dataset) -> Dataset:
+    """The data with the edges of --prior; else as they are, also where a prior came with them."""
+    from cellbox.training.fit import with_prior
+
+    data = with_prior(data, arguments.prior)
+    if arguments.prior_strength not in (None, 0.0) and data.prior is None:
+        found = "expected edges to weigh, found no prior"
+        fix = "Name a file of edges with --prior, or put prior.csv into the data folder"
+        raise refuse("--prior-strength", found, fix)
+    return data
 
 
 def _data(arguments: Namespace) -> Dataset:
@@ -303,6 +323,24 @@ def _save(
     if pictures is not None and pictures != folder:
         write_pictures(model, data, split, pictures)
     return notes
+
+
+def _described_prior(model: FittedModel, data: Dataset, design: DesignReport) -> dict[str, Any]:
+    """What --json writes of a prior of edges; nothing where there is none."""
+    if data.prior is None:
+        return {}
+    from search.report.prior_content import as_selected, prior_rows
+
+    rows = prior_rows(as_selected(model), data.prior, design.to_dict())
+    return {
+        "prior": {
+            "strength": model.training.prior_strength,
+            "edges": [
+                {**edge._asdict(), "verdict": said} for of_kind in rows.values()
+                for edge, said in of_kind
+            ],
+        }
+    }  # fmt: skip
 
 
 def _described(

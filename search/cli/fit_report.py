@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellbox.scores.metric_names import RECOVERIES
 from search.cli.output import Output, say_warnings
+from search.cli.prior_report import say_prior
 from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ def say_report(
     for sentence in design.sentences():
         output.say(f"  {sentence}")
     output.say("\n" + edges_table(model, data, design))
+    if data.prior is not None:
+        from search.report.prior_content import as_selected
+
+        say_prior(as_selected(model), data.prior, design.to_dict(), output)
 
 
 def say_criticism(criticism: Criticism | None, output: Output) -> None:
@@ -167,6 +172,7 @@ def edges_table(
     """
     from cellbox.networks.export import edge_table
     from cellbox.networks.network import in_order_of
+    from search.report.prior_content import prior_word
 
     edges = edge_table(model.network, allowed=data.allowed_edges)
     header: tuple[str, ...] = ("source", "", "target", "weight")
@@ -189,6 +195,10 @@ def edges_table(
             (*row, error, edge.why or "yes")
             for row, edge, error in zip(rows, of_rows, errors, strict=True)
         ]
+    if data.prior is not None:
+        prior, header = data.prior, (*header, "prior")
+        words = [prior_word(prior, row[0], row[2], row[3]) for row in rows]
+        rows = [(*row, word) for row, word in zip(rows, words, strict=True)]
     if data.truth is not None:
         truth = in_order_of(data.truth, model.network.nodes)
         place = {node: index for index, node in enumerate(truth.nodes)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ class Flag:
     """A setting as a flag. The default is only told: `Settings` is what holds it."""
 
     name: str
-    kind: type
+    kind: Callable[[str], Any]
     default: Any
     help: str
 
@@ -29,6 +29,14 @@ class Flag:
     def option(self) -> str:
         """What the user types."""
         return "--" + self.name.replace("_", "-")
+
+
+def _number_or_word(text: str) -> float | str:
+    """A number where it is one, else the text, which is then judged as a setting."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 # Names and defaults are repeated from `Settings` and `SolverSettings`, whose import would take
@@ -70,6 +78,13 @@ TRAINING_FLAGS = (
         "linear, clip or polynomial instead of tanh), of which what the data do not ask for is "
         "left out; or search, which chooses them where Eq. 1 does not explain the data",
     ),
+    Flag(
+        "prior_strength",
+        _number_or_word,
+        "auto",
+        "how much a prior of edges counts: the log odds ratio of an edge that it lists (3 makes it "
+        "20 times as likely as another), 0 for not at all, or auto for what the data confirm",
+    ),
     Flag("conditions_per_step", int, None, "conditions that each step looks at"),
     Flag("times_per_step", int, None, "time points that each step looks at"),
     Flag("gradient_clip", float, 1.0, "largest size of a gradient; larger ones are scaled down"),
@@ -95,7 +110,8 @@ SOLVER_FLAGS = (
     Flag("precision", str, "float32", "float32 or float64"),
 )
 # Of what follows a descent, so that none has to be.
-_AFTER_DESCENT = ("refinement", "form")
+_AFTER_DESCENT = ("refinement", "form", "prior_strength")
+_METAVARS = {int: "N", float: "X", str: "NAME", _number_or_word: "X|auto"}
 _WITHOUT_DEFAULT = {"patience": "never", "step": "adaptive steps"}
 
 
@@ -119,7 +135,7 @@ def add_settings(parser: ArgumentParser, about: str | None = None) -> None:
             group.add_argument(
                 flag.option,
                 type=flag.kind,
-                metavar={int: "N", float: "X", str: "NAME"}[flag.kind],
+                metavar=_METAVARS[flag.kind],
                 help=f"{flag.help} (default: {told})",
             )
 

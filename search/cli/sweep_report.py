@@ -7,6 +7,7 @@ from typing import Any
 from cellbox.scores.metric_names import RECOVERIES
 from search.cli.fit_report import caveat_sentences, prediction_table, say_criticism
 from search.cli.output import Output, say_warnings
+from search.cli.prior_report import say_prior
 from search.cli.text_tables import (
     NOTHING,
     fitting_table,
@@ -72,6 +73,12 @@ def say_best(result: SweepResult, output: Output) -> None:
         for sentence in best.identifiability["sentences"]:
             output.say(f"  {sentence}")
     output.say("\nStrongest edges of the best network:\n" + _edges(best))
+    prior = result.folder.data / "prior.csv"
+    if prior.is_file():
+        from cellbox.networks.prior_files import read_prior
+
+        known = read_prior(prior, best.network.nodes)
+        say_prior(best.network, known, best.identifiability, output)
     output.say(f"\nmodel:   {report['model']}")
     output.say(f"browse:  cellbox ui {result.folder.path}")
     if result.folder.report.is_file():

@@ -13,8 +13,10 @@ from cellbox.arrays import EdgeMask, EdgeValues
 from cellbox.identifiability.design_report import OF_WEIGHT
 from cellbox.models.ensemble import SELECTED_ABOVE, Ensemble
 from cellbox.networks.network import Network, in_order_of
+from cellbox.networks.prior import EdgePrior
 from search.report.blocks import Table
 from search.report.cells import fixed_number, percent
+from search.report.prior_content import prior_word
 
 #: Edges that a page shows; its file has all of them.
 ROWS_SHOWN = 20
@@ -166,10 +168,13 @@ def selected_edges(weights: EdgeValues, refinement: str) -> EdgeMask:
     return np.abs(weights) > SELECTED_ABOVE * max(float(np.abs(weights).max()), 1e-12)
 
 
-def edge_block(judged: JudgedNetwork, told_by: Sequence[str] = ()) -> Table:
+def edge_block(
+    judged: JudgedNetwork, told_by: Sequence[str] = (), prior: EdgePrior | None = None
+) -> Table:
     """The edges as a table, the surest first; columns that hold nothing are left out.
 
-    told_by: of the first edges, which conditions tell most of them.
+    told_by: of the first edges, which conditions tell most of them. prior: what was known of edges
+    before.
     """
     columns: list[tuple[str, Any]] = [
         ("source", lambda edge: edge.source),
@@ -180,6 +185,7 @@ def edge_block(judged: JudgedNetwork, told_by: Sequence[str] = ()) -> Table:
         ("to", lambda edge: edge.high),
         ("frequency", lambda edge: edge.frequency),
         ("determined", lambda edge: None if edge.determined is None else _determined(edge)),
+        ("prior", lambda edge: None if prior is None else _in_prior(edge, prior)),
         ("true weight", lambda edge: edge.true_weight),
     ]
     kept = [
@@ -202,6 +208,10 @@ def edge_block(judged: JudgedNetwork, told_by: Sequence[str] = ()) -> Table:
         file="edges.csv",
         more_rows=rows[shown:],
     )
+
+
+def _in_prior(edge: JudgedEdge, prior: EdgePrior) -> str | None:
+    return prior_word(prior, edge.source, edge.target, edge.weight)
 
 
 def _determined(edge: JudgedEdge) -> str:

@@ -23,6 +23,7 @@ from search.report.edges import ROWS_SHOWN, JudgedNetwork
 from search.report.network_content import network_section
 from search.report.paired import chance_sentence
 from search.report.prediction_figures import agreement_figure, course_figure, state_figure
+from search.report.prior_content import prior_section
 from search.report.what_if import EXAMPLE_DOSE, what_if_model
 
 _CONDITIONS_SHOWN = 4
@@ -146,8 +147,10 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
     states = _in_parts(model, data.perturbations[training], data.times, len(rows))
     shown = findings.judged.edges[:ROWS_SHOWN]
     told_by = deciding_conditions(model.network, data, training, states, shown)
+    prior = [] if data.prior is None else [prior_section(model, data.prior, findings.found)]
     sections = [
         network_section(findings.judged, data, findings.perturbed, findings.report, told_by),
+        *prior,
         _prediction_section(findings, predicted),
         Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
     ]

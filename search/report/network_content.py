@@ -56,7 +56,11 @@ def network_section(
     said = [judged.intervals_from]
     if any(told_by):
         said.append(_TOLD_BY)
-    blocks += [edge_block(judged, told_by), Text(tuple(said)), _heat_map(judged.network, data)]
+    blocks += [
+        edge_block(judged, told_by, data.prior),
+        Text(tuple(said)),
+        _heat_map(judged.network, data),
+    ]
     return Section("network", "The learned network", tuple(blocks))
 
 

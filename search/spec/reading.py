@@ -37,7 +37,10 @@ def read_spec(path: str | Path) -> Spec:
 
 
 # Keys of a spec that hold paths, by the table that they stand in.
-_PATHS = {"data": ("folder", "network", "amplitudes"), "truth": ("network", "model", "amplitudes")}
+_PATHS = {
+    "data": ("folder", "network", "amplitudes", "prior"),
+    "truth": ("network", "model", "amplitudes"),
+}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

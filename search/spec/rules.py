@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cellbox.errors import InputError, Problem
 from cellbox.networks.known_systems import system
+from cellbox.networks.prior_files import PRIOR_FILE
 from cellbox.settings import SCHEDULES, settings_from_dict
 from search.spec.points import point_problems
 from search.spec.space import Range, applies, is_whole
@@ -33,10 +34,22 @@ def _source_exists(spec: Spec) -> Iterator[Problem]:
         except InputError as error:
             for problem in error.problems:
                 yield Problem("data.system", problem.found, problem.fix)
-    for key in ("network", "folder", "amplitudes"):
+    for key in ("network", "folder", "amplitudes", "prior"):
         path = getattr(spec.data, key)
         if path is not None and not Path(path).exists():
             yield Problem(f"data.{key}", f"nothing is at {path}", "Check the path")
+
+
+def _strength_needs_a_prior(spec: Spec) -> Iterator[Problem]:
+    strength = spec.space.prior_strength
+    beside = spec.data.folder is not None and (Path(spec.data.folder) / PRIOR_FILE).exists()
+    if strength is None or strength.values == (0,) or spec.data.prior is not None or beside:
+        return
+    yield Problem(
+        "prior_strength",
+        "a prior of edges is to be weighed, and there is none",
+        f'Write prior = "{PRIOR_FILE}" under [data], or leave prior_strength out',
+    )
 
 
 def _budget_needs_a_price(spec: Spec) -> Iterator[Problem]:
@@ -240,6 +253,7 @@ def _patience_needs_one_objective(spec: Spec) -> Iterator[Problem]:
 
 _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _source_exists,
+    _strength_needs_a_prior,
     _budget_needs_a_price,
     _target_needs_a_budget,
     _cost_excludes_pruning,

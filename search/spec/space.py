@@ -112,6 +112,7 @@ class Space(BaseModel):
     interval_share: Dimension = Range(low=0.0, high=1.0)
     refinement: Dimension = Choice(values=("select_edges", "none"))
     form: Dimension | None = None
+    prior_strength: Dimension | None = None
     conditions_per_step: Dimension | None = None
     times_per_step: Dimension | None = None
     budget: BudgetSpace = BudgetSpace()

@@ -39,6 +39,7 @@ class DataTable(Table):
     conditions, perturbed_nodes, time_points, horizon, noise, held_out: the simulation's budget.
     design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
+    prior: a table of edges that are said to exist; see `cellbox.read_prior`.
     transform, control, time_unit, doses: what their numbers mean; see `cellbox.Units`.
     """
 
@@ -64,6 +65,7 @@ class DataTable(Table):
     control: tuple[str, ...] = ()
     time_unit: str | None = None
     doses: DosesTable | None = None
+    prior: str | None = None
 
     @field_validator("control", mode="before")
     @classmethod
@@ -72,7 +74,7 @@ class DataTable(Table):
             return (given,)
         return tuple(given) if isinstance(given, list) else given
 
-    @field_validator("network", "folder", "amplitudes")
+    @field_validator("network", "folder", "amplitudes", "prior")
     @classmethod
     def _absolute(cls, path: str | None) -> str | None:
         # A study can then be continued, and its trials re-run, from any working directory.

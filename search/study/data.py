@@ -71,7 +71,9 @@ class StudyData:
             else (truth.weights, truth.amplitudes)
         )
         digest = hashlib.sha256()
-        for values in (*arrays, *([] if self.errors is None else [self.errors])):
+        prior = held_out.prior
+        listed = [] if prior is None else [prior.confidence, prior.signs]
+        for values in (*arrays, *([] if self.errors is None else [self.errors]), *listed):
             digest.update(np.ascontiguousarray(values, float).tobytes())
         return digest.hexdigest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +19,7 @@ from cellbox.errors import InputError, Problem
 from cellbox.networks.amplitudes import with_amplitudes
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
+from cellbox.networks.prior_files import read_prior
 from cellbox.training.fit import check_split
 from search.spec.space import Choice, Fixed, Range
 from search.spec.tables import Spec
@@ -31,9 +32,11 @@ _HELD_OUT, _TRAINING, _ORDER = 0, 1, 2
 
 def load_study_data(spec: Spec) -> StudyData:
     """Simulate or read the data of a study. Raises InputError where the budget does not fit."""
-    if spec.data.folder is not None:
-        return _from_files(spec)
-    return _simulated(spec)
+    data = _from_files(spec) if spec.data.folder is not None else _simulated(spec)
+    if spec.data.prior is None:
+        return data
+    prior = read_prior(spec.data.prior, data.evaluation.nodes)
+    return replace(data, evaluation=replace(data.evaluation, prior=prior))
 
 
 def _levels(dimension: Range | Choice | Fixed | None, *own: int) -> list[int]:

@@ -218,6 +218,8 @@ def _repeat_as_json(repeat: RepeatRecord) -> dict[str, Any]:
     # Only where it is so, since records of earlier versions know no such key.
     training |= {"refined": True} if repeat.training.refined else {}
     training |= {"form": repeat.training.form} if repeat.training.form is not None else {}
+    if repeat.training.prior_strength is not None:
+        training["prior_strength"] = repeat.training.prior_strength
     return {"seed": repeat.seed, **training, "metrics": repeat.metrics}
 
 
@@ -290,6 +292,9 @@ def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) ->
             noise=table.take("noise", NUMBER.or_null()),
             refined=table.content.get("refined") is True,
             form=table.take("form", TABLE) if "form" in table.content else None,
+            prior_strength=(
+                table.take("prior_strength", NUMBER) if "prior_strength" in table.content else None
+            ),
         ),
         metrics=table.take("metrics", TABLE),
     )

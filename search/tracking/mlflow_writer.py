@@ -22,6 +22,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from cellbox.errors import InputError
 from cellbox.networks.export import edge_table
 from cellbox.networks.network import Network
+from cellbox.networks.prior_files import PRIOR_FILE
 from search.spec.tables import STEERING
 from search.study.folder import StudyFolder
 from search.study.kept_data import kept_data
@@ -120,6 +121,9 @@ class MlflowWriter:
             self._client.log_artifacts(self._parent_id, place)
         if self._folder.report.is_file():
             self._client.log_artifact(self._parent_id, str(self._folder.report))
+        prior = self._folder.data / PRIOR_FILE
+        if prior.is_file():
+            self._client.log_artifact(self._parent_id, str(prior))
         self._write_summary(summary)
         self._client.set_experiment_tag(self.runs.experiment_id, LAYOUT_TAG, LAYOUT)
         on_progress()

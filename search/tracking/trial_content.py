@@ -165,6 +165,9 @@ def _tags(record: TrialRecord) -> dict[str, str]:
     if form is not None:
         curve = [] if form["curve"] == "tanh" else [form["curve"]]
         tags["cellbox.form"] = ",".join([*form["values"], *curve])
+    strength = None if record.best is None else record.best.training.prior_strength
+    if strength is not None:
+        tags["cellbox.prior_strength"] = f"{strength:.3g}"
     if record.excess:
         tags["cellbox.within_constraints"] = "true" if record.eligible else "false"
     if record.pruned_at is not None:

@@ -9,6 +9,7 @@ any) and perturbations.csv (condition, node, value), and may hold
   which is still read);
 - split.csv (condition, part), with training, validation, test or unused as part;
 - activity_nodes.csv (node) and allowed_edges.csv (source, target), as in `Dataset`.
+- prior.csv (source, target, and if known sign and confidence), see `cellbox.read_prior`.
 """
 
 from __future__ import annotations
@@ -210,6 +211,7 @@ def _read(
         rounding_sensitive=added.rounding_sensitive,
         truth=added.truth,
         split=added.split,
+        prior=added.prior,
         name=name or measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
         errors=table.error_array(tuple(table.series), table.times, nodes),

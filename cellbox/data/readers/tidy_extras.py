@@ -13,6 +13,8 @@ from cellbox.data.dataset import Split, number_conditions
 from cellbox.errors import InputError
 from cellbox.networks.amplitudes import read_amplitudes
 from cellbox.networks.network import Network, read_network
+from cellbox.networks.prior import EdgePrior
+from cellbox.networks.prior_files import PRIOR_FILE, read_prior_edges
 from cellbox.storage.csv_tables import read_table
 from cellbox.storage.problems import Problems, note_unknown
 
@@ -32,6 +34,7 @@ class Extras:
     activity_nodes: tuple[str, ...] = ()
     allowed_edges: EdgeMask | None = None
     rounding_sensitive: RowMask | None = None
+    prior: EdgePrior | None = None
 
 
 def read_extras(
@@ -61,7 +64,7 @@ def read_extras(
         amplitudes = read_amplitudes(amplitude_path, nodes, problems)
         truth = replace(truth, amplitudes=amplitudes) if truth else None
     split_path, activity_path = present("split.csv"), present("activity_nodes.csv")
-    edge_path = present("allowed_edges.csv")
+    edge_path, prior_path = present("allowed_edges.csv"), present(PRIOR_FILE)
     sensitive_paths = [path for path in map(present, ROUNDING_SENSITIVE_FILES) if path]
     if len(sensitive_paths) > 1:
         found = (
@@ -78,6 +81,7 @@ def read_extras(
             if sensitive_paths
             else None
         ),
+        prior=read_prior_edges(prior_path, nodes, problems) if prior_path else None,
     )
 
 

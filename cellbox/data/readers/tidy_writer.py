@@ -14,12 +14,14 @@ from cellbox.data.dataset import Dataset, Split
 from cellbox.data.readers.tidy_extras import PARTS, ROUNDING_SENSITIVE_FILES, UNUSED
 from cellbox.errors import refuse
 from cellbox.networks.network import write_network
+from cellbox.networks.prior_files import PRIOR_FILE, write_prior
 from cellbox.storage.csv_tables import number_text, table_text
 from cellbox.storage.files import whole_folder
 
 TIDY_FILES = (
     *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
     *(*ROUNDING_SENSITIVE_FILES, "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
+    PRIOR_FILE,
 )
 
 
@@ -107,6 +109,8 @@ def _write_files(data: Dataset, folder: Path) -> None:
             for target, source in np.argwhere(data.allowed_edges)
         )
         write("allowed_edges.csv", ("source", "target"), edges)
+    if data.prior is not None:
+        write_prior(data.prior, folder / PRIOR_FILE)
 
 
 def _long_rows(data: Dataset, *values: Responses) -> Iterator[tuple[str, ...]]:

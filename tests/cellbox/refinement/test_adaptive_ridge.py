@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import cellbox
 from cellbox.refinement.adaptive_ridge import explain_courses, refine_courses
+from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, explain, refine
 from cellbox.refinement.regression_start import regression_start
@@ -89,3 +92,19 @@ def test_past_forty_nodes_networks_are_recovered_edge_by_edge():
     assert ((found.network.weights != 0) == (network.weights != 0)).all()
     assert correlation(found.network, network) > 0.998
     assert found.noise < 1.02 * explain(problem, network).noise
+
+
+def test_a_prior_lets_edges_in_and_keeps_others_out(small):
+    """One true edge is made dear, and one that is none is made cheap."""
+    _, problem, _, found = small
+    weights = found.network.weights
+    target, source = np.argwhere(weights != 0)[0]
+    free = np.where(np.abs(weights) > 0, 0.0, -np.log(problem.n_values) + 0.1)
+    prices = EdgePrices(free, free, 0.0, 1.0, 0.2)
+    more = refine_courses(replace(problem, prices=prices), found.network)
+    assert more.n_edges > found.n_edges
+    assert more.prior_strength == 1.0
+    dear = np.zeros((8, 8))
+    dear[target, source] = 1e4
+    less = refine_courses(replace(problem, prices=EdgePrices(dear, dear, 0, 1, 0.2)), found.network)
+    assert less.network.weights[target, source] == 0

@@ -45,9 +45,7 @@ def test_the_curvature_is_that_of_all_derivatives_to_rounding(fitted, gain):
         [np.asarray(by.weights)[:, free], np.asarray(by.log_amplitudes)], axis=1
     )
     curvature = curvature_of(parameters, series, drawn, free)
-    np.testing.assert_allclose(
-        curvature, derivatives.T @ derivatives, atol=1e-12 * curvature.max()
-    )
+    np.testing.assert_allclose(curvature, derivatives.T @ derivatives, atol=1e-12 * curvature.max())
 
 
 def test_a_step_solves_the_damped_equations(fitted):

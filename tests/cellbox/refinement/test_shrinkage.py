@@ -9,8 +9,9 @@ from cellbox.data.dataset import Dataset
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.networks.network import Network
+from cellbox.networks.prior import EdgePrior
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.shrinkage import left_out_together, shrink
+from cellbox.refinement.shrinkage import Known, left_out_together, shrink
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -118,3 +119,18 @@ def test_replicates_of_a_condition_are_left_out_together():
     for part in parts:
         inside = set(perturbations[part, 0])
         assert not inside & set(np.delete(perturbations[:, 0], part))
+
+
+def test_edges_of_a_prior_are_drawn_to_zero_less_as_asked_and_said(data, problem, found):
+    listed = np.zeros((N_NODES, N_NODES))
+    target, source = np.argwhere(data.allowed_edges & (np.abs(found.network.weights) > 0.05))[0]
+    listed[target, source] = 1.0
+    prior = EdgePrior(data.nodes, listed, np.zeros(listed.shape, int))
+    like = replace(found.choice, prior=replace(found.choice.prior, known=3.0))
+    drawn = shrink(
+        problem, data.nodes, allowed_edges=data.allowed_edges, like=like, known=Known.of(prior, 3.0)
+    )
+    assert abs(drawn.network.weights[target, source]) > abs(found.network.weights[target, source])
+    assert "edges of the prior 20 times less" in drawn.sentence
+    assert Known.of(prior, 0) is None
+    assert Known.of(None, "auto") is None

@@ -333,3 +333,29 @@ def test_predict_takes_and_gives_the_units_of_the_data_and_refuses_others(fitted
     capsys.readouterr()
     other = refused(capsys, "predict", folder, "--perturb", f"{node}=5", "--time-unit", "1h")
     assert "expected the units that the model was learned in" in other
+
+
+def test_fit_weighs_a_prior_and_tells_what_came_of_it(experiment, tmp_path, capsys):
+    truth = read_data(experiment).truth
+    target, source = np.argwhere((truth.weights != 0) & ~np.eye(truth.n_nodes, dtype=bool))[0]
+    rows = f"{truth.nodes[source]},{truth.nodes[target]},,1\nTP53,{truth.nodes[0]},+,0.5\n"
+    (tmp_path / "prior.csv").write_text(f"source,target,sign,confidence\n{rows}")
+    out, report = str(tmp_path / "model"), str(tmp_path / "result.json")
+    prior = ("--prior", str(tmp_path / "prior.csv"), "--prior-strength", "2")
+    assert main(["fit", str(experiment), *QUICK, *prior, "--out", out, "--json", report]) == 0
+    told = capsys.readouterr()
+    assert "Of 1 edges of the prior the network has" in told.out
+    assert "left out 1 of 2 rows, which name 1 other nodes" in told.err
+    [edge] = [one for one in read_json(tmp_path / "result.json")["prior"]["edges"]
+              if one["confidence"]]  # fmt: skip
+    assert edge["source"] == truth.nodes[source]
+    assert edge["verdict"] in ("confirmed", "rejected", "not told by the data")
+    assert "Beside what was known before" in (tmp_path / "model" / "report.html").read_text("utf-8")
+    assert (tmp_path / "model" / "data" / "prior.csv").is_file()
+
+
+def test_a_strength_without_a_prior_and_a_bad_one_are_refused(experiment, tmp_path, capsys):
+    told = refused(capsys, "fit", str(experiment), "--prior-strength", "2")
+    assert "--prior-strength: expected edges to weigh, found no prior" in told
+    told = refused(capsys, "fit", str(experiment), "--prior-strength", "lots")
+    assert "--prior-strength: expected auto or a number from 0 to 14, found 'lots'" in told

@@ -20,7 +20,7 @@ NETWORK = "edges.csv"
 SETTINGS = {
     **{"steps": 70, "peak_rate": 0.02, "schedule": "constant", "final_share": 0.2},
     **{"warmup_share": 0.2, "weight_decay": 1e-4, "l1": 1e-4, "interval_share": 0.1},
-    **{"form": "drive,decay"},
+    **{"form": "drive,decay", "prior_strength": 2.0},
     **{"refinement": "none", "conditions_per_step": 3, "times_per_step": 2, "gradient_clip": 2.0},
     **{"patience": 4, "validate_every": 10, "solver": "dopri5", "rtol": 1e-4, "atol": 1e-5},
     **{"step": 0.1, "adjoint": "direct", "max_steps": 99, "precision": "float64"},
@@ -74,7 +74,7 @@ REST = {
         **OF_DATA,
         **dict.fromkeys(("--split-by", "--test", "--settings", "--out"), "test_fit_and_predict"),
         **{"--plots": "test_fit_and_predict", "--members": "test_compare"},
-        **{"--system": "", "--validation": "", "--seed": ""},
+        **{"--system": "", "--validation": "", "--seed": "", "--prior": "test_fit_and_predict"},
     },
     "predict": {
         **dict.fromkeys(

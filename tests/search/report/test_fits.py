@@ -4,12 +4,14 @@ import base64
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cellbox.errors import InputError
 from cellbox.models.model import FittedModel
+from cellbox.networks.prior import EdgePrior
 from search.report.folders import REPORT, report_of_run, write_report
 from tests.search.report.small import NODES, Seen, save_fit, small_data, small_model
 
@@ -121,3 +123,18 @@ def test_a_report_that_fails_spoils_no_run(tmp_path):
     assert said is not None
     assert "JSONDecodeError" in said
     assert f"cellbox report {folder}" in said
+
+
+def test_a_prior_is_beside_its_network_with_what_the_data_reject_and_add(tmp_path):
+    confidence = np.array([[0, 0, 0.5], [1, 0, 0], [0, 1, 0]])
+    signs = np.array([[0, 0, 0], [1, 0, 0], [0, -1, 0]])
+    data = replace(small_data(), prior=EdgePrior(NODES, confidence, signs))
+    model = small_model(data, members=3)
+    page = Seen(write_report(save_fit(tmp_path / "model", data, model)).read_text("utf-8"))
+    for words in (
+        *("Beside what was known before", "Prior edges the data reject: 1"),
+        *("Edges of another sign than the prior's: 1", "Edges the data ask for in addition: 1"),
+        *("Prior edges the data confirm: 1", "The prior played no part in this network."),
+    ):
+        assert words in page.text
+    assert "other sign" in page.text

@@ -373,7 +373,8 @@ class _Search:
         """Keep what pays of the edges there are and of those that rows propose; whether it did."""
         before = (self._parameters, self._free, self._pool, self._variance)
         information = self._information(self._sum_of_squares(self._parameters))
-        self._keep(self._free | self._rows().candidates(_CANDIDATES))
+        rows = self._rows()
+        self._keep(self._free | rows.candidates(_CANDIDATES) | rows.begun_anew())
         left = self._sum_of_squares(self._parameters)
         worth = self._near().worth_their_price(
             left, self._pool, self._n_values, before[1], self._problem.prices

@@ -79,6 +79,32 @@ class Rows:
             found[row, asked[np.argsort(-paid, kind="stable")[:n_each]]] = True
         return found
 
+    def begun_anew(self) -> EdgeMask:
+        """The edges that each row would have if it chose them one by one, best first, from none.
+
+        An edge is not missed where several others together stand in for it, since on top of them it
+        explains nothing. A row chooses one edge more than it has.
+        """
+        found = np.zeros_like(self.free)
+        for row in range(len(self.free)):
+            own = np.append(self.weights[row], 0.0)
+            curvature = self.curvature[row] + np.diag(self._precisions(len(own)))
+            wanted = curvature @ own - self.slope[row]
+            chosen = [len(own) - 1]
+            for _ in range(int(self.free[row].sum()) + 1):
+                among = curvature[chosen]
+                solved = np.linalg.solve(among[:, chosen], among)
+                left = wanted - solved.T @ wanted[chosen]
+                rest = np.diag(curvature) - np.einsum("ka,ka->a", among, solved)
+                asked = np.append(self.allowed[row], False) & (rest > 1e-9 * np.diag(curvature))
+                asked[chosen] = False
+                if not asked.any():
+                    break
+                gains = np.where(asked, left**2 / np.where(asked, rest, 1.0), -1.0)
+                chosen.append(int(np.argmax(gains)))
+            found[row, chosen[1:]] = True
+        return found
+
     def _gains(self, row: int) -> tuple[RowNumbers, Float[np.ndarray, " n_asked"]]:
         """The edges that a row has not and may have, and by how much each lowers chi-square."""
         kept = self.free[row]
@@ -119,6 +145,9 @@ class Rows:
     def _covariance(self, row: int) -> Float[np.ndarray, "n_kept n_kept"]:
         """Of the errors of a row's free weights and its amplitude, the weak priors included."""
         among = np.append(np.flatnonzero(self.free[row]), len(self.free))
-        prior = np.full(len(among), PRIOR_DEVIATION**-2)
-        prior[-1] = HARDLY_ANY
-        return np.linalg.inv(self.curvature[row][np.ix_(among, among)] + np.diag(prior))
+        prior = np.diag(self._precisions(len(among)))
+        return np.linalg.inv(self.curvature[row][np.ix_(among, among)] + prior)
+
+    def _precisions(self, n_parameters: int) -> Float[np.ndarray, " n_parameters"]:
+        """Of the weak priors on weights of a row and its amplitude."""
+        return np.append(np.full(n_parameters - 1, PRIOR_DEVIATION**-2), HARDLY_ANY)

@@ -53,9 +53,13 @@ from cellbox.refinement.whole_courses import (
 
 # Gains of the first fits, from interval shooting to whole courses, each with how many steps of the
 # adaptive ridge it has at most.
-_GAINS = {1.0: 24, 0.3: 6, 0.1: 6, 0.03: 6, 0.0: 0}
+_GAINS = {1.0: 24, 0.3: 6, 0.1: 6, 0.03: 6}
 
-# Without it, how far a fit goes: until a step gains less than this share.
+# Courses are whole at once where that is at most so many times the sum of squares, else the gain is
+# a third of what it was, until it is as small as this.
+_SURVIVED, _LEAST_GAIN = 4.0, 1e-3
+
+# Without the ridge, how far a fit goes: until a step gains less than this share.
 _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
 # δ of the penalty: entries of W well below it are no edges.
@@ -165,13 +169,20 @@ class _Search:
                 self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
             if select_edges:
                 self._draw_to_zero(n_steps)
+        if not select_edges:
+            self._gain, self._blocks = 0.0, None
+            self._descend(_STEPS_PER_GAIN, _ON_THE_WAY, most_noise=0.1)
         self._solved = _NEAR_SOLVED
 
     def select(self) -> None:
         """Find the edges that the data ask for, and fit these alone."""
-        if not are_few(self._seeming_edges()):
+        if are_few(self._seeming_edges()):
+            self._keep(self._seeming_edges())
+            self._let_go()
+        else:
+            self._gain, self._blocks = 0.0, None
             self._draw_to_zero(_MOST_ADAPTIVE_STEPS)
-        self._keep(self._seeming_edges())
+            self._keep(self._seeming_edges())
         self.polish()
         for _ in range(_MOST_REVISIONS):
             if are_few(self._free):
@@ -208,6 +219,16 @@ class _Search:
             # Short steps that gain are on their way: where loops gain, no step comes far.
             if same >= _SAME_EDGES or (moved < _SETTLED and gained < _GAINS_LITTLE):
                 return
+
+    def _let_go(self) -> None:
+        """From courses that are drawn to measurements to whole ones, no faster than a fit bears."""
+        while self._gain > 0:
+            self._descend(_STEPS_PER_GAIN, _ON_THE_WAY)
+            drawn = self._sum_of_squares(self._parameters)
+            gain, self._gain = self._gain, 0.0
+            whole = self._sum_of_squares(self._parameters)
+            if gain > _LEAST_GAIN and not whole < _SURVIVED * drawn:
+                self._gain = gain / 3
 
     def _seeming_edges(self) -> EdgeMask:
         """What the penalty has not drawn to zero so far."""

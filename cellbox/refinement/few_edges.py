@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.traced_arrays import Scalar
 from cellbox.refinement.amplitude_pooling import AmplitudePool
 from cellbox.refinement.edge_prices import EdgePrices, Surcharges
-from cellbox.refinement.edge_selection import Minimum, inverse, leave_out, price_of
+from cellbox.refinement.edge_selection import (
+    Minimum,
+    information_criterion,
+    inverse,
+    leave_out,
+    price_of,
+)
 from cellbox.refinement.refined import PRIOR_DEVIATION
 from cellbox.refinement.row_tests import HARDLY_ANY
 from cellbox.refinement.sparse_curvature import curvature_of
@@ -26,6 +33,67 @@ _FEW = 640
 def are_few(free: EdgeMask) -> bool:
     """Whether the free weights are few enough for their whole curvature."""
     return int(free.sum()) + len(free) <= _FEW
+
+
+class Around(NamedTuple):
+    """What a choice of edges depends on beside the curvature.
+
+    sum_of_squares: here. prices: what a prior adds to what an edge costs.
+    """
+
+    sum_of_squares: float
+    pool: AmplitudePool
+    n_values: int
+    prices: EdgePrices | None
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The information criterion of parameters that are kept, the others zero, near a minimum."""
+
+    minimum: Minimum
+    at_minimum: Float[np.ndarray, " n_parameters"]
+    surcharges: Surcharges | None
+
+    def values(self, kept: Bool[np.ndarray, " n_parameters"]) -> Float[np.ndarray, " n_kept"]:
+        """Of the kept ones, at their own minimum."""
+        curvature = self.minimum.curvature[kept]
+        return np.linalg.solve(curvature[:, kept], curvature @ self.at_minimum)
+
+    def criterion(self, kept: Bool[np.ndarray, " n_parameters"]) -> float:
+        """The information criterion."""
+        values = self.values(kept)
+        apart = -self.at_minimum
+        apart[kept] += values
+        total = self.minimum.sum_of_squares + float(apart @ self.minimum.curvature @ apart)
+        criterion = information_criterion(total, self.minimum.n_values, len(values))
+        if self.surcharges is not None:
+            criterion += float(self.surcharges.among(kept).of(values).sum())
+        return criterion
+
+    def with_other_row(
+        self,
+        kept: Bool[np.ndarray, " n_parameters"],
+        row: Int[np.ndarray, " n_nodes"],
+        others: Int[np.ndarray, " n_others"],
+    ) -> Bool[np.ndarray, " n_parameters"]:
+        """The same, or with others of a row instead where that lowers the criterion.
+
+        Several edges can stand in for one so well that none of them, nor that one, can go alone.
+        row: the places of its parameters, -1 where there is none. others: places, best first.
+        """
+        own = row[row >= 0]
+        if kept[others[: kept[own].sum()]].all():
+            return kept
+        best, lowest = kept, self.criterion(kept)
+        for n_others in range(1, len(others) + 1):
+            tried = kept.copy()
+            tried[own] = False
+            tried[others[:n_others]] = True
+            criterion = self.criterion(tried)
+            if criterion < lowest:
+                best, lowest = tried, criterion
+        return best
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,30 +144,37 @@ class FewEdges:
 
     def worth_their_price(
         self,
-        sum_of_squares: float,
-        pool: AmplitudePool,
-        n_values: int,
+        fit: Around,
         known: EdgeMask,
-        prices: EdgePrices | None = None,
+        anew: tuple[tuple[int, ...], ...],
     ) -> EdgeMask:
         """Which of the free weights lower the information criterion at the minimum nearby.
 
-        sum_of_squares: here. known: edges that are asked for their price. Of others, the best of
-        many, twice as much is asked, since chance has had that many tries. prices: what a prior
-        adds to what an edge costs.
+        known: edges that are asked for their price. Of others, the best of many, twice as much is
+        asked, since chance has had that many tries. anew: for each row the sources that it would
+        choose from none, best first, which are tried instead of those that it has.
         """
-        curvature = self.curvature + np.diag(self._priors(pool.width**-2))
+        curvature = self.curvature + np.diag(self._priors(fit.pool.width**-2))
         step = -inverse(curvature) @ self.slope
-        reached = sum_of_squares + self.variance * float(self.slope @ step)
-        minimum = Minimum(curvature * self.variance, max(reached, 0.0), n_values)
-        removable = np.arange(len(self.values)) < self.free.sum()
-        surcharges = None if prices is None else self._surcharges(prices)
-        kept, values = leave_out(minimum, self.values + step, removable, surcharges=surcharges)
+        reached = fit.sum_of_squares + self.variance * float(self.slope @ step)
+        minimum = Minimum(curvature * self.variance, max(reached, 0.0), fit.n_values)
+        n_edges = int(self.free.sum())
+        removable = np.arange(len(self.values)) < n_edges
+        surcharges = None if fit.prices is None else self._surcharges(fit.prices)
+        at_minimum = self.values + step
+        kept, _ = leave_out(minimum, at_minimum, removable, surcharges=surcharges)
+        choice = Choice(minimum, at_minimum, surcharges)
+        places = np.full(self.free.shape, -1)
+        places[self.free] = np.arange(n_edges)
+        for row, sources in enumerate(anew):
+            kept = choice.with_other_row(kept, places[row], places[row, list(sources)])
+        values = choice.values(kept)
         variances = np.diag(inverse(curvature[np.ix_(kept, kept)]))
-        price = price_of(n_values, 1) + (0.0 if surcharges is None else surcharges.of(values)[kept])
-        sure = values[kept] ** 2 / variances > 2 * price
+        price = np.full(len(values), price_of(fit.n_values, 1))
+        if surcharges is not None:
+            price += surcharges.among(kept).of(values)
         exempt = np.append(known[self.free], np.ones(len(self.free), bool))
-        kept[kept] = sure | exempt[kept]
+        kept[kept] = exempt[kept] | (values**2 / variances > 2 * price)
         worth = np.zeros_like(self.free)
         worth[self.free] = kept[removable]
         return worth

@@ -79,13 +79,13 @@ class Rows:
             found[row, asked[np.argsort(-paid, kind="stable")[:n_each]]] = True
         return found
 
-    def begun_anew(self) -> EdgeMask:
-        """The edges that each row would have if it chose them one by one, best first, from none.
+    def begun_anew(self) -> tuple[tuple[int, ...], ...]:
+        """The sources that each row would have if it chose one by one, best first, from none.
 
         An edge is not missed where several others together stand in for it, since on top of them it
         explains nothing. A row chooses one edge more than it has.
         """
-        found = np.zeros_like(self.free)
+        of_rows = []
         for row in range(len(self.free)):
             own = np.append(self.weights[row], 0.0)
             curvature = self.curvature[row] + np.diag(self._precisions(len(own)))
@@ -102,8 +102,8 @@ class Rows:
                     break
                 gains = np.where(asked, left**2 / np.where(asked, rest, 1.0), -1.0)
                 chosen.append(int(np.argmax(gains)))
-            found[row, chosen[1:]] = True
-        return found
+            of_rows.append(tuple(chosen[1:]))
+        return tuple(of_rows)
 
     def _gains(self, row: int) -> tuple[RowNumbers, Float[np.ndarray, " n_asked"]]:
         """The edges that a row has not and may have, and by how much each lowers chi-square."""

@@ -7,7 +7,8 @@ import cellbox
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.refinement.amplitude_pooling import AmplitudePool
-from cellbox.refinement.few_edges import FewEdges, are_few
+from cellbox.refinement.edge_selection import Minimum, leave_out
+from cellbox.refinement.few_edges import Around, Choice, FewEdges, are_few
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.sparse_curvature import curvature_of
 from cellbox.refinement.whole_courses import Penalty, Series, half_gradient, residuals
@@ -65,8 +66,29 @@ def test_edges_that_chance_offers_do_not_pay_and_true_ones_do(fitted):
     known = near(fitted, everything)
     left = float((residuals(parameters, series, jnp.zeros(())) ** 2).sum())
     pool = AmplitudePool(0.0, 1.0, float(N_NODES))
-    worth = known.worth_their_price(left, pool, 300, truth)
+    worth = known.worth_their_price(Around(left, pool, 300, None), truth, ((),) * N_NODES)
     np.testing.assert_array_equal(worth, truth)
+
+
+def test_one_edge_is_chosen_instead_of_those_that_stand_in_for_it():
+    random = np.random.default_rng(1)
+    # The last source is nearly the sum of the others; alone it explains the row to the noise.
+    others = random.normal(size=(300, 4))
+    source = others.sum(axis=1) + 0.02 * random.normal(size=300)
+    design = np.column_stack([others, source])
+    measured = source + 0.05 * random.normal(size=300)
+    curvature = design.T @ design
+    at_minimum = np.linalg.solve(curvature, design.T @ measured)
+    left = float(((measured - design @ at_minimum) ** 2).sum())
+    choice = Choice(Minimum(curvature, left, 300), at_minimum, None)
+    stood_in, places = np.array([True] * 4 + [False]), np.arange(5)
+    chosen = choice.with_other_row(stood_in, places, np.array([4, 0]))
+    assert chosen.tolist() == [False] * 4 + [True]
+    kept, values = leave_out(choice.minimum, at_minimum, np.ones(5, bool))
+    assert choice.criterion(chosen) <= choice.criterion(kept)
+    np.testing.assert_allclose(choice.values(kept), values[kept], rtol=1e-6)
+    unchanged = choice.with_other_row(chosen, places, np.array([4, 0]))
+    assert unchanged.tolist() == chosen.tolist()
 
 
 def test_how_sure_amplitudes_are_depends_on_what_else_is_free(fitted):

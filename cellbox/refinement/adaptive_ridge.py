@@ -38,9 +38,8 @@ from cellbox.refinement.row_tests import Rows
 from cellbox.refinement.whole_courses import Series, residuals
 
 # Gains of the first fits, from interval shooting to whole courses, each with how many steps of the
-# adaptive ridge it has at most. On the way few edges are enough, once a step gains less than this.
+# adaptive ridge it has at most.
 _GAINS = {1.0: 24, 0.3: 6, 0.1: 6, 0.03: 6}
-_ENOUGH_ON_THE_WAY = 3e-3
 
 # Courses are whole at once where that is at most so many times the sum of squares, else the gain is
 # a third of what it was, until it is as small as this.
@@ -49,8 +48,8 @@ _SURVIVED, _LEAST_GAIN = 4.0, 1e-3
 # Without the ridge, how far a fit goes: until a step gains less than this share.
 _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
-# δ of the penalty: entries of W well below it are no edges, and twice that are strong ones.
-_SMALL, _STRONG = 0.05, 0.1
+# δ of the penalty: entries of W well below it are no edges.
+_SMALL = 0.05
 # The search for edges ends where a step neither moves any weight as far nor gains as much, or where
 # for so many steps the same weights have been well above zero and little was gained.
 _MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
@@ -126,12 +125,8 @@ class _EdgeSearch:
         for gain, n_steps in _GAINS.items():
             fit.draw(gain, ROUGHLY)
             self._draw_to_zero(n_steps)
-        # Many weak ones are on their way to zero, which takes the ridge long; rows propose again
-        # what is missed then.
-        seeming = self._seeming_edges()
-        edges = seeming if are_few(seeming) else self._seeming_edges(_STRONG)
-        if are_few(edges):
-            fit.keep(edges)
+        if are_few(self._seeming_edges()):
+            fit.keep(self._seeming_edges())
             self._let_go()
         else:
             fit.draw(0.0, NEARBY)
@@ -167,8 +162,6 @@ class _EdgeSearch:
                     return
                 continue
             failures = 0
-            if self._fit.gain > 0 and gained < _ENOUGH_ON_THE_WAY and are_few(edges):
-                return
             unchanged = (edges == self._seeming_edges()).all() and gained < _SAME_EDGES_GAIN
             same = same + 1 if unchanged else 0
             moved = np.abs(np.asarray(self._fit.parameters.weights) - before).max()
@@ -187,9 +180,9 @@ class _EdgeSearch:
                 self._fit.gain = gain / 3
         self._fit.draw(0.0, NEARBY)
 
-    def _seeming_edges(self, above: float = _SMALL / 2) -> EdgeMask:
+    def _seeming_edges(self) -> EdgeMask:
         """What the penalty has not drawn to zero so far."""
-        return self._fit.free & (np.abs(np.asarray(self._fit.parameters.weights)) > above)
+        return self._fit.free & (np.abs(np.asarray(self._fit.parameters.weights)) > _SMALL / 2)
 
     def _exchange(self) -> bool:
         """Keep what pays of the edges there are and of those that rows propose; whether it did."""

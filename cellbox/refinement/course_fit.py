@@ -273,7 +273,7 @@ class CourseFit:
             self.pool = pool_amplitudes(*known.amplitudes())
 
     def rows(self) -> Rows:
-        """What each row says of its edges here."""
+        """What each row says of its edges here, by whole courses."""
         slope, blocks = slope_and_blocks(self.parameters, self._series)
         return Rows(
             np.asarray(self.parameters.weights),

@@ -144,7 +144,7 @@ class FewEdges:
 
     def worth_their_price(
         self,
-        fit: Around,
+        around: Around,
         known: EdgeMask,
         anew: tuple[tuple[int, ...], ...],
     ) -> EdgeMask:
@@ -154,13 +154,13 @@ class FewEdges:
         asked, since chance has had that many tries. anew: for each row the sources that it would
         choose from none, best first, which are tried instead of those that it has.
         """
-        curvature = self.curvature + np.diag(self._priors(fit.pool.width**-2))
+        curvature = self.curvature + np.diag(self._priors(around.pool.width**-2))
         step = -inverse(curvature) @ self.slope
-        reached = fit.sum_of_squares + self.variance * float(self.slope @ step)
-        minimum = Minimum(curvature * self.variance, max(reached, 0.0), fit.n_values)
+        reached = around.sum_of_squares + self.variance * float(self.slope @ step)
+        minimum = Minimum(curvature * self.variance, max(reached, 0.0), around.n_values)
         n_edges = int(self.free.sum())
         removable = np.arange(len(self.values)) < n_edges
-        surcharges = None if fit.prices is None else self._surcharges(fit.prices)
+        surcharges = None if around.prices is None else self._surcharges(around.prices)
         at_minimum = self.values + step
         kept, _ = leave_out(minimum, at_minimum, removable, surcharges=surcharges)
         choice = Choice(minimum, at_minimum, surcharges)
@@ -170,7 +170,7 @@ class FewEdges:
             kept = choice.with_other_row(kept, places[row], places[row, list(sources)])
         values = choice.values(kept)
         variances = np.diag(inverse(curvature[np.ix_(kept, kept)]))
-        price = np.full(len(values), price_of(fit.n_values, 1))
+        price = np.full(len(values), price_of(around.n_values, 1))
         if surcharges is not None:
             price += surcharges.among(kept).of(values)
         exempt = np.append(known[self.free], np.ones(len(self.free), bool))

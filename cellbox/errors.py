@@ -78,3 +78,13 @@ class InputError(ValueError):
 def refuse(where: str, found: str, fix: str) -> InputError:
     """The error for a single problem, to be raised by the caller."""
     return InputError([Problem(where, found, fix)])
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many there are besides.
+
+    >>> listed(["AKT", "MEK", "ERK"], 2)
+    'AKT, MEK and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -10,7 +10,7 @@ from scipy.special import bdtrc
 from cellbox.data.control_responses import root_mean_square
 from cellbox.data.dataset import Dataset
 from cellbox.data.measured_values import measured_values
-from cellbox.errors import DataWarning
+from cellbox.errors import DataWarning, listed
 
 # tanh(3) = 0.995: larger doses are all the same to Eq. 1.
 _SATURATING_DOSE = 3.0
@@ -110,12 +110,11 @@ def _on_unmeasured(data: Dataset) -> Iterator[DataWarning]:
     unmeasured = np.flatnonzero(perturbed & ~np.isfinite(data.measurements).any(axis=(0, 1)))
     if 2 * len(unmeasured) <= perturbed.sum():
         return
-    names = ", ".join(data.nodes[node] for node in unmeasured[:_NAMED])
-    more = f" and {len(unmeasured) - _NAMED} more" if len(unmeasured) > _NAMED else ""
+    names = listed([data.nodes[node] for node in unmeasured], _NAMED)
     yield DataWarning(
         "perturbed_not_measured",
         f"{len(unmeasured)} of {int(perturbed.sum())} perturbed nodes are never measured "
-        f"({names}{more}): what they do to others is told up to a factor at most, and often not "
+        f"({names}): what they do to others is told up to a factor at most, and often not "
         "found at all",
         "Perturb the measured nodes that they act on instead where these are known, or give each a "
         "measured activity (activity_nodes.csv)",

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from cellbox.arrays import Perturbations, Responses, RowMask
 from cellbox.data.dataset import Dataset
 from cellbox.data.units import TIME_ZERO, Units
+from cellbox.errors import listed
 from cellbox.storage.problems import Problems, note_unknown
 
 logger = logging.getLogger("cellbox")
@@ -68,7 +69,8 @@ def u_of_doses(
             if dosed and node not in units.ec50
         ]
         if missing:
-            found = f"expected an EC50 for each perturbed node, found none for {_named(missing)}"
+            none = listed(missing, _NAMED)
+            found = f"expected an EC50 for each perturbed node, found none for {none}"
             problems.add("ec50", found, "Add them, or give one number for all")
         half = np.array([units.ec50.get(node, 1.0) for node in nodes])
     elif units.ec50 is not None:
@@ -150,7 +152,9 @@ def _own_start(
     lacking = (np.isnan(start) & np.isfinite(values).any(axis=1)).any(axis=1)
     if lacking.any():
         rows = [data.row_names[row] for row in np.flatnonzero(lacking)]
-        found = f"expected a value above 0 at time 0 of each node, found none in {_named(rows)}"
+        found = (
+            f"expected a value above 0 at time 0 of each node, found none in {listed(rows, _NAMED)}"
+        )
         problems.add("control", found, "Add them, or name conditions as controls")
     return start[:, None, :]
 
@@ -189,7 +193,9 @@ def _of_controls(
     mean = np.where(np.isnan(mean), overall, mean)
     lacking = [data.nodes[node] for node in np.flatnonzero((needed & np.isnan(mean)).any(axis=0))]
     if lacking:
-        found = f"expected the controls to have each node, found no value of {_named(lacking)}"
+        found = (
+            f"expected the controls to have each node, found no value of {listed(lacking, _NAMED)}"
+        )
         problems.add("control", found, "Measure them, or leave these nodes out")
     return mean
 
@@ -207,8 +213,3 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
     count = known.sum(axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -15,6 +15,7 @@ from jaxtyping import Int
 
 from cellbox.arrays import RowNumbers, ValueMask
 from cellbox.data.dataset import Dataset
+from cellbox.errors import listed
 
 Kind = Literal["never_perturbed", "never_measured", "too_few_values"]
 
@@ -133,9 +134,8 @@ def coverage_sentences(findings: Sequence[NodeFinding], n_nodes: int) -> list[st
         if nodes and nodes == before:
             said.append(f"The same {len(nodes)} nodes {_OF_MANY[kind]}.")
         elif nodes:
-            said.append(
-                f"{len(nodes)} of {n_nodes} nodes {_OF_MANY[kind]} ({_first_names(nodes)})."
-            )
+            named = listed(nodes, _NAMED_ONE_BY_ONE)
+            said.append(f"{len(nodes)} of {n_nodes} nodes {_OF_MANY[kind]} ({named}).")
         before = nodes or before
     return said
 
@@ -183,9 +183,3 @@ def _too_few(n_values: int, n_unknown: int) -> Reason:
         f"has {values} under perturbation for {unknown} of its row of W and its amplitude, which "
         "they do not determine",
     )
-
-
-def _first_names(nodes: Sequence[str]) -> str:
-    shown = ", ".join(nodes[:_NAMED_ONE_BY_ONE])
-    more = len(nodes) - _NAMED_ONE_BY_ONE
-    return shown if more <= 0 else f"{shown} and {more} more"

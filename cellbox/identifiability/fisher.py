@@ -21,6 +21,7 @@ from cellbox.arrays import Perturbations, Responses, Times, ValueMask
 from cellbox.equation.forward_sensitivity import row_and_sensitivities
 from cellbox.equation.solver_settings import precision_context
 from cellbox.equation.traced_arrays import TracedAmplitudes, TracedTimes, TracedWeights
+from cellbox.errors import listed
 from cellbox.networks.network import Network
 
 #: Above this condition number of the information matrix, its inverse is not to be trusted.
@@ -167,8 +168,7 @@ def standard_errors(
 
 def _without_effect(diagonal: Float[np.ndarray, " n_chosen"], names: list[str]) -> str:
     silent = [names[place] for place in np.flatnonzero(diagonal <= 0)]
-    listed = ", ".join(silent[:4]) + (f" and {len(silent) - 4} more" if len(silent) > 4 else "")
-    return f"The information matrix is singular: no measured value depends on {listed}"
+    return f"The information matrix is singular: no measured value depends on {listed(silent, 4)}"
 
 
 def _confounded(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellbox.errors import Problem
+from cellbox.errors import Problem, listed
 from cellbox.networks.network import ACTIVATION_WORDS, REPRESSION_WORDS
 from cellbox.networks.prior import EdgePrior
 from cellbox.storage.csv_tables import (
@@ -180,7 +180,8 @@ class _Rows:
             if counts[kind]:
                 told += "; " + what.format(f"{counts[kind]:,} rows")
         if self.contradicted:
-            told += f"; no sign for {_some(self.contradicted)}, of which rows contradict each other"
+            several = listed(self.contradicted, _EXAMPLES)
+            told += f"; no sign for {several}, of which rows contradict each other"
         logger.info("%s: %s", self.path, told)
 
     def nothing_known(self) -> Problem:
@@ -262,11 +263,6 @@ def _confidence(record: Record, problems: Problems) -> float | None:
         problems.add(where, found, "Divide all by the largest one, or leave the column out")
         return None
     return value
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
-    return ", ".join(names[:_EXAMPLES]) + rest
 
 
 def write_prior(prior: EdgePrior, path: str | PathLike[str]) -> None:

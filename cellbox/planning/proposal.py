@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.arrays import EdgeValues, Times
+from cellbox.errors import listed
 from cellbox.html_tables import html_of
 from cellbox.planning.beliefs import Belief
 from cellbox.planning.limits import Limits
@@ -25,6 +26,7 @@ SETTLED_BELOW = 0.05
 # Fewer per cent than this are not worth a second round.
 _WORTH_A_ROUND = 0.05
 _NAMED = 5
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,13 @@ class Proposal:
         unable = [node for node in names if node not in self.limits.nodes]
         if able:
             yield (
-                f"No condition learned from perturbs {_listed(able)}. If that cannot be done, "
-                "leave such nodes out of those that can be perturbed."
+                f"No condition learned from perturbs {listed(able, _LISTED)}. If that cannot be "
+                "done, leave such nodes out of those that can be perturbed."
             )
         if unable:
             yield (
-                f"Neither so far nor by these conditions are perturbed: {_listed(unable)}. The "
-                "scale of their rows of W stays open."
+                f"Neither so far nor by these conditions are perturbed: {listed(unable, _LISTED)}. "
+                "The scale of their rows of W stays open."
             )
 
     def _precision_sentences(self) -> Iterator[str]:
@@ -177,7 +179,7 @@ class Proposal:
             f"{by_name[source, target].error_after:.2g}"
             for source, target in self.edges
         ]
-        return _listed(parts)
+        return listed(parts, _LISTED)
 
     def _choice_sentences(self) -> Iterator[str]:
         count = len(self.belief.members)
@@ -321,8 +323,3 @@ def _figures(precisions: tuple[Precision, ...]) -> dict[str, float]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,8 @@ def _run(
         # Late, so that Ray forks no process that has JAX's threads.
         loop = _prepared(spec, folder, workers, display)
         with started_tracking(folder, spec.tracking) as tracking:
-            with _answered(loop, folder, tracking, display, report):
+            with ExitStack() as ending:
+                ending.callback(_end, loop, folder, tracking, display, report)
                 loop.run(tracking)
             ended = {"asked": _asked(spec), "done": len(folder.finished_numbers())}
             folder.write_json(_ENDED, ended)
@@ -177,23 +178,19 @@ def _alone_with(folder: BudgetFolder, spec: BudgetSpec | DataBudgetSpec) -> Iter
         yield
 
 
-@contextmanager
-def _answered(
+def _end(
     loop: BudgetLoop,
     folder: BudgetFolder,
     tracking: BackgroundTracking | None,
     display: Display,
     report: bool,
-) -> Iterator[None]:
-    """At the block's end, however it ends: the answer from what there is, its page, MLflow."""
-    try:
-        yield
-    finally:
-        with uninterrupted():
-            _write_answer(loop, folder, display, report)
-        unwritten = tracking.finish([]) if tracking is not None else None
-        if unwritten:
-            display.say(unwritten)
+) -> None:
+    """However a study ended: the answer from what there is, its page, MLflow."""
+    with uninterrupted():
+        _write_answer(loop, folder, display, report)
+    unwritten = tracking.finish([]) if tracking is not None else None
+    if unwritten:
+        display.say(unwritten)
 
 
 def _write_answer(loop: BudgetLoop, folder: BudgetFolder, display: Display, report: bool) -> None:

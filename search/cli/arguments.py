@@ -43,12 +43,13 @@ def add_study(parser: Arguments) -> None:
 
 def add_json(parser: Arguments) -> None:
     """Declare --json."""
-    parser.add_argument(
-        "--json",
-        metavar="FILE",
-        help="also write the result as JSON for other programs; with - it goes to standard "
-        "output, and nothing else does",
-    )
+    what = "also write the result as JSON for other programs; with - it goes to standard output, "
+    parser.add_argument("--json", metavar="FILE", help=what + "and nothing else does")
+
+
+def add_kept(parser: Arguments, what: str, folder: str) -> None:
+    """Declare --out, the folder that keeps what a command finds; `what` says what that is."""
+    parser.add_argument("--out", metavar="FOLDER", help=f"{what} (default: {folder})")
 
 
 def add_study_and_json(parser: Arguments) -> None:

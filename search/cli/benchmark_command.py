@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.cli.arguments import add_json
+from search.cli.arguments import add_json, add_kept
 from search.cli.command import Command
 from search.cli.output import Output, run_and_say
 from search.cli.text_tables import text_table
@@ -38,11 +38,8 @@ def _add_benchmark(parser: ArgumentParser) -> None:
     dream4.add_argument(
         "--networks", nargs="+", metavar="NAME", help="which of its networks (default: all)"
     )
-    dream4.add_argument(
-        "--out", metavar="FOLDER",
-        help="where tables, ranked edges and the page are written (default: "
-        "studies/benchmark-NAME)",
-    )  # fmt: skip
+    written = "where tables, ranked edges and the page are written"
+    add_kept(dream4, written, "studies/benchmark-NAME")
     add_json(dream4)
 
 

@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from search.cli.arguments import add_json, add_seed, whole_number
+from search.cli.arguments import add_json, add_kept, add_seed, whole_number
 from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder
 from search.cli.output import Output, say_interrupted, say_warnings, warnings_as_json
@@ -63,11 +63,8 @@ def _add_compare(parser: ArgumentParser) -> None:
         parser.add_argument(flag, action="store_true", help=text)
     add_cellbox_form(parser)
     add_seed(parser, "the starts of training and the members' draws of conditions")
-    parser.add_argument(
-        "--out", metavar="FOLDER",
-        help="where finished splits are kept; the same command goes on where it stopped "
-        "(default: studies/compare-NAME)",
-    )  # fmt: skip
+    kept = "where finished splits are kept; the same command goes on where it stopped"
+    add_kept(parser, kept, "studies/compare-NAME")
     add_json(parser)
     add_settings(parser)
     # Of two results there is nothing to hold out, which these flags are about.

@@ -34,12 +34,11 @@ def add_simulation(
 
 def _add_networks(which: Arguments) -> None:
     """Declare --network and --random beside other choices of a network."""
-    which.add_argument(
-        "--network",
-        metavar="FILE",
-        help="your own: a CSV edge list with the columns source, target, and sign (1 activates, "
-        "-1 inhibits) or weight",
+    own = (
+        "your own: a CSV edge list with the columns source, target, and sign (1 activates, -1 "
+        "inhibits) or weight"
     )
+    which.add_argument("--network", metavar="FILE", help=own)
     which.add_argument(
         "--random", type=whole_number(1), metavar="N", help="a random network of N nodes"
     )

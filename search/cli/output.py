@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -26,6 +26,16 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 if TYPE_CHECKING:
     from cellbox.refinement.rounds import Round
+
+
+class _Answer(Protocol):
+    """What a command found, as a person and as a program reads it."""
+
+    def sentences(self) -> Iterable[str]:
+        """Readable lines."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
 
 
 class Output:
@@ -48,6 +58,12 @@ class Output:
     def say(self, text: str = "") -> None:
         """Print readable text."""
         print(text, file=sys.stderr if self.json_on_stdout else sys.stdout)
+
+    def answer(self, found: _Answer) -> None:
+        """Print what was found in sentences, and write it as JSON where that was asked for."""
+        for sentence in found.sentences():
+            self.say(sentence)
+        self.write_json(found.as_dict())
 
     def write_json(self, content: Any) -> None:
         """Write the result where --json asked for it, if it did."""

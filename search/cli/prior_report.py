@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cellbox.errors import listed
 from search.cli.output import Output
 
 if TYPE_CHECKING:
@@ -33,6 +34,6 @@ def say_prior(
     )
     for name, edges in lists:
         if edges:
-            shown = ", ".join(f"{one.source} to {one.target}" for one in edges[:_SHOWN])
-            more = len(edges) - _SHOWN
-            output.say(f"  {name}: {shown}{f' and {more:,} more' if more > 0 else ''}")
+            output.say(
+                f"  {name}: {listed([f'{one.source} to {one.target}' for one in edges], _SHOWN)}"
+            )

@@ -248,17 +248,7 @@ def _run_rerun(arguments: Namespace) -> int:
     from search.sweeping.rerun import rerun_trial
 
     found = rerun_trial(arguments.study, number)
-    output.say(
-        f"trial {number}: validation MAE {found.recorded_validation_mae} recorded, "
-        f"{found.validation_mae} now"
-    )
-    if found.identical:
-        output.say("The same numbers to the last bit.")
-    else:
-        output.say(f"Weights differ by at most {found.largest_difference:.3g}.")
-    for change in found.changed:
-        output.say(f"The shape differs: {change}")
-    output.write_json(found.as_dict())
+    output.answer(found)
     return 0
 
 

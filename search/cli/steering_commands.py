@@ -13,11 +13,7 @@ def _run_status(arguments: Namespace) -> int:
     from search.cli.output import Output
     from search.study.state import study_status
 
-    output = Output(arguments.json)
-    status = study_status(arguments.study)
-    for sentence in status.sentences():
-        output.say(sentence)
-    output.write_json(status.as_dict())
+    Output(arguments.json).answer(study_status(arguments.study))
     return 0
 
 

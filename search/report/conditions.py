@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from cellbox.arrays import NodeValues, Responses, RowNumbers
 from cellbox.data.dataset import Dataset
+from cellbox.errors import listed
 from search.report.cells import shown_number
 
 
@@ -75,8 +76,5 @@ def doses_in_words(nodes: tuple[str, ...], perturbation: NodeValues) -> str:
     """What is perturbed, and how much: "g1 0.5, g3 0.2"."""
     strongest = np.argsort(-np.abs(perturbation), kind="stable")
     perturbed = [node for node in strongest if perturbation[node] != 0]
-    named = [
-        f"{nodes[node]} {shown_number(float(perturbation[node]), 2)}" for node in perturbed[:4]
-    ]
-    more = f" and {len(perturbed) - 4} more" if len(perturbed) > 4 else ""
-    return ", ".join(named) + more if named else "unperturbed"
+    named = [f"{nodes[node]} {shown_number(float(perturbation[node]), 2)}" for node in perturbed]
+    return listed(named, 4) if named else "unperturbed"

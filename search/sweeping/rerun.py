@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,19 @@ class Rerun:
     identical: bool
     largest_difference: float
     changed: tuple[str, ...]
+
+    def sentences(self) -> Iterator[str]:
+        """What came out beside what was recorded."""
+        yield (
+            f"trial {self.number}: validation MAE {self.recorded_validation_mae} recorded, "
+            f"{self.validation_mae} now"
+        )
+        if self.identical:
+            yield "The same numbers to the last bit."
+        else:
+            yield f"Weights differ by at most {self.largest_difference:.3g}."
+        for change in self.changed:
+            yield f"The shape differs: {change}"
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as plain values."""

@@ -12,7 +12,6 @@ from typing import Any
 from mlflow.entities import Metric, RunTag
 
 from search.study.budget_folder import ANSWER, BudgetFolder, ExperimentRecord
-from search.tracking.embedded import InFolder
 from search.tracking.notes import note_tags
 from search.tracking.study_runs import StudyRuns
 from search.tracking.trial_content import TrialContent, final_values, milliseconds, texts
@@ -28,20 +27,16 @@ _MAY_CHANGE = ("experiments", "workers", "tracking", "choosing")
 class BudgetWriter:
     """Writes one budget study into MLflow; for one process at a time.
 
-    tracking_uri, home: see `StudyRuns`.
     runs: what MLflow has of it.
     """
 
-    def __init__(
-        self, folder: BudgetFolder, tracking_uri: str | None = None, home: InFolder | None = None
-    ):
+    def __init__(self, folder: BudgetFolder, runs: StudyRuns):
         self._folder = folder
-        self.runs = StudyRuns(folder, tracking_uri, command="cellbox budget", home=home)
+        self.runs = runs
 
     def start(self) -> None:
         """Find or make the study's parent run, and see which experiments MLflow has already."""
-        began = min((record.started for record in self._folder.records()), default=None)
-        parent = self.runs.open(began)
+        parent = self.runs.open()
         self._client, self._parent_id = self.runs.client, self.runs.parent_id
         self.runs.write_spec(self._folder.asked, parent, may_change=_MAY_CHANGE)
 

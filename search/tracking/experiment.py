@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from mlflow import MlflowClient
@@ -15,6 +15,14 @@ from search.tracking.shared_view import VIEW_TAG
 _MOST_EXPERIMENTS = 1_000
 # Rises with what is written of each trial, so that earlier copies are brought up to date.
 LAYOUT_TAG, LAYOUT = "cellbox.layout", "2"
+
+
+class Started(Protocol):
+    """The record of a trial or an experiment."""
+
+    @property
+    def started(self) -> float:
+        """When it began, in seconds since 1970."""
 
 
 class TrackedFolder(InFolder, Protocol):
@@ -30,6 +38,9 @@ class TrackedFolder(InFolder, Protocol):
 
     def finished_numbers(self) -> list[int]:
         """Trials that have ended, ascending."""
+
+    def records(self) -> Iterable[Started]:
+        """What they came to."""
 
 
 def find_experiment(

@@ -81,8 +81,7 @@ class MlflowWriter:
     def start(self) -> None:
         """Find or make the study's parent run, and see which trials MLflow has already."""
         self._models = None
-        began = min((record.started for record in self._folder.records()), default=None)
-        parent = self.runs.open(began)
+        parent = self.runs.open()
         self._client, self._parent_id = self.runs.client, self.runs.parent_id
         self._inputs = study_inputs(self._folder, self._folder.study)
         if parent is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mlflow.entities import LoggedModel
 
+from cellbox.errors import listed
 from cellbox.evaluation.verdict import verdict
 from search.study.folder import StudyFolder
 from search.study.ranking import rank
@@ -60,7 +61,6 @@ def _n_members(folder: StudyFolder) -> int:
 
 def _describe(folder: StudyFolder, run_id: str, best: TrialRecord, about: str) -> str:
     nodes = folder.study.nodes
-    more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
     lines = [
         about,
         "",
@@ -69,7 +69,7 @@ def _describe(folder: StudyFolder, run_id: str, best: TrialRecord, about: str) -
         *(verdict(best.report) if best.baselines is not None else []),
         "",
         f"Give a row for each condition and a column for each perturbed node, of: "
-        f"{', '.join(nodes[:_NAMED])}{more}. Positive pushes a node down. `params` may hold "
+        f"{listed(nodes, _NAMED)}. Positive pushes a node down. `params` may hold "
         "`times`. The answer is a table with the columns condition, time, node, value (log ratio), "
         "low, high and note.",
     ]

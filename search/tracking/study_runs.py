@@ -65,11 +65,8 @@ class StudyRuns:
         """MLflow's experiment that has the runs."""
         return str(self.experiment.experiment_id)
 
-    def open(self, began: float | None) -> Run | None:
-        """Find or make the parent; returns it as it was, None where there was none.
-
-        began: when the study's first trial began, in seconds since 1970; None for now.
-        """
+    def open(self) -> Run | None:
+        """Find or make the parent; returns it as it was, None where there was none."""
         if self._embedded:
             prepare_embedded(self._home)
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -79,8 +76,8 @@ class StudyRuns:
         self.ids, self.written = {}, set()
         if parent is None:
             tags = {"cellbox.kind": "study", "cellbox.study_id": self._folder.id}
-            begun = milliseconds(time.time() if began is None else began)
-            self.parent_id = self._create(begun, self._folder.name, tags).info.run_id
+            began = min((one.started for one in self._folder.records()), default=time.time())
+            self.parent_id = self._create(milliseconds(began), self._folder.name, tags).info.run_id
             return None
         self.parent_id = parent.info.run_id
         # Of a study that was renamed; a name that a person gave stays.

@@ -15,6 +15,7 @@ from search.tracking.budget_writer import BudgetWriter
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import InFolder
 from search.tracking.mlflow_writer import MlflowWriter
+from search.tracking.study_runs import StudyRuns
 
 # What MLflow's stores raise where they cannot be reached; requests' errors are OSErrors.
 TRACKING_ERRORS = (MlflowException, OSError, SQLAlchemyError, sqlite3.Error)
@@ -45,7 +46,8 @@ def writer_of(
     tracking_uri: MLflow's address; None for the database in home, by default the study's own.
     """
     if isinstance(folder, BudgetFolder):
-        return BudgetWriter(folder, tracking_uri, home)
+        runs = StudyRuns(folder, tracking_uri, command="cellbox budget", home=home)
+        return BudgetWriter(folder, runs)
     return MlflowWriter(folder, tracking_uri, home)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, table, write_rows
+from tests.benchmarks.measuring import add_seeds, arguments, seeds_of, table, write_rows
 
 SYSTEMS = ("LI", "CY", "BF", "LL", "BFC", "TF", "mCAD", "VSC", "HSC", "GSD")
 EXPECTED = (0.80, 0.97)
@@ -138,13 +138,13 @@ def random_rows(chosen: Any) -> Iterator[dict[str, Any]]:
     for amplitudes in chosen.amplitudes:
         if chosen.blocks:
             for n_nodes in chosen.random:
-                for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+                for seed in seeds_of(chosen):
                     yield block_row(n_nodes, amplitudes, seed, chosen.ratio)
             continue
         every: dict[str, list[np.ndarray]] = {"edges": [], "zeros": []}
         for n_nodes in chosen.random:
             for noise in chosen.noise:
-                for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+                for seed in seeds_of(chosen):
                     found = holds_random(
                         n_nodes, amplitudes, noise, seed, chosen.ratio, chosen.known_edges
                     )
@@ -162,7 +162,7 @@ def rows(chosen: Any) -> Iterator[dict[str, Any]]:
     every: dict[str, list[np.ndarray]] = {"edges": [], "zeros": []}
     for name in chosen.systems:
         for noise in chosen.noise:
-            seeds = range(chosen.first_seed, chosen.first_seed + chosen.seeds)
+            seeds = seeds_of(chosen)
             found = [holds(name, noise, seed, chosen.members, chosen.steps) for seed in seeds]
             for kind, values in every.items():
                 values += [one[kind] for one in found]
@@ -187,8 +187,7 @@ def main() -> None:
     parser = arguments(__doc__, repeats=1)
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
     parser.add_argument("--noise", nargs="+", type=float, default=[0.01, 0.001])
-    parser.add_argument("--seeds", type=int, default=5, help="experiments of each kind (5)")
-    parser.add_argument("--first-seed", type=int, default=100)
+    add_seeds(parser, 5, 100, "experiments")
     parser.add_argument("--members", type=int, default=2)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--random", nargs="+", type=int, default=[], metavar="NODES")

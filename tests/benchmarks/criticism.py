@@ -41,6 +41,7 @@ from cellbox.networks.random_networks import random_network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.metrics import recovery
 from cellbox.training.starts import Starts
+from tests.benchmarks.measuring import add_seeds, seeds_of
 
 KINDS = ("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal")
 _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
@@ -169,11 +170,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=[])
     parser.add_argument("--outliers", nargs="*", default=[], metavar="SYSTEM")
-    parser.add_argument("--seeds", type=int, default=2)
+    add_seeds(parser, 2, 600)
     parser.add_argument("--at-the-truth", action="store_true")
-    parser.add_argument("--first-seed", type=int, default=600)
     arguments = parser.parse_args()
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    seeds = seeds_of(arguments)
     for line in chain(
         verdicts(arguments.kinds, seeds, arguments.at_the_truth),
         outliers(arguments.outliers, seeds),

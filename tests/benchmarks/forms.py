@@ -29,6 +29,7 @@ from cellbox.training.fit import criticise_fit
 from cellbox.training.form_search import judge_of
 from cellbox.training.starts import Starts
 from tests.benchmarks.criticism import data_of
+from tests.benchmarks.measuring import add_seeds, seeds_of
 
 # The form that makes the data of each kind; a hub that is not measured has none.
 NAMED = {
@@ -111,11 +112,10 @@ def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="*", choices=NAMED, default=list(NAMED))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--first-seed", type=int, default=700)
+    add_seeds(parser, 1, 700)
     parser.add_argument("--named", action="store_true")
     arguments = parser.parse_args()
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    seeds = seeds_of(arguments)
     for line in lines(arguments.kinds, seeds, named=arguments.named):
         print(line, flush=True)
 

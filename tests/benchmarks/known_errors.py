@@ -22,6 +22,7 @@ from cellbox.scores.metrics import recovery
 from cellbox.settings import Settings
 from cellbox.training.fit import fit
 from cellbox.training.starts import Starts
+from tests.benchmarks.measuring import add_seeds, seeds_of
 
 _NOISY, _PRECISE = 0.1, 0.01
 
@@ -56,13 +57,12 @@ def main() -> None:
     """Print r of W with and without the errors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("systems", nargs="+", metavar="SYSTEM")
-    parser.add_argument("--first-seed", type=int, default=900)
-    parser.add_argument("--seeds", type=int, default=3)
+    add_seeds(parser, 3, 900)
     parser.add_argument("--descent", action="store_true", help="do not refine")
     arguments = parser.parse_args()
     measure = of_descent if arguments.descent else correlation
     for name in arguments.systems:
-        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        for seed in seeds_of(arguments):
             data = uneven(name, seed)
             weighted, alike = measure(data), measure(replace(data, errors=None))
             print(f"{name} {seed}: r {weighted:.4f}, all values alike {alike:.4f}", flush=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, table, write_rows
+from tests.benchmarks.measuring import add_seeds, arguments, seeds_of, table, write_rows
 
 
 def recovered(chosen: Any, seed: int) -> dict[str, Any]:
@@ -68,13 +68,12 @@ def main() -> None:
     parser.add_argument("--amplitude", type=float, default=0.5)
     parser.add_argument("--motif", default="cyclic")
     parser.add_argument("--weakest", type=float, default=0.5, help="smallest |W| of an edge (0.5)")
-    parser.add_argument("--seeds", type=int, default=2, help="networks (2)")
-    parser.add_argument("--first-seed", type=int, default=500)
+    add_seeds(parser, 2, 500, "networks")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.nodes, chosen.ratio, chosen.seeds = 41, 1.0, 1
     measured = []
-    for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+    for seed in seeds_of(chosen):
         measured.append(recovered(chosen, seed))
         print(table(measured[-1:]), flush=True)
     write_rows(measured, chosen.json)

@@ -109,6 +109,19 @@ def arguments(description: str | None, *, repeats: int) -> argparse.ArgumentPars
     return parser
 
 
+def add_seeds(
+    parser: argparse.ArgumentParser, seeds: int, first_seed: int, what: str = "experiments"
+) -> None:
+    """Declare how many seeds are tried, and from which on."""
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"{what} of each kind ({seeds})")
+    parser.add_argument("--first-seed", type=int, default=first_seed)
+
+
+def seeds_of(options: argparse.Namespace) -> range:
+    """The seeds that were asked for."""
+    return range(options.first_seed, options.first_seed + options.seeds)
+
+
 def write_rows(rows: Sequence[Mapping[str, Any]], file: str | None, **more: Any) -> None:
     """Write rows, what else there is to say and what they were measured with as JSON."""
     if file is not None:

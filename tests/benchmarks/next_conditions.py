@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, environment, table
+from tests.benchmarks.measuring import add_seeds, arguments, environment, seeds_of, table
 
 DOSES = (0.25, 0.5, 0.75, 1.0)
 TIMES = np.array([4.0, 8.0, 12.0, 16.0, 20.0])
@@ -188,8 +188,7 @@ def main() -> None:
     """Measure, and print each experiment when it is there, then medians."""
     parser = arguments(__doc__, repeats=1)
     parser.add_argument("--systems", nargs="+", default=["LI", "VSC", "random12"])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=500)
+    add_seeds(parser, 3, 500)
     parser.add_argument("--noise", type=float, default=0.01)
     parser.add_argument("--pilot", type=int, default=10)
     parser.add_argument("--more", nargs="+", type=int, default=[0, 2, 4, 6, 8, 12, 16, 20])
@@ -203,7 +202,7 @@ def main() -> None:
         print(table(rows))
     else:
         for name in options.systems:
-            for seed in range(options.first_seed, options.first_seed + options.seeds):
+            for seed in seeds_of(options):
                 rows.append(experiment(name, seed, options))
                 shown = {key: value for key, value in rows[-1].items() if not key.startswith("r c")}
                 print(

@@ -34,6 +34,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.metrics import recovery
 from cellbox.training.fit import fit
 from cellbox.training.starts import Starts
+from tests.benchmarks.measuring import add_seeds, seeds_of
 
 NONE = "none"
 KINDS = ("true", "half wrong", "half missing", "wrong signs", "shuffled")
@@ -113,11 +114,10 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--noise", type=float, default=0.02)
     parser.add_argument("--density", type=float, default=0.2)
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--first-seed", type=int, default=900)
+    add_seeds(parser, 4, 900)
     parser.add_argument("--whole", action="store_true", help="all of cellbox.fit")
     arguments = parser.parse_args()
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    seeds = seeds_of(arguments)
     enough: dict[str, int] = {}
     for n_conditions in arguments.conditions:
         found: dict[str, list[Fit]] = {kind: [] for kind in (NONE, *arguments.kinds)}

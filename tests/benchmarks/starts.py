@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import arguments, table, write_rows
+from tests.benchmarks.measuring import add_seeds, arguments, seeds_of, table, write_rows
 
 # Nodes and signs of a loop: each node acts on the next one.
 LOOPS = {"repressilator3": 3, "repressilator5": 5, "toggle2": 2, "toggle4": 4}
@@ -88,14 +88,13 @@ def main() -> None:
     parser = arguments(__doc__, repeats=1)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--noise", type=float, default=0.01)
-    parser.add_argument("--seeds", type=int, default=4, help="networks of each kind (4)")
-    parser.add_argument("--first-seed", type=int, default=700)
+    add_seeds(parser, 4, 700, "networks")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.kinds, chosen.seeds = ("toggle2",), 1
     measured = []
     for kind in chosen.kinds:
-        for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+        for seed in seeds_of(chosen):
             measured.append(recovered(kind, seed, chosen.noise))
             print(table(measured[-1:]), flush=True)
     write_rows(measured, chosen.json)

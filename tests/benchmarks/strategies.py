@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measuring import table, write_rows
+from tests.benchmarks.measuring import add_seeds, seeds_of, table, write_rows
 
 DESCENTS = {"whole horizon": 0.0, "intervals": 1.0, "intervals, then whole": 0.7}
 PENALTIES = (1e-6, 1e-5, 1e-4)
@@ -184,7 +184,7 @@ def _descend(data: Any, settings: list[Any], seeds: Iterable[int]) -> list[Any]:
 
 def experiments(options: Any) -> Iterator[dict[str, Any]]:
     """Every experiment that was asked for."""
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    seeds = seeds_of(options)
     for name, noise, n_times, seed in product(options.systems, options.noise, options.times, seeds):
         yield experiment(name, noise, n_times, seed, options.steps, options.spread)
 
@@ -198,8 +198,7 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", type=float, default=[0.01])
     parser.add_argument("--times", nargs="+", type=int, default=[5])
     parser.add_argument("--spread", type=float, default=0.0)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--first-seed", type=int, default=200)
+    add_seeds(parser, 2, 200)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--json", metavar="FILE", help="write every experiment")
     options = parser.parse_args()

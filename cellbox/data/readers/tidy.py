@@ -29,7 +29,7 @@ from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
 from cellbox.data.unit_transforms import in_model_units
 from cellbox.data.units import MODEL_UNITS, Units
-from cellbox.errors import refuse
+from cellbox.errors import listed, refuse
 from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 from cellbox.storage.typed_tables import TABLE_SUFFIXES, sheet_names
@@ -230,18 +230,17 @@ def _without_mere_starts(data: Dataset, at_zero: Perturbations) -> Dataset:
     if not empty.any() or data.split is not None:
         return data
     names = [data.row_names[row] for row in np.flatnonzero(empty)]
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     said = "%s: left out %d of %d rows, which were measured at time 0 alone: %s"
-    logger.info(said, data.name, len(names), data.n_rows, ", ".join(names[:_NAMED]) + more)
+    logger.info(said, data.name, len(names), data.n_rows, listed(names, _NAMED))
     return data.rows(np.flatnonzero(~empty))
 
 
 def _say_unmeasured(nodes: Sequence[str], path: Path) -> None:
     if nodes:
-        listed = ", ".join(map(repr, nodes[:_NAMED]))
-        more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
         what = "node %s is" if len(nodes) == 1 else "nodes %s are"
-        logger.warning(f"%s: {what} perturbed and never measured", path, listed + more)
+        logger.warning(
+            f"%s: {what} perturbed and never measured", path, listed([*map(repr, nodes)], _NAMED)
+        )
 
 
 def _path_of(table: Path | TableSource) -> Path:
@@ -280,12 +279,10 @@ def _note_unlisted(
     unlisted = [condition for condition in conditions if condition not in doses.conditions]
     if not unlisted or not doses.conditions:
         return
-    listed = ", ".join(map(repr, unlisted[:_NAMED]))
-    more = f" and {len(unlisted) - _NAMED:,} more" if len(unlisted) > _NAMED else ""
     problems.add(
         str(path),
         f"expected the perturbation of each measured condition, found none of {len(unlisted):,} "
-        f"of {len(conditions):,}: {listed}{more}",
+        f"of {len(conditions):,}: {listed([*map(repr, unlisted)], _NAMED)}",
         f"Add them; an unperturbed control is a row with its name alone ({unlisted[0]},,)",
     )
 

@@ -48,6 +48,10 @@ _SURVIVED, _LEAST_GAIN = 4.0, 1e-3
 # Without the ridge, how far a fit goes: until a step gains less than this share.
 _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
+# What an edge costs where rows choose, as a share of its price in the criterion: at first more edges
+# than pay, since courses bear none that is missing.
+_SHARES_OF_PRICE = (0.6, 0.6, 1.0)
+
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
 # The search for edges ends where a step neither moves any weight as far nor gains as much, or where
@@ -122,9 +126,9 @@ class _EdgeSearch:
         _approach(fit, 1.0)
         # Where courses are drawn to measurements: with few conditions, a fit of all edges finds no
         # way from there to whole courses.
-        for gain, n_steps in _GAINS.items():
-            fit.draw(gain, ROUGHLY)
-            self._draw_to_zero(n_steps)
+        for share in _SHARES_OF_PRICE:
+            fit.choose_rows(share)
+            fit.descend(2 * _STEPS_PER_GAIN, _ON_THE_WAY)
         if are_few(self._seeming_edges()):
             fit.keep(self._seeming_edges())
             self._let_go()

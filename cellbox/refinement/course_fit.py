@@ -16,6 +16,7 @@ from cellbox.arrays import EdgeMask, EdgeValues
 from cellbox.equation.dynamics import Parameters
 from cellbox.networks.network import Network
 from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
+from cellbox.refinement.driven_rows import Terms, choose_rows
 from cellbox.refinement.edge_selection import information_criterion, price_of
 from cellbox.refinement.few_edges import FewEdges, are_few
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -185,7 +186,8 @@ class CourseFit:
 
         here, now = self.parameters, objective(self.parameters)
         self._n_steps += 1
-        few = are_few(self.free)
+        # Where courses are drawn to measurements, conjugate gradients need few products.
+        few = self.gain == 0 and are_few(self.free)
         for step, damping in self._damped(penalty) if few else self._shortened(penalty):
             moved = jax.tree.map(jnp.add, here, step)
             then = objective(moved)
@@ -265,6 +267,21 @@ class CourseFit:
         self.parameters = Parameters(
             jnp.where(free, self.parameters.weights, 0.0), self.parameters.log_amplitudes
         )
+
+    def choose_rows(self, share_of_price: float) -> None:
+        """Keep the edges that each row chooses by itself, driven by the courses as they are.
+
+        share_of_price: what an edge costs, as a share of its price in the criterion.
+        """
+        measured = self.problem.measured.sum(axis=(0, 1))
+        terms = Terms(
+            self.allowed, measured, share_of_price * np.log(self.n_values), self.problem.prices
+        )
+        self.parameters, self.free = choose_rows(
+            self.parameters, self._series, jnp.asarray(self.gain), terms
+        )
+        self._blocks, self._damping = None, 1.0
+        self._estimate_variance()
 
     def _pool_amplitudes(self) -> None:
         """Expect of the amplitudes what they say of one another."""

@@ -253,7 +253,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Scalar) -> RowBlock
 
     def of_group(total: Array, group: tuple[Array, Array, Array]) -> tuple[Array, None]:
         perturbations, measurements, measured = group
-        rate = _velocity(parameters, perturbations)
+        rate = velocity_of(parameters, perturbations)
 
         def advance(carry, step):
             state, by_row, total = carry
@@ -297,7 +297,7 @@ def residuals(parameters: Parameters, series: Series, gain: Scalar) -> Courses:
         for values in (series.perturbations, series.measurements, series.measured)
     ]
     perturbations, measurements, measured = side_by_side
-    rate = _velocity(parameters, perturbations)
+    rate = velocity_of(parameters, perturbations)
 
     def advance(state: Array, step: tuple[Array, Array]) -> tuple[Array, Array]:
         length, time = step
@@ -310,7 +310,7 @@ def residuals(parameters: Parameters, series: Series, gain: Scalar) -> Courses:
     return measured * (states[series.step_of_time] - measurements)
 
 
-def _velocity(parameters: Parameters, perturbations: States) -> Callable[[Any, Array], Array]:
+def velocity_of(parameters: Parameters, perturbations: States) -> Callable[[Any, Array], Array]:
     """Eq. 1 as steps along a grid need it."""
     return lambda _, state: velocity(0.0, state, (parameters, perturbations))
 

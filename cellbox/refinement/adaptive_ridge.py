@@ -48,8 +48,10 @@ _SURVIVED, _LEAST_GAIN = 4.0, 1e-3
 # Without the ridge, how far a fit goes: until a step gains less than this share.
 _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
-# What an edge costs where rows choose, as a share of its price in the criterion: at first more edges
-# than pay, since courses bear none that is missing.
+_MOST_STEPS_DRAWN = 30
+
+# What an edge costs where rows choose, as a share of its price in the criterion: at first more
+# edges than pay, since courses do not bear that one is missing.
 _SHARES_OF_PRICE = (0.6, 0.6, 1.0)
 
 # δ of the penalty: entries of W well below it are no edges.
@@ -126,9 +128,13 @@ class _EdgeSearch:
         _approach(fit, 1.0)
         # Where courses are drawn to measurements: with few conditions, a fit of all edges finds no
         # way from there to whole courses.
+        fit.draw(1.0, NEARBY)
         for share in _SHARES_OF_PRICE:
+            before, criterion = fit.state, fit.criterion
             fit.choose_rows(share)
-            fit.descend(2 * _STEPS_PER_GAIN, _ON_THE_WAY)
+            fit.descend(_MOST_STEPS_DRAWN, _SETTLED)
+            if not fit.criterion < criterion:
+                fit.restore(before)
         if are_few(self._seeming_edges()):
             fit.keep(self._seeming_edges())
             self._let_go()

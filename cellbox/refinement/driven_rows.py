@@ -5,10 +5,9 @@ on it: with x̂ held,
 
     dx_i/dt = α_i tanh(Σ_j W_ij x̂_j − u_i) − x_i
 
-is one equation for one row of W and its amplitude, and what other rows are does not matter (waveform
-relaxation, Lelarasmee, Ruehli & Sangiovanni-Vincentelli 1982). So each row can choose its edges
-alone, one by one, of all that may be: a choice in n unknowns instead of n². That many more values
-than edges are measured is enough, where a fit of all edges would want more than there are unknowns.
+is one equation for one row of W and its amplitude, and what other rows are does not matter
+(waveform relaxation, Lelarasmee, Ruehli & Sangiovanni-Vincentelli 1982). So each row can choose its
+edges alone, one by one, of all that may be: a choice among n edges instead of n².
 """
 
 from __future__ import annotations
@@ -222,7 +221,7 @@ class _Row:
     def _worth(
         self, gains: Float[np.ndarray, " n_edges"], left: Float[np.ndarray, " n_edges"] | float
     ) -> Float[np.ndarray, " n_edges"]:
-        """What the criterion falls by where the sum of squares falls by so much from what is left."""
+        """What the criterion falls by where the sum of squares falls by so much of what is left."""
         return -self._n_values * np.log1p(-np.minimum(gains / left, 1.0 - 1e-12))
 
     def _price(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:

@@ -63,6 +63,9 @@ _SAME_EDGES, _SAME_EDGES_GAIN = 3, 2e-3
 
 _MOST_REVISIONS = 6
 
+# So many times as many edges after the first exchange are many more.
+_FEW_MORE = 1.05
+
 # How many edges more a row proposes where exact derivatives judge them.
 _CANDIDATES = 4
 
@@ -126,8 +129,22 @@ class _EdgeSearch:
         """From a rough start to the end."""
         fit = self._fit
         _approach(fit, 1.0)
-        # Where courses are drawn to measurements: with few conditions, a fit of all edges finds no
-        # way from there to whole courses.
+        approached = fit.state
+        self._choose_by_rows()
+        if are_few(fit.free):
+            self._let_go()
+            fit.polish()
+            if self._settles():
+                return
+        by_rows = fit.state, fit.criterion if fit.gain == 0 else np.inf
+        fit.restore(approached)
+        self._choose_by_ridge()
+        if by_rows[1] < fit.criterion:
+            fit.restore(by_rows[0])
+
+    def _choose_by_rows(self) -> None:
+        """Edges that rows choose, driven by courses that are drawn to measurements."""
+        fit = self._fit
         fit.draw(1.0, NEARBY)
         for share in _SHARES_OF_PRICE:
             before, criterion = fit.state, fit.criterion
@@ -135,6 +152,28 @@ class _EdgeSearch:
             fit.descend(_MOST_STEPS_DRAWN, _SETTLED)
             if not fit.criterion < criterion:
                 fit.restore(before)
+
+    def _settles(self) -> bool:
+        """Exchange edges while it helps; whether those that there were are about all.
+
+        Where rows chose in vain, whole courses ask for many more.
+        """
+        n_chosen = self._fit.free.sum()
+        better = self._exchange()
+        if self._fit.free.sum() > _FEW_MORE * n_chosen:
+            return False
+        n_revisions = 1
+        while better and n_revisions < _MOST_REVISIONS:
+            better, n_revisions = self._exchange(), n_revisions + 1
+        return True
+
+    def _choose_by_ridge(self) -> None:
+        """Edges that an adaptive ridge leaves, as courses are drawn less and less."""
+        fit = self._fit
+        # With few conditions, a fit of all edges finds no way from drawn courses to whole ones.
+        for gain, n_steps in _GAINS.items():
+            fit.draw(gain, ROUGHLY)
+            self._draw_to_zero(n_steps)
         if are_few(self._seeming_edges()):
             fit.keep(self._seeming_edges())
             self._let_go()

@@ -50,9 +50,10 @@ _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 
 _MOST_STEPS_DRAWN = 30
 
-# What an edge costs where rows choose, as a share of its price in the criterion: at first more
-# edges than pay, since courses do not bear that one is missing.
-_SHARES_OF_PRICE = (0.6, 0.6, 1.0)
+# What an edge costs where rows choose, in units of its price in the criterion: at first more edges
+# than pay, since courses do not bear that one is missing; at last twice as much, since an edge is
+# the best of many.
+_TIMES_THE_PRICE = (0.6, 0.6, 2.0)
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
@@ -146,12 +147,17 @@ class _EdgeSearch:
         """Edges that rows choose, driven by courses that are drawn to measurements."""
         fit = self._fit
         fit.draw(1.0, NEARBY)
-        for share in _SHARES_OF_PRICE:
-            before, criterion = fit.state, fit.criterion
-            fit.choose_rows(share)
+        for times in _TIMES_THE_PRICE:
+            before, criterion = fit.state, self._criterion(times)
+            fit.choose_rows(times)
             fit.descend(_MOST_STEPS_DRAWN, _SETTLED)
-            if not fit.criterion < criterion:
+            if not self._criterion(times) < criterion:
                 fit.restore(before)
+
+    def _criterion(self, times: float) -> float:
+        """The criterion where an edge costs so many times its price."""
+        more = (times - 1.0) * np.log(self._fit.n_values)
+        return self._fit.criterion + more * float(self._fit.free.sum())
 
     def _settles(self) -> bool:
         """Exchange edges while it helps; whether those that there were are about all.

@@ -268,14 +268,14 @@ class CourseFit:
             jnp.where(free, self.parameters.weights, 0.0), self.parameters.log_amplitudes
         )
 
-    def choose_rows(self, share_of_price: float) -> None:
+    def choose_rows(self, times_the_price: float) -> None:
         """Keep the edges that each row chooses by itself, driven by the courses as they are.
 
-        share_of_price: what an edge costs, as a share of its price in the criterion.
+        times_the_price: what an edge costs, in units of its price in the criterion.
         """
         measured = self.problem.measured.sum(axis=(0, 1))
         terms = Terms(
-            self.allowed, measured, share_of_price * np.log(self.n_values), self.problem.prices
+            self.allowed, measured, times_the_price * np.log(self.n_values), self.problem.prices
         )
         self.parameters, self.free = choose_rows(
             self.parameters, self._series, jnp.asarray(self.gain), terms

@@ -51,9 +51,8 @@ _STEPS_PER_GAIN, _ON_THE_WAY = 6, 0.02
 _MOST_STEPS_DRAWN = 30
 
 # What an edge costs where rows choose, in units of its price in the criterion: at first more edges
-# than pay, since courses do not bear that one is missing; at last twice as much, since an edge is
-# the best of many.
-_TIMES_THE_PRICE = (0.6, 0.6, 2.0)
+# than pay, since courses do not bear that one is missing.
+_TIMES_THE_PRICE = (0.6, 0.6, 1.0)
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
@@ -63,9 +62,6 @@ _MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
 _SAME_EDGES, _SAME_EDGES_GAIN = 3, 2e-3
 
 _MOST_REVISIONS = 6
-
-# So many times as many edges after the first exchange are many more.
-_FEW_MORE = 1.05
 
 # How many edges more a row proposes where exact derivatives judge them.
 _CANDIDATES = 4
@@ -131,59 +127,19 @@ class _EdgeSearch:
         fit = self._fit
         _approach(fit, 1.0)
         approached = fit.state
-        self._choose_by_rows()
-        if are_few(fit.free):
-            self._let_go()
-            fit.polish()
-            if self._settles():
-                return
-        by_rows = fit.state, fit.criterion if fit.gain == 0 else np.inf
-        fit.restore(approached)
-        self._choose_by_ridge()
-        if by_rows[1] < fit.criterion:
-            fit.restore(by_rows[0])
-
-    def _choose_by_rows(self) -> None:
-        """Edges that rows choose, driven by courses that are drawn to measurements."""
-        fit = self._fit
-        fit.draw(1.0, NEARBY)
-        for times in _TIMES_THE_PRICE:
-            before, criterion = fit.state, self._criterion(times)
-            fit.choose_rows(times)
-            fit.descend(_MOST_STEPS_DRAWN, _SETTLED)
-            if not self._criterion(times) < criterion:
-                fit.restore(before)
-
-    def _criterion(self, times: float) -> float:
-        """The criterion where an edge costs so many times its price."""
-        more = (times - 1.0) * np.log(self._fit.n_values)
-        return self._fit.criterion + more * float(self._fit.free.sum())
-
-    def _settles(self) -> bool:
-        """Exchange edges while it helps; whether those that there were are about all.
-
-        Where rows chose in vain, whole courses ask for many more.
-        """
-        n_chosen = self._fit.free.sum()
-        better = self._exchange()
-        if self._fit.free.sum() > _FEW_MORE * n_chosen:
-            return False
-        n_revisions = 1
-        while better and n_revisions < _MOST_REVISIONS:
-            better, n_revisions = self._exchange(), n_revisions + 1
-        return True
-
-    def _choose_by_ridge(self) -> None:
-        """Edges that an adaptive ridge leaves, as courses are drawn less and less."""
-        fit = self._fit
         # With few conditions, a fit of all edges finds no way from drawn courses to whole ones.
         for gain, n_steps in _GAINS.items():
             fit.draw(gain, ROUGHLY)
             self._draw_to_zero(n_steps)
-        if are_few(self._seeming_edges()):
-            fit.keep(self._seeming_edges())
+        drawn = fit.state
+        fit.keep(self._seeming_edges())
+        if not are_few(fit.free):
+            fit.restore(approached)
+            self._choose_by_rows()
+        if are_few(fit.free):
             self._let_go()
         else:
+            fit.restore(drawn)
             fit.draw(0.0, NEARBY)
             self._draw_to_zero(_MOST_ADAPTIVE_STEPS)
             fit.keep(self._seeming_edges())
@@ -200,6 +156,17 @@ class _EdgeSearch:
         # Many of these fit noise, and together they rarely pay: they are asked once.
         if not are_few(fit.free) and self._revise(Rows.missing):
             self._revise(Rows.needless)
+
+    def _choose_by_rows(self) -> None:
+        """Edges that rows choose, driven by courses that are drawn to measurements."""
+        fit = self._fit
+        fit.draw(1.0, NEARBY)
+        for times in _TIMES_THE_PRICE:
+            before, criterion = fit.state, fit.criterion
+            fit.choose_rows(times)
+            fit.descend(_MOST_STEPS_DRAWN, _SETTLED)
+            if not fit.criterion < criterion:
+                fit.restore(before)
 
     def _draw_to_zero(self, most_steps: int) -> None:
         """Steps of the adaptive ridge, until it is settled which entries stay above zero."""

@@ -13,6 +13,10 @@ The ridge begins while courses are still drawn to what was measured. There nodes
 one another's weights, so that its equations are solved with few products, and few conditions do:
 a fit of all entries of W to them has no way from there to whole courses.
 
+Where too much is left (few conditions of a large network whose loops gain), each row chooses its
+edges by itself, driven by the courses that are drawn to measurements
+(`cellbox.refinement.driven_rows`).
+
 What then stays above zero is fitted to whole courses without that penalty. Where that is little,
 its whole curvature (`cellbox.refinement.few_edges`) says which edges the criterion wants, of these
 and the best that each row proposes. Else rows are asked one by one.

@@ -186,8 +186,8 @@ class CourseFit:
 
         here, now = self.parameters, objective(self.parameters)
         self._n_steps += 1
-        # Where courses are drawn to measurements, conjugate gradients need few products.
-        few = self.gain == 0 and are_few(self.free)
+        # Where courses begin anew at measurements, conjugate gradients need few products.
+        few = self.gain < 1.0 and are_few(self.free)
         for step, damping in self._damped(penalty) if few else self._shortened(penalty):
             moved = jax.tree.map(jnp.add, here, step)
             then = objective(moved)

@@ -39,6 +39,9 @@ from cellbox.refinement.whole_courses import (
 # the next step is another one anyway, and near the end, where loops that gain want many more.
 ROUGHLY, NEARBY = (0.1, 30), (0.01, 150)
 
+# With a larger gain courses come back to measurements before they have gone far.
+_HARDLY_DRAWN = 0.05
+
 # For how many steps the same row blocks help.
 _STEPS_WITH_THE_SAME_BLOCKS = 4
 
@@ -186,8 +189,8 @@ class CourseFit:
 
         here, now = self.parameters, objective(self.parameters)
         self._n_steps += 1
-        # Where courses begin anew at measurements, conjugate gradients need few products.
-        few = self.gain < 1.0 and are_few(self.free)
+        # Where courses are drawn to measurements, conjugate gradients need few products.
+        few = self.gain <= _HARDLY_DRAWN and are_few(self.free)
         for step, damping in self._damped(penalty) if few else self._shortened(penalty):
             moved = jax.tree.map(jnp.add, here, step)
             then = objective(moved)

@@ -275,8 +275,6 @@ def write_design_report(report: DesignReport, folder: str | os.PathLike[str]) ->
     The folder must exist; files of these names (`REPORT_FILES`) in it are replaced.
     """
     paths = [Path(folder) / name for name in REPORT_FILES]
-    with atomic_write(paths[0]) as handle:
-        json.dump(report.to_dict(), handle, allow_nan=False, ensure_ascii=False)
     columns = tuple(EdgeJudgement.__dataclass_fields__)
     rows = [
         ["" if cell is None else str(cell) for cell in asdict(edge).values()]
@@ -284,6 +282,9 @@ def write_design_report(report: DesignReport, folder: str | os.PathLike[str]) ->
     ]
     with atomic_write(paths[1]) as handle:
         handle.write(table_text(columns, rows))
+    # Last: where it is, both are.
+    with atomic_write(paths[0]) as handle:
+        json.dump(report.to_dict(), handle, allow_nan=False, ensure_ascii=False)
     return paths
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from cellbox.errors import refuse
 
 #: How a place on disk may be given.
 AnyPath = str | os.PathLike[str]
+
+# What a write is called until it is whole, and a folder while another takes its place.
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.(tmp|old)")
 
 
 @overload
@@ -76,6 +80,7 @@ def whole_folder(folder: AnyPath) -> Iterator[Path]:
     try:
         new.mkdir()
         yield new
+        _settle(new)
         if target.exists():
             os.replace(target, old)
         try:
@@ -87,3 +92,46 @@ def whole_folder(folder: AnyPath) -> Iterator[Path]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Let all files of a folder reach the disk, whoever wrote them.
+
+    A folder that has its name is taken to be whole, also after the power was cut.
+    """
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            with open(file, "rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is what a killed write left.
+
+    Example:
+        >>> is_leftover(".record.json.0123456789ab.tmp"), is_leftover("record.json")
+        (True, False)
+    """
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def clear_leftovers(folder: AnyPath) -> None:
+    """Remove what killed writes left in a folder, not in those below it.
+
+    What had been moved out of the way of a folder that never came is put back. Nobody may be
+    writing there.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        return
+    for entry in list(place.iterdir()):
+        found = _LEFTOVER.fullmatch(entry.name)
+        if found is None:
+            continue
+        target = place / found["name"]
+        if entry.name.endswith(".old") and not target.exists():
+            os.replace(entry, target)
+        elif entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

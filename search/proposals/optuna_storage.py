@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -96,13 +97,16 @@ def _open_database(url: str) -> BaseStorage:
 class Journal(BaseJournalBackend):
     """Optuna's journal file for one process, which can write several entries in one piece.
 
-    Optuna waits for the disk after each entry, and a trial has a dozen of them.
+    Optuna waits for the disk after each entry, and a trial has a dozen of them. No other process
+    writes: who holds the study has the journal, so that Optuna's lock beside it is not needed.
     """
 
     def __init__(self, path: Path):
         _mend(path)
+        self._path = path
         self._file = JournalFileBackend(str(path))
         self._n_in_file = sum(1 for _ in self._file.read_logs(0))
+        self._size = path.stat().st_size
         self._unwritten: list[dict[str, Any]] = []
         self._holding = False
 
@@ -130,19 +134,32 @@ class Journal(BaseJournalBackend):
             self._write()
 
     def _write(self) -> None:
-        if self._unwritten:
-            self._file.append_logs(self._unwritten)
-            self._n_in_file += len(self._unwritten)
-            self._unwritten = []
+        if not self._unwritten:
+            return
+        lines = [json.dumps(entry, separators=(",", ":")) + "\n" for entry in self._unwritten]
+        content = "".join(lines).encode()
+        with open(self._path, "r+b") as handle:
+            # Where it belongs, and not at the end: there may be a part of it already, which a full
+            # disk or a failing one did not take whole.
+            handle.seek(self._size)
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        self._size += len(content)
+        self._n_in_file += len(self._unwritten)
+        self._unwritten = []
 
 
 def _mend(journal: Path) -> None:
     """Undo what a process left behind that was killed while it wrote the journal."""
-    # Optuna would wait half a minute for a lock that nobody holds any more, and would append
-    # to half a line, which makes the journal unreadable.
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    # Earlier versions had Optuna's lock.
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):
+        lock.unlink(missing_ok=True)
     if not journal.is_file():
         return
     with open(journal, "r+b") as handle:
         content = handle.read()
-        handle.truncate(content.rfind(b"\n") + 1)
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            # Half a line: what is appended to it would make the journal unreadable.
+            handle.truncate(whole)

@@ -125,6 +125,12 @@ class StudyFolder(ResumableFolder):
     ENDED = "ended.json"
     OPTION = "--study"
 
+    def written_places(self) -> Iterator[Path]:
+        """The folders in which files and folders appear whole or not at all."""
+        yield from (self.path, self.path / "trials", self.ensemble, self.figures, self.models)
+        if self.models.is_dir():
+            yield from (place for place in self.models.iterdir() if place.is_dir())
+
     @property
     def id(self) -> str:
         """What tells the study from others of its name."""

@@ -23,7 +23,7 @@ from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
 from search.study.shared_settings import with_shared_settings
-from search.study.state import StateWriter
+from search.study.state import StateWriter, note_finished
 from search.study.stopping import forget_request
 from search.sweeping.control import Control, told_state
 from search.sweeping.display import Display, make_display
@@ -93,8 +93,10 @@ def sweep(
                 control = Control(own, Steering(folder, spec.hours, started), StateWriter(folder))
                 with told_state(control.state):
                     _run(spec, folder, shown, report, control)
-            elif not tracked(folder, spec):
-                _track(spec, folder, shown)
+            else:
+                note_finished(folder)
+                if not tracked(folder, spec):
+                    _track(spec, folder, shown)
     except KeyboardInterrupt as interrupt:
         finished = len(folder.finished_numbers())
         raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt

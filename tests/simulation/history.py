@@ -1,0 +1,528 @@
+"""One seeded history: a study that is disturbed, resumed until it has finished, and compared.
+
+The loop, the queue of workers, proposals, journal, records, models and MLflow's writer are the real
+ones. What must be the same as in the undisturbed study is what `essence` returns; what may differ is
+named in `MAY_DIFFER`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellbox.errors import InputError
+from cellbox.models.model import load_model
+from cellbox.models.saved_ensembles import load_ensemble
+from search.console.interrupts import Interrupted
+from search.proposals.optuna_storage import OptunaStorage
+from search.proposals.proposer import study_name
+from search.spec.reading import make_spec
+from search.spec.tables import Spec
+from search.study.folder import StudyFolder
+from search.study.record import trial_as_json
+from search.study.stopping import ask_to_stop
+from search.sweeping.display import Silent
+from search.sweeping.run import sweep
+from search.tracking.background import TrackingStatus
+from search.tracking.loop import LoopState, TrackingLoop
+from tests.simulation import disk as disks
+from tests.simulation.server import SEND_FAULTS, Client, Server, WriterKilled, repository_of
+from tests.simulation.world import PretendedWorkers, World, study_data
+
+#: What two runs of the same study may have otherwise, by the file or the table that has it.
+MAY_DIFFER = {
+    "record.json": ("started", "finished", "seconds", "compile_seconds", "digest"),
+    # Of models, when the trial was trained.
+    "model.json": ("date", "digest"),
+    "study.json": ("id", "created"),
+    # The digest of study.json, which has an id of its own.
+    "ended.json": ("study",),
+    "optuna.journal": ("datetime_start", "datetime_complete", "the order of entries, worker ids"),
+    "MLflow": (
+        *("run and experiment ids", "times of runs and metrics", "seconds"),
+        "hours, and spec.json with them: of the latest run that had a limit",
+    ),
+    "state.json, runs.json, devices.json": ("all of it: when and where runs were",),
+}
+
+_ROUNDS = 4
+
+_FIXED = {
+    "schedule": "cosine",
+    **{"final_share": 0.1, "weight_decay": 1e-5, "l1": 1e-5, "interval_share": 0.5},
+}
+
+#: Studies of several kinds, as changes of `_BASE`; "tied" is the world's and not the spec's.
+SCENARIOS: tuple[dict[str, Any], ...] = (
+    {"trials": 7},
+    {"trials": 8, "sampler": {"name": "random"}, "space": {"peak_rate": [0.02, 0.05], **_FIXED}},
+    {"trials": 9, "repeats": 2, "pruner": {"name": "median", "startup_trials": 2, "reports": 3}},
+    {"trials": 9, "pruner": {"name": "asha", "reports": 3}},
+    {"trials": 8, "repeats": 3, "pruner": {"name": "wilcoxon", "p_threshold": 0.3}},
+    {
+        "trials": 7,
+        "space": {"budget": {"conditions": [2, 4, 6]}},
+        "objective": {"minimise": ["validation_mae", "cost"]},
+    },
+    {
+        "trials": 12,
+        "sampler": {"name": "grid"},
+        "space": {**_FIXED, "peak_rate": [0.02, 0.05], "schedule": ["constant", "cosine"]},
+    },
+    {"trials": 14, "sampler": {"name": "tpe", "stop_when_tied": 5}, "tied": True},
+    {"trials": 14, "patience": 3},
+    {
+        "trials": 8,
+        "constraints": {"edges": 6},
+        "enqueue": [{"l1": 2e-5}, {"schedule": "constant", "peak_rate": 0.03}],
+    },
+    {"trials": 6, "earlier": True},
+    {"trials": 8, "sampler": {"name": "nsga2"}, "repeats": 2},
+    {"trials": 8, "sampler": {"name": "qmc"}, "pruner": {"name": "hyperband", "reports": 3}},
+)
+_BASE: dict[str, Any] = {
+    "name": "simulated",
+    "seed": 3,
+    "data": {"system": "CY"},
+    "training": {"steps": 100, "validate_every": 25, "refinement": "none"},
+    "objective": {"minimise": ["validation_mae"]},
+    "sampler": {"startup_trials": 3, "in_flight": 3},
+    "pruner": {"name": "none"},
+    "workers": {"executor": "inline"},
+    "tracking": {"uri": "http://mlflow.example:5000"},
+}
+
+
+class Lost(AssertionError):
+    """A history that did not end as the undisturbed study."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a history happens: the study's folder, its server, and its spec."""
+
+    study: Path
+    server: Server
+    spec: Spec
+    tied: bool
+
+
+def _folder_of_histories() -> str | None:
+    """In memory, where a machine has that."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _spec_of(scenario: int, earlier: Path) -> tuple[Spec, bool]:
+    changes = dict(SCENARIOS[scenario])
+    tied = changes.pop("tied", False)
+    if changes.pop("earlier", False):
+        changes["earlier"] = [str(earlier)]
+    merged = {**_BASE, **changes}
+    merged["sampler"] = {**_BASE["sampler"], **changes.get("sampler", {})}
+    return make_spec(merged), tied
+
+
+class _Asleep(BaseException):
+    """MLflow's writer waits."""
+
+
+class _Loop(TrackingLoop):
+    """The real loop, which returns where it would wait."""
+
+    def _wait_for_news(self) -> None:
+        raise _Asleep
+
+    def _pause(self, delay: float) -> None:
+        raise _Asleep
+
+
+class Tracking:
+    """As `search.tracking.background.BackgroundTracking`, with the writer in this process."""
+
+    def __init__(self, place: Place, client: Client, random: np.random.Generator, trouble: float):
+        self._place, self._client, self._random, self._trouble = place, client, random, trouble
+        self._state = LoopState()
+        self._loop = self._begin()
+
+    def _begin(self) -> _Loop:
+        return _Loop(StudyFolder(self._place.study), "pretended", self._note)
+
+    def _note(self, state: LoopState) -> None:
+        self._state = state
+
+    def _work(self) -> None:
+        try:
+            self._loop.run()
+        except _Asleep:
+            return
+        except WriterKilled:
+            self._loop = self._begin()
+
+    def notify(self) -> None:
+        """Sometimes it writes at once, sometimes later."""
+        if self._random.uniform() < 0.2 + self._trouble:
+            self._work()
+
+    def end_soon(self, best: Any) -> None:
+        """All trials are there."""
+
+    def models_there(self, best: Any) -> None:
+        """All models are there."""
+
+    def finish(self, best: Any) -> str | None:
+        """Some attempts to write everything."""
+        for _ in range(3):
+            self._loop.finish(best)
+            self._work()
+            if self.complete:
+                return None
+        return "MLflow lacks something"
+
+    @property
+    def complete(self) -> bool:
+        """Whether MLflow has everything."""
+        return self._state.complete
+
+    @property
+    def status(self) -> TrackingStatus:
+        """How far it is."""
+        return TrackingStatus(self._state.written, 0, self._state.error)
+
+
+@contextmanager
+def _simulated(place: Place, world: World, client: Client) -> Iterator[None]:
+    """Everything that a sweep meets outside of itself is the world's, for a block."""
+
+    @contextmanager
+    def workers(*_: Any) -> Iterator[PretendedWorkers]:
+        yield PretendedWorkers(world)
+
+    @contextmanager
+    def tracking(*_: Any) -> Iterator[Tracking]:
+        yield Tracking(place, client, world.random, world.trouble)
+
+    data = study_data()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "search.sweeping.run.started_workers": workers,
+            "search.sweeping.run.started_tracking": tracking,
+            "search.sweeping.preparation.load_study_data": lambda spec: data,
+            "search.sweeping.preparation.check_gradient": lambda *_: None,
+            "search.sweeping.preparation.keep_compiled_programs": lambda: None,
+            "search.sweeping.beginning.evaluate_baselines": lambda *_: {"ridge": None},
+            # Pictures and standard errors take longer than all the rest together.
+            "cellbox.models.model_files.write_pictures": lambda *_, **__: None,
+            "cellbox.models.model_files.write_network_files": lambda *_: None,
+            "search.study.identifiability._judge": _judge,
+            "search.tracking.study_runs.MlflowClient": lambda **_: client,
+            "search.tracking.mlflow_writer.get_artifact_repository": repository_of(client),
+            "search.tracking.mlflow_writer.MlflowWriter.draw": lambda *_: Path(),
+            "search.tracking.mlflow_writer.MlflowWriter.rehearse": lambda *_: None,
+            "search.tracking.mlflow_writer.MlflowWriter.write_models": lambda *_: {},
+            "search.tracking.mlflow_writer.study_candidates": lambda *_: [],
+            "search.tracking.mlflow_writer.summarise": _summarise,
+        }.items():
+            patch.setattr(name, value)
+        patch.setattr(time, "time", world.clock)
+        patch.setattr(time, "monotonic", world.uptime)
+        patch.setattr(time, "sleep", lambda seconds: None)
+        yield
+
+
+def _judge(folder: StudyFolder, best: Any, data: Any) -> None:
+    from cellbox.storage.files import atomic_write
+
+    # In the order in which the real ones are written.
+    for file in reversed(folder.identifiability_files(best[0])):
+        with atomic_write(file) as handle:
+            handle.write('{"n_edges_determined": 0}')
+
+
+def _summarise(folder: StudyFolder, best: Any, target: Path, *_: Any) -> Any:
+    from search.tracking.summary import Summary
+    from search.tracking.trial_content import MetricValue
+
+    records = list(folder.records())
+    values = [MetricValue("trials", float(len(records)), len(records))]
+    return Summary(values, {"cellbox.stopped": folder.stopped or ""}, "a study", 1)
+
+
+@contextmanager
+def _given_up(random: np.random.Generator, place: Place, world: World) -> Iterator[None]:
+    """In some runs someone presses Ctrl-C, or asks the sweep to stop, at some answer of a worker."""
+    at, what = int(random.integers(60)), str(random.choice(["ctrl-c", "stop", "none", "none"]))
+    seen = 0
+
+    def between() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == at and what == "ctrl-c":
+            raise KeyboardInterrupt
+        if seen == at and what == "stop":
+            ask_to_stop(StudyFolder(place.study))
+
+    world.between = between
+    yield
+    world.between = lambda: None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An undisturbed study: what it found, and how many changes and requests that took."""
+
+    essence: dict[str, Any]
+    changes: int
+    requests: int
+
+
+@cache
+def reference(scenario: int) -> Reference:
+    """The undisturbed study of a scenario."""
+    with tempfile.TemporaryDirectory(dir=_folder_of_histories()) as folder:
+        place = _place(Path(folder), scenario)
+        disk = disks.Disk(str(place.study), None, np.random.default_rng(0))
+        client = Client(place.server, None)
+        _run(place, World(np.random.default_rng(0), 0.0, place.tied), client, disk)
+        return Reference(essence(place), disk.changes, client.requests)
+
+
+_EARLIER: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _earlier() -> Path:
+    """A finished study whose trials others carry over."""
+    if not _EARLIER:
+        _EARLIER.append(tempfile.TemporaryDirectory(dir=_folder_of_histories()))
+        place = Place(Path(_EARLIER[0].name) / "earlier", Server(), *_spec_of(0, Path()))
+        disk = disks.Disk(str(place.study), None, np.random.default_rng(0))
+        world = World(np.random.default_rng(0), 0.0, False)
+        _run(place, world, Client(place.server, None), disk)
+    return Path(_EARLIER[0].name) / "earlier"
+
+
+def _place(folder: Path, scenario: int) -> Place:
+    earlier = _earlier() if SCENARIOS[scenario].get("earlier") else Path()
+    return Place(folder / "simulated", Server(), *_spec_of(scenario, earlier))
+
+
+def _run(
+    place: Place, world: World, client: Client, disk: disks.Disk, hours: float | None = None
+) -> None:
+    with _simulated(place, world, client), disks.on(disk):
+        sweep(place.spec, study=place.study, hours=hours, display=Silent(), report=False)
+
+
+def play(seed: int, say: Any = lambda line: None) -> None:
+    """Play the history with this seed. Raises Lost where it does not end as it should."""
+    random = np.random.default_rng(seed)
+    scenario = int(random.integers(len(SCENARIOS)))
+    whole = reference(scenario)
+    say(f"seed {seed}: scenario {scenario}, {SCENARIOS[scenario]}")
+    with tempfile.TemporaryDirectory(dir=_folder_of_histories()) as folder:
+        place = _place(Path(folder), scenario)
+        for number in range(int(random.integers(1, _ROUNDS + 1))):
+            if not _disturbed(place, random, whole, number, say):
+                break
+            _rot(place, random, say)
+        client = Client(place.server, None)
+        # Two runs: the first may find what the last one left, the second finds nothing to do.
+        for _ in range(2):
+            world = World(random, 0.0, place.tied, now=1_800_000_000.0)
+            disk = disks.Disk(str(place.study), None, random)
+            try:
+                _run(place, world, client, disk)
+            except (Exception, disks.Killed) as error:
+                raise Lost(f"resuming failed: {traceback.format_exc()}") from error
+        if disk.changes > 6:
+            raise Lost("a finished study was written again:\n" + "\n".join(disk.log))
+        try:
+            found = essence(place)
+        except (InputError, OSError) as error:
+            raise Lost(f"the study cannot be read: {traceback.format_exc()}") from error
+        _compare(whole.essence, found)
+
+
+def _disturbed(
+    place: Place, random: np.random.Generator, whole: Reference, number: int, say: Any
+) -> bool:
+    """One run in which something goes wrong; whether others follow."""
+    fault = disks.Fault(int(random.integers(whole.changes + 5)), str(random.choice(disks.FAULTS)))
+    lost = (int(random.integers(whole.requests + 5)), str(random.choice(SEND_FAULTS)))
+    disk = disks.Disk(str(place.study), fault if random.uniform() < 0.85 else None, random)
+    client = Client(place.server, lost if random.uniform() < 0.6 else None)
+    world = World(random, float(random.choice([0.0, 0.02, 0.1])), place.tied, 1.7e9 + 1e5 * number)
+    hours = float(random.uniform(0.001, 0.3)) if random.uniform() < 0.3 else None
+    say(
+        f"run {number}: {fault if disk._fault else 'no fault'}, "
+        f"{lost if client._fault else 'MLflow is well'}, trouble {world.trouble}, hours {hours}"
+    )
+    try:
+        with _given_up(random, place, world):
+            _run(place, world, client, disk, hours)
+    except disks.Killed:
+        say("  killed")
+    except Interrupted:
+        say("  interrupted")
+    except OSError as error:
+        say(f"  {type(error).__name__}: {error}")
+        if fault.kind not in ("refused", "full", "unsure", "repeated"):
+            raise Lost(f"an error without a cause: {traceback.format_exc()}") from error
+    except InputError as error:
+        raise Lost(f"refused to go on: {traceback.format_exc()}") from error
+    except Exception as error:
+        raise Lost(f"a traceback: {traceback.format_exc()}") from error
+    client.settle()
+    return True
+
+
+def _rot(place: Place, random: np.random.Generator, say: Any) -> None:
+    """Sometimes a record is not what was written, when the study goes on."""
+    folder = StudyFolder(place.study)
+    numbers = folder.finished_numbers()
+    if not numbers or random.uniform() > 0.15:
+        return
+    trial = folder._trial(int(random.choice(numbers)))
+    files = sorted(trial.iterdir())
+    if not files:
+        return
+    file = files[int(random.integers(len(files)))]
+    content = bytearray(file.read_bytes())
+    how = str(random.choice(["cut", "flipped", "gone", "empty"]))
+    say(f"  {how}: {file.relative_to(place.study)}")
+    if how == "gone":
+        shutil.rmtree(trial)
+    elif how == "empty" or not content:
+        file.write_bytes(b"")
+    elif how == "cut":
+        file.write_bytes(content[: int(random.integers(len(content)))])
+    else:
+        content[int(random.integers(len(content)))] ^= 1 << int(random.integers(8))
+        file.write_bytes(content)
+
+
+def essence(place: Place) -> dict[str, Any]:
+    """All that a study found, without what may differ."""
+    folder = StudyFolder(place.study)
+    ended = folder.read_json("ended.json")
+    study = folder.read_json("study.json")
+    return {
+        "records": _records(folder),
+        "journal": _journal(place.spec, folder),
+        "study": {key: value for key, value in study.items() if key not in ("id", "created")},
+        "queue": folder.read_json("queue.json"),
+        "ended": {key: value for key, value in ended.items() if key != "study"},
+        "phase": folder.read_json("state.json")["phase"],
+        "models": {
+            model.name: load_model(model).network.weights.tolist()
+            for model in sorted(folder.models.iterdir())
+        },
+        "ensemble": [one.network.weights.tolist() for one in load_ensemble(folder.ensemble).members],
+        "files": _files(folder),
+        "MLflow": _tracked(place.server),
+    }
+
+
+def _records(folder: StudyFolder) -> dict[int, Any]:
+    found = {}
+    for number in folder.finished_numbers():
+        content = trial_as_json(folder.record(number))
+        networks = folder.networks(number)
+        arrays = None if networks is None else (networks.weights.tobytes(), networks.amplitudes.tobytes())
+        found[number] = (
+            {key: value for key, value in content.items() if key not in MAY_DIFFER["record.json"]},
+            arrays,
+        )
+    # As JSON, where NaN is itself.
+    return {number: (json.dumps(one, sort_keys=True), arrays) for number, (one, arrays) in found.items()}
+
+
+def _journal(spec: Spec, folder: StudyFolder) -> list[Any]:
+    import optuna
+
+    storage = OptunaStorage(spec, folder.path).optuna
+    study = optuna.load_study(study_name=study_name(spec, folder.study.id), storage=storage)
+    return [
+        (
+            trial.number, trial.state.name, trial.values, dict(trial.params),
+            {name: repr(one) for name, one in trial.distributions.items()},
+            json.dumps(trial.user_attrs, sort_keys=True), json.dumps(trial.system_attrs, sort_keys=True),
+            repr(sorted(trial.intermediate_values.items())),
+        )
+        for trial in study.get_trials(deepcopy=False)
+    ]  # fmt: skip
+
+
+def _files(folder: StudyFolder) -> list[str]:
+    """All files of a study that nothing was wrong with; trials are told elsewhere."""
+    return sorted(
+        str(path.relative_to(folder.path))
+        for path in folder.path.rglob("*")
+        if not {"damaged", "trials", "runs.json"} & set(path.relative_to(folder.path).parts[:1])
+    ) + sorted(path.name for path in (folder.path / "trials").rglob(".*"))
+
+
+_TAGS_THAT_DIFFER = (
+    *("mlflow.parentRunId", "cellbox.study_id", "mlflow.note.content", "cellbox.hours"),
+)
+
+
+def _tracked(server: Server) -> dict[str, Any]:
+    """What MLflow shows, by the name of the run."""
+    found: dict[str, Any] = {"experiments": [one["name"] for one in server.experiments.values()]}
+    for identifier, run in server.runs.items():
+        if run["deleted"]:
+            continue
+        shown = {
+            "status": run["status"],
+            "params": dict(sorted(run["params"].items())),
+            "tags": {
+                key: value for key, value in sorted(run["tags"].items())
+                if key not in _TAGS_THAT_DIFFER
+            },
+            "metrics": sorted(
+                (key, step, value) for key, value, _, step in run["metrics"]
+                if "seconds" not in key and not key.startswith("trials")
+            ),
+            "files": sorted(
+                (name, content) for name, content in server.files.get(identifier, {}).items()
+                if name != "spec.json"
+            ),
+        }  # fmt: skip
+        found.setdefault(run["name"], []).append(shown)
+    return dict(sorted(found.items()))
+
+
+def _compare(wanted: Any, found: Any) -> None:
+    for part, value in wanted.items():
+        if found[part] != value:
+            raise Lost(f"{part} differs: {_difference(value, found[part])}")
+
+
+def _difference(wanted: Any, found: Any, at: str = "") -> str:
+    """The first place where two nested values differ."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in sorted({*wanted, *found}, key=str):
+            if wanted.get(key) != found.get(key):
+                return _difference(wanted.get(key), found.get(key), f"{at}/{key}")
+    if isinstance(wanted, list | tuple) and isinstance(found, list | tuple) and len(wanted) == len(found):
+        for place, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            if one != other:
+                return _difference(one, other, f"{at}/{place}")
+    if isinstance(wanted, list) and isinstance(found, list):
+        more = [one for one in found if one not in wanted]
+        less = [one for one in wanted if one not in found]
+        return f"{at}: beyond it {str(more)[:600]}; lacking {str(less)[:600]}; {len(wanted)} and {len(found)}"
+    return f"{at}: expected {str(wanted)[:900]}\n found {str(found)[:900]}"

@@ -311,7 +311,8 @@ class SweepLoop:
             f"{value:.4g} is too far behind earlier trials."
         )
         self._executor.cancel(number)
-        self._end(pruned_record(trial, step, reason, self._proposer.marks(number)), None)
+        shape = trial.repeats[0].shape if unit == "repeat" else None
+        self._end(pruned_record(trial, step, reason, self._proposer.marks(number), shape), None)
         return True
 
     def _end(self, record: TrialRecord, networks: TrialNetworks | None) -> None:

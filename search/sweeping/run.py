@@ -94,6 +94,8 @@ def sweep(
                 with told_state(control.state):
                     _run(spec, folder, shown, report, control)
             else:
+                # Where its last run was killed before it could.
+                note_stop(folder, None)
                 note_finished(folder)
                 if not tracked(folder, spec):
                     _track(spec, folder, shown)

@@ -120,7 +120,7 @@ class Server:
         return [self.get_experiment(identifier) for identifier in self.experiments]
 
     def search_runs(
-        self, experiments: Sequence[str], wanted: str, max_results: int, order_by: Any,
+        self, experiments: Sequence[str], wanted: str, max_results: int, order_by: Any = ("",),
         page_token: Any = None,
     ) -> Any:  # fmt: skip
         found = []

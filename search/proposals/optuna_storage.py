@@ -138,12 +138,14 @@ class Journal(BaseJournalBackend):
             return
         lines = [json.dumps(entry, separators=(",", ":")) + "\n" for entry in self._unwritten]
         content = "".join(lines).encode()
-        with open(self._path, "r+b") as handle:
+        # Without a buffer, which after an error would be written once more.
+        with open(self._path, "r+b", buffering=0) as handle:
             # Where it belongs, and not at the end: there may be a part of it already, which a full
             # disk or a failing one did not take whole.
             handle.seek(self._size)
-            handle.write(content)
-            handle.flush()
+            left = memoryview(content)
+            while left:
+                left = left[handle.write(left) :]
             os.fsync(handle.fileno())
         self._size += len(content)
         self._n_in_file += len(self._unwritten)

@@ -38,8 +38,8 @@ def spec_of(folder: StudyFolder) -> Spec:
 
 
 @contextmanager
-def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
-    """Hold a study for a sweep, and note the time it took.
+def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[bool]:
+    """Hold a study for a sweep, and note the time it took; gives whether it has ended already.
 
     Raises InputError for a folder that is no study's or another study's, and where another
     process holds it. A block that fails before it has begun a study leaves no folder behind.
@@ -53,7 +53,7 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
         # A finished study that is asked for again does nothing, and that takes none of its time.
         was_ended = folder.exists() and ended(folder, spec)
         try:
-            yield
+            yield was_ended
         finally:
             if folder.exists() and not was_ended:
                 _note_run(folder, started)

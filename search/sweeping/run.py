@@ -18,7 +18,7 @@ from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
 from search.study.access import alone_with
-from search.study.ending import ended, note_end, note_stop, note_tracked, tracked
+from search.study.ending import note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
@@ -86,10 +86,10 @@ def sweep(
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     spec = with_shared_settings(spec, folder.path)
     try:
-        with alone_with(folder, spec), display or make_display() as shown:
+        with alone_with(folder, spec) as has_ended, display or make_display() as shown:
             # Of an earlier run, which did not see it.
             forget_request(folder)
-            if not ended(folder, spec):
+            if not has_ended:
                 control = Control(own, Steering(folder, spec.hours, started), StateWriter(folder))
                 with told_state(control.state):
                     _run(spec, folder, shown, report, control)

@@ -62,8 +62,6 @@ class StudyRuns:
         self._embedded = tracking_uri is None
         self._command = command
         self._artifact_uris: dict[str, str] = {}
-        # Whether a request failed that may have been carried out all the same, also later.
-        self._in_doubt = False
 
     @property
     def experiment_id(self) -> str:
@@ -75,8 +73,6 @@ class StudyRuns:
 
         began: when the study's first trial began, in seconds since 1970; None for now.
         """
-        # Opened again after an error alone.
-        self._in_doubt = bool(self.ids) or hasattr(self, "parent_id") or self._in_doubt
         if self._embedded:
             prepare_embedded(self._home)
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -110,10 +106,11 @@ class StudyRuns:
         return found[0] if found else None
 
     def _remove_doubles(self) -> None:
-        """Remove runs that a request has made which was taken for failed."""
-        found = find_parents(
-            self.client, [self.experiment_id], self._folder.id, most=_MOST_DOUBLES
-        )
+        """Remove runs made by requests that were carried out twice, or after their answer was due.
+
+        That happens between a client and a server, whose proxies try again.
+        """
+        found = find_parents(self.client, [self.experiment_id], self._folder.id, most=_MOST_DOUBLES)
         ours = {self.parent_id, *self.ids.values()}
         for run in (*found, *self._children()):
             if run.info.run_id not in ours:
@@ -161,7 +158,7 @@ class StudyRuns:
 
     def end_parent(self, finished: int) -> None:
         """Note that MLflow has all that there is; finished: when, in milliseconds since 1970."""
-        if self._in_doubt:
+        if not self._embedded:
             self._remove_doubles()
         self.client.set_tag(self.parent_id, _WRITTEN, str(len(self.written)))
         self.client.set_terminated(self.parent_id, "FINISHED", finished)

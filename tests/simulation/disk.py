@@ -83,7 +83,7 @@ class Disk:
             raise Killed
         number, self.changes = self.changes, self.changes + 1
         kind = self._fault.kind if self._fault is not None and self._fault.at == number else None
-        self.log.append(f"{number} {what} {os.fspath(path)[len(self.root) + 1:]} {kind or ''}")
+        self.log.append(f"{number} {what} {os.fspath(path)[len(self.root) + 1 :]} {kind or ''}")
         if kind in ("kill before", "power"):
             self._die(power=kind == "power")
         if kind == "torn":
@@ -234,6 +234,8 @@ def _opener(disk: Disk) -> Callable[..., Any]:
         else:
             raw = disk.change("open", path, make, undo=lambda: _put_back(path, before))
             disk.unsure(path, 0)
+        if buffering == 0:
+            return raw
         buffered = io.BufferedRandom(raw) if "+" in plain else io.BufferedWriter(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, *rest, **named)
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,7 +58,7 @@ MAY_DIFFER = {
 }
 
 # Of how many runs something goes wrong, as shares.
-_DISTURBED_RUNS = (0.55, 0.3, 0.15)
+_DISTURBED_RUNS = (0.65, 0.25, 0.1)
 
 _FIXED = {
     "schedule": "cosine",
@@ -67,14 +67,14 @@ _FIXED = {
 
 #: Studies of several kinds, as changes of `_BASE`; "tied" is the world's and not the spec's.
 SCENARIOS: tuple[dict[str, Any], ...] = (
-    {"trials": 6},
-    {"trials": 6, "sampler": {"name": "random"}, "space": {"peak_rate": [0.02, 0.05], **_FIXED}},
-    {"trials": 7, "repeats": 2, "pruner": {"name": "median", "startup_trials": 1, "reports": 3}},
-    {"trials": 7, "pruner": {"name": "asha", "reports": 3}},
-    {"trials": 5, "repeats": 3, "pruner": {"name": "wilcoxon", "p_threshold": 0.3}},
+    {"trials": 5},
+    {"trials": 5, "sampler": {"name": "random"}, "space": {"peak_rate": [0.02, 0.05], **_FIXED}},
+    {"trials": 6, "repeats": 2, "pruner": {"name": "median", "startup_trials": 1, "reports": 3}},
+    {"trials": 6, "pruner": {"name": "asha", "reports": 3}},
+    {"trials": 6, "repeats": 3, "pruner": {"name": "wilcoxon", "p_threshold": 0.45}},
     {
         "trials": 5,
-        "space": {"budget": {"conditions": [2, 4, 6]}},
+        "space": {"budget": {"conditions": [2, 3, 4]}},
         "objective": {"minimise": ["validation_mae", "cost"]},
     },
     {
@@ -82,14 +82,14 @@ SCENARIOS: tuple[dict[str, Any], ...] = (
         "sampler": {"name": "grid"},
         "space": {**_FIXED, "peak_rate": [0.02, 0.05], "schedule": ["constant", "cosine"]},
     },
-    {"trials": 9, "sampler": {"name": "tpe", "stop_when_tied": 4}, "tied": True},
+    {"trials": 9, "sampler": {"name": "tpe", "stop_when_tied": 3}, "tied": True},
     {"trials": 9, "patience": 2},
     {
         "trials": 5,
         "constraints": {"edges": 6},
         "enqueue": [{"l1": 2e-5}, {"schedule": "constant", "peak_rate": 0.03}],
     },
-    {"trials": 3, "earlier": True},
+    {"trials": 2, "earlier": True},
     {"trials": 5, "sampler": {"name": "nsga2"}, "repeats": 2},
     {"trials": 6, "sampler": {"name": "qmc"}, "pruner": {"name": "hyperband", "reports": 3}},
 )
@@ -173,7 +173,7 @@ class Tracking:
 
     def notify(self) -> None:
         """Sometimes it writes at once, sometimes later."""
-        if self._random.uniform() < 0.2 + self._trouble:
+        if self._random.uniform() < 0.1 + self._trouble:
             self._work()
 
     def end_soon(self, best: Any) -> None:
@@ -354,6 +354,17 @@ def play(seed: int, say: Any = lambda line: None) -> None:
         _compare(whole.essence, found)
 
 
+def failures(seeds: range) -> list[tuple[int, str]]:
+    """The histories of these seeds that did not end as they should, with what was wrong."""
+    found = []
+    for seed in seeds:
+        try:
+            play(seed)
+        except Lost as error:
+            found.append((seed, str(error)))
+    return found
+
+
 def _disturbed(
     place: Place, random: np.random.Generator, whole: Reference, number: int, say: Any
 ) -> None:
@@ -376,7 +387,7 @@ def _disturbed(
     except Interrupted:
         say("  interrupted")
     except OSError as error:
-        say(f"  {type(error).__name__}: {error}")
+        say(f"  {error.strerror}")
         if fault.kind not in ("refused", "full", "unsure", "repeated"):
             raise Lost(f"an error without a cause: {traceback.format_exc()}") from error
     except InputError as error:
@@ -427,7 +438,9 @@ def essence(place: Place) -> dict[str, Any]:
             model.name: np.load(model / "model.npz")["weights"].tolist()
             for model in sorted(folder.models.iterdir())
         },
-        "ensemble": [one.network.weights.tolist() for one in load_ensemble(folder.ensemble).members],
+        "ensemble": [
+            one.network.weights.tolist() for one in load_ensemble(folder.ensemble).members
+        ],
         "files": _files(folder),
         "MLflow": _tracked(place.server),
     }
@@ -438,13 +451,19 @@ def _records(folder: StudyFolder) -> dict[int, Any]:
     for number in folder.finished_numbers():
         content = trial_as_json(folder.record(number))
         networks = folder.networks(number)
-        arrays = None if networks is None else (networks.weights.tobytes(), networks.amplitudes.tobytes())
+        arrays = (
+            None
+            if networks is None
+            else (networks.weights.tobytes(), networks.amplitudes.tobytes())
+        )
         found[number] = (
             {key: value for key, value in content.items() if key not in MAY_DIFFER["record.json"]},
             arrays,
         )
     # As JSON, where NaN is itself.
-    return {number: (json.dumps(one, sort_keys=True), arrays) for number, (one, arrays) in found.items()}
+    return {
+        number: (json.dumps(one, sort_keys=True), arrays) for number, (one, arrays) in found.items()
+    }
 
 
 def _journal(spec: Spec, folder: StudyFolder) -> list[Any]:
@@ -515,7 +534,11 @@ def _difference(wanted: Any, found: Any, at: str = "") -> str:
         for key in sorted({*wanted, *found}, key=str):
             if wanted.get(key) != found.get(key):
                 return _difference(wanted.get(key), found.get(key), f"{at}/{key}")
-    if isinstance(wanted, list | tuple) and isinstance(found, list | tuple) and len(wanted) == len(found):
+    if (
+        isinstance(wanted, list | tuple)
+        and isinstance(found, list | tuple)
+        and len(wanted) == len(found)
+    ):
         for place, (one, other) in enumerate(zip(wanted, found, strict=True)):
             if one != other:
                 return _difference(one, other, f"{at}/{place}")

@@ -133,7 +133,12 @@ class Server:
             )
             if same and not run["deleted"] and run["experiment"] in experiments:
                 found.append(self.get_run(identifier))
-        found.sort(key=lambda run: (run.info.status if "status" in order_by[0] else "", run.info.start_time))
+        found.sort(
+            key=lambda run: (
+                run.info.status if "status" in order_by[0] else "",
+                run.info.start_time,
+            )
+        )
         return PagedList(found[:max_results] if max_results == 1 else found, token=None)
 
 

@@ -36,24 +36,24 @@ def study_data() -> StudyData:
     evaluation = Dataset(
         nodes=NODES,
         times=np.array([1.0, 2.0]),
-        perturbations=np.round(random.uniform(size=(4, 3)), 3),
-        measurements=np.round(random.normal(size=(4, 2, 3)), 3),
-        row_names=("v1", "v2", "t1", "t2"),
+        perturbations=np.round(random.uniform(size=(2, 3)), 3),
+        measurements=np.round(random.normal(size=(2, 2, 3)), 3),
+        row_names=("v1", "t1"),
         activity_nodes=np.zeros(3, bool),
         truth=truth,
     )
-    pool = np.round(random.uniform(size=(6, 3)), 3)
-    rows = tuple(np.array([row]) for row in range(6))
+    pool = np.round(random.uniform(size=(4, 3)), 3)
+    rows = tuple(np.array([row]) for row in range(4))
     return StudyData(
         perturbations=pool,
-        measurements=np.round(random.normal(size=(6, 2, 3)), 3),
+        measurements=np.round(random.normal(size=(4, 2, 3)), 3),
         noise_free=None,
         times=np.array([1.0, 2.0]),
         pool_rows={(repeat, None): rows for repeat in range(4)},
         pool_times={1: np.array([1]), 2: np.array([0, 1])},
         evaluation=evaluation,
-        split=Split(np.array([], int), np.array([0, 1]), np.array([2, 3])),
-        own=Budget(6, None, 2),
+        split=Split(np.array([], int), np.array([0]), np.array([1])),
+        own=Budget(4, None, 2),
     )
 
 
@@ -71,7 +71,9 @@ def trained(job: Job, *, tied: bool, started: float) -> tuple[list[Report], Fini
     optimum = 0.05 if tied else 0.05 * (1 + abs(np.log10(rate / 0.05))) * random.uniform(0.8, 1.2)
     diverged = not tied and random.uniform() < 0.1
     steps = list(range(_EVERY, _STEPS + 1, _EVERY))
-    curve = [float(optimum * (1 + 3 * np.exp(-step / 40) * random.uniform(0.5, 1))) for step in steps]
+    curve = [
+        float(optimum * (1 + 3 * np.exp(-step / 40) * random.uniform(0.5, 1))) for step in steps
+    ]
     reports = [
         Report(job.trial, job.repeat, step, float("nan") if diverged and step == 75 else error)
         for step, error in zip(steps[:-1], curve, strict=False)

@@ -119,7 +119,7 @@ class Disk:
         raise Killed
 
     def synced(self, path: str) -> None:
-        """A file is on the disk with all that was changed before, as where changes are journalled."""
+        """A file is on the disk with all that was changed before, as on a journalling one."""
         self._undo.clear()
         self._sure[path] = os.path.getsize(path) if os.path.isfile(path) else 0
 

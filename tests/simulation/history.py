@@ -1,13 +1,11 @@
 """One seeded history: a study that is disturbed, resumed until it has finished, and compared.
 
 The loop, the queue of workers, proposals, journal, records, models and MLflow's writer are the real
-ones. What must be the same as in the undisturbed study is what `essence` returns; what may differ is
-named in `MAY_DIFFER`.
+ones. What must be the same as in the undisturbed study is told in `tests.simulation.essence`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -24,115 +22,30 @@ import numpy as np
 import pytest
 
 from cellbox.errors import InputError
-from cellbox.models.saved_ensembles import load_ensemble
 from search.console.interrupts import Interrupted
-from search.proposals.optuna_storage import OptunaStorage
-from search.proposals.proposer import study_name
-from search.spec.reading import make_spec
-from search.spec.tables import Spec
 from search.study.folder import StudyFolder
-from search.study.record import trial_as_json
 from search.study.stopping import ask_to_stop
 from search.sweeping.display import Silent
 from search.sweeping.run import sweep
 from search.tracking.background import TrackingStatus
 from search.tracking.loop import LoopState, TrackingLoop
 from tests.simulation import disk as disks
+from tests.simulation.essence import difference, essence
+from tests.simulation.scenarios import SCENARIOS, Place, spec_of
 from tests.simulation.server import SEND_FAULTS, Client, Server, WriterKilled, repository_of
 from tests.simulation.world import PretendedWorkers, World, study_data
 
-#: What two runs of the same study may have otherwise, by the file or the table that has it.
-MAY_DIFFER = {
-    "record.json": ("started", "finished", "seconds", "compile_seconds", "digest"),
-    # Of models, when the trial was trained.
-    "model.json": ("date", "digest"),
-    "study.json": ("id", "created"),
-    # The digest of study.json, which has an id of its own.
-    "ended.json": ("study",),
-    "optuna.journal": ("datetime_start", "datetime_complete", "the order of entries, worker ids"),
-    "MLflow": (
-        *("run and experiment ids", "times of runs and metrics", "seconds"),
-        "hours, and spec.json with them: of the latest run that had a limit",
-    ),
-    "state.json, runs.json, devices.json": ("all of it: when and where runs were",),
-}
-
 # Of how many runs something goes wrong, as shares.
 _DISTURBED_RUNS = (0.65, 0.25, 0.1)
-
-_FIXED = {
-    "schedule": "cosine",
-    **{"final_share": 0.1, "weight_decay": 1e-5, "l1": 1e-5, "interval_share": 0.5},
-}
-
-#: Studies of several kinds, as changes of `_BASE`; "tied" is the world's and not the spec's.
-SCENARIOS: tuple[dict[str, Any], ...] = (
-    {"trials": 5},
-    {"trials": 5, "sampler": {"name": "random"}, "space": {"peak_rate": [0.02, 0.05], **_FIXED}},
-    {"trials": 6, "repeats": 2, "pruner": {"name": "median", "startup_trials": 1, "reports": 3}},
-    {"trials": 6, "pruner": {"name": "asha", "reports": 3}},
-    {"trials": 6, "repeats": 3, "pruner": {"name": "wilcoxon", "p_threshold": 0.45}},
-    {
-        "trials": 5,
-        "space": {"budget": {"conditions": [2, 3, 4]}},
-        "objective": {"minimise": ["validation_mae", "cost"]},
-    },
-    {
-        "trials": 9,
-        "sampler": {"name": "grid"},
-        "space": {**_FIXED, "peak_rate": [0.02, 0.05], "schedule": ["constant", "cosine"]},
-    },
-    {"trials": 9, "sampler": {"name": "tpe", "stop_when_tied": 3}, "tied": True},
-    {"trials": 9, "patience": 2},
-    {
-        "trials": 5,
-        "constraints": {"edges": 6},
-        "enqueue": [{"l1": 2e-5}, {"schedule": "constant", "peak_rate": 0.03}],
-    },
-    {"trials": 2, "earlier": True},
-    {"trials": 5, "sampler": {"name": "nsga2"}, "repeats": 2},
-    {"trials": 6, "sampler": {"name": "qmc"}, "pruner": {"name": "hyperband", "reports": 3}},
-)
-_BASE: dict[str, Any] = {
-    "name": "simulated",
-    "seed": 3,
-    "data": {"system": "CY"},
-    "training": {"steps": 100, "validate_every": 25, "refinement": "none"},
-    "objective": {"minimise": ["validation_mae"]},
-    "sampler": {"startup_trials": 3, "in_flight": 3},
-    "pruner": {"name": "none"},
-    "workers": {"executor": "inline"},
-    "tracking": {"uri": "http://mlflow.example:5000"},
-}
 
 
 class Lost(AssertionError):
     """A history that did not end as the undisturbed study."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a history happens: the study's folder, its server, and its spec."""
-
-    study: Path
-    server: Server
-    spec: Spec
-    tied: bool
-
-
 def _folder_of_histories() -> str | None:
     """In memory, where a machine has that."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
-def _spec_of(scenario: int, earlier: Path) -> tuple[Spec, bool]:
-    changes = dict(SCENARIOS[scenario])
-    tied = changes.pop("tied", False)
-    if changes.pop("earlier", False):
-        changes["earlier"] = [str(earlier)]
-    merged = {**_BASE, **changes}
-    merged["sampler"] = {**_BASE["sampler"], **changes.get("sampler", {})}
-    return make_spec(merged), tied
 
 
 class _Asleep(BaseException):
@@ -262,7 +175,7 @@ def _summarise(folder: StudyFolder, best: Any, target: Path, *_: Any) -> Any:
 
 @contextmanager
 def _given_up(random: np.random.Generator, place: Place, world: World) -> Iterator[None]:
-    """In some runs someone presses Ctrl-C, or asks the sweep to stop, at some answer of a worker."""
+    """In some runs someone presses Ctrl-C, or asks the sweep to stop, at some answer."""
     at, what = int(random.integers(60)), str(random.choice(["ctrl-c", "stop", "none", "none"]))
     seen = 0
 
@@ -292,10 +205,10 @@ class Reference:
 def reference(scenario: int) -> Reference:
     """The undisturbed study of a scenario."""
     with tempfile.TemporaryDirectory(dir=_folder_of_histories()) as folder:
-        place = _place(Path(folder), scenario)
+        place = place_of(Path(folder), scenario)
         disk = disks.Disk(str(place.study), None, np.random.default_rng(0))
         client = Client(place.server, None)
-        _run(place, World(np.random.default_rng(0), 0.0, place.tied), client, disk)
+        run(place, World(np.random.default_rng(0), 0.0, place.tied), client, disk)
         return Reference(essence(place), disk.changes, client.requests)
 
 
@@ -306,19 +219,20 @@ def _earlier() -> Path:
     """A finished study whose trials others carry over."""
     if not _EARLIER:
         _EARLIER.append(tempfile.TemporaryDirectory(dir=_folder_of_histories()))
-        place = Place(Path(_EARLIER[0].name) / "earlier", Server(), *_spec_of(0, Path()))
+        place = Place(Path(_EARLIER[0].name) / "earlier", Server(), *spec_of(0, Path()))
         disk = disks.Disk(str(place.study), None, np.random.default_rng(0))
         world = World(np.random.default_rng(0), 0.0, False)
-        _run(place, world, Client(place.server, None), disk)
+        run(place, world, Client(place.server, None), disk)
     return Path(_EARLIER[0].name) / "earlier"
 
 
-def _place(folder: Path, scenario: int) -> Place:
+def place_of(folder: Path, scenario: int) -> Place:
+    """A new place in this folder for a study of this scenario."""
     earlier = _earlier() if SCENARIOS[scenario].get("earlier") else Path()
-    return Place(folder / "simulated", Server(), *_spec_of(scenario, earlier))
+    return Place(folder / "simulated", Server(), *spec_of(scenario, earlier))
 
 
-def _run(
+def run(
     place: Place, world: World, client: Client, disk: disks.Disk, hours: float | None = None
 ) -> None:
     with _simulated(place, world, client), disks.on(disk):
@@ -332,7 +246,7 @@ def play(seed: int, say: Any = lambda line: None) -> None:
     whole = reference(scenario)
     say(f"seed {seed}: scenario {scenario}, {SCENARIOS[scenario]}")
     with tempfile.TemporaryDirectory(dir=_folder_of_histories()) as folder:
-        place = _place(Path(folder), scenario)
+        place = place_of(Path(folder), scenario)
         for number in range(1 + int(random.choice(len(_DISTURBED_RUNS), p=_DISTURBED_RUNS))):
             _disturbed(place, random, whole, number, say)
             _rot(place, random, say)
@@ -342,7 +256,7 @@ def play(seed: int, say: Any = lambda line: None) -> None:
             world = World(random, 0.0, place.tied, now=1_800_000_000.0)
             disk = disks.Disk(str(place.study), None, random)
             try:
-                _run(place, world, client, disk)
+                run(place, world, client, disk)
             except (Exception, disks.Killed) as error:
                 raise Lost(f"resuming failed: {traceback.format_exc()}") from error
         if disk.changes > 6:
@@ -351,7 +265,9 @@ def play(seed: int, say: Any = lambda line: None) -> None:
             found = essence(place)
         except (InputError, OSError) as error:
             raise Lost(f"the study cannot be read: {traceback.format_exc()}") from error
-        _compare(whole.essence, found)
+        wrong = difference(whole.essence, found)
+        if wrong is not None:
+            raise Lost(wrong)
 
 
 def failures(seeds: range) -> list[tuple[int, str]]:
@@ -381,7 +297,7 @@ def _disturbed(
     )
     try:
         with _given_up(random, place, world):
-            _run(place, world, client, disk, hours)
+            run(place, world, client, disk, hours)
     except disks.Killed:
         say("  killed")
     except Interrupted:
@@ -420,130 +336,3 @@ def _rot(place: Place, random: np.random.Generator, say: Any) -> None:
     else:
         content[int(random.integers(len(content)))] ^= 1 << int(random.integers(8))
         file.write_bytes(content)
-
-
-def essence(place: Place) -> dict[str, Any]:
-    """All that a study found, without what may differ."""
-    folder = StudyFolder(place.study)
-    ended = folder.read_json("ended.json")
-    study = folder.read_json("study.json")
-    return {
-        "records": _records(folder),
-        "journal": _journal(place.spec, folder),
-        "study": {key: value for key, value in study.items() if key not in ("id", "created")},
-        "queue": folder.read_json("queue.json"),
-        "ended": {key: value for key, value in ended.items() if key != "study"},
-        "phase": folder.read_json("state.json")["phase"],
-        "models": {
-            model.name: np.load(model / "model.npz")["weights"].tolist()
-            for model in sorted(folder.models.iterdir())
-        },
-        "ensemble": [
-            one.network.weights.tolist() for one in load_ensemble(folder.ensemble).members
-        ],
-        "files": _files(folder),
-        "MLflow": _tracked(place.server),
-    }
-
-
-def _records(folder: StudyFolder) -> dict[int, Any]:
-    found = {}
-    for number in folder.finished_numbers():
-        content = trial_as_json(folder.record(number))
-        networks = folder.networks(number)
-        arrays = (
-            None
-            if networks is None
-            else (networks.weights.tobytes(), networks.amplitudes.tobytes())
-        )
-        found[number] = (
-            {key: value for key, value in content.items() if key not in MAY_DIFFER["record.json"]},
-            arrays,
-        )
-    # As JSON, where NaN is itself.
-    return {
-        number: (json.dumps(one, sort_keys=True), arrays) for number, (one, arrays) in found.items()
-    }
-
-
-def _journal(spec: Spec, folder: StudyFolder) -> list[Any]:
-    import optuna
-
-    storage = OptunaStorage(spec, folder.path).optuna
-    study = optuna.load_study(study_name=study_name(spec, folder.study.id), storage=storage)
-    return [
-        (
-            trial.number, trial.state.name, trial.values, dict(trial.params),
-            {name: repr(one) for name, one in trial.distributions.items()},
-            json.dumps(trial.user_attrs, sort_keys=True), json.dumps(trial.system_attrs, sort_keys=True),
-            repr(sorted(trial.intermediate_values.items())),
-        )
-        for trial in study.get_trials(deepcopy=False)
-    ]  # fmt: skip
-
-
-def _files(folder: StudyFolder) -> list[str]:
-    """All files of a study that nothing was wrong with; trials are told elsewhere."""
-    return sorted(
-        str(path.relative_to(folder.path))
-        for path in folder.path.rglob("*")
-        if not {"damaged", "trials", "runs.json"} & set(path.relative_to(folder.path).parts[:1])
-    ) + sorted(path.name for path in (folder.path / "trials").rglob(".*"))
-
-
-_TAGS_THAT_DIFFER = (
-    *("mlflow.parentRunId", "cellbox.study_id", "mlflow.note.content", "cellbox.hours"),
-)
-
-
-def _tracked(server: Server) -> dict[str, Any]:
-    """What MLflow shows, by the name of the run."""
-    found: dict[str, Any] = {"experiments": [one["name"] for one in server.experiments.values()]}
-    for identifier, run in server.runs.items():
-        if run["deleted"]:
-            continue
-        shown = {
-            "status": run["status"],
-            "params": dict(sorted(run["params"].items())),
-            "tags": {
-                key: value for key, value in sorted(run["tags"].items())
-                if key not in _TAGS_THAT_DIFFER
-            },
-            "metrics": sorted(
-                (key, step, value) for key, value, _, step in run["metrics"]
-                if "seconds" not in key and not key.startswith("trials")
-            ),
-            "files": sorted(
-                (name, content) for name, content in server.files.get(identifier, {}).items()
-                if name != "spec.json"
-            ),
-        }  # fmt: skip
-        found.setdefault(run["name"], []).append(shown)
-    return dict(sorted(found.items()))
-
-
-def _compare(wanted: Any, found: Any) -> None:
-    for part, value in wanted.items():
-        if found[part] != value:
-            raise Lost(f"{part} differs: {_difference(value, found[part])}")
-
-
-def _difference(wanted: Any, found: Any, at: str = "") -> str:
-    """The first place where two nested values differ."""
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in sorted({*wanted, *found}, key=str):
-            if wanted.get(key) != found.get(key):
-                return _difference(wanted.get(key), found.get(key), f"{at}/{key}")
-    if (
-        isinstance(wanted, list | tuple)
-        and isinstance(found, list | tuple)
-        and len(wanted) == len(found)
-    ):
-        for place, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            if one != other:
-                return _difference(one, other, f"{at}/{place}")
-    if isinstance(wanted, list) and isinstance(found, list):
-        more = [one for one in found if one not in wanted]
-        less = [one for one in wanted if one not in found]
-        return f"{at}: beyond it {str(more)[:600]}; lacking {str(less)[:600]}; {len(wanted)} and {len(found)}"
-    return f"{at}: expected {str(wanted)[:900]}\n found {str(found)[:900]}"

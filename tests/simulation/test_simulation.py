@@ -13,15 +13,9 @@ from search.study.folder import StudyFolder
 from search.study.good_trials import save_ensemble
 from search.study.ranking import best_numbers
 from tests.simulation import disk as disks
-from tests.simulation.history import (
-    SCENARIOS,
-    _place,
-    _run,
-    essence,
-    failures,
-    play,
-    reference,
-)
+from tests.simulation.essence import essence
+from tests.simulation.history import failures, place_of, play, reference, run
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.server import Client
 from tests.simulation.world import World
 
@@ -57,6 +51,12 @@ def _plain_write(folder, name, content):
 
 
 @contextmanager
+def _folder_inplace_of(folder):
+    Path(folder).mkdir()
+    yield Path(folder)
+
+
+@contextmanager
 def _folder_in_place(folder):
     Path(folder).mkdir()
     yield Path(folder)
@@ -80,14 +80,14 @@ def test_a_defect_that_is_put_in_is_found(monkeypatch, name, defect):
 
 @pytest.fixture
 def place(tmp_path):
-    return _place(tmp_path, 0)
+    return place_of(tmp_path, 0)
 
 
 def _go_on(place, *, trouble=0.0, hours=None, server=None):
     random = np.random.default_rng(0)
     world = World(random, trouble, place.tied)
     disk = disks.Disk(str(place.study), None, random)
-    _run(place, world, Client(server or place.server, None), disk, hours)
+    run(place, world, Client(server or place.server, None), disk, hours)
     return disk
 
 
@@ -127,7 +127,7 @@ def test_a_finished_study_says_so_also_where_its_last_run_was_killed_at_its_end(
 
 
 def test_the_first_of_repeated_points_is_trained_again_where_its_record_is_gone(tmp_path):
-    place = _place(tmp_path, 1)
+    place = place_of(tmp_path, 1)
     _go_on(place)
     before = essence(place)["records"]
     shutil.rmtree(place.study / "trials" / "000000")
@@ -135,7 +135,7 @@ def test_the_first_of_repeated_points_is_trained_again_where_its_record_is_gone(
     assert essence(place)["records"] == before
 
 
-def test_an_ensemble_is_there_until_another_takes_its_place(place):
+def test_an_ensemble_is_there_until_another_takes_itsplace_of(place):
     _go_on(place)
     folder = StudyFolder(place.study)
     disk = disks.Disk(str(place.study), None, np.random.default_rng(0))

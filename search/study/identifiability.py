@@ -52,7 +52,7 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
     report = check_result(
         network, seen, np.arange(seen.n_rows), refined=refined, criticism=criticism
     )
-    write_design_report(report, target)
+    write_design_report(report, target, sealed=True)
 
 
 def _found_the_same(folder: StudyFolder, number: int, other: int) -> bool:

@@ -6,6 +6,7 @@ ones. What must be the same as in the undisturbed study is told in `tests.simula
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -37,6 +38,14 @@ from tests.simulation.world import PretendedWorkers, World, study_data
 
 # Of how many runs something goes wrong, as shares.
 _DISTURBED_RUNS = (0.65, 0.25, 0.1)
+
+
+_FINDINGS = json.dumps(
+    {
+        **dict.fromkeys(("confounded_nodes", "sentences", "nodes", "edges"), []),
+        **dict.fromkeys(("not_judged", "n_edges_determined", "criticism")),
+    }
+)
 
 
 class Lost(AssertionError):
@@ -161,7 +170,7 @@ def _judge(folder: StudyFolder, best: Any, data: Any) -> None:
     # In the order in which the real ones are written.
     for file in reversed(folder.identifiability_files(best[0])):
         with atomic_write(file) as handle:
-            handle.write('{"n_edges_determined": 0}')
+            handle.write(_FINDINGS)
 
 
 def _summarise(folder: StudyFolder, best: Any, target: Path, *_: Any) -> Any:

@@ -51,12 +51,6 @@ def _plain_write(folder, name, content):
 
 
 @contextmanager
-def _folder_inplace_of(folder):
-    Path(folder).mkdir()
-    yield Path(folder)
-
-
-@contextmanager
 def _folder_in_place(folder):
     Path(folder).mkdir()
     yield Path(folder)

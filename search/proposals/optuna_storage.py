@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.errors import refuse
+from search.proposals.database import open_database
 from search.spec.tables import Spec
 
 Told = tuple[dict[str, Any], tuple[float, ...]]
@@ -24,14 +25,23 @@ Told = tuple[dict[str, Any], tuple[float, ...]]
 class OptunaStorage:
     """An Optuna storage, to be opened only by the one process that holds the study."""
 
-    def __init__(self, spec: Spec, folder: Path):
-        """Raises InputError for an address that Optuna cannot open."""
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        say: Callable[[str], None] = lambda said: None,
+        pause: Callable[[float], None] = time.sleep,
+    ):
+        """say, pause: as `open_database` takes them.
+
+        Raises InputError for an address that Optuna cannot open.
+        """
         self.optuna: BaseStorage
         self._journal: Journal | None = None
         if spec.storage.url is None:
             self._journal, self.optuna = _open_journal(folder / "optuna.journal")
         else:
-            self.optuna = _open_database(spec.storage.url)
+            self.optuna = open_database(spec.storage.url, say, pause)
 
     def at_once(self) -> AbstractContextManager[None]:
         """What is stored within the block goes to the disk in one piece at its end.
@@ -81,17 +91,6 @@ def told_history(
         for trial in study.get_trials(deepcopy=False)
         if trial.state.is_finished()
     }
-
-
-def _open_database(url: str) -> BaseStorage:
-    try:
-        return optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        raise refuse(
-            "storage.url",
-            f"expected a storage that Optuna can open, found: {type(error).__name__}",
-            "Check the address, the database's driver and that the server is running",
-        ) from error
 
 
 class Journal(BaseJournalBackend):

@@ -42,7 +42,7 @@ _DISTURBED_RUNS = (0.65, 0.25, 0.1)
 
 _FINDINGS = json.dumps(
     {
-        **dict.fromkeys(("confounded_nodes", "sentences", "nodes", "edges"), []),
+        **{key: [] for key in ("confounded_nodes", "sentences", "nodes", "edges")},
         **dict.fromkeys(("not_judged", "n_edges_determined", "criticism")),
     }
 )

@@ -93,7 +93,7 @@ def test_a_database_that_stays_away_is_refused_with_how_to_go_on(url, monkeypatc
         raise cut()
 
     monkeypatch.setattr(Session, "commit", fail)
-    with pytest.raises(InputError, match="found none for 0 s .*the same command goes on"):
+    with pytest.raises(InputError, match=r"found none for 0 s .*the same command goes on"):
         study.set_user_attr("a", 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,33 @@ def spec_of(folder: StudyFolder) -> Spec:
                 ),
             ]
         ) from error
+
+
+# What a disk says that is full, or fails.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+class DiskFailed(InputError):
+    """A study could not be written any more; what had finished is kept."""
+
+
+@contextmanager
+def disk_failures_named(folder: StudyFolder) -> Iterator[None]:
+    """Raise DiskFailed, with how to go on, where the disk refuses what the block writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        kept = len(folder.finished_numbers())
+        place = "" if error.filename is None else f", at {error.filename}"
+        problem = Problem(
+            str(folder.path),
+            f"the study could not be written: {error.strerror}{place}",
+            f"Make room, or mend the disk: {kept} trial{'' if kept == 1 else 's'} that ended "
+            "are kept, and the same command goes on",
+        )
+        raise DiskFailed([problem]) from error
 
 
 @contextmanager

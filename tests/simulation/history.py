@@ -24,6 +24,7 @@ import pytest
 
 from cellbox.errors import InputError
 from search.console.interrupts import Interrupted
+from search.study.access import DiskFailed
 from search.study.folder import StudyFolder
 from search.study.stopping import ask_to_stop
 from search.sweeping.display import Silent
@@ -311,8 +312,8 @@ def _disturbed(
         say("  killed")
     except Interrupted:
         say("  interrupted")
-    except OSError as error:
-        say(f"  {error.strerror}")
+    except DiskFailed as error:
+        say(f"  the disk: {error.problems[0].fix}")
         if fault.kind not in ("refused", "full", "unsure", "repeated"):
             raise Lost(f"an error without a cause: {traceback.format_exc()}") from error
     except InputError as error:

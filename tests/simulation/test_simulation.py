@@ -9,6 +9,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
+from search.study.access import DiskFailed
 from search.study.folder import StudyFolder
 from search.study.good_trials import save_ensemble
 from search.study.ranking import best_numbers
@@ -138,3 +139,18 @@ def test_an_ensemble_is_there_until_another_takes_itsplace_of(place):
     made = next(number for number, line in enumerate(disk.log) if " mkdir " in line)
     removed = next(number for number, line in enumerate(disk.log) if " rmdir " in line)
     assert made < removed
+
+
+def test_a_full_disk_names_the_study_and_how_to_go_on(place):
+    fault = disks.Fault(150, "full")
+    disk = disks.Disk(str(place.study), fault, np.random.default_rng(0))
+    world = World(np.random.default_rng(0), 0.0, place.tied)
+    with pytest.raises(DiskFailed) as failed:
+        run(place, world, Client(place.server, None), disk)
+    (problem,) = failed.value.problems
+    assert problem.where == str(place.study)
+    assert "No space left on device" in problem.found
+    kept = len(StudyFolder(place.study).finished_numbers())
+    assert f"{kept} trials that ended are kept, and the same command goes on" in problem.fix
+    _go_on(place)
+    assert essence(place) == reference(0).essence

@@ -17,7 +17,7 @@ from cellbox.errors import refuse
 AnyPath = str | os.PathLike[str]
 
 # What a write is called until it is whole, and a folder while another takes its place.
-_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.(tmp|old)")
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.(tmp|old)(-journal|-wal|-shm)?")
 
 
 @overload
@@ -55,7 +55,7 @@ def atomic_write(path: AnyPath, mode: Literal["w", "wb"] = "w") -> AbstractConte
 @contextmanager
 def _replacing(target: Path, mode: str) -> Iterator[IO]:
     """Write beside `target`, then rename; only within one folder is a rename atomic."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(temporary_name(target.name))
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         # Not `tempfile`: its files are private to the user, and a result is often shared.
@@ -75,7 +75,7 @@ def whole_folder(folder: AnyPath) -> Iterator[Path]:
     target = Path(os.path.realpath(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, since only within one file system is a rename atomic.
-    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    new = target.with_name(temporary_name(target.name))
     old = new.with_suffix(".old")
     try:
         new.mkdir()
@@ -103,6 +103,11 @@ def _settle(folder: Path) -> None:
         if file.is_file() and not file.is_symlink():
             with open(file, "rb") as handle:
                 os.fsync(handle.fileno())
+
+
+def temporary_name(name: str) -> str:
+    """What a file is called until it is whole; see `clear_leftovers`."""
+    return f".{name}.{secrets.token_hex(6)}.tmp"
 
 
 def is_leftover(name: str) -> bool:

@@ -1,7 +1,12 @@
 """Requests to MLflow that are carried out twice or late, and studies with gaps."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
+from search.tracking.embedded import _is_half_made, prepare_embedded
+from search.tracking.soundness import embedded_problem
 from search.tracking.study_runs import StudyRuns
 from search.tracking.trial_content import trial_content
 from tests.search.fake_study import add_trial, fake_study
@@ -70,3 +75,28 @@ def test_the_curve_of_an_interrupted_search_waits_for_the_trial_that_is_still_to
         steps.append(sorted({metric.step for metric in metrics}))
         add_trial(folder, 3, points=3)
     assert steps == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_database_appears_with_all_its_tables_and_one_that_was_half_made_is_made_again(folder):
+    database = folder.path / "mlflow.db"
+    with closing(sqlite3.connect(database)) as half:
+        half.execute("CREATE TABLE runs (run_uuid TEXT)")
+        half.execute("CREATE TABLE _alembic_tmp_trace_tags (a TEXT)")
+    prepare_embedded(folder)
+    with closing(sqlite3.connect(database)) as whole:
+        names = {row[0] for row in whole.execute("SELECT name FROM sqlite_master")}
+    assert {"runs", "metrics", "alembic_version"} <= names
+    assert not any(name.startswith("_alembic_tmp") for name in names)
+    assert sorted(path.name for path in folder.path.glob("*mlflow*")) == [
+        *("mlflow-artifacts", "mlflow.db"),
+    ]
+
+
+def test_a_database_is_looked_at_whatever_the_characters_of_its_path(tmp_path):
+    folder = fake_study(tmp_path / "why? 5 % of #2", 1, points=3)
+    with closing(sqlite3.connect(folder.path / "mlflow.db")) as database:
+        database.execute("CREATE TABLE runs (run_uuid TEXT)")
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    assert not _is_half_made(folder.path / "mlflow.db")
+    assert "no such table: tags" in embedded_problem(folder, [0])
+    assert [path.name for path in tmp_path.iterdir()] == ["why? 5 % of #2"]

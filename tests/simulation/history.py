@@ -314,7 +314,12 @@ def _disturbed(
         say("  interrupted")
     except DiskFailed as error:
         say(f"  the disk: {error.problems[0].fix}")
-        if fault.kind not in ("refused", "full", "unsure", "repeated"):
+        if fault.kind not in ("refused", "full", "unsure"):
+            raise Lost(f"an error without a cause: {traceback.format_exc()}") from error
+    except OSError as error:
+        # What was done twice finds nothing, or its own result, the second time.
+        say(f"  {error.strerror}")
+        if fault.kind != "repeated":
             raise Lost(f"an error without a cause: {traceback.format_exc()}") from error
     except InputError as error:
         raise Lost(f"refused to go on: {traceback.format_exc()}") from error

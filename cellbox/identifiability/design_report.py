@@ -23,6 +23,7 @@ from cellbox.identifiability.design_findings import (
 from cellbox.networks.network import Network
 from cellbox.storage.csv_tables import table_text
 from cellbox.storage.files import atomic_write
+from cellbox.storage.seals import sealed_text
 
 if TYPE_CHECKING:
     import pandas
@@ -269,14 +270,15 @@ class DesignReport:
         return report
 
 
-def write_design_report(report: DesignReport, folder: str | os.PathLike[str]) -> list[Path]:
+def write_design_report(
+    report: DesignReport, folder: str | os.PathLike[str], *, sealed: bool = False
+) -> list[Path]:
     """Write the report as JSON, and its edges as CSV for spreadsheets; returns the paths.
 
-    The folder must exist; files of these names (`REPORT_FILES`) in it are replaced.
+    The folder must exist; files of these names (`REPORT_FILES`) in it are replaced. sealed: whether
+    the JSON begins with the digest of all the rest of it.
     """
     paths = [Path(folder) / name for name in REPORT_FILES]
-    with atomic_write(paths[0]) as handle:
-        json.dump(report.to_dict(), handle, allow_nan=False, ensure_ascii=False)
     columns = tuple(EdgeJudgement.__dataclass_fields__)
     rows = [
         ["" if cell is None else str(cell) for cell in asdict(edge).values()]
@@ -284,6 +286,12 @@ def write_design_report(report: DesignReport, folder: str | os.PathLike[str]) ->
     ]
     with atomic_write(paths[1]) as handle:
         handle.write(table_text(columns, rows))
+    # Last: where it is, both are.
+    with atomic_write(paths[0]) as handle:
+        if sealed:
+            handle.write(sealed_text(report.to_dict()))
+        else:
+            json.dump(report.to_dict(), handle, allow_nan=False, ensure_ascii=False)
     return paths
 
 

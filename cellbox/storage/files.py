@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from cellbox.errors import refuse
 
 #: How a place on disk may be given.
 AnyPath = str | os.PathLike[str]
+
+# What a write is called until it is whole, and a folder while another takes its place.
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.(tmp|old)(-journal|-wal|-shm)?")
 
 
 @overload
@@ -51,7 +55,7 @@ def atomic_write(path: AnyPath, mode: Literal["w", "wb"] = "w") -> AbstractConte
 @contextmanager
 def _replacing(target: Path, mode: str) -> Iterator[IO]:
     """Write beside `target`, then rename; only within one folder is a rename atomic."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(temporary_name(target.name))
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         # Not `tempfile`: its files are private to the user, and a result is often shared.
@@ -71,11 +75,12 @@ def whole_folder(folder: AnyPath) -> Iterator[Path]:
     target = Path(os.path.realpath(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, since only within one file system is a rename atomic.
-    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    new = target.with_name(temporary_name(target.name))
     old = new.with_suffix(".old")
     try:
         new.mkdir()
         yield new
+        _settle(new)
         if target.exists():
             os.replace(target, old)
         try:
@@ -87,3 +92,51 @@ def whole_folder(folder: AnyPath) -> Iterator[Path]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Let all files of a folder reach the disk, whoever wrote them.
+
+    A folder that has its name is taken to be whole, also after the power was cut.
+    """
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            with open(file, "rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def temporary_name(name: str) -> str:
+    """What a file is called until it is whole; see `clear_leftovers`."""
+    return f".{name}.{secrets.token_hex(6)}.tmp"
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is what a killed write left.
+
+    Example:
+        >>> is_leftover(".record.json.0123456789ab.tmp"), is_leftover("record.json")
+        (True, False)
+    """
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def clear_leftovers(folder: AnyPath) -> None:
+    """Remove what killed writes left in a folder, not in those below it.
+
+    What had been moved out of the way of a folder that never came is put back. Nobody may be
+    writing there.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        return
+    for entry in list(place.iterdir()):
+        found = _LEFTOVER.fullmatch(entry.name)
+        if found is None:
+            continue
+        target = place / found["name"]
+        if entry.name.endswith(".old") and not target.exists():
+            os.replace(entry, target)
+        elif entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem, refuse
+from search.spec.toml_text import toml_values
 
 if TYPE_CHECKING:
     from cellbox.settings import Settings
@@ -179,7 +180,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The values of a TOML file, and the place of each; [solver] is a table of its own or not."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        values = tomllib.loads(text)
+        values = toml_values(text)
     except FileNotFoundError as error:
         found = "expected a settings file, found none of that name"
         raise refuse(str(path), found, "Check the path") from error

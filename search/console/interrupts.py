@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,23 @@ class Interrupted(Exception):
         super().__init__(f"stopped with {finished} of {total} {parts} finished{kept}")
 
 
+# What has arrived in each block of `uninterrupted` that is under way.
+_held: list[list[int]] = []
+_LOOK_EVERY = 0.2  # seconds
+
+
+def pause(seconds: float) -> None:
+    """Wait, also within `uninterrupted`, where a signal that has arrived ends the waiting.
+
+    Raises KeyboardInterrupt then.
+    """
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if any(_held):
+            raise KeyboardInterrupt
+        time.sleep(min(left, _LOOK_EVERY))
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold back SIGINT and SIGTERM until the block has ended; they count then.
@@ -34,6 +52,7 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     pending: list[int] = []
+    _held.append(pending)
     before = {
         number: signal.signal(number, lambda arrived, _: pending.append(arrived))
         for number in STOPPING
@@ -41,6 +60,7 @@ def uninterrupted() -> Iterator[None]:
     try:
         yield
     finally:
+        _held.remove(pending)
         for number, handler in before.items():
             # None: a handler that was not set from Python and cannot be put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

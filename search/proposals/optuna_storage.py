@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from cellbox.errors import refuse
+from search.proposals.database import open_database
 from search.spec.tables import Spec
 
 Told = tuple[dict[str, Any], tuple[float, ...]]
@@ -23,14 +25,23 @@ Told = tuple[dict[str, Any], tuple[float, ...]]
 class OptunaStorage:
     """An Optuna storage, to be opened only by the one process that holds the study."""
 
-    def __init__(self, spec: Spec, folder: Path):
-        """Raises InputError for an address that Optuna cannot open."""
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        say: Callable[[str], None] = lambda said: None,
+        pause: Callable[[float], None] = time.sleep,
+    ):
+        """say, pause: as `open_database` takes them.
+
+        Raises InputError for an address that Optuna cannot open.
+        """
         self.optuna: BaseStorage
         self._journal: Journal | None = None
         if spec.storage.url is None:
             self._journal, self.optuna = _open_journal(folder / "optuna.journal")
         else:
-            self.optuna = _open_database(spec.storage.url)
+            self.optuna = open_database(spec.storage.url, say, pause)
 
     def at_once(self) -> AbstractContextManager[None]:
         """What is stored within the block goes to the disk in one piece at its end.
@@ -82,27 +93,19 @@ def told_history(
     }
 
 
-def _open_database(url: str) -> BaseStorage:
-    try:
-        return optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, ValueError, OSError) as error:
-        raise refuse(
-            "storage.url",
-            f"expected a storage that Optuna can open, found: {type(error).__name__}",
-            "Check the address, the database's driver and that the server is running",
-        ) from error
-
-
 class Journal(BaseJournalBackend):
     """Optuna's journal file for one process, which can write several entries in one piece.
 
-    Optuna waits for the disk after each entry, and a trial has a dozen of them.
+    Optuna waits for the disk after each entry, and a trial has a dozen of them. No other process
+    writes: who holds the study has the journal, so that Optuna's lock beside it is not needed.
     """
 
     def __init__(self, path: Path):
         _mend(path)
+        self._path = path
         self._file = JournalFileBackend(str(path))
         self._n_in_file = sum(1 for _ in self._file.read_logs(0))
+        self._size = path.stat().st_size
         self._unwritten: list[dict[str, Any]] = []
         self._holding = False
 
@@ -130,19 +133,34 @@ class Journal(BaseJournalBackend):
             self._write()
 
     def _write(self) -> None:
-        if self._unwritten:
-            self._file.append_logs(self._unwritten)
-            self._n_in_file += len(self._unwritten)
-            self._unwritten = []
+        if not self._unwritten:
+            return
+        lines = [json.dumps(entry, separators=(",", ":")) + "\n" for entry in self._unwritten]
+        content = "".join(lines).encode()
+        # Without a buffer, which after an error would be written once more.
+        with open(self._path, "r+b", buffering=0) as handle:
+            # Where it belongs, and not at the end: there may be a part of it already, which a full
+            # disk or a failing one did not take whole.
+            handle.seek(self._size)
+            left = memoryview(content)
+            while left:
+                left = left[handle.write(left) :]
+            os.fsync(handle.fileno())
+        self._size += len(content)
+        self._n_in_file += len(self._unwritten)
+        self._unwritten = []
 
 
 def _mend(journal: Path) -> None:
     """Undo what a process left behind that was killed while it wrote the journal."""
-    # Optuna would wait half a minute for a lock that nobody holds any more, and would append
-    # to half a line, which makes the journal unreadable.
-    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
+    # Earlier versions had Optuna's lock.
+    for lock in journal.parent.glob(f"{journal.name}.lock*"):
+        lock.unlink(missing_ok=True)
     if not journal.is_file():
         return
     with open(journal, "r+b") as handle:
         content = handle.read()
-        handle.truncate(content.rfind(b"\n") + 1)
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            # Half a line: what is appended to it would make the journal unreadable.
+            handle.truncate(whole)

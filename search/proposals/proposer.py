@@ -8,6 +8,8 @@ those trials, not against whatever else happens to have reported by then.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ class Proposer:
 
     in_flight: trials under way when the study begins (`SamplerTable.first_in_flight`).
     own: a sampler and a pruner of the user's, instead of those that the spec names.
+    say, pause: what tells that a database does not answer, and what waits for it.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Proposer:
         report_every: int,
         total_steps: int,
         own: OwnChoice | None = None,
+        say: Callable[[str], None] = lambda said: None,
+        pause: Callable[[float], None] = time.sleep,
     ):
         # Optuna's warnings speak of its own call conventions, which a user of a sweep never sees.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._several_times = several_times
-        self._storage = OptunaStorage(spec, folder)
+        self._storage = OptunaStorage(spec, folder, say, pause)
         self._study = optuna.create_study(
             # A database may hold another study of the same name.
             study_name=study_name(spec, study_id),

@@ -16,6 +16,7 @@ from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_
 from search.spec.rules import rule_problems
 from search.spec.space import Space
 from search.spec.tables import Spec
+from search.spec.toml_text import toml_values
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -46,7 +47,7 @@ _PATHS = {
 def read_toml(path: Path) -> dict[str, Any]:
     """What a TOML file says. Raises InputError where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_values(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise refuse(
             str(path), f"expected a readable TOML file: {error}", "Check the path"
@@ -191,12 +192,19 @@ def problem_of(where: str, detail: Any, kind: type[BaseModel] = Spec) -> Problem
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     message = _READABLE.get(detail["type"], message)
     if detail["type"] not in ("missing", "value_error") and not isinstance(found, Mapping):
-        message += f", found {found!r}"
+        message += f", found {_shortened(repr(found))}"
     if detail["type"] == "extra_forbidden":
         fix = f"Use one of {', '.join(_known_at(kind, detail['loc']))}"
     else:
         fix = "Correct or leave out this setting"
     return Problem(f"{where}, {place}" if place else where, message, fix)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
+_LONGEST_SHOWN = 200
 
 
 def _is_internal(part: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,9 +38,36 @@ def spec_of(folder: StudyFolder) -> Spec:
         ) from error
 
 
+# What a disk says that is full, or fails.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+class DiskFailed(InputError):
+    """A study could not be written any more; what had finished is kept."""
+
+
 @contextmanager
-def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
-    """Hold a study for a sweep, and note the time it took.
+def disk_failures_named(folder: StudyFolder) -> Iterator[None]:
+    """Raise DiskFailed, with how to go on, where the disk refuses what the block writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        kept = len(folder.finished_numbers())
+        place = "" if error.filename is None else f", at {error.filename}"
+        problem = Problem(
+            str(folder.path),
+            f"the study could not be written: {error.strerror}{place}",
+            f"Make room, or mend the disk: {kept} trial{'' if kept == 1 else 's'} that ended "
+            "are kept, and the same command goes on",
+        )
+        raise DiskFailed([problem]) from error
+
+
+@contextmanager
+def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[bool]:
+    """Hold a study for a sweep, and note the time it took; gives whether it has ended already.
 
     Raises InputError for a folder that is no study's or another study's, and where another
     process holds it. A block that fails before it has begun a study leaves no folder behind.
@@ -53,7 +81,7 @@ def alone_with(folder: StudyFolder, spec: Spec) -> Iterator[None]:
         # A finished study that is asked for again does nothing, and that takes none of its time.
         was_ended = folder.exists() and ended(folder, spec)
         try:
-            yield
+            yield was_ended
         finally:
             if folder.exists() and not was_ended:
                 _note_run(folder, started)

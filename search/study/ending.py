@@ -9,6 +9,7 @@ from pathlib import Path
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
 from search.study.checked_json import WHOLE
+from search.study.damage import damaged_trials
 from search.study.folder import STOPPED, StudyFolder
 from search.study.ranking import best_numbers
 
@@ -70,6 +71,9 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     wanted = spec.trials + (end.get("carried") or 0)
     more_wanted = wanted > end["asked"] and end["trials"] == end["asked"]
     if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
+        return False
+    if damaged_trials(folder):
+        # To be set aside, and trained once more.
         return False
     best = best_numbers(folder)
     there = all(folder.model(number).is_dir() for number in best)

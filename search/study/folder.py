@@ -44,6 +44,7 @@ from cellbox.storage.files import atomic_write, whole_folder
 from cellbox.storage.seals import digest_of, sealed_text
 from cellbox.storage.stored_arrays import read_arrays
 from search.study.checked_json import NUMBER, read_table
+from search.study.kept_findings import read_findings
 from search.study.record import (
     FIX_OF_TRIAL,
     StudyRecord,
@@ -125,6 +126,12 @@ class StudyFolder(ResumableFolder):
     ENDED = "ended.json"
     OPTION = "--study"
 
+    def written_places(self) -> Iterator[Path]:
+        """The folders in which files and folders appear whole or not at all."""
+        yield from (self.path, self.path / "trials", self.ensemble, self.figures, self.models)
+        if self.models.is_dir():
+            yield from (place for place in self.models.iterdir() if place.is_dir())
+
     @property
     def id(self) -> str:
         """What tells the study from others of its name."""
@@ -164,9 +171,8 @@ class StudyFolder(ResumableFolder):
 
     def identifiability(self, number: int) -> dict[str, Any] | None:
         """What a trial's data determine; None where it was not the best when a run ended."""
-        file = self.identifiability_files(number)[0]
         # What was damaged is computed again, as what was never there.
-        return self.read_kept(str(file.relative_to(self.path))) or None
+        return read_findings(self.identifiability_files(number)[0])
 
     @property
     def report(self) -> Path:

@@ -45,9 +45,8 @@ def save_ensemble(folder: StudyFolder, best_numbers: Sequence[int]) -> None:
     """
     target = folder.ensemble
     members = [load_model(folder.model(number)) for number in good_trials(folder, best_numbers)]
-    if target.is_dir():
-        shutil.rmtree(target)
     if not members:
+        shutil.rmtree(target, ignore_errors=True)
         return
     n_nodes, made = members[0].network.n_nodes, members[0].provenance
     ensemble = ensemble_of(

@@ -5,7 +5,6 @@ Only the best trial is judged: the standard errors of a network cost as much as 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
 from cellbox.models.model import load_model
 from cellbox.networks.network import is_same
+from cellbox.storage.files import atomic_write
 from cellbox.training.fit import criticise_fit
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
@@ -41,8 +41,10 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
     for number in best[1:]:
         if folder.identifiability(number) is not None and _found_the_same(folder, number, best[0]):
             pairs = (folder.identifiability_files(one) for one in (number, best[0]))
-            for known, file in zip(*pairs, strict=True):
-                shutil.copyfile(known, file)
+            # The first of them last: where it is, both are.
+            for known, file in reversed(list(zip(*pairs, strict=True))):
+                with atomic_write(file, "wb") as handle:
+                    handle.write(known.read_bytes())
             return
     seen = data.trained_on(*data.indices(record.budget, repeat))
     refined = load_model(target).training.refined
@@ -50,7 +52,7 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
     report = check_result(
         network, seen, np.arange(seen.n_rows), refined=refined, criticism=criticism
     )
-    write_design_report(report, target)
+    write_design_report(report, target, sealed=True)
 
 
 def _found_the_same(folder: StudyFolder, number: int, other: int) -> bool:

@@ -247,6 +247,7 @@ def trial_of(table: CheckedTable) -> TrialRecord:
         f"the place of one of {len(repeats)} repeats",
         lambda value: WHOLE.holds(value) and 0 <= value < len(repeats),
     )
+    best = table.take("best_repeat", places.or_null())
     return TrialRecord(
         number=table.take("number", WHOLE),
         parameters=table.take("parameters", TABLE),
@@ -265,9 +266,10 @@ def trial_of(table: CheckedTable) -> TrialRecord:
         started=table.take("started", NUMBER),
         finished=table.take("finished", NUMBER),
         repeats=repeats,
-        best_repeat=table.take("best_repeat", places.or_null()),
+        best_repeat=best,
         metrics=table.take("metrics", TABLE),
-        baselines=table.take("baselines", TABLE.or_null()),
+        # A trial that learned something is compared with simpler models.
+        baselines=table.take("baselines", TABLE.or_null() if best is None else TABLE),
         better_than_ridge=table.take("better_than_ridge", TRUTH.or_null()),
         marks=table.take("marks", TABLE),
         # Records of earlier versions have neither.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from cellbox.errors import InputError, refuse
 from cellbox.scores.metric_names import current_metric_names
-from cellbox.storage.files import atomic_write
+from cellbox.storage.files import atomic_write, clear_leftovers, is_leftover
 from search.study.locks import is_locked, locked
 
 
@@ -60,8 +60,22 @@ class ResumableFolder:
         return (self.path / self.MARK).exists()
 
     def is_bare(self) -> bool:
-        """Whether this is a folder with nothing in it, or nothing but our lock."""
-        return self.path.is_dir() and {entry.name for entry in self.path.iterdir()} <= {self.LOCK}
+        """Whether this is a folder with nothing in it, or nothing but our lock.
+
+        What a run left that was killed before it had begun counts for nothing.
+        """
+        return self.path.is_dir() and all(
+            entry.name == self.LOCK or is_leftover(entry.name) for entry in self.path.iterdir()
+        )
+
+    def clear(self) -> None:
+        """Remove what killed writes left; for the process that holds the folder."""
+        for place in self.written_places():
+            clear_leftovers(place)
+
+    def written_places(self) -> Iterator[Path]:
+        """The folders in which files and folders appear whole or not at all."""
+        yield self.path
 
     def refuse_others(self) -> None:
         """Raise InputError where there is a file in the folder's place, or another's files."""
@@ -94,10 +108,12 @@ class ResumableFolder:
         with self.held():
             # Once more, since another process may have begun a run here in the meantime.
             refuse()
+            self.clear()
             try:
                 yield
             finally:
                 if self.is_bare():
+                    self.clear()
                     (self.path / self.LOCK).unlink()
                     self.path.rmdir()
 
@@ -167,7 +183,12 @@ class FolderOfParts(ResumableFolder):
         self.refuse_others()
         (self.path / self.MARK).mkdir(parents=True, exist_ok=True)
         with self.held():
+            self.clear()
             yield
+
+    def written_places(self) -> Iterator[Path]:
+        """The folders in which files appear whole or not at all."""
+        yield from (self.path, self.path / self.MARK)
 
     def part_file(self, name: str) -> Path:
         """Where a part is kept."""

@@ -79,6 +79,14 @@ class StateWriter:
             self._folder.write_json(STATE, asdict(self._state))
 
 
+def note_finished(folder: StudyFolder) -> None:
+    """Let a study that has ended say so, where its last run was killed before it could."""
+    state = _state(folder)
+    if state is not None and state.phase != "finished":
+        ended = replace(state, phase="finished", why=folder.stopped, running=0, error=None)
+        folder.write_json(STATE, asdict(ended))
+
+
 @dataclass(frozen=True)
 class StudyStatus:
     """Where a study stands.

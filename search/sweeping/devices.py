@@ -8,6 +8,7 @@ from cellbox.errors import refuse
 from cellbox.settings import Settings
 from cellbox.training.pack import shape_of
 from search.spec.tables import Spec
+from search.study.checked_json import NUMBERS, WHOLE
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
 from search.sweeping.display import Display
@@ -31,7 +32,7 @@ def begin_plans(
     rows, times = data.indices(data.own, repeat=0)
     shape = shape_of(settings, len(rows), len(times))
     most = spec.most_trainings_at_once
-    return workers.begin_plans(_known(folder), shape, data.evaluation.n_nodes, most)
+    return workers.begin_plans(known_plans(folder), shape, data.evaluation.n_nodes, most)
 
 
 def take_workers(
@@ -49,7 +50,7 @@ def take_workers(
     """
     # What was asked for once holds once; what was measured is kept.
     measured = {kind: plan for kind, plan in plans.items() if plan.gradients_per_second}
-    kept = _known(folder) | measured
+    kept = known_plans(folder) | measured
     folder.write_json(_FILE, [plan.as_dict() for plan in kept.values()])
     for kind, plan in plans.items():
         display.say(f"{plan.sentence}{f' on {kind}' if len(plans) > 1 else ''}")
@@ -64,11 +65,20 @@ def take_workers(
     return executor
 
 
-def _known(folder: StudyFolder) -> dict[str, DevicePlan]:
+def known_plans(folder: StudyFolder) -> dict[str, DevicePlan]:
+    """What an earlier run measured, by kind of device.
+
+    Raises InputError where the file is not what was written.
+    """
     try:
-        recorded = folder.read_json(_FILE) if folder.has(_FILE) else []
-        return {plan["kind"]: DevicePlan(**plan) for plan in recorded}
-    except (TypeError, KeyError) as error:
+        recorded = folder.read_json(_FILE) if (folder.path / _FILE).exists() else []
+        plans = {plan["kind"]: DevicePlan(**plan) for plan in recorded}
+        if all(WHOLE.holds(plan.lanes) and plan.lanes >= 1 for plan in plans.values()) and all(
+            NUMBERS.holds(plan.gradients_per_second) for plan in plans.values()
+        ):
+            return plans
+        raise TypeError("other kinds of values")
+    except (TypeError, KeyError, IsADirectoryError) as error:
         found = "expected how each kind of worker trains, found something else"
         fix = "Bring the file back, or remove it to have that measured again"
         raise refuse(f"{folder.path / _FILE}", found, fix) from error

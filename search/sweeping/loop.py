@@ -220,8 +220,11 @@ class SweepLoop:
     def _tell_and_ask(self) -> None:
         """Tell what is finished in the order of numbers; ask for one more after each."""
         while True:
-            left = self._proposer.asked < self.n_trials and not self._steering.short_of_time
+            left = self._proposer.asked < self.n_trials
             if left and self._told >= self._proposer.needed:
+                if self._steering.short_of_time:
+                    # What the next proposal may not know of is told by the run that makes it.
+                    return
                 self._start(*self._proposer.ask())
             elif self._told < self._proposer.asked and self._folder.finished(self._told):
                 record = self._folder.record(self._told)
@@ -308,7 +311,8 @@ class SweepLoop:
             f"{value:.4g} is too far behind earlier trials."
         )
         self._executor.cancel(number)
-        self._end(pruned_record(trial, step, reason, self._proposer.marks(number)), None)
+        shape = trial.repeats[0].shape if unit == "repeat" else None
+        self._end(pruned_record(trial, step, reason, self._proposer.marks(number), shape), None)
         return True
 
     def _end(self, record: TrialRecord, networks: TrialNetworks | None) -> None:

@@ -8,7 +8,7 @@ from cellbox.equation.gradient_check import check_gradient
 from cellbox.equation.steady_state import check_times
 from cellbox.settings import settings_from_dict
 from cellbox.storage.compilation import keep_compiled_programs
-from search.console.interrupts import uninterrupted
+from search.console.interrupts import pause, uninterrupted
 from search.proposals.proposer import Proposer
 from search.spec.tables import Spec
 from search.study.damage import set_damaged_aside
@@ -61,6 +61,8 @@ def prepare(
             report_every=terms.report_every,
             total_steps=settings.total_steps,
             own=chosen,
+            say=display.say,
+            pause=pause,
         )
     queue = queue_of(folder, spec, proposer.asked)
     carry_over(folder, queue, proposer.asked)

@@ -29,7 +29,9 @@ class RepeatedPoints:
     def first(self, plan: Plan) -> int:
         """The first trial with the settings and budget of this one, which may be this one."""
         key = _key(asdict(plan.settings), plan.budget.as_dict())
-        return self._first.setdefault(key, plan.number)
+        # Where the record of the first is gone, an earlier run's repetition of it is not the first.
+        self._first[key] = min(plan.number, self._first.get(key, plan.number))
+        return self._first[key]
 
     def wait_for(self, first: int, plan: Plan) -> None:
         """Let a trial wait until the first at its point has ended."""

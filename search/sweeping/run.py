@@ -17,13 +17,13 @@ from search.console.interrupts import Interrupted
 from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
-from search.study.access import alone_with
-from search.study.ending import ended, note_end, note_stop, note_tracked, tracked
+from search.study.access import alone_with, disk_failures_named
+from search.study.ending import note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
 from search.study.shared_settings import with_shared_settings
-from search.study.state import StateWriter
+from search.study.state import StateWriter, note_finished
 from search.study.stopping import forget_request
 from search.sweeping.control import Control, told_state
 from search.sweeping.display import Display, make_display
@@ -60,7 +60,8 @@ def sweep(
     report.html is written. sampler, pruner, metric, on_trial, on_improvement: see `OwnParts`.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
-    Raises InputError for a spec that cannot be run, or that differs from the study's. After
+    Raises InputError for a spec that cannot be run, or that differs from the study's, and its
+    subclass DiskFailed where the study cannot be written any more. After
     Ctrl-C everything finished is kept, and Interrupted is raised.
 
     Example:
@@ -86,15 +87,23 @@ def sweep(
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     spec = with_shared_settings(spec, folder.path)
     try:
-        with alone_with(folder, spec), display or make_display() as shown:
+        with (
+            disk_failures_named(folder),
+            alone_with(folder, spec) as has_ended,
+            display or make_display() as shown,
+        ):
             # Of an earlier run, which did not see it.
             forget_request(folder)
-            if not ended(folder, spec):
+            if not has_ended:
                 control = Control(own, Steering(folder, spec.hours, started), StateWriter(folder))
                 with told_state(control.state):
                     _run(spec, folder, shown, report, control)
-            elif not tracked(folder, spec):
-                _track(spec, folder, shown)
+            else:
+                # Where its last run was killed before it could.
+                note_stop(folder, None)
+                note_finished(folder)
+                if not tracked(folder, spec):
+                    _track(spec, folder, shown)
     except KeyboardInterrupt as interrupt:
         finished = len(folder.finished_numbers())
         raise Interrupted(folder.path, finished, spec.trials, "trials") from interrupt

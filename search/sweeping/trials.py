@@ -130,10 +130,17 @@ class RunningTrial:
 
 
 def pruned_record(
-    trial: RunningTrial, at_step: int, reason: str, marks: dict[str, Any]
+    trial: RunningTrial,
+    at_step: int,
+    reason: str,
+    marks: dict[str, Any],
+    shape: dict[str, Any] | None = None,
 ) -> TrialRecord:
-    """The record of a trial that ended early; marks: what the pruner noted on it."""
-    repeats = trial.repeats
+    """The record of a trial that ended early; marks: what the pruner noted on it.
+
+    shape: of its repeats, where these ended one by one. Of repeats that were trained together it
+    hangs on the workers which have ended, and a record may not.
+    """
     return _record(
         trial,
         status="pruned",
@@ -141,7 +148,7 @@ def pruned_record(
         objectives={},
         pruned_at=at_step,
         seed=None,
-        shape=repeats[0].shape if repeats else None,
+        shape=shape,
         seconds=None,
         compile_seconds=None,
         started=trial.started,

@@ -28,6 +28,7 @@ from search.study.folder import STOPPED, StudyFolder
 from search.study.kept_data import kept_data
 from search.study.result import TrialResult
 from search.study.state import STATE
+from search.sweeping.derived import derived_damages, write_derived
 from search.sweeping.first_points import kept_queue
 from search.tracking.soundness import embedded_problem
 
@@ -40,7 +41,8 @@ _JOURNAL, _DATABASE = "optuna.journal", "mlflow.db"
 class Damage:
     """Something in a study that is not what was written.
 
-    part: "records", "history", "models", "MLflow", "data" or "study". what: the trial's number or
+    part: "records", "history", "models", "MLflow", "tables" (and other files that follow from the
+    records), "data" or "study". what: the trial's number or
     the file's name in the study's folder. found: a sentence. mended: what was done about it; None
     where nothing was.
     """
@@ -132,6 +134,7 @@ def _verdict(folder: StudyFolder, repair: bool) -> Verdict:
     if own_mlflow and (problem := embedded_problem(folder, good)) is not None:
         found.append(Damage("MLflow", _DATABASE, f"{folder.path / _DATABASE}: {problem}."))
     found += _kept_damages(folder)
+    found += [Damage("tables", *one) for one in derived_damages(folder, {*good})]
     if repair:
         found = [_mended(folder, damage) for damage in found]
     return Verdict(str(folder.path), len(good), len(models), history, own_mlflow, tuple(found))
@@ -247,6 +250,8 @@ def _mended(folder: StudyFolder, damage: Damage) -> Damage:
         if folder.has(_DATABASE):
             folder.set_aside(_DATABASE)
         done = "set aside; `cellbox sync` writes it from the records"
+    elif damage.part == "tables":
+        done = write_derived(folder, str(place))
     elif damage.part == "study" and place in (folder.ENDED, STATE, STOPPED):
         folder.set_aside(str(place))
         done = f"set aside; {again} writes it"

@@ -26,6 +26,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from cellbox.errors import refuse
+from cellbox.storage.files import temporary_name
 
 _DATABASE = "mlflow.db"
 _ARTIFACTS = "mlflow-artifacts"
@@ -81,13 +82,49 @@ def embedded_artifacts(folder: InFolder) -> str:
 
 def prepare_embedded(folder: InFolder) -> None:
     """Make ready to write the study's own MLflow, where the study is now."""
-    if has_embedded(folder):
-        migrate(_database(folder))
-        relocate(_database(folder), embedded_artifacts(folder))
-    (folder.path / _ARTIFACTS).mkdir(exist_ok=True)
+    database = _database(folder)
     if not event.contains(Engine, "connect", _hurry):
         event.listen(Engine, "connect", _hurry)
-    _hurried.add(str(_database(folder)))
+    if has_embedded(folder) and _is_half_made(database):
+        database.unlink()
+    if has_embedded(folder):
+        migrate(database)
+        relocate(database, embedded_artifacts(folder))
+    else:
+        _make(database)
+    (folder.path / _ARTIFACTS).mkdir(exist_ok=True)
+    _hurried.add(str(database))
+
+
+def _make(database: Path) -> None:
+    """A new database, which appears with all its tables; MLflow takes seconds to make them.
+
+    One with a part of them could not be opened again.
+    """
+    new = database.with_name(temporary_name(database.name))
+    _hurried.add(str(new))
+    try:
+        MlflowClient(sqlite_uri(new)).search_experiments(max_results=1)
+        os.replace(new, database)
+    finally:
+        for left in database.parent.glob(f"{new.name}*"):
+            left.unlink()
+
+
+def _is_half_made(database: Path) -> bool:
+    """Whether MLflow was stopped while it made its tables, as by earlier versions of this."""
+    try:
+        with closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        ) as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            if any(name.startswith("_alembic_tmp_") for name in names):
+                runs = connection.execute("SELECT count(*) FROM runs") if "runs" in names else None
+                return runs is None or runs.fetchone()[0] == 0
+            return not {"runs", "alembic_version"} <= names
+    except sqlite3.Error:
+        # Damaged in another way, which whoever opens it tells.
+        return False
 
 
 def has_embedded(folder: InFolder) -> bool:

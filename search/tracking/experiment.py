@@ -87,13 +87,20 @@ def open_experiment(
 
 def find_parent(client: MlflowClient, experiment_ids: Sequence[str], study_id: str) -> Run | None:
     """The parent run of the study with this id, None where there is none."""
-    found = client.search_runs(
+    found = find_parents(client, experiment_ids, study_id, most=1)
+    return found[0] if found else None
+
+
+def find_parents(
+    client: MlflowClient, experiment_ids: Sequence[str], study_id: str, *, most: int
+) -> list[Run]:
+    """The parent runs of the study with this id: several where a request was carried out twice."""
+    return client.search_runs(
         list(experiment_ids),
         f"tags.`cellbox.study_id` = '{study_id}' and tags.`cellbox.kind` = 'study'",
-        max_results=1,
+        max_results=most,
         order_by=["attributes.start_time ASC"],
     )
-    return found[0] if found else None
 
 
 def describe_experiment(

@@ -210,7 +210,7 @@ class MlflowWriter:
         known = self._client.get_run(self._parent_id).data.tags
         tags = summary.tags | note_tags(known, summary.description)
         values = [Metric(v.key, v.value, summary.finished, v.step) for v in summary.values]
-        curve = self._curve.rest()
+        curve = self._curve.until_missing(self.runs.written)
         for begin in range(0, len(curve), _METRICS_PER_BATCH):
             part = curve[begin : begin + _METRICS_PER_BATCH]
             self._client.log_batch(self._parent_id, metrics=part)

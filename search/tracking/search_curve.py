@@ -31,20 +31,14 @@ class SearchCurve:
                 self._next = last.step + 1
 
     def until_missing(self, there: Container[int]) -> list[Metric]:
-        """What is new of the trials in `there`, up to the first that is not among them."""
+        """What is new of the trials in `there`, up to the first that is not among them.
+
+        Of an interrupted study that one is still to come, and the curve is written once.
+        """
         metrics: list[Metric] = []
         while self._next in there:
             metrics += self._of(self._next)
             self._next += 1
-        return metrics
-
-    def rest(self) -> list[Metric]:
-        """What is new of all trials that have ended, whatever numbers are missing."""
-        metrics: list[Metric] = []
-        for number in self._folder.finished_numbers():
-            if number >= self._next:
-                metrics += self._of(number)
-                self._next = number + 1
         return metrics
 
     def _of(self, number: int) -> Iterator[Metric]:

@@ -23,7 +23,9 @@ def embedded_problem(folder: StudyFolder, numbers: Collection[int]) -> str | Non
     if not database.is_file():
         return "there is none"
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        ) as connection:
             (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if sound != "ok":
                 return f"the database is damaged: {sound}"

@@ -22,11 +22,14 @@ from search.tracking.experiment import (
     TrackedFolder,
     find_experiment,
     find_parent,
+    find_parents,
     open_experiment,
 )
 from search.tracking.trial_content import TrialContent, flatten, milliseconds, texts
 
 _RUNS_PER_PAGE = 1000
+# More than that many requests are hardly carried out twice.
+_MOST_DOUBLES = 100
 # The parent's tag that says how many trials it was ended with.
 _WRITTEN = "cellbox.written"
 
@@ -72,7 +75,7 @@ class StudyRuns:
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         home = self._home if self._embedded else None
         self.experiment = open_experiment(self.client, self._folder, home)
-        parent = find_parent(self.client, [self.experiment_id], self._folder.id)
+        parent = self._one_parent()
         self.ids, self.written = {}, set()
         if parent is None:
             tags = {"cellbox.kind": "study", "cellbox.study_id": self._folder.id}
@@ -87,6 +90,32 @@ class StudyRuns:
         self.client.set_tag(self.parent_id, "cellbox.study", self._folder.name)
         self._read_children()
         return parent
+
+    def _one_parent(self) -> Run | None:
+        """The study's run; others, which a lost or late answer has left, are removed."""
+        most = _MOST_DOUBLES
+        found = find_parents(self.client, [self.experiment_id], self._folder.id, most=most)
+        if len(found) > 1:
+            # The one that was gone on with.
+            found.sort(key=lambda run: not self._has_children(run.info.run_id))
+            for double in found[1:]:
+                self.client.delete_run(double.info.run_id)
+        return found[0] if found else None
+
+    def _remove_doubles(self) -> None:
+        """Remove runs made by requests that were carried out twice, or after their answer was due.
+
+        That happens between a client and a server, whose proxies try again.
+        """
+        found = find_parents(self.client, [self.experiment_id], self._folder.id, most=_MOST_DOUBLES)
+        ours = {self.parent_id, *self.ids.values()}
+        for run in (*found, *self._children()):
+            if run.info.run_id not in ours:
+                self.client.delete_run(run.info.run_id)
+
+    def _has_children(self, run_id: str) -> bool:
+        below = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        return bool(self.client.search_runs([self.experiment_id], below, max_results=1))
 
     def pending(self) -> list[int]:
         """Finished trials that MLflow does not have in full, ascending."""
@@ -126,6 +155,8 @@ class StudyRuns:
 
     def end_parent(self, finished: int) -> None:
         """Note that MLflow has all that there is; finished: when, in milliseconds since 1970."""
+        if not self._embedded:
+            self._remove_doubles()
         self.client.set_tag(self.parent_id, _WRITTEN, str(len(self.written)))
         self.client.set_terminated(self.parent_id, "FINISHED", finished)
 

@@ -118,3 +118,29 @@ def test_records_of_earlier_versions_have_no_digest_and_are_read(tmp_path):
     file.write_text(json.dumps(content))
     assert "key parameters: expected an object, found 3" in str(folder.damage(0))
     assert [record.number for record in folder.records()] == [1]
+
+
+def test_files_that_follow_from_the_records_are_looked_at_and_written_again(
+    study, tmp_path, capsys
+):
+    folder = StudyFolder(tmp_path / "study")
+    shutil.copytree(study.path, folder.path)
+    with pytest.MonkeyPatch.context() as patch:
+        # As a run with MLflow writes them.
+        patch.setattr("search.sweeping.derived._table_problem", lambda *_: "it is gone")
+        for name in ("trials.csv", "trials.parquet"):
+            (folder.path / name).touch()
+        assert main(["verify", str(folder.path), "--repair"]) == 0
+    assert main(["verify", str(folder.path)]) == 0
+    capsys.readouterr()
+    table = folder.path / "trials.csv"
+    table.write_text(table.read_text().replace("0.", "1.", 1))
+    (folder.path / "trials.parquet").write_bytes(b"PAR1")
+    (folder.path / "report.html").write_text("<!doctype html><p>half")
+    (folder.path / "devices.json").write_text('[{"kind": 3}]')
+    assert main(["verify", str(folder.path), "--repair"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 problems" in shown
+    assert "trials.csv: it differs from the records. Mended: written anew from the records" in shown
+    assert "report.html: expected a whole page, found another file" in shown
+    assert main(["verify", str(folder.path)]) == 0

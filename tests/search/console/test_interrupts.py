@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from search.console.interrupts import STOPPING, stopped_by_signals, uninterrupted
+from search.console.interrupts import STOPPING, pause, stopped_by_signals, uninterrupted
 
 
 def test_an_interrupt_comes_after_the_block_and_not_within_it():
@@ -42,3 +42,22 @@ def test_a_scheduler_that_asks_to_stop_is_answered_as_ctrl_c_is():
         with pytest.raises(KeyboardInterrupt), stopped_by_signals():
             signal.raise_signal(number)
     assert [signal.getsignal(number) for number in STOPPING] == before
+
+
+def test_a_pause_within_uninterrupted_ends_with_the_signal_that_has_arrived():
+    waited = []
+
+    def wait():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            pause(3600)
+            waited.append("to the end")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert waited == []
+    pause(0.0)

@@ -1,5 +1,8 @@
 """The journal writes what belongs together in one piece, and reads as Optuna's own."""
 
+import os
+from unittest.mock import Mock
+
 import optuna
 import pytest
 from optuna.storages import JournalStorage
@@ -96,3 +99,24 @@ def test_a_database_is_used_as_it_is(tmp_path):
     study = optuna.create_study(storage=storage.optuna)
     run_trial(study, storage)
     assert len(study.trials) == 1
+
+
+def test_what_a_failing_disk_did_not_take_is_written_where_it_belongs(
+    tmp_path, storage, monkeypatch
+):
+    study = optuna.create_study(study_name="s", storage=storage.optuna)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", Mock(side_effect=OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space left"):
+            run_trial(study, storage)
+    run_trial(study, storage)
+    own = JournalStorage(JournalFileBackend(str(tmp_path / "optuna.journal")))
+    assert optuna.load_study(study_name="s", storage=own).trials == study.trials
+    assert len(study.trials) == 2
+
+
+def test_nothing_stays_beside_the_journal(tmp_path):
+    (tmp_path / "optuna.journal.lock7.rename").symlink_to("optuna.journal")
+    storage = OptunaStorage(spec(), tmp_path)
+    run_trial(optuna.create_study(storage=storage.optuna), storage)
+    assert [path.name for path in tmp_path.iterdir()] == ["optuna.journal"]

@@ -321,3 +321,19 @@ def test_a_form_is_fixed_by_a_list_of_parts_and_searched_among_texts():
     assert searched.space.form.values == tuple(forms)
     with pytest.raises(InputError, match="The nearest is drive"):
         make_spec({"name": "x", "data": data, "space": {"form": ["none", "dirve"]}})
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("trials = " + "9" * 4500, "a number has more than 300 digits"),
+        ("seed = 0x" + "f" * 5000, "a number has more than 300 digits"),
+        ("enqueue = " + "[" * 3000 + "]" * 3000, "values are nested deeper than 50 levels"),
+        (".".join(["a"] * 3000) + " = 1", "values are nested deeper than 50 levels"),
+    ],
+)
+def test_what_no_person_writes_is_refused_in_a_sentence(tmp_path, content, found):
+    file = tmp_path / "huge.toml"
+    file.write_text(content)
+    with pytest.raises(InputError, match=f"expected TOML: {found}. Correct the file"):
+        read_spec(file)

@@ -86,3 +86,24 @@ def test_json_is_replaced_whole(folder):
     assert folder.read_json("study.json") == {"a": 1}
     assert json.loads((folder.path / "study.json").read_text()) == {"a": 1}
     assert sorted(entry.name for entry in folder.path.iterdir()) == ["spec.json", "study.json"]
+
+
+def test_a_study_that_was_killed_before_it_began_can_begin(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    folder.path.mkdir()
+    (folder.path / ".spec.json.0123456789ab.tmp").write_text('{"na')
+    (folder.path / "study.lock").touch()
+    with folder.begun(lambda: None):
+        folder.write_json("spec.json", {})
+    assert sorted(path.name for path in folder.path.iterdir()) == ["spec.json", "study.lock"]
+
+
+def test_what_killed_writes_left_is_cleared_when_a_study_goes_on(folder):
+    folder.write_trial(make_record(0), NETWORKS)
+    for place in ("trials/.000001.0123456789ab.tmp", "models/trial-000000"):
+        (folder.path / place).mkdir(parents=True)
+    (folder.model(0) / ".identifiability.json.0123456789ab.tmp").write_text("{")
+    with folder.begun(lambda: None):
+        pass
+    assert [path.name for path in (folder.path / "trials").iterdir()] == ["000000"]
+    assert list(folder.model(0).iterdir()) == []

@@ -222,3 +222,11 @@ def test_two_objectives_are_the_error_and_the_cost():
 def test_the_selection_error_is_what_a_sweep_minimises_by_default():
     default = spec(objective=None)
     assert objectives_of(default, 0.2, 0.3, 7.0, 12.0) == {"selection_error": 0.3}
+
+
+def test_the_shape_of_a_pruned_trial_is_that_of_repeats_that_ended_one_by_one():
+    trial = RunningTrial(plan(), 2)
+    trial.take_finished(finished(1))
+    # Which of two repeats that train together has ended hangs on the workers.
+    assert pruned_record(trial, 50, "too far behind", {}).shape is None
+    assert pruned_record(trial, 50, "too far behind", {}, {"lanes": 2}).shape == {"lanes": 2}

@@ -147,7 +147,7 @@ class _Workers:
     def close(self) -> None:
         pass
 
-    def take(self, data: StudyData, plans: Any) -> AnsweringExecutor:
+    def take(self, data: StudyData, *anything: Any) -> AnsweringExecutor:
         self.executor = AnsweringExecutor(data)
         return self.executor
 

@@ -41,9 +41,9 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
 
     cluster = RayCluster(WorkersTable(gpus_per_worker=share))
     cluster.wait_until_prepared()
-    described = ray_with_two_gpus.get([actor.describe.remote() for actor in cluster.actors])
+    described = ray_with_two_gpus.get([seat.actor.describe.remote() for seat in cluster.seats])
     cluster.close()
-    assert len(described) == cluster.n_workers == n_workers
+    assert len(described) == n_workers
     assert all(len(worker["gpus"]) == 1 for worker in described)
     assert len({worker["gpus"][0] for worker in described}) == n_devices
     assert {worker["memory_fraction"] for worker in described} == {fraction}

@@ -293,14 +293,17 @@ class RayCluster:
 
     def close(self) -> None:
         """End the workers, and Ray where it was started here."""
-        if self._scout is not None:
-            self._scout.close()
-        if self.lost() is None:
-            for seat in self.seats:
-                if not seat.removed:
-                    ray.kill(seat.actor)
-        self.seats = []
-        self.session.close()
+        try:
+            if self._scout is not None:
+                self._scout.close()
+            if self.lost() is None:
+                for seat in self.seats:
+                    # None: it was interrupted when it was to be begun.
+                    if seat.actor is not None and not seat.removed:
+                        ray.kill(seat.actor)
+            self.seats = []
+        finally:
+            self.session.close()
 
 
 def _devices(sight: Sight, share: float) -> int:

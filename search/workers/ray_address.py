@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray import _raylet
@@ -20,7 +22,8 @@ raylet: Any = _raylet
 
 # Together less than the ten seconds within which an address is refused.
 _SECONDS_TO_CONNECT = 3.0
-_SECONDS_TO_ANSWER = 5.0
+# Ray itself prints a warning after five.
+_SECONDS_TO_ANSWER = 4.0
 
 # The only forms there are; an address with a user or a path is none of Ray's.
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[\w.-]+)):(?P<port>\d{1,5})")
@@ -62,7 +65,8 @@ def reachable_address(text: str, where: str) -> str:
     except OSError as error:
         raise _silent(text, where, f"({error.strerror or type(error).__name__})") from error
     _use_token()
-    _within(_SECONDS_TO_ANSWER, lambda: raylet.GcsClient(address=text), text, where)
+    with _silent_stderr():
+        _within(_SECONDS_TO_ANSWER, lambda: raylet.GcsClient(address=text), text, where)
     return text
 
 
@@ -97,6 +101,21 @@ def _silent(text: str, where: str, why: str) -> InputError:
         f"no Ray cluster answers at {text} {why}".rstrip(),
         f"Start one with `ray start --head`, correct the address, or {_LEAVE_OUT}",
     )
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send what Ray's own code prints nowhere, since it is said in a sentence."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _within(seconds: float, call: Callable[[], Any], text: str, where: str) -> None:

@@ -25,14 +25,21 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 from ray._private import services as ray_services
+from ray._private import utils as ray_utils
 
 from cellbox.errors import refuse
 from search.console.interrupts import STOPPING
-from search.workers.ray_address import chosen_address, reachable_address, refresh_token
+from search.workers.ray_address import (
+    chosen_address,
+    raylet,
+    reachable_address,
+    refresh_token,
+)
 
-# Of a start that Ctrl-C found under way; then what has been started is ended.
-_SECONDS_TO_START = 4.0
 _SECONDS_TO_END = 3.0
+# A younger folder may be that of a Ray which is just starting.
+_SECONDS_UNTIL_OLD = 600.0
+_FOLDERS = "cb-ray-"
 # In the environment of every process that a Ray started here has begun.
 _MARK = "CELLBOX_RAY_SESSION"
 # What Ray cannot do without.
@@ -61,6 +68,9 @@ class RaySession:
             return
         _set_defaults()
         chosen = chosen_address(asked)
+        if chosen is not None:
+            # It would end this process, without a word, when its head is away for a minute.
+            os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
         self.owned = chosen is None
         if chosen is None:
             self._start()
@@ -93,7 +103,7 @@ class RaySession:
             self.owned = False
 
     def _connect(self, where: str) -> None:
-        with _held_signals(self._started):
+        with _signals_as_before():
             try:
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:
@@ -106,11 +116,7 @@ class RaySession:
         self._set_environment({_MARK: mark, **_own_token()})
         refresh_token()
         try:
-            with (
-                _held_signals(self._started),
-                _on_loopback(),
-                _in_groups_of_their_own(self._started),
-            ):
+            with _signals_as_before(), _on_loopback(), _in_groups_of_their_own(self._started):
                 try:
                     ray.init(
                         address="local",
@@ -161,8 +167,6 @@ def _set_defaults() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # By default Ray lets workers give way to every other process.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    # Ray would end this process, without a word, when its head is away for a minute.
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "3600")
 
 
 def _own_token() -> dict[str, str]:
@@ -177,7 +181,20 @@ def _private_folder() -> Path:
     parent = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if len(parent) > _LONGEST_FOLDER and os.access("/tmp", os.W_OK):
         parent = "/tmp"
-    return Path(tempfile.mkdtemp(prefix="cb-ray-", dir=parent))
+    _remove_abandoned(Path(parent))
+    return Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=parent))
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove our folders of earlier runs that were killed before they could do that."""
+    for folder in parent.glob(f"{_FOLDERS}*"):
+        try:
+            found = folder.stat()
+        except FileNotFoundError:
+            continue
+        old = time.time() - found.st_mtime > _SECONDS_UNTIL_OLD
+        if found.st_uid == os.getuid() and old and not _marked(str(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _why_not_joined(address: str, error: Exception) -> tuple[str, str]:
@@ -229,48 +246,43 @@ def _in_groups_of_their_own(started: list[subprocess.Popen[Any]]) -> Iterator[No
 
 
 @contextmanager
-def _held_signals(started: list[subprocess.Popen[Any]]) -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM while Ray starts, which leaves nothing half begun.
+def _signals_as_before() -> Iterator[None]:
+    """Let the caller's answers to signals stand, instead of those that Ray sets when it starts.
 
-    They count at the block's end. Where that is not soon, what has been started is ended, so that
-    it is. Ray's own answer to SIGTERM is not left in place.
+    That of its C++ half ends the process at once, in the middle of what it does; and while it is
+    being set up, its calls had better not be broken off.
     """
-    with ExitStack() as quiet:
-        quiet.enter_context(warnings.catch_warnings())
+    with ExitStack() as changed:
+        changed.enter_context(warnings.catch_warnings())
         # JAX warns of every fork; here it has no threads yet that a fork could break.
         warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        pending: list[int] = []
-        timers: list[threading.Timer] = []
+        before = {number: signal.getsignal(number) for number in STOPPING}
+        utils: Any = ray_utils
+        handler_of_python, core_worker = utils.set_sigterm_handler, raylet.CoreWorker
 
-        def end_all() -> None:
-            for process in list(started):
-                _kill_group(process.pid)
-
-        def hold(number: int, _: Any) -> None:
-            pending.append(number)
-            if len(pending) == 1:
-                timers.append(threading.Timer(_SECONDS_TO_START, end_all))
-                timers[0].daemon = True
-                timers[0].start()
-
-        before = {number: signal.signal(number, hold) for number in STOPPING}
-        try:
-            yield
-        except (Exception, SystemExit):
-            if not pending:
-                raise
-        finally:
-            for timer in timers:
-                timer.cancel()
+        def put_back() -> None:
             for number, handler in before.items():
                 # None: a handler that was not set from Python and cannot be put back.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if pending:
-            signal.raise_signal(pending[0])
-            raise KeyboardInterrupt
+
+        def set_up(*arguments: Any, **options: Any) -> Any:
+            # Other threads would take a signal now; a sweep that starts has none.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            try:
+                return core_worker(*arguments, **options)
+            finally:
+                put_back()
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+        utils.set_sigterm_handler, raylet.CoreWorker = (lambda handler: None), set_up
+        try:
+            yield
+        finally:
+            utils.set_sigterm_handler, raylet.CoreWorker = handler_of_python, core_worker
+            put_back()
 
 
 def _kill_group(leader: int) -> None:

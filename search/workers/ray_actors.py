@@ -18,6 +18,7 @@ from ray.exceptions import (
 )
 
 from cellbox.errors import InputError, Problem, refuse
+from search.console.interrupts import interrupt_if_asked
 from search.spec.tables import WorkersTable
 from search.workers.ray_actor import Actor, Introduction
 from search.workers.ray_scout import Scout, Sight, look
@@ -196,6 +197,7 @@ class RayCluster:
             if not waiting:
                 break
             self.refuse_if_lost()
+            interrupt_if_asked()
             came, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=_LOOK_EVERY)
             with deaths_refused():
                 for answer in came:

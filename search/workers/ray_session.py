@@ -123,7 +123,8 @@ class RaySession:
                         include_dashboard=False,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
-                        _temp_dir=mark,
+                        # Ray lets everybody into its own folder, and nobody gets that far.
+                        _temp_dir=str(self._folder / "ray"),
                         **self._options,
                     )
                 except Exception as error:

@@ -27,10 +27,10 @@ def run(say: Callable[[str], None], *, short: bool, keep: bool = False) -> None:
     cluster = Cluster(folder)
     try:
         if short:
-            scenario = Scenario(cluster, say, trials=24, steps=3000)
+            scenario = Scenario(cluster, say, trials=24, steps=2000)
             scenario.begin_services(nodes=1)
             scenario.begin_sweep()
-            scenario.wait_for_trials(0.1)
+            scenario.wait_for_workers(1, 90)
             scenario.add_node("n2")
             scenario.kill_node("n1")
             scenario.restart_mlflow()

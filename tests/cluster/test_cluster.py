@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.cluster`: a node comes, one dies, MLflow dies and comes back."""
+"""The short form of `python -m tests.cluster`: a node comes, one dies, MLflow dies and is back."""
 
 import os
 import pwd

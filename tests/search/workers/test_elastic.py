@@ -70,7 +70,7 @@ def test_a_worker_that_comes_later_gets_its_share(data):
         executor.submit(job(data, trial))
     executor.poll()
     assert executor.n_workers == 2
-    assert (1, LANES) in [(worker, len(keys)) for worker, keys in executor.called[1:]]
+    assert 1 in [worker for worker, keys in executor.called[1:] if keys]
 
 
 def test_jobs_of_a_machine_that_left_go_to_others(data):
@@ -81,8 +81,10 @@ def test_jobs_of_a_machine_that_left_go_to_others(data):
     executor.deaths = [True]
     executor.poll()
     assert executor.n_workers == 1
+    # Once the other has answered.
     executor.poll()
-    assert executor.called[-1] == (1, [(0, 0)]) or (1, [(0, 0)]) in executor.called
+    executor.poll()
+    assert (1, [(0, 0)]) in executor.called
     assert "its node has left" in executor.notices[0]
 
 
@@ -94,10 +96,12 @@ def test_machines_may_leave_as_often_as_they_like(data):
         executor.there.add(0)
         executor.poll()
     executor.deaths = [False] * 3
+    for _ in range(2):
+        executor.there.add(0)
+        executor.poll()
+    executor.there.add(0)
     with pytest.raises(WorkersLost):
-        for _ in range(3):
-            executor.there.add(0)
-            executor.poll()
+        executor.poll()
 
 
 def test_all_that_was_under_way_is_queued_again_in_the_order_of_trials(data):

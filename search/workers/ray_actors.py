@@ -75,6 +75,7 @@ class RayCluster:
         self._say = say
         self._versions: dict[str, str] = {}
         self._scout: Scout | None = None
+        self._prepared = False
         self.seats: list[Seat] = []
         self.session = RaySession(workers.address, ray_options)
         try:
@@ -192,7 +193,7 @@ class RayCluster:
         Of a cluster, until the first have: nodes may come later.
         """
         began, first, told = time.monotonic(), None, False
-        while True:
+        while not self._prepared:
             waiting = {seat.waiting: seat for seat in self.seats if seat.waiting is not None}
             if not waiting:
                 break
@@ -205,15 +206,25 @@ class RayCluster:
             now = time.monotonic()
             if first is None and any(seat.introduction for seat in self.seats):
                 first = now
-            if self.elastic and first is not None and now - first > _WAIT_FOR_OTHERS:
-                break
+            if self.elastic and first is not None:
+                there = sum(seat.introduction is not None for seat in self.seats)
+                if there >= self._room() or now - first > _WAIT_FOR_OTHERS:
+                    break
             if self.elastic and first is None and not told and now - began > _SAY_AFTER:
                 told = True
                 self._say(
                     f"waiting for a free device in the Ray cluster at {self.session.address}: "
                     "none of its nodes has one for us now"
                 )
+        self._prepared = True
         self._refuse_other_versions()
+
+    def _room(self) -> int:
+        """How many of the workers that are wanted have a device now."""
+        assert self._scout is not None
+        sight = self._scout.sight
+        wanted = self._wanted(sight)
+        return sum(min(count, _devices(sight, share)) for share, count in wanted.items())
 
     def get(self, answer: Any) -> Any:
         """Wait for an answer before anything is trained. Raises InputError where none comes."""

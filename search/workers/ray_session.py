@@ -26,6 +26,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import services as ray_services
 from ray._private import utils as ray_utils
+from ray._private import worker as worker_of_ray
 
 from cellbox.errors import refuse
 from search.console.interrupts import STOPPING
@@ -42,6 +43,8 @@ _SECONDS_UNTIL_OLD = 600.0
 _FOLDERS = "cb-ray-"
 # In the environment of every process that a Ray started here has begun.
 _MARK = "CELLBOX_RAY_SESSION"
+# Type checkers do not see what it has.
+ray_worker: Any = worker_of_ray
 # What Ray cannot do without.
 _ESSENTIAL = ("gcs_server", "raylet")
 # Ray's sockets have paths of about 100 characters, of which its own part takes 70.
@@ -103,7 +106,7 @@ class RaySession:
             self.owned = False
 
     def _connect(self, where: str) -> None:
-        with _signals_as_before():
+        with _signals_as_before(), _without_listener():
             try:
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:
@@ -116,7 +119,12 @@ class RaySession:
         self._set_environment({_MARK: mark, **_own_token()})
         refresh_token()
         try:
-            with _signals_as_before(), _on_loopback(), _in_groups_of_their_own(self._started):
+            with (
+                _signals_as_before(),
+                _without_listener(),
+                _on_loopback(),
+                _in_groups_of_their_own(self._started),
+            ):
                 try:
                     ray.init(
                         address="local",
@@ -226,6 +234,17 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _without_listener() -> Iterator[None]:
+    """Let Ray not print what its processes complain of: what matters becomes a sentence of ours."""
+    before = ray_worker.listen_error_messages
+    ray_worker.listen_error_messages = lambda *arguments: None
+    try:
+        yield
+    finally:
+        ray_worker.listen_error_messages = before
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,7 +36,7 @@ def run(say: Callable[[str], None], *, short: bool, keep: bool = False) -> None:
             scenario.kill_node("n1")
             scenario.restart_mlflow()
         else:
-            scenario = Scenario(cluster, say, trials=200, steps=4000)
+            scenario = Scenario(cluster, say, trials=150, steps=4000)
             scenario.begin_services(nodes=3)
             scenario.begin_sweep()
             scenario.wait_for_trials(0.1)
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="the form that the suite runs")
     parser.add_argument("--keep", action="store_true", help="keep logs and studies")
     given = parser.parse_args()
+    # Also when asked to end, everything is taken down first.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     began = time.monotonic()
 
     def say(text: str) -> None:

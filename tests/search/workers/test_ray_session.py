@@ -6,6 +6,8 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ import pytest
 
 from search.spec.tables import WorkersTable
 from search.workers.worker import Worker
+from tests.imports import ROOT
 from tests.search.executor_contract import LANES, collect, data, job
+from tests.search.tiny import toml, values
 
 __all__ = ["data"]
 
@@ -91,3 +95,27 @@ def collect_jobs(executor, data):
 
 def zombie(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("seconds", [1.5, 4.0])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_starts_ends_soon_when_its_group_is_told_to(tmp_path, seconds, number):
+    spec = tmp_path / "sweep.toml"
+    spec.write_text(toml(values(trials=400, workers={"executor": "ray", "count": 1})))
+    command = [sys.executable, "-m", "search.cli.main", "sweep", str(spec), "--study", "study"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, number)
+    # Its own ten seconds, and some for a machine that is busy with other tests.
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "Stopped with 0 of 400 trials finished" in said
+    assert "Traceback" not in said

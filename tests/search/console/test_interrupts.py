@@ -4,7 +4,12 @@ import signal
 
 import pytest
 
-from search.console.interrupts import STOPPING, stopped_by_signals, uninterrupted
+from search.console.interrupts import (
+    STOPPING,
+    interrupt_if_asked,
+    stopped_by_signals,
+    uninterrupted,
+)
 
 
 def test_an_interrupt_comes_after_the_block_and_not_within_it():
@@ -42,3 +47,18 @@ def test_a_scheduler_that_asks_to_stop_is_answered_as_ctrl_c_is():
         with pytest.raises(KeyboardInterrupt), stopped_by_signals():
             signal.raise_signal(number)
     assert [signal.getsignal(number) for number in STOPPING] == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_only_prints_is_raised_again():
+    class Collected:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    with stopped_by_signals():
+        one = Collected()
+        del one
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_if_asked()
+        # Once is enough.
+        interrupt_if_asked()

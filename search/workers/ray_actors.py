@@ -329,8 +329,8 @@ def lost_for_good(gone: str) -> InputError:
     return refuse(
         "workers",
         f"{gone}; all that has finished is kept",
-        "Run the same command again, once a cluster is back, or with --executor inline on this machine "
-        "alone; it goes on where this run ended",
+        "Run the same command again, once a cluster is back, or with --executor inline on this "
+        "machine alone; it goes on where this run ended",
     )
 
 

@@ -13,6 +13,7 @@
 #
 #   sbatch --nodes=2 --cpus-per-task=16 deploy/slurm.sh SPEC.toml STUDY_FOLDER [cellbox options]
 #   sbatch --nodes=2 --gpus-per-node=4 deploy/slurm.sh SPEC.toml STUDY_FOLDER
+#   sbatch --array=0-9 deploy/slurm.sh SPEC.toml STUDY_FOLDER-%a --seed %a
 #
 # The folder must be on a file system that all nodes see, and `cellbox` must be on PATH there, or
 # CELLBOX_ENV name the virtual environment that has it. Five minutes before the time limit, and
@@ -36,6 +37,12 @@ if (($# < 2)); then
     echo "usage: sbatch [Slurm's options] deploy/slurm.sh SPEC.toml STUDY_FOLDER [options]" >&2
     exit 2
 fi
+# In a job array, %a is the task's number, as in names that sbatch is given.
+words=()
+for word in "$@"; do
+    words+=("${word//%a/${SLURM_ARRAY_TASK_ID:-%a}}")
+done
+set -- "${words[@]}"
 spec=$1
 study=$2
 shift 2

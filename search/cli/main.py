@@ -71,6 +71,15 @@ Each command explains itself: cellbox COMMAND --help"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (by default the program's); the exit code."""
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:
+        # Before a command has begun, which has more to say.
+        print("\nStopped before anything was begun.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _main(argv: Sequence[str] | None) -> int:
     for name in _THREADS:
         # Before numpy is loaded, which asks once.
         os.environ.setdefault(name, "1")

@@ -48,6 +48,9 @@ def _add_sweep(parser: ArgumentParser) -> None:
          "processes that train, each on a core or GPU of its own (default: all there are)"),
         ("--lanes", whole_number(1), "N",
          "models that a worker trains side by side (default: measured when the study begins)"),
+        ("--cluster", str, "HOST:PORT",
+         "Ray cluster to train on, whose nodes may come and go; auto for one on this machine "
+         "(default: RAY_ADDRESS, or else Ray on this machine alone)"),
         ("--storage-url", str, "URL",
          "database for Optuna's history (default: a journal file in the study's folder)"),
         ("--tracking-uri", str, "URI",
@@ -132,6 +135,7 @@ def _spec(arguments: Namespace) -> Any:
         if chosen and isinstance(given, list):
             values[key] = [*given, *chosen]
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
+    workers["address"] = arguments.cluster
     put_into(values, "workers", workers)
     put_into(values, "storage", {"url": arguments.storage_url})
     put_into(values, "tracking", {"uri": arguments.tracking_uri})

@@ -68,6 +68,24 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(pending[0])
 
 
+_unanswered: list[int] = []
+
+
+def _interrupt(number: int, _: object) -> None:
+    _unanswered.append(number)
+    raise KeyboardInterrupt
+
+
+def interrupt_if_asked() -> None:
+    """Raise KeyboardInterrupt once more where a signal's was lost.
+
+    Where it arrives in a callback of the garbage collector, Python prints it and goes on.
+    """
+    if _unanswered:
+        _unanswered.clear()
+        raise KeyboardInterrupt
+
+
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """End cleanly on Ctrl-C, and just so when a scheduler asks to with SIGTERM.
@@ -77,9 +95,11 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = [signal.signal(number, signal.default_int_handler) for number in STOPPING]
+    before = [signal.signal(number, _interrupt) for number in STOPPING]
+    _unanswered.clear()
     try:
         yield
     finally:
+        _unanswered.clear()
         for number, handler in zip(STOPPING, before, strict=True):
             signal.signal(number, handler)

@@ -218,6 +218,24 @@ def _gpus_are_shared_evenly(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _a_cluster_needs_ray(spec: Spec) -> Iterator[Problem]:
+    if spec.workers.address is not None and spec.workers.executor == "inline":
+        yield Problem(
+            "workers.address",
+            "a Ray cluster is named, and the executor is inline",
+            'Set executor = "ray", or leave the address out',
+        )
+
+
+def _cpu_workers_are_beside_gpus(spec: Spec) -> Iterator[Problem]:
+    if spec.workers.cpu_workers and not spec.workers.gpus_per_worker:
+        yield Problem(
+            "workers.cpu_workers",
+            "workers beside those on GPUs are asked for, and all are on CPU cores",
+            "Use count for their number, or set gpus_per_worker",
+        )
+
+
 def _points_are_of_the_space(spec: Spec) -> Iterator[Problem]:
     for place, entry in enumerate(spec.enqueue):
         yield from point_problems(spec.space, entry, f"enqueue[{place}]")
@@ -265,6 +283,8 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _values_are_possible,
     _budget_fits_the_data,
     _gpus_are_shared_evenly,
+    _a_cluster_needs_ray,
+    _cpu_workers_are_beside_gpus,
     _points_are_of_the_space,
     _grid_has_an_order,
     _earlier_studies_are_there,

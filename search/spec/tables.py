@@ -251,13 +251,16 @@ class WorkersTable(Table):
     """Who trains. None of this changes what is found, but lanes (see search/README.md).
 
     count: workers; by default one for each core, or each GPU where gpus_per_worker is set.
-    lanes: models that a worker trains side by side in one program; by default as many as are
-        worth it, measured when the study begins. address: of a running Ray cluster.
+    cpu_workers: workers on CPU cores beside those on GPUs. lanes: models that a worker trains side
+        by side in one program; by default as many as are worth it, measured when the study begins.
+    address: of a running Ray cluster; with `count`, workers for which it has no device yet begin
+        when nodes come.
     """
 
     executor: Literal["ray", "inline"] = "ray"
     count: int | None = Field(default=None, ge=1)
     gpus_per_worker: float = Field(default=0.0, ge=0, le=1)
+    cpu_workers: int = Field(default=0, ge=0)
     lanes: int | None = Field(default=None, ge=1)
     address: str | None = None
 

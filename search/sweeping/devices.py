@@ -54,7 +54,14 @@ def take_workers(
     folder.write_json(_FILE, [plan.as_dict() for plan in kept.values()])
     for kind, plan in plans.items():
         display.say(f"{plan.sentence}{f' on {kind}' if len(plans) > 1 else ''}")
-    executor = workers.take(data, plans)
+
+    def learned(plan: DevicePlan) -> None:
+        """Keep how a kind of worker trains that came later."""
+        later = _known(folder) | {plan.kind: plan}
+        folder.write_json(_FILE, [one.as_dict() for one in later.values()])
+        display.say(f"{plan.sentence} on {plan.kind}")
+
+    executor = workers.take(data, plans, learned)
     lanes = sum(executor.lanes)
     most = max(in_flight * spec.repeats_at_once, spec.most_trainings_at_once)
     if lanes > most:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import refuse
-from search.console.interrupts import uninterrupted
+from search.console.interrupts import interrupt_if_asked, uninterrupted
 from search.proposals.proposer import Proposer
 from search.spec.tables import Spec
 from search.study.data import StudyData
@@ -112,6 +112,7 @@ class SweepLoop:
 
     def _turn(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         while True:
+            interrupt_if_asked()
             with uninterrupted():
                 self._tell_and_ask()
             self._call_back()

@@ -47,12 +47,16 @@ class _Load:
 
 
 class WorkerDied(Exception):
-    """A worker is gone; what it was training must be trained again."""
+    """A worker is gone; what it was training must be trained again.
 
-    def __init__(self, worker: int, reason: str):
+    blameless: whether it went with its machine, as nodes of a cluster do.
+    """
+
+    def __init__(self, worker: int, reason: str, *, blameless: bool = False):
         super().__init__(reason)
         self.worker = worker
         self.reason = reason
+        self.blameless = blameless
 
 
 class Executor(ABC):
@@ -73,8 +77,7 @@ class Executor(ABC):
 
     def __init__(self, lanes: Sequence[int]):
         """lanes: models that each worker trains side by side in one pack."""
-        self.lanes = tuple(lanes)
-        self.n_workers = len(self.lanes)
+        self.lanes = list(lanes)
         self.notices: list[str] = []
         self._queue: deque[Work] = deque()
         self._loads = [_Load() for _ in self.lanes]
@@ -97,6 +100,24 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the workers."""
+
+    def _available(self, worker: int) -> bool:
+        """Whether a worker can be called: it may still be coming up."""
+        return True
+
+    def _wait_for_workers(self) -> None:
+        """Wait for a while, where no worker has anything to do; here none ever comes later."""
+        return None
+
+    def _add_worker(self) -> None:
+        """Count one more worker, which comes up later."""
+        self.lanes.append(0)
+        self._loads.append(_Load())
+
+    @property
+    def n_workers(self) -> int:
+        """How many workers there are that can be called."""
+        return sum(map(self._available, range(len(self._loads))))
 
     @property
     def programs(self) -> int:
@@ -154,6 +175,7 @@ class Executor(ABC):
         """
         self._hand_out()
         if not any(load.calls for load in self._loads):
+            self._wait_for_workers()
             return []
         try:
             answer = self._receive()
@@ -184,7 +206,8 @@ class Executor(ABC):
 
     def _hand_out(self) -> None:
         # The emptiest worker first, so that the last jobs of a study spread over all.
-        for worker in sorted(range(self.n_workers), key=lambda w: self._loads[w].n_descending):
+        there = filter(self._available, range(len(self._loads)))
+        for worker in sorted(there, key=lambda w: self._loads[w].n_descending):
             load = self._loads[worker]
             while len(load.calls) < self.calls_at_once:
                 n_jobs = min(self._fair_share(load, self.lanes[worker]), len(self._queue))
@@ -210,7 +233,7 @@ class Executor(ABC):
 
     def _recover(self, death: WorkerDied) -> None:
         load = self._loads[death.worker]
-        losses = load.losses + 1
+        losses = load.losses + (not death.blameless)
         self._queue.extendleft(reversed(load.running.values()))
         self._loads[death.worker] = _Load(losses=losses)
         self.notices.append(f"worker {death.worker} died ({death.reason}); its trials start again")
@@ -227,3 +250,9 @@ class Executor(ABC):
                 ]
             )
         self._restart(death.worker)
+
+    def _requeue_all(self) -> None:
+        """Let all that is in the hands of workers be trained again, in the order of trials."""
+        under_way = [job for load in self._loads for job in load.running.values()]
+        self._queue.extendleft(sorted(under_way, key=lambda job: job.key, reverse=True))
+        self._loads = [_Load(losses=load.losses) for load in self._loads]

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import threading
-import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -23,164 +17,230 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from cellbox.errors import InputError, refuse
+from cellbox.errors import InputError, Problem, refuse
+from search.console.interrupts import interrupt_if_asked
 from search.spec.tables import WorkersTable
-from search.workers.device import cores, use_gpu_share, use_one_core
-from search.workers.executor import Executor, MakeWorker, WorkerDied
-from search.workers.job import Key, Work, WorkerReport
+from search.workers.ray_actor import Actor, Introduction
+from search.workers.ray_scout import Scout, Sight, look
+from search.workers.ray_session import RaySession
+from search.workers.versions import differences, versions
 
 if TYPE_CHECKING:
     # They bring JAX, which a worker's process may only meet when its device is settled.
     from cellbox.training.lane import Shape
     from search.workers.plan import DevicePlan
 
+DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError, ObjectLostError)
 
-class _Actor:
-    """The process of one worker. Its device is settled before JAX is imported in it."""
+_LOOK_EVERY = 0.5  # seconds
+# Ray's own limit for a node that is silent is about this.
+_LONGEST_SILENCE = 30.0
+# For the others, when the first worker of a cluster has come up.
+_WAIT_FOR_OTHERS = 20.0
+_SAY_AFTER = 5.0
 
-    def __init__(self, gpu_share: float):
-        self._gpu_share = gpu_share
-        self._worker: Any = None
 
-    def host(self) -> str:
-        """The machine that this process is on, and the cores it may use there.
+@dataclass(eq=False)
+class Seat:
+    """A worker that is there, or wanted.
 
-        Several Ray nodes may be on one machine, where their workers must not share a core.
-        """
-        boot = Path("/proc/sys/kernel/random/boot_id")
-        machine = (
-            boot.read_text().strip() if boot.is_file() else ray.get_runtime_context().get_node_id()
-        )
-        return f"{machine} {list(cores())}"
+    waiting: its introduction, while that is on its way. node: where it is, once that is known.
+    """
 
-    def prepare(self, place: int) -> None:
-        """Settle the device, then import what training needs while the data are on their way.
-
-        place: number of this worker among those on its machine; each takes another core.
-        """
-        if self._gpu_share:
-            use_gpu_share(self._gpu_share)
-        else:
-            own = cores()
-            use_one_core(own[place % len(own)])
-        import search.workers.worker  # noqa: F401
-
-    def kind(self) -> str:
-        """See `search.workers.plan.device_kind`."""
-        from search.workers.plan import device_kind
-
-        return device_kind()
-
-    def plan(self, shape: Shape, n_nodes: int, most_lanes: int) -> DevicePlan:
-        """See `search.workers.plan.device_plan`."""
-        from search.workers.plan import device_plan
-
-        return device_plan(shape, n_nodes, most_lanes)
-
-    def hold(self, make_worker: MakeWorker, data: Any, n_lanes: int) -> None:
-        """Take the study's data, which Ray shares between the workers of a machine."""
-        self._worker = make_worker(data, n_lanes)
-
-    def work(self, jobs: Sequence[Work], cancelled: Sequence[Key]) -> WorkerReport:
-        """See `search.workers.worker.Worker.work`."""
-        return self._worker.work(jobs, cancelled)
-
-    def describe(self) -> dict[str, Any]:
-        """The process and the device it owns."""
-        return {
-            "pid": os.getpid(),
-            "cores": list(cores()),
-            "gpus": [str(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"]],
-            "jax_platforms": os.environ.get("JAX_PLATFORMS"),
-            "memory_fraction": os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION"),
-        }
+    number: int
+    gpu_share: float
+    actor: Any
+    waiting: Any
+    introduction: Introduction | None = None
+    removed: bool = False
 
 
 class RayCluster:
     """Ray and its workers, which import JAX while the caller makes the data.
 
     Ray itself starts at once and in the caller's thread: it forks, and a fork beside a thread
-    that is importing or compiling can hang.
+    that is importing or compiling can hang. A cluster that was not started here may get nodes and
+    lose them: see `adjust`.
 
-    Raises InputError where Ray cannot give what was asked for.
+    Raises InputError where Ray cannot give what was asked for. say: told what is waited for.
     """
 
-    def __init__(self, workers: WorkersTable, **ray_options: Any):
+    #: Of each worker; Ray gives a core to nobody else.
+    cpus_per_worker = 1.0
+
+    def __init__(
+        self, workers: WorkersTable, say: Callable[[str], None] = print, **ray_options: Any
+    ):
         self._workers = workers
-        self._places: list[int] = []
-        self._owns_ray = not ray.is_initialized()
-        self.actors: list[Any] = []
-        self._preparing: Future[None] | None = None
-        if self._owns_ray:
-            self._start_ray(ray_options)
+        self._say = say
+        self._versions: dict[str, str] = {}
+        self._scout: Scout | None = None
+        self._prepared = False
+        self.seats: list[Seat] = []
+        self.session = RaySession(workers.address, ray_options)
         try:
-            self.n_workers = self._workers.count or self._device_count()
-            self._refuse_too_many()
-            self.actors = [self._new_actor() for _ in range(self.n_workers)]
-            # New processes take seconds to answer, and the caller has data to make.
-            beside = ThreadPoolExecutor(1)
-            self._preparing = beside.submit(self._prepare_all)
-            beside.shutdown(wait=False)
+            self._begin()
         except BaseException:
             self.close()
             raise
 
-    def _start_ray(self, options: dict[str, Any]) -> None:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # By default Ray lets workers give way to every other process.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        address = self._workers.address or os.environ.get("RAY_ADDRESS")
-        if address is None:
-            quiet["include_dashboard"] = False
-        with _own_signals(), warnings.catch_warnings():
-            # JAX warns of every fork; here it has no threads yet that a fork could break.
-            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-            try:
-                ray.init(address=address, **quiet, **options)
-            except ConnectionError as error:
-                raise refuse(
-                    "workers.address" if self._workers.address else "RAY_ADDRESS",
-                    f"no Ray cluster answers at {address}",
-                    "Start one with `ray start --head`, or leave the address out",
-                ) from error
+    def _begin(self) -> None:
+        if not self.session.owned:
+            self._versions = versions()
+            self._scout = Scout()
+        sight = self._scout.sight if self._scout is not None else look()
+        wanted = self._wanted(sight)
+        self._refuse_too_many(sight, wanted)
+        for share, count in wanted.items():
+            for _ in range(count):
+                self._add_seat(share)
 
-    def _device_count(self) -> int:
-        """One worker for each share of a GPU, or for each core, that Ray has."""
-        resources = ray.cluster_resources()
+    @property
+    def elastic(self) -> bool:
+        """Whether nodes may come and go."""
+        return self.session.address is not None
+
+    def start_again(self) -> None:
+        """Start Ray once more, where it was started here, with as many workers as before."""
+        shares = [seat.gpu_share for seat in self.seats]
+        self.seats = []
+        self.session.start_again()
+        for share in shares:
+            self._add_seat(share)
+
+    def lost(self) -> str | None:
+        """What is gone without which Ray is of no use; None while all is there."""
+        if self.session.owned:
+            gone = self.session.lost()
+            return None if gone is None else f"Ray's process {gone} died"
+        if self._scout is not None and self._scout.silent_for > _LONGEST_SILENCE:
+            return f"Ray has not answered for {_LONGEST_SILENCE:.0f} s"
+        return None
+
+    def refuse_if_lost(self) -> None:
+        """Raises InputError where Ray is gone."""
+        gone = self.lost()
+        if gone is not None:
+            raise lost_for_good(gone)
+
+    def node_is_gone(self, number: int) -> bool:
+        """Whether the machine of a worker has left the cluster, as opposed to its process."""
+        introduction = self.seats[number].introduction
+        if not self.elastic or introduction is None:
+            return False
+        return introduction.node not in look().nodes
+
+    def _wanted(self, sight: Sight) -> dict[float, int]:
+        """How many workers there should be with each share of a GPU."""
+        share, beside = self._workers.gpus_per_worker, self._workers.cpu_workers
+        count = self._workers.count or _devices(sight, share)
+        return {share: count, 0.0: beside} if share and beside else {share: count}
+
+    def adjust(self) -> list[Seat]:
+        """Follow a cluster that has changed: seats for new devices, which are returned.
+
+        Where a number of workers is asked for, all have a seat from the beginning, and Ray, or what
+        scales its cluster, finds a device for those that wait. Where none is, a seat whose device
+        went for good is given up.
+        """
+        if self._scout is None or not self.elastic or self._workers.count is not None:
+            return []
         share = self._workers.gpus_per_worker
-        if share:
-            return int(resources.get("GPU", 0) / share + 1e-6)
-        return int(resources.get("CPU", 0))
+        mine = [seat for seat in self.seats if seat.gpu_share == share and not seat.removed]
+        more = _devices(self._scout.sight, share) - len(mine)
+        waiting = [seat for seat in mine if seat.introduction is None]
+        for seat in waiting[len(waiting) + min(0, more) :]:
+            ray.kill(seat.actor)
+            seat.removed, seat.waiting = True, None
+        return [self._add_seat(share) for _ in range(more)]
 
-    def _new_actor(self) -> Any:
-        share = self._workers.gpus_per_worker
-        options = {"num_cpus": 1, "num_gpus": share, "max_restarts": 0}
-        actor = ray.remote(_Actor).options(**options)
-        return actor.remote(share)
+    def _add_seat(self, share: float) -> Seat:
+        seat = Seat(len(self.seats), share, None, None)
+        self.seats.append(seat)
+        self._fill(seat)
+        return seat
 
-    def _prepare_all(self) -> None:
-        on_host: Counter[str] = Counter()
-        hosts = ray.get([actor.host.remote() for actor in self.actors])
-        ready = []
-        for actor, host in zip(self.actors, hosts, strict=True):
-            self._places.append(on_host[host])
-            ready.append(actor.prepare.remote(on_host[host]))
-            on_host[host] += 1
-        ray.get(ready)
+    def _fill(self, seat: Seat) -> None:
+        options = {
+            "num_cpus": self.cpus_per_worker, "num_gpus": seat.gpu_share, "max_restarts": 0
+        }  # fmt: skip
+        seat.actor = ray.remote(Actor).options(**options).remote(seat.gpu_share)
+        seat.waiting = seat.actor.prepare.remote(seat.number, bool(self._versions))
+        seat.introduction = None
+
+    def replace(self, number: int) -> Seat:
+        """Begin a new process in the place of a worker that no longer answers."""
+        seat = self.seats[number]
+        # One that only lost its connection would keep its device from the new one.
+        ray.kill(seat.actor)
+        self._fill(seat)
+        return seat
+
+    def introduced(self, seat: Seat) -> Introduction:
+        """Take what a worker says that has come up. Raises what went wrong there."""
+        seat.introduction = ray.get(seat.waiting)
+        seat.waiting = None
+        return seat.introduction
+
+    def unlike_here(self, introduction: Introduction) -> list[str]:
+        """What is installed otherwise where a worker is."""
+        there = introduction.versions
+        return differences(self._versions, there) if self._versions else []
 
     def wait_until_prepared(self) -> None:
-        """Wait until each worker has its device. Raises what went wrong there."""
-        assert self._preparing is not None
-        with _deaths_refused():
-            self._preparing.result()
+        """Wait until each worker has its device. Raises what went wrong there.
 
-    def kinds(self) -> list[str]:
-        """What kind of device each worker has."""
+        Of a cluster, until the first have: nodes may come later.
+        """
+        began, first, told = time.monotonic(), None, False
+        while not self._prepared:
+            waiting = {seat.waiting: seat for seat in self.seats if seat.waiting is not None}
+            if not waiting:
+                break
+            self.refuse_if_lost()
+            interrupt_if_asked()
+            came, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=_LOOK_EVERY)
+            with deaths_refused():
+                for answer in came:
+                    self.introduced(waiting[answer])
+            now = time.monotonic()
+            if first is None and any(seat.introduction for seat in self.seats):
+                first = now
+            if self.elastic and first is not None:
+                there = sum(seat.introduction is not None for seat in self.seats)
+                if there >= self._room() or now - first > _WAIT_FOR_OTHERS:
+                    break
+            if self.elastic and first is None and not told and now - began > _SAY_AFTER:
+                told = True
+                self._say(
+                    f"waiting for a free device in the Ray cluster at {self.session.address}: "
+                    "none of its nodes has one for us now"
+                )
+        self._prepared = True
+        self._refuse_other_versions()
+
+    def _room(self) -> int:
+        """How many of the workers that are wanted have a device now."""
+        assert self._scout is not None
+        sight = self._scout.sight
+        wanted = self._wanted(sight)
+        return sum(min(count, _devices(sight, share)) for share, count in wanted.items())
+
+    def get(self, answer: Any) -> Any:
+        """Wait for an answer before anything is trained. Raises InputError where none comes."""
+        while not ray.wait([answer], timeout=_LOOK_EVERY)[0]:
+            self.refuse_if_lost()
+        with deaths_refused():
+            return ray.get(answer)
+
+    def kinds(self) -> dict[int, str]:
+        """What kind of device each worker has that has come up, by its number."""
         self.wait_until_prepared()
-        with _deaths_refused():
-            return ray.get([actor.kind.remote() for actor in self.actors])
+        return {
+            seat.number: seat.introduction.kind
+            for seat in self.seats
+            if seat.introduction is not None
+        }
 
     def plan(
         self, worker: int, shape: Shape, n_nodes: int, most_lanes: int
@@ -189,77 +249,103 @@ class RayCluster:
 
         Returns what waits for the answer and gives it.
         """
-        answer = self.actors[worker].plan.remote(shape, n_nodes, most_lanes)
+        answer = self.seats[worker].actor.plan.remote(shape, n_nodes, most_lanes)
+        return lambda: self.get(answer)
 
-        def wait_for_it() -> DevicePlan:
-            with _deaths_refused():
-                return ray.get(answer)
-
-        return wait_for_it
-
-    def replace(self, number: int) -> Any:
-        """Start a new process in the place of a worker that no longer answers."""
-        # One that only lost its connection would keep its device from the new one.
-        ray.kill(self.actors[number])
-        self.actors[number] = self._new_actor()
-        self.actors[number].prepare.remote(self._places[number])
-        return self.actors[number]
-
-    def _refuse_too_many(self) -> None:
-        available = self._device_count()
+    def _refuse_too_many(self, sight: Sight, wanted: dict[float, int]) -> None:
+        share, beside = self._workers.gpus_per_worker, self._workers.cpu_workers
+        available, asked = _devices(sight, share), wanted[share]
+        if self.elastic and self._workers.count is not None:
+            # What is not there yet may come.
+            if asked > available:
+                self._say(
+                    f"{asked} workers are asked for, and the cluster has devices for "
+                    f"{available} now: the others begin when nodes come"
+                )
+            return
         if available < 1:
+            wait = ", or give count to wait for nodes that have them" if self.elastic else ""
             raise refuse(
-                "workers.gpus_per_worker",
-                "GPUs are asked for, and Ray sees none",
-                "Set gpus_per_worker = 0 to train on CPU cores",
+                "workers.gpus_per_worker" if share else "workers",
+                f"{'GPUs' if share else 'CPU cores'} are asked for, and Ray sees none",
+                f"Set gpus_per_worker = 0 to train on CPU cores{wait}"
+                if share
+                else f"Start nodes with cores{wait}",
             )
-        if self.n_workers > available:
+        if asked > available:
             raise refuse(
                 "workers.count",
-                f"{self.n_workers} workers are asked for, and Ray has devices for {available}",
+                f"{asked} workers are asked for, and Ray has devices for {available}",
                 f"Use at most {available}",
             )
+        if share and asked + beside > sight.cpus:
+            raise refuse(
+                "workers.cpu_workers",
+                f"{beside} workers are asked for beside {asked} on GPUs, and Ray has "
+                f"{sight.cpus:g} CPU cores, of which each takes one",
+                f"Use at most {max(0, int(sight.cpus) - asked)}",
+            )
+
+    def _refuse_other_versions(self) -> None:
+        unlike = {
+            seat.introduction.host: self.unlike_here(seat.introduction)
+            for seat in self.seats
+            if seat.introduction is not None
+        }
+        problems = [
+            Problem(
+                f"the Ray node {host}",
+                f"other versions are installed there than here: {', '.join(others)}",
+                "Install the same on all nodes, from deploy/constraints.txt, and start them again",
+            )
+            for host, others in unlike.items()
+            if others
+        ]
+        if problems:
+            raise InputError(problems)
 
     def close(self) -> None:
         """End the workers, and Ray where it was started here."""
-        for actor in self.actors:
-            ray.kill(actor)
-        if self._preparing is not None:
-            # It ends with the workers; after them, its calls would start another Ray.
-            wait([self._preparing])
-        self.actors = []
-        if self._owns_ray:
-            ray.shutdown()
-            self._owns_ray = False
+        try:
+            if self._scout is not None:
+                self._scout.close()
+            if self.lost() is None:
+                for seat in self.seats:
+                    # None: it was interrupted when it was to be begun.
+                    if seat.actor is not None and not seat.removed:
+                        ray.kill(seat.actor)
+            self.seats = []
+        finally:
+            self.session.close()
+
+
+def _devices(sight: Sight, share: float) -> int:
+    """One worker for each share of a GPU, or for each core, that there is."""
+    return int(sight.gpus / share + 1e-6) if share else int(sight.cpus)
+
+
+def lost_for_good(gone: str) -> InputError:
+    """The refusal to go on without Ray."""
+    return refuse(
+        "workers",
+        f"{gone}; all that has finished is kept",
+        "Run the same command again, once a cluster is back, or with --executor inline on this "
+        "machine alone; it goes on where this run ended",
+    )
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep the caller's answer to SIGTERM, which Ray replaces when it starts."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
-
-
-# Seconds in which the loop of a sweep does not turn.
-_LONGEST_WAIT = 1.0
-_DEATHS = (RayActorError, WorkerCrashedError, OutOfMemoryError, ObjectLostError)
-
-
-@contextmanager
-def _deaths_refused() -> Iterator[None]:
+def deaths_refused() -> Iterator[None]:
     """Before anything is trained, a worker that dies is for the user to mend."""
     try:
         yield
-    except _DEATHS as error:
+    except DEATHS as error:
         raise refuse(
             "workers",
             f"expected each to start and to measure its device, and one died "
-            f"({type(error).__name__})",
-            "Look for too little memory or a failing device; --lanes N trains without measuring",
+            f"({type(error).__name__}{_cause(error)})",
+            "Look for too little memory, a failing device, or a node without CellBox; --lanes N "
+            "trains without measuring",
         ) from error
     except RayTaskError as error:
         if isinstance(error.cause, InputError):
@@ -267,58 +353,7 @@ def _deaths_refused() -> Iterator[None]:
         raise
 
 
-class RayExecutor(Executor):
-    """Workers in Ray actors, on this machine or on a cluster."""
-
-    calls_at_once = 2
-
-    def __init__(
-        self, cluster: RayCluster, make_worker: MakeWorker, data: Any, lanes: Sequence[int]
-    ):
-        super().__init__(lanes)
-        self._cluster, self._make_worker = cluster, make_worker
-        cluster.wait_until_prepared()
-        self._data = ray.put(data)
-        # Answers that each worker owes, the oldest first.
-        self._calls: list[deque[Any]] = [deque() for _ in cluster.actors]
-        self._held = [
-            actor.hold.remote(make_worker, self._data, n_lanes)
-            for actor, n_lanes in zip(cluster.actors, self.lanes, strict=True)
-        ]
-
-    def describe_workers(self) -> list[dict[str, Any]]:
-        """The process and device of each worker."""
-        return ray.get([actor.describe.remote() for actor in self._cluster.actors])
-
-    def _send(self, worker: int, jobs: Sequence[Work], cancelled: Sequence[Key]) -> None:
-        self._calls[worker].append(self._cluster.actors[worker].work.remote(jobs, cancelled))
-
-    def _receive(self) -> tuple[int, WorkerReport] | None:
-        owed = {calls[0]: worker for worker, calls in enumerate(self._calls) if calls}
-        # Not for ever: a worker that compiles is silent, and the sweep may be asked to stop.
-        answered, _ = ray.wait(list(owed), num_returns=1, timeout=_LONGEST_WAIT)
-        if not answered:
-            return None
-        (answer,) = answered
-        worker = owed[answer]
-        self._calls[worker].popleft()
-        try:
-            return worker, ray.get(answer)
-        except _DEATHS as error:
-            raise WorkerDied(worker, type(error).__name__) from error
-        except RayTaskError as error:
-            # A refusal inside the worker is the user's to read, without Ray around it.
-            if isinstance(error.cause, InputError):
-                raise error.cause from None
-            # Where the worker never came up, that is what went wrong.
-            ray.get(self._held[worker])
-            raise
-
-    def _restart(self, worker: int) -> None:
-        self._calls[worker].clear()
-        actor = self._cluster.replace(worker)
-        self._held[worker] = actor.hold.remote(self._make_worker, self._data, self.lanes[worker])
-
-    def close(self) -> None:
-        """End the workers."""
-        self._cluster.close()
+def _cause(error: BaseException) -> str:
+    """The last line of what Ray says of a death, where that names an error of Python."""
+    last = (str(error).strip().splitlines() or [""])[-1].strip()
+    return f": {last}" if "Error: " in last else ""

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 class StartingWorkers:
     """Workers that are starting, and get the data when those are ready."""
 
-    def __init__(self, spec: WorkersTable):
+    def __init__(self, spec: WorkersTable, say: Callable[[str], None] = print):
         self._spec = spec
         self._cluster: Any = None
         self._executor: Executor | None = None
-        self._kinds: list[str] | None = None
+        self._kinds: dict[int, str] | None = None
+        # What a plan is measured on, for workers that come later.
+        self._measured: tuple[Any, ...] = ()
         if spec.executor == "ray":
             # Ray is only imported where it is used.
             from search.workers.ray_actors import RayCluster
 
             keep_off_gpus()
-            self._cluster = RayCluster(spec)
+            self._cluster = RayCluster(spec, say)
 
     def begin_plans(
         self, known: Mapping[str, DevicePlan], shape: Shape, n_nodes: int, most_lanes: int
@@ -43,9 +45,10 @@ class StartingWorkers:
         """
         from search.workers.plan import DevicePlan, device_plan
 
+        self._measured = (shape, n_nodes, most_lanes)
         plans: dict[str, DevicePlan] = {}
         measuring: dict[str, Callable[[], DevicePlan]] = {}
-        for worker, kind in enumerate(self._device_kinds()):
+        for worker, kind in self._device_kinds().items():
             if self._spec.lanes is not None:
                 plans[kind] = DevicePlan(kind, self._spec.lanes, {}, None)
             elif kind in known:
@@ -58,41 +61,70 @@ class StartingWorkers:
                 measuring[kind] = self._cluster.plan(worker, shape, n_nodes, most_lanes)
         return lambda: plans | {kind: measured() for kind, measured in measuring.items()}
 
-    def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
-        """The executor, with the study's data. Raises InputError for missing devices."""
+    def take(
+        self,
+        data: StudyData,
+        plans: Mapping[str, DevicePlan],
+        learned: Callable[[DevicePlan], None] | None = None,
+    ) -> Executor:
+        """The executor, with the study's data. Raises InputError for missing devices.
+
+        learned: told how a kind of worker trains that comes later.
+        """
         # Imported late: it brings JAX, whose threads are settled when it starts.
         from search.workers.worker import Worker
 
-        return self._executor_of(Worker, data, self.lanes(plans))
+        if self._cluster is None:
+            return self._inline(Worker, data, *self.lanes(plans))
+        by_kind = {kind: plan.lanes for kind, plan in plans.items()}
+        return self._ray(
+            Worker,
+            data,
+            by_kind=by_kind,
+            usual=self._spec.lanes,
+            measured=self._measured,
+            learned=learned,
+        )
 
     def take_for(self, make_worker: MakeWorker, data: Any) -> Executor:
         """An executor for other work than trainings, which is done one piece after another."""
-        n_workers = 1 if self._cluster is None else self._cluster.n_workers
         # One piece is under way, and another waits.
-        executor = self._executor_of(make_worker, data, [2] * n_workers)
+        if self._cluster is None:
+            executor = self._inline(make_worker, data, 2)
+        else:
+            executor = self._ray(make_worker, data, usual=2)
         executor.whole_packs = False
         return executor
 
-    def _executor_of(self, make_worker: MakeWorker, data: Any, lanes: list[int]) -> Executor:
-        if self._cluster is not None:
-            from search.workers.ray_actors import RayExecutor
+    def _inline(self, make_worker: MakeWorker, data: Any, lanes: int) -> Executor:
+        from search.workers.inline import InlineExecutor
 
-            self._executor = RayExecutor(self._cluster, make_worker, data, lanes)
-        else:
-            from search.workers.inline import InlineExecutor
+        self._executor = InlineExecutor(make_worker, data, lanes)
+        return self._executor
 
-            self._executor = InlineExecutor(make_worker, data, *lanes)
+    def _ray(self, make_worker: MakeWorker, data: Any, **sizes: Any) -> Executor:
+        from search.workers.ray_executor import PackSizes, RayExecutor
+
+        self._executor = RayExecutor(self._cluster, make_worker, data, PackSizes(**sizes))
         return self._executor
 
     def lanes(self, plans: Mapping[str, DevicePlan]) -> list[int]:
-        """Models that each worker trains side by side."""
-        return [plans[kind].lanes for kind in self._device_kinds()]
+        """Models that each worker trains side by side, of those that have come up.
 
-    def _device_kinds(self) -> list[str]:
+        Of a cluster with a number of workers, all count, so that a study does not depend on which
+        of them were there when it began.
+        """
+        found = [plans[kind].lanes for kind in self._device_kinds().values()]
+        if self._cluster is not None and self._spec.count is not None:
+            missing = self._spec.count + self._spec.cpu_workers - len(found)
+            found += [found[0]] * max(0, missing)
+        return found
+
+    def _device_kinds(self) -> dict[int, str]:
         if self._kinds is None:
             from search.workers.plan import device_kind
 
-            self._kinds = [device_kind()] if self._cluster is None else self._cluster.kinds()
+            self._kinds = {0: device_kind()} if self._cluster is None else self._cluster.kinds()
         return self._kinds
 
     def close(self) -> None:
@@ -117,7 +149,7 @@ def started_workers(
         say("starting Ray and its workers")
     else:
         say(f"preparing to {task} in this process")
-    workers = StartingWorkers(spec)
+    workers = StartingWorkers(spec, say)
     try:
         yield workers
     finally:

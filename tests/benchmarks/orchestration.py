@@ -76,7 +76,7 @@ class AnsweringExecutor(Executor):
 
     def _receive(self) -> tuple[int, WorkerReport]:
         worker, jobs = self._calls.popleft()
-        events = [event for job in jobs for event in self._events(job)]
+        events = [event for job in jobs for event in answers(job, self._n_nodes)]
         self.megabytes += [resident_megabytes()] * len(jobs)
         return worker, WorkerReport(tuple(events), 0, 0.0)
 
@@ -86,46 +86,49 @@ class AnsweringExecutor(Executor):
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _events(self, job: Job) -> Iterator[Event]:
-        settings = job.settings
-        errors = [pretended_error(settings.peak_rate, settings.l1, s) for s in _REPORTED_STEPS]
-        for step, error in zip(_REPORTED_STEPS, errors, strict=True):
-            yield Report(job.trial, job.repeat, step, error)
-        yield self._finished(job, errors)
 
-    def _finished(self, job: Job, errors: list[float]) -> Finished:
-        random = np.random.default_rng(job.trial)
-        return Finished(
-            trial=job.trial,
-            repeat=job.repeat,
-            weights=random.standard_normal((self._n_nodes, self._n_nodes)),
-            amplitudes=random.uniform(0.5, 1.5, self._n_nodes),
-            record=RepeatRecord(
-                job.seed,
-                Training(
-                    status="completed",
-                    message="Nothing was trained.",
-                    steps=_STEPS,
-                    validation_mae=errors[-1],
-                    history={
-                        "step": list(_REPORTED_STEPS),
-                        "training_loss": errors,
-                        "validation_mae": errors,
-                    },
-                    seconds=0.0,
-                    compile_seconds=0.0,
-                    selection_error=errors[-1],
-                    refinement="Not refined.",
-                ),
-                {**_numbers(PredictionScore), "all_nodes": None, **_numbers(Recovery)},
+def answers(job: Job, n_nodes: int) -> Iterator[Event]:
+    """What a worker says of a training that it has not done."""
+    settings = job.settings
+    errors = [pretended_error(settings.peak_rate, settings.l1, s) for s in _REPORTED_STEPS]
+    for step, error in zip(_REPORTED_STEPS, errors, strict=True):
+        yield Report(job.trial, job.repeat, step, error)
+    yield _finished(job, errors, n_nodes)
+
+
+def _finished(job: Job, errors: list[float], n_nodes: int) -> Finished:
+    random = np.random.default_rng(job.trial)
+    return Finished(
+        trial=job.trial,
+        repeat=job.repeat,
+        weights=random.standard_normal((n_nodes, n_nodes)),
+        amplitudes=random.uniform(0.5, 1.5, n_nodes),
+        record=RepeatRecord(
+            job.seed,
+            Training(
+                status="completed",
+                message="Nothing was trained.",
+                steps=_STEPS,
+                validation_mae=errors[-1],
+                history={
+                    "step": list(_REPORTED_STEPS),
+                    "training_loss": errors,
+                    "validation_mae": errors,
+                },
+                seconds=0.0,
+                compile_seconds=0.0,
+                selection_error=errors[-1],
+                refinement="Not refined.",
             ),
-            baselines={
-                **dict.fromkeys(("mean", "ridge", "persistence"), _numbers(PredictionScore)),
-                "all_nodes": None,
-            },
-            shape={"lanes": _LANES, "device": "none", "versions": {}},
-            started=time.time(),
-        )
+            {**_numbers(PredictionScore), "all_nodes": None, **_numbers(Recovery)},
+        ),
+        baselines={
+            **dict.fromkeys(("mean", "ridge", "persistence"), _numbers(PredictionScore)),
+            "all_nodes": None,
+        },
+        shape={"lanes": _LANES, "device": "none", "versions": {}},
+        started=time.time(),
+    )
 
 
 def _numbers(scores: Any) -> dict[str, float]:
@@ -147,7 +150,7 @@ class _Workers:
     def close(self) -> None:
         pass
 
-    def take(self, data: StudyData, plans: Any) -> AnsweringExecutor:
+    def take(self, data: StudyData, *anything: Any) -> AnsweringExecutor:
         self.executor = AnsweringExecutor(data)
         return self.executor
 

@@ -58,7 +58,7 @@ class _Job:
         self._ray_folder = ray_folder
         self._path = fake_slurm(folder / "bin")
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
+    def start(self, *options: str, **more: str) -> subprocess.Popen[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -75,6 +75,7 @@ class _Job:
             "CELLBOX_START_LIMIT": "120",
             "CELLBOX_REQUEUE": "1",
             "FAKE_SCONTROL_LOG": str(self.requeued),
+            **more,
         }
         return subprocess.Popen(
             ["bash", SCRIPT, self._spec, self.study, *options],
@@ -145,3 +146,13 @@ def test_removes_rays_folder_though_something_still_writes_there(tmp_path, ray_f
     assert "Ray ended while it was starting" in said
     assert wait_until_gone(str(ray_folder), 10) == []
     assert not (ray_folder / "ray").exists()
+
+
+def test_a_job_arrays_tasks_have_studies_of_their_own(tmp_path, ray_folder):
+    job = _Job(tmp_path, ray_folder)
+    job.study = tmp_path / "study-%a"
+    for name, code in (("ray", "exit 1"), ("cellbox", "exit 0")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{code}\n")
+    said, _ = job.start(SLURM_ARRAY_TASK_ID="3").communicate(timeout=120)
+    assert (tmp_path / "study-3.ray-head.log").exists(), said
+    assert not list(tmp_path.glob("*%a*"))

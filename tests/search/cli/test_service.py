@@ -144,6 +144,7 @@ GIVEN = {
     "seed": "9",
     "workers": "3",
     "lanes": "2",
+    "cluster": "127.0.0.1:6379",
     "storage_url": "sqlite:///a.db",
     "tracking_uri": "http://127.0.0.1:1",
     "executor": "inline",

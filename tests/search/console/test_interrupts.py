@@ -4,7 +4,13 @@ import signal
 
 import pytest
 
-from search.console.interrupts import STOPPING, pause, stopped_by_signals, uninterrupted
+from search.console.interrupts import (
+    STOPPING,
+    interrupt_if_asked,
+    pause,
+    stopped_by_signals,
+    uninterrupted,
+)
 
 
 def test_an_interrupt_comes_after_the_block_and_not_within_it():
@@ -61,3 +67,18 @@ def test_a_pause_within_uninterrupted_ends_with_the_signal_that_has_arrived():
         signal.signal(signal.SIGINT, before)
     assert waited == []
     pause(0.0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_only_prints_is_raised_again():
+    class Collected:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    with stopped_by_signals():
+        one = Collected()
+        del one
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_if_asked()
+        # Once is enough.
+        interrupt_if_asked()

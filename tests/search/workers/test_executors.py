@@ -35,11 +35,12 @@ class TestInline(ExecutorContract):
 
 @pytest.fixture(scope="module")
 def ray_executor(data):
-    from search.workers.ray_actors import RayCluster, RayExecutor
+    from search.workers.ray_actors import RayCluster
+    from search.workers.ray_executor import PackSizes, RayExecutor
 
     workers = WorkersTable(count=2, lanes=LANES)
     cluster = RayCluster(workers, num_cpus=2, object_store_memory=200_000_000)
-    executor = RayExecutor(cluster, Worker, data, [LANES, LANES])
+    executor = RayExecutor(cluster, Worker, data, PackSizes(usual=LANES))
     yield executor
     executor.close()
 

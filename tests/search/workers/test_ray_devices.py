@@ -41,9 +41,9 @@ def test_workers_on_gpus_own_the_devices_ray_gave_them(
 
     cluster = RayCluster(WorkersTable(gpus_per_worker=share))
     cluster.wait_until_prepared()
-    described = ray_with_two_gpus.get([actor.describe.remote() for actor in cluster.actors])
+    described = ray_with_two_gpus.get([seat.actor.describe.remote() for seat in cluster.seats])
     cluster.close()
-    assert len(described) == cluster.n_workers == n_workers
+    assert len(described) == n_workers
     assert all(len(worker["gpus"]) == 1 for worker in described)
     assert len({worker["gpus"][0] for worker in described}) == n_devices
     assert {worker["memory_fraction"] for worker in described} == {fraction}
@@ -66,3 +66,35 @@ def test_more_cpu_workers_than_cores_are_refused(ray_with_two_gpus):
         started_workers(WorkersTable(count=5), print, "train"),
     ):
         raise AssertionError("not reached")
+
+
+def test_workers_on_gpus_and_on_cores_are_there_at_once(ray_with_two_gpus):
+    from search.workers.ray_actors import RayCluster
+
+    cluster = RayCluster(WorkersTable(gpus_per_worker=1.0, cpu_workers=1))
+    cluster.wait_until_prepared()
+    described = ray_with_two_gpus.get([seat.actor.describe.remote() for seat in cluster.seats])
+    cluster.close()
+    assert [len(worker["gpus"]) for worker in described] == [1, 1, 0]
+    assert [worker["jax_platforms"] for worker in described] == [None, None, "cpu"]
+
+
+def test_more_workers_beside_gpus_than_cores_are_refused(ray_with_two_gpus):
+    with (
+        pytest.raises(InputError, match=r"3 workers are asked for beside 2 on GPUs"),
+        started_workers(WorkersTable(gpus_per_worker=1.0, cpu_workers=3), print, "train"),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_a_node_with_other_versions_is_refused(ray_with_two_gpus, monkeypatch):
+    from search.workers import ray_actors
+    from search.workers.versions import versions
+
+    monkeypatch.setattr(ray_actors, "versions", lambda: {**versions(), "jax": "0.1.0"})
+    cluster = ray_actors.RayCluster(WorkersTable(count=1))
+    try:
+        with pytest.raises(InputError, match=r"other versions are .*: jax .* instead of 0\.1\.0"):
+            cluster.wait_until_prepared()
+    finally:
+        cluster.close()

@@ -57,7 +57,7 @@ def take_workers(
 
     def learned(plan: DevicePlan) -> None:
         """Keep how a kind of worker trains that came later."""
-        later = _known(folder) | {plan.kind: plan}
+        later = known_plans(folder) | {plan.kind: plan}
         folder.write_json(_FILE, [one.as_dict() for one in later.values()])
         display.say(f"{plan.sentence} on {plan.kind}")
 

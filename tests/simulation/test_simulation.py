@@ -130,7 +130,7 @@ def test_the_first_of_repeated_points_is_trained_again_where_its_record_is_gone(
     assert essence(place)["records"] == before
 
 
-def test_an_ensemble_is_there_until_another_takes_itsplace_of(place):
+def test_an_ensemble_is_there_until_another_takes_its_place(place):
     _go_on(place)
     folder = StudyFolder(place.study)
     disk = disks.Disk(str(place.study), None, np.random.default_rng(0))

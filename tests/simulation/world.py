@@ -240,8 +240,8 @@ class PretendedWorkers:
         """Models that each worker trains side by side."""
         return [2, 2]
 
-    def take(self, data: StudyData, plans: Mapping[str, DevicePlan]) -> Executor:
-        """The executor."""
+    def take(self, data: StudyData, plans: Mapping[str, DevicePlan], *_: Any) -> Executor:
+        """The executor, of which no kind comes later."""
         return self._executor
 
     def close(self) -> None:

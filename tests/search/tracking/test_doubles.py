@@ -36,20 +36,20 @@ def shown(server):
 
 def test_a_study_that_was_made_twice_is_one_run_and_keeps_that_with_trials(server, folder):
     runs = runs_of(folder)
-    runs.open(1.0)
+    runs.open()
     runs.child(0, trial_content(folder.record(0)))
     parent = server.runs[runs.parent_id]
     # As when an answer was lost, and the request came late.
     server.runs = {"late": {**parent, "started": parent["started"] - 1}, **server.runs}
     again = runs_of(folder)
-    again.open(1.0)
+    again.open()
     assert again.parent_id == runs.parent_id
     assert shown(server) == ["LI", "trial 0"]
 
 
 def test_runs_that_were_made_twice_unnoticed_are_removed_at_the_end(server, folder):
     runs = runs_of(folder)
-    runs.open(1.0)
+    runs.open()
     run_id = runs.child(0, trial_content(folder.record(0)))
     for number, double in enumerate((run_id, runs.parent_id)):
         server.runs[f"double {number}"] = dict(server.runs[double])

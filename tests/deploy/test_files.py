@@ -146,8 +146,7 @@ def test_python_of_the_image_is_the_one_the_versions_were_tested_with():
 def test_driver_is_pinned_once():
     pinned = {
         line.split("==")[0]
-        for name in ("constraints.txt", "constraints-extra.txt")
-        for line in (DEPLOY / name).read_text().splitlines()
+        for line in (DEPLOY / "constraints.txt").read_text().splitlines()
         if "==" in line
     }
     assert set(DRIVERS) <= pinned

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-import platform
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
+from cellbox.storage.installed import installed
 
 _PACKAGES = ("cellbox", "jax", "diffrax", "optax", "numpy", "scipy")
 
@@ -68,14 +67,7 @@ def _of_prior(data: Dataset) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that make the numbers."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            # Run from its source.
-            found[name] = "not installed"
-    return found
+    return installed(_PACKAGES)
 
 
 def _is_number(value: Any) -> bool:

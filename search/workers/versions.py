@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from cellbox.storage.installed import installed
 
 _PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -17,19 +17,13 @@ def versions() -> dict[str, str]:
 
     The version of CellBox would not do: two checkouts of it have the same.
     """
-    found = {"Python": platform.python_version(), "CellBox's code": _digest_of_code()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "missing"
-    return found
+    return {"CellBox's code": _digest_of_code(), **installed(_PACKAGES)}
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
     """What is otherwise there, one text each."""
     return [
-        f"{name} {there.get(name, 'missing')} instead of {value}"
+        f"{name} {there.get(name, 'not installed')} instead of {value}"
         for name, value in here.items()
         if there.get(name) != value
     ]

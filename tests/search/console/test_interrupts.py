@@ -13,7 +13,14 @@ from search.console.interrupts import (
 )
 
 
-def test_an_interrupt_comes_after_the_block_and_not_within_it():
+@pytest.fixture
+def interrupts_raise():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_comes_after_the_block_and_not_within_it(interrupts_raise):
     done = []
 
     def write():
@@ -21,12 +28,8 @@ def test_an_interrupt_comes_after_the_block_and_not_within_it():
             signal.raise_signal(signal.SIGINT)
             done.append("written")
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            write()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert done == ["written"]
 
 
@@ -50,7 +53,7 @@ def test_a_scheduler_that_asks_to_stop_is_answered_as_ctrl_c_is():
     assert [signal.getsignal(number) for number in STOPPING] == before
 
 
-def test_a_pause_within_uninterrupted_ends_with_the_signal_that_has_arrived():
+def test_a_pause_within_uninterrupted_ends_with_the_signal_that_has_arrived(interrupts_raise):
     waited = []
 
     def wait():
@@ -59,12 +62,8 @@ def test_a_pause_within_uninterrupted_ends_with_the_signal_that_has_arrived():
             pause(3600)
             waited.append("to the end")
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            wait()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     assert waited == []
     pause(0.0)
 

@@ -8,13 +8,13 @@ from search.workers.versions import differences, versions
 
 def test_two_processes_of_one_installation_agree():
     assert differences(versions(), versions()) == []
-    assert "missing" not in versions().values()
+    assert "not installed" not in versions().values()
 
 
 def test_differences_are_named_with_both_values():
-    here = {"jax": "0.10.2", "Python": "3.11.7"}
+    here = {"jax": "0.10.2", "python": "3.11.7"}
     assert differences(here, {**here, "jax": "0.9.0"}) == ["jax 0.9.0 instead of 0.10.2"]
-    assert differences(here, {"Python": "3.11.7"}) == ["jax missing instead of 0.10.2"]
+    assert differences(here, {"python": "3.11.7"}) == ["jax not installed instead of 0.10.2"]
 
 
 def test_a_changed_line_of_code_is_a_difference(tmp_path, monkeypatch):

@@ -103,14 +103,10 @@ class Server:
         self.files.setdefault(identifier, {})[file] = text.encode()
 
     def log_artifacts(self, identifier: str, folder: str) -> None:
-        for path in Path(folder).iterdir():
-            # An .npz has the time in it.
-            content = (
-                b"".join(array.tobytes() for array in np.load(path).values())
-                if path.suffix == ".npz"
-                else path.read_bytes()
-            )
-            self.files.setdefault(identifier, {})[path.name] = content
+        self.keep_files(identifier, contents_of(folder))
+
+    def keep_files(self, identifier: str, contents: dict[str, bytes]) -> None:
+        self.files.setdefault(identifier, {}).update(contents)
 
     def get_metric_history(self, identifier: str, key: str) -> list[Metric]:
         every = self.runs[identifier]["metrics"]
@@ -176,6 +172,9 @@ class Client:
                 raise MlflowException("the server answered 500")
             if kind == "late" and not name.startswith(self._READ):
                 kept = copy.copy(arguments)
+                if name == "log_artifacts":
+                    # What is on its way is there though its folder has gone.
+                    do, kept = self._server.keep_files, (kept[0], contents_of(kept[1]))
                 self._late.append((number + 5, lambda: _harmless(do, kept, named)))
                 raise MlflowException("the server did not answer in time")
             answer = do(*arguments, **named)
@@ -188,6 +187,19 @@ class Client:
             return answer
 
         return send
+
+
+def contents_of(folder: str) -> dict[str, bytes]:
+    """The files of a folder."""
+    contents = {}
+    for path in Path(folder).iterdir():
+        # An .npz has the time in it.
+        contents[path.name] = (
+            b"".join(array.tobytes() for array in np.load(path).values())
+            if path.suffix == ".npz"
+            else path.read_bytes()
+        )
+    return contents
 
 
 def _harmless(do: Callable[..., Any], arguments: Any, named: Any) -> None:

@@ -27,7 +27,7 @@ from cellbox.equation.traced_arrays import Scalar
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.refined import PRIOR_DEVIATION
 from cellbox.refinement.row_tests import HARDLY_ANY
-from cellbox.refinement.whole_courses import Series, velocity_of
+from cellbox.refinement.whole_courses import Series, drive_of_rows, velocity_of
 
 # Choices of a row, each from a quadratic where the one before ended.
 _CHOICES = 2
@@ -57,7 +57,6 @@ def row_fits(courses: Parameters, rows: Parameters, series: Series, gain: Scalar
     gain: how strongly these courses are drawn to what was measured.
     """
     n_nodes = len(rows.log_amplitudes)
-    amplitudes = rows.amplitudes[:, None]
 
     def of_group(total: RowFits, group: tuple[Array, Array, Array]) -> tuple[RowFits, None]:
         perturbations, measurements, measured = group
@@ -67,14 +66,10 @@ def row_fits(courses: Parameters, rows: Parameters, series: Series, gain: Scalar
             driving, state, by_row, total = carry
             length, time = step
             middle = classical_step(rate, driving, length / 2)
-            response = jnp.tanh(rows.weights @ middle - perturbations)
-            slope = amplitudes * (1.0 - response**2)
-            driven = jnp.concatenate(
-                [slope[:, None] * middle[None], (amplitudes * response)[:, None]], axis=1
-            )
+            drive, driven = drive_of_rows(rows, middle, perturbations)
             kept = jnp.exp(-length)
             by_row = kept * by_row + (1.0 - kept) * driven
-            state = kept * state + (1.0 - kept) * amplitudes * response
+            state = kept * state + (1.0 - kept) * drive
             driving = classical_step(rate, middle, length / 2)
             there = jnp.where(time >= 0, measured[time], 0.0)
             apart = there * (state - measurements[time])

@@ -245,11 +245,21 @@ def slope_and_blocks(parameters: Parameters, series: Series) -> tuple[Parameters
     return half_gradient(parameters, series, whole), row_blocks(parameters, series, whole)
 
 
+def drive_of_rows(
+    parameters: Parameters, states: States, perturbations: States
+) -> tuple[States, Float[Array, "n_nodes row group"]]:
+    """What drives each node, α tanh(W x − u), and its derivatives by its row of W and log α."""
+    amplitudes = parameters.amplitudes[:, None]
+    response = jnp.tanh(parameters.weights @ states - perturbations)
+    slope = amplitudes * (1.0 - response**2)
+    drive = amplitudes * response
+    return drive, jnp.concatenate([slope[:, None] * states[None], drive[:, None]], axis=1)
+
+
 @jax.jit
 def row_blocks(parameters: Parameters, series: Series, gain: Scalar) -> RowBlocks:
     """The row blocks along the courses (see above), group by group of conditions."""
     n_nodes = len(parameters.log_amplitudes)
-    amplitudes = parameters.amplitudes[:, None]
 
     def of_group(total: Array, group: tuple[Array, Array, Array]) -> tuple[Array, None]:
         perturbations, measurements, measured = group
@@ -259,11 +269,7 @@ def row_blocks(parameters: Parameters, series: Series, gain: Scalar) -> RowBlock
             state, by_row, total = carry
             length, time = step
             middle = classical_step(rate, state, length / 2)
-            response = jnp.tanh(parameters.weights @ middle - perturbations)
-            slope = amplitudes * (1.0 - response**2)
-            driven = jnp.concatenate(
-                [slope[:, None] * middle[None], (amplitudes * response)[:, None]], axis=1
-            )
+            _, driven = drive_of_rows(parameters, middle, perturbations)
             kept = jnp.exp(-length)
             by_row = kept * by_row + (1.0 - kept) * driven
             state = classical_step(rate, middle, length / 2)

@@ -114,7 +114,8 @@ class RayCluster:
             gone = self.session.lost()
             return None if gone is None else f"Ray's process {gone} died"
         if self._scout is not None and self._scout.silent_for > _LONGEST_SILENCE:
-            return f"Ray has not answered for {_LONGEST_SILENCE:.0f} s"
+            why = f" ({self._scout.trouble})" if self._scout.trouble else ""
+            return f"Ray has not answered for {_LONGEST_SILENCE:.0f} s{why}"
         return None
 
     def refuse_if_lost(self) -> None:

@@ -35,6 +35,8 @@ class Scout:
 
     def __init__(self) -> None:
         self.sight = look()
+        # Why Ray has not answered since, if it said.
+        self.trouble: str | None = None
         self._seen = time.monotonic()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True, name="scout")
@@ -54,7 +56,8 @@ class Scout:
         while not self._closed.wait(_EVERY):
             try:
                 self.sight = look()
-            except Exception:
+            except Exception as error:
                 # Whatever it is, no answer has come, which is what `silent_for` tells.
+                self.trouble = type(error).__name__
                 continue
-            self._seen = time.monotonic()
+            self.trouble, self._seen = None, time.monotonic()

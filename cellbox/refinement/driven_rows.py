@@ -26,14 +26,12 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.traced_arrays import Scalar
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.refined import PRIOR_DEVIATION
+from cellbox.refinement.row_subsets import RowQuadratic
 from cellbox.refinement.row_tests import HARDLY_ANY
 from cellbox.refinement.whole_courses import Series, drive_of_rows, velocity_of
 
 # Choices of a row, each from a quadratic where the one before ended.
 _CHOICES = 2
-
-# What an edge adds to those that are there is rounding below this share of what it would alone.
-_ADDS_NOTHING = 1e-6
 
 # log α of a row, which a few values may say little of.
 _LARGEST_LOG_AMPLITUDE = 3.0
@@ -137,7 +135,7 @@ def choose_rows(
             lowest = np.where(better, criteria, lowest)
             best = np.where((better & ~unmeasured)[:, None], now, best)
         if n_made < _CHOICES:
-            chosen = np.stack([_Row(fits, now, row, terms).chosen() for row in range(len(now))])
+            chosen = np.stack([_chosen(fits, now, row, terms) for row in range(len(now))])
             rows = _parameters(np.where(unmeasured[:, None], now, chosen))
     return _parameters(best), (best[:, :-1] != 0) & terms.allowed
 
@@ -149,90 +147,36 @@ def _costs(weights: EdgeValues, terms: Terms) -> NodeValues:
     return costs
 
 
-class _Row:
+def _row(
+    fits: RowFits, rows: Float[np.ndarray, "n_nodes row"], row: int, terms: Terms
+) -> RowQuadratic:
     """One row of W and its log α near some values, as a quadratic."""
+    own, curvature = rows[row], np.asarray(fits.curvature[row])
+    slope, squares = np.asarray(fits.slope[row]), float(fits.squares[row])
+    n_values, amplitude = int(terms.n_values[row]), len(own) - 1
+    variance = max(squares / max(n_values, 1), 1e-12)
+    precisions = np.append(np.full(amplitude, PRIOR_DEVIATION**-2), HARDLY_ANY)
+    return RowQuadratic(
+        curvature=curvature + np.diag(precisions * variance),
+        wanted=curvature @ own - slope,
+        nothing=squares + float(own @ curvature @ own) - 2 * float(slope @ own),
+        allowed=np.append(terms.allowed[row], False),
+        stays=(amplitude,),
+        n_values=n_values,
+        most=n_values // 2,
+        price=terms.price,
+        surcharges=None if terms.prices is None else terms.prices.of_row(row),
+    )
 
-    def __init__(
-        self, fits: RowFits, rows: Float[np.ndarray, "n_nodes row"], row: int, terms: Terms
-    ):
-        own, curvature = rows[row], np.asarray(fits.curvature[row])
-        slope, squares = np.asarray(fits.slope[row]), float(fits.squares[row])
-        self._terms, self._row = terms, row
-        self._n_values = int(terms.n_values[row])
-        variance = max(squares / max(self._n_values, 1), 1e-12)
-        precisions = np.append(np.full(len(own) - 1, PRIOR_DEVIATION**-2), HARDLY_ANY)
-        self._curvature = curvature + np.diag(precisions * variance)
-        # The sum of squares is nothing − 2 wanted · θ + θ · curvature · θ.
-        self._wanted = curvature @ own - slope
-        self._nothing = squares + own @ curvature @ own - 2 * slope @ own
-        self._allowed = np.append(terms.allowed[row], False)
 
-    def chosen(self) -> Float[np.ndarray, " row"]:
-        """The values of the edges that pay, chosen one by one, the others 0."""
-        chosen = [len(self._wanted) - 1]
-        while len(chosen) < max(1, self._n_values // 2):
-            edge, paid = self._most_worth(chosen)
-            if paid <= 0:
-                break
-            chosen = self._without_needless([*chosen, edge])
-        values = np.zeros(len(self._wanted))
-        values[chosen] = self._solved(chosen)
-        values[-1] = np.clip(values[-1], -_LARGEST_LOG_AMPLITUDE, _LARGEST_LOG_AMPLITUDE)
-        return values
-
-    def _most_worth(self, chosen: list[int]) -> tuple[int, float]:
-        """The edge beside those chosen that pays most, and what it pays beyond its price."""
-        among = self._curvature[chosen]
-        solved = np.linalg.solve(among[:, chosen], among)
-        slope = self._wanted - solved.T @ self._wanted[chosen]
-        own = np.diag(self._curvature)
-        rest = own - np.einsum("ka,ka->a", among, solved)
-        asked = self._allowed & (rest > _ADDS_NOTHING * own)
-        asked[chosen] = False
-        if not asked.any():
-            return -1, 0.0
-        gains = np.where(asked, slope**2 / np.where(asked, rest, 1.0), 0.0)
-        paid = np.where(asked, self._worth(gains, self._left(chosen)) - self._price(slope), -np.inf)
-        best = int(np.argmax(paid))
-        return best, float(paid[best])
-
-    def _without_needless(self, chosen: list[int]) -> list[int]:
-        """Those chosen but for edges that no longer pay, log α at their head."""
-        while len(chosen) > 1:
-            values = self._solved(chosen)
-            variances = np.diag(np.linalg.inv(self._curvature[np.ix_(chosen, chosen)]))
-            # What the sum of squares would be without each.
-            without = self._left(chosen) + values**2 / variances
-            whole = np.zeros(len(self._wanted))
-            whole[chosen] = values
-            paid = self._worth(without - self._left(chosen), without) - self._price(whole)[chosen]
-            paid[0] = np.inf
-            least = int(np.argmin(paid))
-            if paid[least] > 0:
-                break
-            chosen = chosen[:least] + chosen[least + 1 :]
-        return chosen
-
-    def _worth(
-        self, gains: Float[np.ndarray, " n_edges"], left: Float[np.ndarray, " n_edges"] | float
-    ) -> Float[np.ndarray, " n_edges"]:
-        """What the criterion falls by where the sum of squares falls by so much of what is left."""
-        return -self._n_values * np.log1p(-np.minimum(gains / left, 1.0 - 1e-12))
-
-    def _price(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
-        """What edges with the signs of these values cost; of log α nothing is asked."""
-        price = np.full(len(values), self._terms.price)
-        if self._terms.prices is not None:
-            prices, weights = self._terms.prices, values[:-1]
-            of_sign = np.where(weights > 0, prices.positive[self._row], prices.negative[self._row])
-            price[:-1] += of_sign
-        return price
-
-    def _solved(self, chosen: list[int]) -> Float[np.ndarray, " n_chosen"]:
-        return np.linalg.solve(self._curvature[np.ix_(chosen, chosen)], self._wanted[chosen])
-
-    def _left(self, chosen: list[int]) -> float:
-        return max(float(self._nothing - self._wanted[chosen] @ self._solved(chosen)), 1e-12)
+def _chosen(
+    fits: RowFits, rows: Float[np.ndarray, "n_nodes row"], row: int, terms: Terms
+) -> Float[np.ndarray, " row"]:
+    """The values of the edges that pay, chosen one by one, the others 0."""
+    quadratic = _row(fits, rows, row, terms)
+    values = quadratic.values(quadratic.grown())
+    values[-1] = np.clip(values[-1], -_LARGEST_LOG_AMPLITUDE, _LARGEST_LOG_AMPLITUDE)
+    return values
 
 
 def _in_rows(parameters: Parameters) -> Float[np.ndarray, "n_nodes row"]:

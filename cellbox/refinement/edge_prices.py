@@ -68,6 +68,10 @@ class EdgePrices:
         """What the edges of a network cost altogether beside log(n_values) each."""
         return float(self.of(weights)[weights != 0].sum()) + self.constant
 
+    def of_row(self, row: int) -> Surcharges:
+        """Of a row of W and of one other parameter behind it, which costs nothing beside."""
+        return Surcharges(np.append(self.positive[row], 0.0), np.append(self.negative[row], 0.0))
+
     def of_parameters(self, n_parameters: int) -> Surcharges:
         """Of W row by row and of other parameters, which cost nothing beside."""
         rest = np.zeros(n_parameters - self.positive.size)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -41,6 +42,7 @@ from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
+from cellbox.refinement.rows_anew import Here, choose_rows_anew
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
 # courses serve them.
@@ -63,6 +65,9 @@ _TOLERANCE, _ON_THE_WAY = 1e-6, 1e-3
 # In one stage no more than this share of the edges is left out.
 _SHARE_LEFT_OUT = 0.4
 _MOST_STAGES = 20
+
+# How often rows choose anew, as long as that lowers the criterion by so much.
+_MOST_CHOICES, _LEAST_GAIN = 5, 1e-3
 
 
 def obstacle(problem: MultipleShooting, allowed_edges: EdgeMask | None = None) -> str | None:
@@ -141,6 +146,17 @@ def _as_it_is(problem: MultipleShooting, network: Network) -> _Search:
     search = _Search(problem.of_form(network), network, network.weights != 0)
     search.fit_states()
     return search
+
+
+class _State(NamedTuple):
+    """Where a search is, and what it expects of the parameters and of the noise."""
+
+    point: Iterate
+    free: Bool[np.ndarray, " n_parameters"]
+    expected: Float[np.ndarray, " n_parameters"]
+    deviation: Float[np.ndarray, " n_parameters"]
+    n_amplitudes: float
+    variance: float
 
 
 class _Search:
@@ -252,8 +268,8 @@ class _Search:
             self._point.parameters[amplitudes] + step,
             self._variance * covariance[np.ix_(among_free, among_free)],
         )
-        self._expected[amplitudes] = pool.centre
-        self._deviation[amplitudes] = pool.width
+        self._expected = np.where(amplitudes, pool.centre, self._expected)
+        self._deviation = np.where(amplitudes, pool.width, self._deviation)
         self._n_amplitudes = pool.n_effective
 
     def fit_states(self) -> None:
@@ -272,6 +288,22 @@ class _Search:
         return apart * (1.0 if total <= 2 * of_measurements else np.nan)
 
     def select(self) -> None:
+        """The edges of the lowest information criterion that changes of the network lead to.
+
+        Edges are left out and let in one by one. Then each row chooses anew by itself, since where
+        data are few several edges may have taken the place of one.
+        """
+        self._leave_out_and_let_in()
+        for _ in range(_MOST_CHOICES):
+            before, criterion = self._state, self.criterion
+            if not self._choose_rows_anew():
+                return
+            self._leave_out_and_let_in()
+            if not self.criterion < criterion - _LEAST_GAIN:
+                self._restore(before)
+                return
+
+    def _leave_out_and_let_in(self) -> None:
         """Leave edges out, and let them in, until neither lowers the information criterion."""
         seen: set[bytes] = set()
         # A selection that came up before would come up for ever.
@@ -283,23 +315,41 @@ class _Search:
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found."""
         n_values, n_edges = self._problem.n_values, int((self._free & self._is_weight).sum())
-        n_of_form = int((self._free & self._is_of_form).sum())
-        spare = n_values - n_edges - self._problem.n_nodes - n_of_form
+        spare = n_values - self._n_chosen - self._problem.n_nodes
         total = self._problem.sum_of_squares(self._point)
-        n_parameters = n_edges + self._n_amplitudes + n_of_form
-        network, prices = self._problem.network(self._point, nodes), self._problem.prices
-        extra = 0.0 if prices is None else prices.total(network.weights)
+        prices = self._problem.prices
         return Refined(
-            network=network,
+            network=self._problem.network(self._point, nodes),
             noise=float(np.sqrt(total / max(1, spare))),
             n_edges=n_edges,
             n_values=n_values,
             n_steps=self.n_steps,
-            information=information_criterion(total, n_values, n_parameters) + extra,
-            price=price_of(n_values, n_parameters) + extra,
+            information=self.criterion,
+            price=self._price,
             landmarks=tuple(self.landmarks),
             prior_strength=None if prices is None else prices.strength,
         )
+
+    @property
+    def criterion(self) -> float:
+        """The information criterion of the network as it is now."""
+        total = self._problem.sum_of_squares(self._point)
+        return information_criterion(total, self._problem.n_values, 0) + self._price
+
+    @property
+    def _n_chosen(self) -> int:
+        """How many edges and numbers of the form there are."""
+        return int((self._free & ~self._is_amplitude).sum())
+
+    @property
+    def _price(self) -> float:
+        """What the parameters cost in the criterion."""
+        n_parameters = self._n_chosen + self._n_amplitudes
+        price, prices = price_of(self._problem.n_values, n_parameters), self._problem.prices
+        if prices is None:
+            return price
+        n_nodes = self._problem.n_nodes
+        return price + prices.total(self._point.parameters[: n_nodes**2].reshape(n_nodes, n_nodes))
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:
         return Minimum(quadratic.curvature, self._penalised_sum(), self._problem.n_values)
@@ -326,6 +376,42 @@ class _Search:
         self._point = min(moved, plain, key=self._problem.sum_of_squares)
         self.fit()
         return True
+
+    def _choose_rows_anew(self) -> bool:
+        """Let each row choose its edges by itself; whether any chose others."""
+        here = Here(
+            self._problem,
+            self._point.parameters,
+            self._free,
+            self._allowed,
+            self._penalised(self._allowed),
+            self._penalised_sum(),
+            self._surcharges,
+        )
+        chosen = choose_rows_anew(here)
+        if (chosen.free == self._free).all():
+            return False
+        self._free, self._point = chosen.free, Iterate(chosen.parameters, self._point.states)
+        self._descend(damping=FAR, tolerance=_ON_THE_WAY)
+        self.fit()
+        return True
+
+    @property
+    def _state(self) -> _State:
+        """What `_restore` goes back to."""
+        return _State(
+            self._point,
+            self._free,
+            self._expected,
+            self._deviation,
+            self._n_amplitudes,
+            self._variance,
+        )
+
+    def _restore(self, state: _State) -> None:
+        self._point, self._free, self._expected = state.point, state.free, state.expected
+        self._deviation, self._n_amplitudes = state.deviation, state.n_amplitudes
+        self._variance = state.variance
 
     def _add(self) -> bool:
         """Let the edge in that would help most; whether there was one."""

@@ -1,0 +1,104 @@
+"""Rows of W that choose their edges anew, each by itself, at a network that follows the data.
+
+Where data are few, leaving edges out one by one often ends with several edges in the place of one,
+none of which can go alone. All networks that follow the data lead to much the same states, and
+where these are known, other rows do not matter to a row: near any such network the sum of squares
+is a quadratic in a row, whichever edges it has (`cellbox.refinement.row_subsets`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cellbox.refinement.edge_prices import Surcharges
+from cellbox.refinement.edge_selection import price_of
+from cellbox.refinement.linearised import Quadratic
+from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.row_subsets import RowQuadratic, Subset
+
+# log α of a row, which few values may say little of, moves no further at once.
+_FURTHEST_LOG_AMPLITUDE = 0.5
+
+
+class Chosen(NamedTuple):
+    """Which parameters may differ from zero, and their values."""
+
+    free: Bool[np.ndarray, " n_parameters"]
+    parameters: Float[np.ndarray, " n_parameters"]
+
+
+class Here(NamedTuple):
+    """A network and the sum of squares around it.
+
+    free: parameters that differ from zero. allowed: those that may. quadratic: over the allowed
+    ones. sum_of_squares: here. surcharges: what edges cost beside their price, None for nothing.
+    """
+
+    problem: MultipleShooting
+    parameters: Float[np.ndarray, " n_parameters"]
+    free: Bool[np.ndarray, " n_parameters"]
+    allowed: Bool[np.ndarray, " n_parameters"]
+    quadratic: Quadratic
+    sum_of_squares: float
+    surcharges: Surcharges | None
+
+
+def choose_rows_anew(here: Here) -> Chosen:
+    """What rows choose, each from the edges that it has and from none, as if all others stayed.
+
+    A row whose node was not measured stays as it is, and so do the numbers of a form.
+    """
+    n_nodes = here.problem.n_nodes
+    n_values = here.problem.measured.sum(axis=(0, 1))
+    free, parameters = here.free.copy(), here.parameters.copy()
+    for node in np.flatnonzero(n_values > 0):
+        own = np.append(np.arange(n_nodes) + node * n_nodes, n_nodes**2 + node)
+        own = own[here.allowed[own]]
+        row = _quadratic(here, own, int(n_values[node]) // 2)
+        now = [*row.stays, *(int(place) for place in np.flatnonzero(row.allowed & here.free[own]))]
+        found = min((row.exchanged(one) for one in (now, row.grown())), key=row.criterion)
+        free[own] = _marked(found, len(own))
+        parameters[own] = row.values(found)
+        for place in row.stays:
+            before = here.parameters[own[place]]
+            parameters[own[place]] = np.clip(
+                parameters[own[place]],
+                before - _FURTHEST_LOG_AMPLITUDE,
+                before + _FURTHEST_LOG_AMPLITUDE,
+            )
+    return Chosen(free, parameters)
+
+
+def _quadratic(here: Here, own: np.ndarray, most: int) -> RowQuadratic:
+    """The squares as a quadratic in these parameters of a row, log α the last if it is fitted."""
+    among = (np.cumsum(here.allowed) - 1)[own]
+    values = here.parameters[own]
+    curvature = here.quadratic.curvature[np.ix_(among, among)]
+    slope = here.quadratic.gradient[among]
+    is_weight = own < here.problem.n_nodes**2
+    return RowQuadratic(
+        curvature=curvature,
+        wanted=curvature @ values - slope,
+        nothing=here.sum_of_squares
+        + float(values @ curvature @ values)
+        - 2 * float(slope @ values),
+        allowed=is_weight,
+        stays=tuple(int(place) for place in np.flatnonzero(~is_weight)),
+        n_values=here.problem.n_values,
+        most=most,
+        price=price_of(here.problem.n_values, 1),
+        surcharges=None if here.surcharges is None else _of(here.surcharges, own),
+    )
+
+
+def _of(surcharges: Surcharges, own: np.ndarray) -> Surcharges:
+    return Surcharges(surcharges.positive[own], surcharges.negative[own])
+
+
+def _marked(subset: Subset, n_places: int) -> Bool[np.ndarray, " n_places"]:
+    marked = np.zeros(n_places, bool)
+    marked[subset] = True
+    return marked

@@ -35,6 +35,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.student_noise import noise_of, outlying
 from cellbox.refinement.unexplained import replicate_variance
+from cellbox.threads import in_one_thread
 
 # The chance that data which Eq. 1 explains are not called explained, all tests together.
 _ALPHA = 0.01
@@ -56,6 +57,7 @@ _MUCH_LESS = 1.5
 _MOST_OUTLYING = 0.15
 
 
+@in_one_thread
 def criticise(
     network: Network,
     data: Dataset,

@@ -35,10 +35,12 @@ from cellbox.identifiability.design_report import (
 )
 from cellbox.identifiability.least_errors import LeastErrors, least_errors
 from cellbox.networks.network import Network, in_order_of
+from cellbox.threads import in_one_thread
 
 GUESSED_AMPLITUDE = 0.5
 
 
+@in_one_thread
 def check_design(
     data: Dataset,
     *,
@@ -137,6 +139,7 @@ def check_result(
     )
 
 
+@in_one_thread
 def check_plan(
     perturbations: Perturbations,
     times: Times | Sequence[float],

@@ -17,6 +17,7 @@ from cellbox.arrays import Perturbations, Times, ValueMask
 from cellbox.errors import InputError, Problem
 from cellbox.identifiability.fisher import covariance, information, parameter_names
 from cellbox.networks.network import Network
+from cellbox.threads import in_one_thread
 
 HOLDS_FOR = (
     "Bounds for unbiased estimators of W and the amplitudes together, with Gaussian noise; "
@@ -64,6 +65,7 @@ def recovery_bound(
     return _bound(network, matrix, noise, known_support)
 
 
+@in_one_thread
 def recovery_bounds(
     network: Network,
     perturbations: Perturbations,

@@ -28,6 +28,7 @@ from cellbox.knockouts.regressions import (
     together,
 )
 from cellbox.knockouts.single_effects import SourcePosterior, single_effects
+from cellbox.threads import in_one_thread
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,6 +116,7 @@ class KnockoutNetwork:
         )
 
 
+@in_one_thread
 def infer_network(
     experiments: KnockoutExperiments, settings: KnockoutSettings | None = None
 ) -> KnockoutNetwork:

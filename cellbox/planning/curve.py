@@ -17,6 +17,7 @@ from cellbox.planning.limits import MOST_CANDIDATES, Limits, balanced_conditions
 from cellbox.planning.next_conditions import search_of
 from cellbox.planning.precision import Precision
 from cellbox.planning.search import Effort
+from cellbox.threads import in_one_thread
 
 if TYPE_CHECKING:
     import pandas
@@ -97,6 +98,7 @@ class DesignCurve:
         return html_of("What more conditions would buy", list(self.sentences), columns, rows)
 
 
+@in_one_thread
 def design_curve(
     data: Dataset,
     model: FittedModel | None = None,

@@ -22,8 +22,10 @@ from cellbox.planning.question import Question
 from cellbox.planning.search import Effort, Search
 from cellbox.settings import check_seed
 from cellbox.storage.problems import Problems, note_unknown
+from cellbox.threads import in_one_thread
 
 
+@in_one_thread
 def next_conditions(
     data: Dataset,
     model: FittedModel | None = None,
@@ -69,6 +71,7 @@ def next_conditions(
     return search.proposal(conditions, choose_times, on_progress)
 
 
+@in_one_thread
 def first_conditions(
     nodes: Sequence[str],
     times: Sequence[float],

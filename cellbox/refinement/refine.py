@@ -43,6 +43,7 @@ from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
 from cellbox.refinement.rows_anew import Here, choose_rows_anew
+from cellbox.threads import in_one_thread
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
 # courses serve them.
@@ -86,6 +87,7 @@ def is_large(n_nodes: int) -> bool:
     return n_nodes > LARGEST_WITH_FREE_STATES
 
 
+@in_one_thread
 def refine(
     problem: MultipleShooting,
     start: Network,

@@ -19,6 +19,7 @@ from cellbox.refinement.refine import explain, refine, residuals_of
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.student_noise import StudentNoise, noise_of
+from cellbox.threads import in_one_thread
 
 _MOST_FITS = 4
 
@@ -30,6 +31,7 @@ _SETTLED = 1.0
 _WILD = 2.0
 
 
+@in_one_thread
 def refine_robustly(
     problem: MultipleShooting,
     gaussian: Refined,

@@ -24,11 +24,13 @@ from cellbox.networks.prior_files import read_prior
 from cellbox.refinement.rounds import OnRound, listening
 from cellbox.settings import Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
+from cellbox.threads import in_one_thread
 from cellbox.training.finish import FinishedTraining, Finisher
 from cellbox.training.lane import LaneReport, Pool
 from cellbox.training.pack import Pack, hyperparameters_of, make_pool, shape_of
 
 
+@in_one_thread
 def fit(
     data: Dataset,
     settings: Settings | None = None,

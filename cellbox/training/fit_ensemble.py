@@ -26,6 +26,7 @@ from cellbox.refinement.robust_refine import explain_robustly, weighted
 from cellbox.refinement.rounds import OnRound, listening
 from cellbox.settings import LARGEST_SEED, Settings, check_seed
 from cellbox.storage.compilation import keep_compiled_programs
+from cellbox.threads import in_one_thread
 from cellbox.training.finish import FinishedTraining, Finisher
 from cellbox.training.fit import (
     check_split,
@@ -46,6 +47,7 @@ MOST_LANES = 16
 OnEnsembleProgress = Callable[[int, int, float], None]
 
 
+@in_one_thread
 def fit_ensemble(
     data: Dataset,
     settings: Settings | None = None,

@@ -16,6 +16,7 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.shrinkage import shrink
 from cellbox.refinement.unexplained import needs_other_starts, share_left
+from cellbox.threads import in_one_thread
 from cellbox.training.starts import Starts
 
 
@@ -33,6 +34,7 @@ class Learned:
     sentence: str
 
 
+@in_one_thread
 def learn_without_descent(
     training: MultipleShooting,
     nodes: tuple[str, ...],

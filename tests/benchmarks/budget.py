@@ -116,8 +116,11 @@ def main() -> None:
         of = {name: np.array([cell[name] for cell in found["cells"]]) for name in found["cells"][0]}
         held = (success >= of["low"].round(2)) & (success <= of["high"].round(2))
         answer = found["cheapest"] or {}
+        # Budgets that always succeed tie in the grid, which knows steps of 1 / draws alone.
+        stepped = np.round(of["probability"] * arguments.draws)
         print(
-            f"study {seed}: Spearman of success {spearmanr(of['probability'], success)[0]:.3f}, "
+            f"study {seed}: Spearman of success {spearmanr(of['probability'], success)[0]:.3f} "
+            f"({spearmanr(stepped, success)[0]:.3f} in steps as coarse as the grid's), "
             f"of scores {spearmanr(of['score'], score)[0]:.3f}; intervals hold {held.mean():.2f}; "
             f"cost {answer.get('cost')} [{answer.get('low')}, {answer.get('high')}], "
             f"{answer.get('words')}",

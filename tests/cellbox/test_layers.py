@@ -12,6 +12,7 @@ ROOMS = (
     "errors",
     "arrays",
     "lazy_names",
+    "threads",
     "html_tables",
     "storage",
     "networks",

@@ -19,6 +19,9 @@ _MARKS = ("o", "D", "s", "^", "v", "P", "X")
 
 _LABELLED = 6
 
+# The size of a name, as shares of the figure's width and height.
+_LABEL = 0.2, 0.07
+
 
 def front_figure(answer: Mapping[str, Any]) -> Figure:
     """Success against cost: every budget, and the front with its cheapest designs named."""
@@ -36,11 +39,10 @@ def front_figure(answer: Mapping[str, Any]) -> Figure:
             [cell["cost"] for cell in front], middle, yerr=np.abs(ends.T - middle), fmt="D-",
             color=POINTS, capsize=3, markersize=5, label="cost front",
         )  # fmt: skip
-        for place, cell in enumerate(front[:_LABELLED]):
-            below = place % 2
+        for cell in _apart(front, max(costs) - min(costs)):
             ax.annotate(
                 _short(cell, answer["searched"]), (cell["cost"], cell["probability"]),
-                textcoords="offset points", xytext=(6, -12 if below else 6), fontsize=7.5,
+                textcoords="offset points", xytext=(6, -12), fontsize=7.5,
             )  # fmt: skip
         ax.axhline(answer["share"], color=BEST, linewidth=1, linestyle="--", label="wanted")
         if min(costs) > 0 and max(costs) > 8 * min(costs):
@@ -68,6 +70,20 @@ def front_figure(answer: Mapping[str, Any]) -> Figure:
         + ", ".join(f"{_letters(name)} {name.replace('_', ' ')}" for name in answer["searched"])
         + ".",
     )  # fmt: skip
+
+
+def _apart(front: list[Mapping[str, Any]], width: float) -> list[Mapping[str, Any]]:
+    """Designs whose names do not cover each other, the most successful first. width: of costs."""
+    named: list[Mapping[str, Any]] = []
+    for cell in reversed(front):
+        clear = all(
+            abs(cell["cost"] - other["cost"]) > _LABEL[0] * width
+            or abs(cell["probability"] - other["probability"]) > _LABEL[1]
+            for other in named
+        )
+        if clear and len(named) < _LABELLED:
+            named.append(cell)
+    return named
 
 
 def lines_figure(answer: Mapping[str, Any], anchor: Mapping[str, Any] | None) -> Iterator[Figure]:

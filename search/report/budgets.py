@@ -124,7 +124,7 @@ def _front_table(answer: Mapping[str, Any]) -> Table:
     cost = f"cost ({answer['unit']})" if answer["unit"] else "cost"
     header = (*map(words_of, searched), cost, "success", "from", "to", "typical score")
     return Table(
-        "Designs than which none is cheaper and succeeds as often",
+        "Designs that no cheaper one equals",
         (*header, "experiments"),
         rows,
         file="cost_front.csv",

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.whole_network import whole
 from cellbox.refinement.adaptive_ridge import (
     explain_courses,
     refine_courses,
@@ -36,6 +38,7 @@ from cellbox.refinement.edge_selection import (
     missing_edge,
     price_of,
 )
+from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.landmarks import Landmark
 from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
@@ -133,14 +136,25 @@ def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     if is_large(problem.n_nodes):
         return residuals_of_courses(problem, network)
     with np.errstate(all="ignore"):
-        return _as_it_is(problem, network).apart
+        return _as_it_is(problem, network).apart[..., : problem.n_nodes]
 
 
 def _as_it_is(problem: MultipleShooting, network: Network) -> _Search:
     """A search that is at a network and changes nothing but free states."""
-    search = _Search(problem.of_form(network), network, network.weights != 0)
+    search = _Search(problem.of_form(network), network, whole(network).weights != 0)
     search.fit_states()
     return search
+
+
+class _State(NamedTuple):
+    """Where a search with hidden nodes comes back to."""
+
+    point: Iterate
+    free: Bool[np.ndarray, " n_parameters"]
+    expected: Float[np.ndarray, " n_parameters"]
+    deviation: Float[np.ndarray, " n_parameters"]
+    variance: float
+    n_amplitudes: float
 
 
 class _Search:
@@ -157,18 +171,21 @@ class _Search:
         n_nodes = problem.n_nodes
         self.landmarks: list[Landmark] = []
         self._leaves_landmarks = leaves_landmarks
-        allowed = possible_edges(n_nodes, allowed_edges)
+        allowed = possible_edges(problem.n_shown, allowed_edges)
         self._problem = problem
         prices, n_parameters = problem.prices, problem.n_parameters
         self._surcharges = None if prices is None else prices.of_parameters(n_parameters)
-        self._point = problem.point(start)
+        self._point = point_with_drives(problem, start)
         form, places = problem.form, np.arange(problem.n_parameters)
         self._is_weight = places < n_nodes**2
         self._is_amplitude = ~self._is_weight & (places < n_nodes**2 + n_nodes)
         self._is_of_form = ~self._is_weight & ~self._is_amplitude
+        # Those of hidden nodes are a convention.
+        self._is_amplitude &= places < n_nodes**2 + problem.n_shown
         self._allowed = problem.free(allowed)
         self._expected = np.where(self._is_amplitude, self._point.parameters, 0.0)
         self._free = self._allowed
+        self._needed = np.zeros(len(self._allowed), bool)
         self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
         self._n_amplitudes = float(n_nodes) if form.has_amplitudes else 0.0
         self.n_steps = 0
@@ -277,7 +294,8 @@ class _Search:
         # A selection that came up before would come up for ever.
         while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
             seen.add(self._free.tobytes())
-            if not (self._drop() or self._add()):
+            left_out = self._drop() if self._problem.hidden is None else self._drop_surely()
+            if not (left_out or self._add()):
                 return
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
@@ -304,16 +322,59 @@ class _Search:
     def _minimum(self, quadratic: Quadratic) -> Minimum:
         return Minimum(quadratic.curvature, self._penalised_sum(), self._problem.n_values)
 
-    def _drop(self) -> bool:
-        """Leave out edges, if the quadratic says so; whether any was."""
+    def _drop_surely(self) -> bool:
+        """Leave out what the quadratic says, as far as the fit without it is better indeed.
+
+        What hidden nodes do is a product, of weights to and from them and of drives, and the
+        quadratic may take either factor for the one to leave out. Fewer are tried where the fit is
+        worse, and one alone that makes it worse is not asked again.
+        """
+        most = max(1, int(_SHARE_LEFT_OUT * self._free.sum()))
+        while True:
+            before, criterion = self._state, self._criterion
+            if not self._drop(most):
+                return False
+            if self._criterion <= criterion:
+                return True
+            gone = before.free & ~self._free
+            self._state = before
+            n_gone = int(gone.sum())
+            if n_gone == 1:
+                self._needed |= gone
+            most = max(1, n_gone // 3)
+
+    @property
+    def _criterion(self) -> float:
+        """What a selection lowers; the likelihood is that of the penalised fit."""
+        n_values = self._problem.n_values
+        return information_criterion(self._penalised_sum(), n_values, float(self._free.sum()))
+
+    @property
+    def _state(self) -> _State:
+        """Where the search is, to come back to."""
+        arrays = (self._point, self._free, self._expected.copy(), self._deviation.copy())
+        return _State(*arrays, self._variance, self._n_amplitudes)
+
+    @_state.setter
+    def _state(self, state: _State) -> None:
+        self._point, self._free = state.point, state.free
+        self._expected, self._deviation = state.expected.copy(), state.deviation.copy()
+        self._variance, self._n_amplitudes = state.variance, state.n_amplitudes
+
+    def _drop(self, most: int | None = None) -> bool:
+        """Leave out edges, if the quadratic says so; whether any was.
+
+        most: so many, by default a share of those that are left.
+        """
         free = self._free
         quadratic = self._penalised(free)
         n_free = int(free.sum())
+        most = max(1, int(_SHARE_LEFT_OUT * n_free)) if most is None else most
         kept, values = leave_out(
             self._minimum(quadratic),
             self._point.parameters[free],
-            ~self._is_amplitude[free],
-            fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
+            ~(self._is_amplitude | self._needed)[free],
+            fewest=n_free - most,
             surcharges=None if self._surcharges is None else self._surcharges.among(free),
         )
         if kept.all():

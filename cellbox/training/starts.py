@@ -22,12 +22,12 @@ from cellbox.networks.form import EQ_1, SEARCH, Form, form_of
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
+from cellbox.refinement.hidden_start import first_guess
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.prior_strength import prices_by, prices_for
 from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.robust_refine import refine_robustly
 from cellbox.refinement.unexplained import NEXT_TO_NOTHING
 from cellbox.training.form_search import Judge, StartedFit, search_form
@@ -186,7 +186,7 @@ class Starts:
             plain = self._best(_Way(True, way.form, None))
             if plain is not None:
                 return plain.network
-        return regression_start(self._problem(way), self._nodes, self._allowed)
+        return first_guess(self._problem(way), self._nodes, self._allowed)
 
     def _refine(
         self,
@@ -220,8 +220,9 @@ class Starts:
         return [StartedFit(one, start) for one in (found, robust) if one is not None]
 
     def _problem(self, way: _Way) -> MultipleShooting:
-        problem = replace(self._training, form=way.form) if way.form else self._training
-        return problem if way.prices is None else replace(problem, prices=way.prices)
+        problem = self._training
+        problem = problem if way.prices is None else replace(problem, prices=way.prices)
+        return problem.with_form(way.form) if way.form else problem
 
     def _robust(self, found: Refined, start: Network, way: _Way) -> Refined | None:
         """The same with large residuals counting less, where the data ask for it."""

@@ -194,11 +194,11 @@ class _Judgement:
         )
         # Forms are fitted where states are free.
         large = is_large(self._problem.n_nodes)
-        return found if large else replace(found, advice=advice(found, self._problem.form))
+        return found if large else replace(found, advice=advice(found, self._problem.fitted_form))
 
     @property
     def _equation(self) -> str:
-        form = self._problem.form
+        form = self._problem.fitted_form
         return f"Eq. 1 with {form}" if form else "Eq. 1"
 
     @property
@@ -316,7 +316,7 @@ class _Judgement:
         n_values = self._view_taken.left.n_values
         asked = f"{len(tests)} tests of {n_values:,} values"
         if verdict == "explained":
-            by = f", by {self._equation}" if self._problem.form else ""
+            by = f", by {self._equation}" if self._problem.fitted_form else ""
             return f"Explained{by}: {asked} find nothing but noise ({noise:.3g})."
         if not failed:
             aside = ", outlying values aside" if self._outliers else ""

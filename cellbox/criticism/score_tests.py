@@ -140,7 +140,8 @@ def predicted_worse(every: Residuals, trained: Residuals) -> Outcome | None:
 
     every: of all rows. trained: of the rows that it was fitted to, a part of them.
     """
-    n_more = every.n_values - trained.n_values
+    # Where hidden nodes have drives of their own, those of rows that a fit has not seen are free.
+    n_more = every.spare - trained.spare
     if n_more < 1 or trained.spare < _FEWEST_SPARE:
         return None
     more = max(every.sum_of_squares - trained.sum_of_squares, 0.0) / n_more

@@ -218,7 +218,9 @@ class FittedForm:
     def in_order(self, order: Int[np.ndarray, " n_nodes"]) -> FittedForm:
         """The same with its nodes in another order, or with some of them."""
         hidden = None if self.hidden is None else self.hidden.in_order(order)
-        return FittedForm(self.form, {part: row[order] for part, row in self.values.items()}, hidden)
+        return FittedForm(
+            self.form, {part: row[order] for part, row in self.values.items()}, hidden
+        )
 
     def sentence(self, nodes: tuple[str, ...]) -> str:
         """What it has beside Eq. 1, with the nodes that it concerns."""

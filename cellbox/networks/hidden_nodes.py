@@ -49,9 +49,7 @@ class HiddenNodes:
         every = np.concatenate([order, np.arange(n_nodes, n_nodes + self.n_hidden)])
         return HiddenNodes(self.sources[:, every], self.targets[order], self.n_driven)
 
-    def turned(
-        self, order: Sequence[int], signs: Float[np.ndarray, " n_chosen"]
-    ) -> HiddenNodes:
+    def turned(self, order: Sequence[int], signs: Float[np.ndarray, " n_chosen"]) -> HiddenNodes:
         """Some of these nodes in this order, each times its sign: all that x does is the same."""
         n_nodes, chosen = len(self.targets), np.asarray(order, int)
         among = self.sources[np.ix_(chosen, n_nodes + chosen)] * signs[:, None] * signs

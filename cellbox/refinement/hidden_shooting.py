@@ -76,18 +76,14 @@ class Hidden(NamedTuple):
         intervals = np.arange(len(there.ends))
         by_drives[intervals, :, np.repeat(self.row, n_times)] = -of_hidden
         flat = by_drives.reshape(*there.by_parameters.shape[:2], self.n_drives)
-        return there._replace(
-            by_parameters=np.concatenate([there.by_parameters, flat], axis=2)
-        )
+        return there._replace(by_parameters=np.concatenate([there.by_parameters, flat], axis=2))
 
     @property
     def inner(self) -> Form:
         """The form that rates have: a drive of each node, which gives the derivatives by drives."""
         return with_drive(self.form)
 
-    def free(
-        self, free: Bool[np.ndarray, " n_others"]
-    ) -> Bool[np.ndarray, " n_parameters"]:
+    def free(self, free: Bool[np.ndarray, " n_others"]) -> Bool[np.ndarray, " n_parameters"]:
         """Parameters that may differ from 0, of those before the drives and of these.
 
         Hidden nodes have their amplitudes by convention, and no numbers of the form.

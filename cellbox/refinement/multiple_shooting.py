@@ -169,7 +169,9 @@ class MultipleShooting:
         )
 
     def without_hidden(self) -> MultipleShooting:
-        """The problem of the nodes that are not hidden, by Eq. 1."""
+        """The problem of the nodes that are not hidden, by Eq. 1; itself where all are such."""
+        if self.hidden is None:
+            return self
         shown = np.s_[..., : self.n_shown]
         return replace(
             self,

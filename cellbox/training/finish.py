@@ -259,7 +259,7 @@ class Finisher:
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
-            f"{form_sentence(found, settings)}"
+            f"{form_sentence(found, settings, self._training)}"
             f"{prior_sentence(self._validation.prior, found, settings)}"
             f"{tail_sentence(found)}{left}"
         )

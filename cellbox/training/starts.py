@@ -22,7 +22,7 @@ from cellbox.networks.form import EQ_1, SEARCH, Form, form_of
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
-from cellbox.refinement.hidden_start import first_guess
+from cellbox.refinement.hidden_start import first_guess, hidden_obstacle, with_hidden_guess
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.prior_strength import prices_by, prices_for
 from cellbox.refinement.random_starts import random_starts
@@ -71,12 +71,14 @@ class Starts:
         if obstacle(self._training, self._allowed) is not None or is_large(len(self._nodes)):
             return Form()
         if named != SEARCH:
-            return form_of(named)
+            form = form_of(named)
+            return form if hidden_obstacle(self._training) is None else replace(form, n_hidden=0)
         if select_edges not in self._searched:
             self._searched[select_edges] = search_form(
                 lambda form: self.regression(select_edges, form),
                 self._judge,
                 self._training.perturbations,
+                hidden=hidden_obstacle(self._training) is None,
             )
         return self._searched[select_edges]
 
@@ -106,6 +108,7 @@ class Starts:
         Where that leads to the network that the regression has led to, it is that one, to the bit.
         """
         start, way = "where descent ended", self._way(select_edges, form, strength)
+        descended = with_hidden_guess(self._problem(way), descended)
         alike = self._regression(way)
         known = alike[0].found if alike else None
         found = self._refine(descended, way, known)
@@ -132,7 +135,8 @@ class Starts:
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [
                 fit
-                for network in drawn.networks
+                for plain in drawn.networks
+                for network in (with_hidden_guess(self._problem(way), plain),)
                 for fit in self._judged(self._refine(network, way), network, start, way)
             ]
         return self._known[key]

@@ -128,7 +128,7 @@ def hidden_names(nodes: Sequence[str], n_hidden: int) -> tuple[str, ...]:
 
 
 def hidden_of(content: Any, n_nodes: int) -> HiddenNodes:
-    """Those of `HiddenNodes.to_dict`. Raises ValueError, TypeError or KeyError for anything else."""
+    """Those of `HiddenNodes.to_dict`. Raises ValueError, TypeError or KeyError for others."""
     sources, targets = (np.array(content[key], float) for key in ("sources", "targets"))
     n_hidden = len(sources)
     driven = tuple(int(count) for count in content["n_driven"])

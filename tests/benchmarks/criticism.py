@@ -11,8 +11,8 @@ judged. Kinds:
 - none: Eq. 1; offset: treated rows are shifted by normal(0, 0.2) in each node; start: x(0) is
   normal(0, 0.3); drive: normal(0, 0.3) inside the tanh of each node in treated rows; decay: its
   logarithm is normal(0, 0.5); hill: Hill kinetics; basal: normal(0, 0.3) inside the tanh of each
-  node in all rows; hub: the node with most targets is not measured,
-  and perturbed in 4 of 10 conditions; told_hub: the same of the nodes that others act on; quiet_hub:
+  node in all rows; hub: the node with most targets is not measured, and perturbed in 4 of 10
+  conditions, which no file tells; told_hub: the same of the nodes that others act on; quiet_hub:
   such a node is perturbed in no condition; outliers: 2 % of the values are far off.
 """
 

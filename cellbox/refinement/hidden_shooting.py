@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cellbox.arrays import EdgeMask, Perturbations, Responses, RowNumbers
+from cellbox.arrays import Perturbations, Responses, RowNumbers
 from cellbox.equation.interval_flow import Flow
 from cellbox.networks.form import Form
 from cellbox.refinement.edge_prices import EdgePrices
@@ -46,7 +46,9 @@ class Hidden(NamedTuple):
         """Numbers behind those of the form."""
         return self.n_rows * self.n_hidden
 
-    def drives(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
+    def drives(
+        self, parameters: Float[np.ndarray, " n_parameters"]
+    ) -> Float[np.ndarray, "n_rows n_hidden"]:
         """What acts on each hidden node in each row, with the sign of perturbations."""
         table = parameters[len(parameters) - self.n_drives :].reshape(self.n_rows, self.n_hidden)
         return table[self.row]
@@ -112,7 +114,9 @@ def padded_nodes(values: Responses | Perturbations, more: int, fill: float) -> n
     return np.pad(values, widths, constant_values=fill)
 
 
-def padded_edges(edges: EdgeMask, n_nodes: int) -> EdgeMask:
+def padded_edges(
+    edges: Bool[np.ndarray, "n_known n_known"], n_nodes: int
+) -> Bool[np.ndarray, "n_all n_all"]:
     """Allowed edges with those of hidden nodes, which may all be."""
     more = n_nodes - len(edges)
     return np.pad(edges, (0, more), constant_values=True) if more else edges

@@ -72,7 +72,8 @@ def search_form(
             break
         asked = [] if verdict is None else forms_for(verdict)
         asked = [name for name in asked if hidden or name not in HIDDEN]
-        better = _next(fits, judge, best, asked, perturbations)
+        every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+        better = _next(fits, judge, best, asked, [*every, *(["hidden"] if hidden else [])])
         if better is None:
             break
         best = better
@@ -84,13 +85,16 @@ def _next(
     judge: Judge | None,
     best: _Tried,
     asked: list[str],
-    perturbations: Perturbations,
+    every: list[str],
 ) -> _Tried | None:
-    """The best form with one part more, None where none is better."""
+    """The best form with one part more, None where none is better.
+
+    asked: parts that the residuals ask for. every: all that these data can tell.
+    """
     least = best.found.information - _PRICE * log(best.found.n_values)
-    every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+    n_nodes = best.found.network.n_nodes
     chosen: _Tried | None = None
-    for name in sorted(asked, key=lambda name: _n_numbers(name, perturbations)):
+    for name in sorted(asked, key=lambda name: form_of(name).n_numbers(n_nodes)):
         chosen = _least([chosen, *_with_each(fits, best.form, [name])])
         if _is_better(chosen, least) and judge is not None and _explains(judge, chosen):
             return chosen
@@ -113,10 +117,6 @@ def _goes_on(judge: Judge, tried: _Tried) -> bool:
     """Whether what is left tells which part comes next."""
     verdict = judge(tried.found.network)
     return any(tried.form.with_part(name) is not None for name in forms_for(verdict))
-
-
-def _n_numbers(name: str, perturbations: Perturbations) -> int:
-    return form_of(name).n_numbers(perturbations.shape[1])
 
 
 def _with_each(

@@ -44,6 +44,7 @@ from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
+from cellbox.refinement.swaps import best_swaps
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
 # courses serve them.
@@ -62,6 +63,10 @@ _TIES = (30.0, 3.0, 0.3, TIGHT)
 
 # A search ends when a step gains less than this share; on the way it need not arrive.
 _TOLERANCE, _ON_THE_WAY = 1e-6, 1e-3
+
+# Exchanges of one parameter for another that are tried where there are hidden nodes, and what one
+# has to lower the criterion by.
+_MOST_SWAPS, _LEAST_GAIN = 3, 0.5
 
 # In one stage no more than this share of the edges is left out.
 _SHARE_LEFT_OUT = 0.4
@@ -294,8 +299,10 @@ class _Search:
         # A selection that came up before would come up for ever.
         while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
             seen.add(self._free.tobytes())
-            left_out = self._drop() if self._problem.hidden is None else self._drop_surely()
-            if not (left_out or self._add()):
+            if self._problem.hidden is None:
+                if not (self._drop() or self._add()):
+                    return
+            elif not (self._drop_surely() or self._add() or self._exchange()):
                 return
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
@@ -342,6 +349,30 @@ class _Search:
             if n_gone == 1:
                 self._needed |= gone
             most = max(1, n_gone // 3)
+
+    def _exchange(self) -> bool:
+        """Let one parameter in for another, if that lowers what is left; whether one was."""
+        allowed, before, criterion = self._allowed, self._state, self._criterion
+        quadratic = self._penalised(allowed)
+        swaps = best_swaps(
+            quadratic.curvature,
+            quadratic.gradient,
+            self._point.parameters[allowed],
+            self._free[allowed],
+            ~self._is_amplitude[allowed],
+            _MOST_SWAPS,
+        )
+        places = np.flatnonzero(allowed)
+        for swap in swaps:
+            self._free = before.free.copy()
+            self._free[places[swap.comes]], self._free[places[swap.goes]] = True, False
+            parameters = self._point.parameters * self._free
+            self._point = self._point._replace(parameters=parameters)
+            self.fit()
+            if self._criterion < criterion - _LEAST_GAIN:
+                return True
+            self._state = before
+        return False
 
     @property
     def _criterion(self) -> float:

@@ -244,7 +244,10 @@ class _Judgement:
             tests.append(("autocorrelation", outcome))
         if n_training < len(self._rows.all):
             trained = Residuals.of(view.theory.rows(slice(n_training)))
-            worse = predicted_worse(view.left, trained)
+            hidden = self._problem.hidden
+            # Drives of hidden nodes in rows that the fit has not seen.
+            n_own = 0 if hidden is None else hidden.n_hidden * (len(self._rows.all) - n_training)
+            worse = predicted_worse(view.left, trained, n_own)
             if worse is not None:
                 tests.append(("held_out", worse))
         noise = self._node_noise(self._problem.measured)

@@ -22,7 +22,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import precision_context
 from cellbox.identifiability.fisher import standard_errors, states_and_information
 from cellbox.networks.network import Network
-from cellbox.refinement.hidden_drives import point_with_drives
+from cellbox.refinement.hidden_drives import led_with_drives
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import Series, row_blocks
 
@@ -155,11 +155,11 @@ def _with_form(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask)
     if not np.isfinite(states).all():
         return states, of_weights, of_amplitudes
     # Where the network leads, so that ties are those of its own courses.
-    nothing = replace(problem, measurements=np.full(problem.measurements.shape, np.nan))
-    there = nothing.point(guess)
-    if problem.hidden is not None:
+    if problem.hidden is None:
+        there = replace(problem, measurements=np.full(states.shape, np.nan)).point(guess)
+    else:
         # In rows with drives of their own states are other than what is predicted.
-        there = nothing.led(point_with_drives(problem, guess).parameters)
+        there = led_with_drives(problem, guess)
         states = there.states[..., :n]
     curvature = problem.linearise(there).curvature
     given = np.append(given, np.zeros(problem.n_nodes - n, bool))

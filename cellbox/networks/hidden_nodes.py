@@ -112,7 +112,8 @@ class HiddenNodes:
 WARNING = (
     "A hidden node is known as far as measured nodes show it: its scale is a convention (amplitude "
     "1) and so is its sign unless a dose tells it, weights to and from it are told apart only as "
-    "far as it saturates (else their products), and another measured network may look the same."
+    "far as it saturates (else their products), and another measured network may look the same. "
+    "Predictions know no drives of its own."
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cellbox.networks.network import Network
@@ -29,3 +31,13 @@ def point_with_drives(problem: MultipleShooting, network: Network) -> Iterate:
         problem, point, free, expected=expected, penalty=penalty, damping=NEAR, tolerance=1e-4
     )
     return fitted
+
+
+def led_with_drives(problem: MultipleShooting, network: Network) -> Iterate:
+    """Where a network leads in each row with the drives that this row asks for.
+
+    The states of measured nodes are first.
+    """
+    nothing = np.full(problem.measurements.shape, np.nan)
+    parameters = point_with_drives(problem, network).parameters
+    return replace(problem, measurements=nothing).led(parameters)

@@ -8,6 +8,7 @@ import pytest
 from cellbox.equation.network_responses import responses
 from cellbox.networks.form import form_of
 from cellbox.networks.whole_network import whole
+from cellbox.refinement.edge_intervals import edge_intervals
 from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.hidden_start import first_guess, hidden_obstacle
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -56,6 +57,10 @@ def test_the_network_is_found_beside_a_node_that_was_not_measured(problem, data)
     np.testing.assert_allclose(hidden.sources[0], [0, 0, 0.9, 0, 0], atol=0.3)
     assert hidden.n_driven[0] < 16
     assert residuals_of(problem, network).shape == problem.measurements.shape
+    intervals = edge_intervals(problem, network)
+    held = (intervals.low <= NETWORK.weights) & (NETWORK.weights <= intervals.high)
+    assert held.mean() >= 0.75
+    assert (intervals.high - intervals.low).max() < 1
     plain = problem.without_hidden()
     assert residuals_of(plain, network).shape == plain.measurements.shape
 

@@ -44,6 +44,7 @@ from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
+from cellbox.refinement.shared_edges import shifts
 from cellbox.refinement.swaps import best_swaps
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
@@ -302,7 +303,7 @@ class _Search:
             if self._problem.hidden is None:
                 if not (self._drop() or self._add()):
                     return
-            elif not (self._drop_surely() or self._add() or self._exchange()):
+            elif not (self._drop_surely() or self._add() or self._exchange() or self._take_over()):
                 return
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
@@ -369,6 +370,30 @@ class _Search:
             parameters = self._point.parameters * self._free
             self._point = self._point._replace(parameters=parameters)
             self.fit()
+            if self._criterion < criterion - _LEAST_GAIN:
+                return True
+            self._state = before
+        return False
+
+    def _take_over(self) -> bool:
+        """Let a hidden node stand for edges of one source, if that pays; whether one does.
+
+        Its drives are all free again, since these may have stood for that source.
+        """
+        problem, n_nodes = self._problem, self._problem.n_nodes
+        n_drives = 0 if problem.hidden is None else problem.hidden.n_drives
+        n_weights, before, criterion = n_nodes**2, self._state, self._criterion
+        weights = self._point.parameters[:n_weights].reshape(n_nodes, n_nodes)
+        for shift in shifts(weights, problem.n_shown, _MOST_SWAPS):
+            moved, is_edge = shift.shifted(weights)
+            parameters, free = self._point.parameters.copy(), self._free.copy()
+            parameters[:n_weights], free[:n_weights] = moved.ravel(), is_edge.ravel()
+            free[len(free) - n_drives :] = True
+            self._free = free & self._allowed
+            self._point = self._point._replace(parameters=np.where(self._free, parameters, 0.0))
+            self.fit()
+            while self._drop_surely():
+                pass
             if self._criterion < criterion - _LEAST_GAIN:
                 return True
             self._state = before

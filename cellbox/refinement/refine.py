@@ -44,7 +44,7 @@ from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
-from cellbox.refinement.shared_edges import shifts
+from cellbox.refinement.shared_edges import taken_over
 from cellbox.refinement.swaps import best_swaps
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
@@ -376,16 +376,18 @@ class _Search:
         return False
 
     def _take_over(self) -> bool:
-        """Let a hidden node stand for edges of one source, if that pays; whether one does.
+        """Let hidden nodes stand for edges of sources, if that pays; whether they do.
 
-        Its drives are all free again, since these may have stood for that source.
+        Their drives and the weights to them are all free again, since drives may have stood for
+        what the sources do.
         """
         problem, n_nodes = self._problem, self._problem.n_nodes
         n_drives = 0 if problem.hidden is None else problem.hidden.n_drives
         n_weights, before, criterion = n_nodes**2, self._state, self._criterion
         weights = self._point.parameters[:n_weights].reshape(n_nodes, n_nodes)
-        for shift in shifts(weights, problem.n_shown, _MOST_SWAPS):
-            moved, is_edge = shift.shifted(weights)
+        for moved in taken_over(weights, problem.n_shown, _MOST_SWAPS):
+            is_edge = moved != 0
+            is_edge[problem.n_shown :] = True
             parameters, free = self._point.parameters.copy(), self._free.copy()
             parameters[:n_weights], free[:n_weights] = moved.ravel(), is_edge.ravel()
             free[len(free) - n_drives :] = True

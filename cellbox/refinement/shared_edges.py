@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from cellbox.arrays import EdgeValues
 
@@ -26,16 +26,27 @@ class Shift(NamedTuple):
     amount: float
     n_fewer: int
 
-    def shifted(
-        self, weights: EdgeValues
-    ) -> tuple[EdgeValues, Bool[np.ndarray, "n_nodes n_nodes"]]:
-        """W after it, and which entries are edges in its column and row."""
+    def shifted(self, weights: EdgeValues) -> EdgeValues:
+        """W after it."""
         moved = weights.copy()
         own, column = weights[:, self.hidden], weights[:, self.source]
         acted = (own != 0) & (np.arange(len(own)) != self.hidden)
         moved[acted, self.source] = _shortened(column[acted], self.amount * own[acted])
         moved[self.hidden, self.source] += self.amount
-        return moved, moved != 0
+        return moved
+
+
+def taken_over(weights: EdgeValues, n_shown: int, most: int) -> list[EdgeValues]:
+    """W where hidden nodes stand for edges of sources: of all at once, then of single ones.
+
+    weights: of all nodes, the hidden ones behind the `n_shown` measured ones. most: single ones.
+    """
+    each = shifts(weights, n_shown, len(weights) ** 2)
+    every = weights
+    for shift in each:
+        every = shift.shifted(every)
+    together = [every] if len(each) > 1 else []
+    return [*together, *(shift.shifted(weights) for shift in each[:most])]
 
 
 def shifts(weights: EdgeValues, n_shown: int, most: int) -> list[Shift]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cellbox.refinement.shared_edges import shifts
+from cellbox.refinement.shared_edges import shifts, taken_over
 from cellbox.refinement.swaps import best_swaps
 
 
@@ -31,7 +31,9 @@ def test_edges_in_proportion_to_those_of_a_hidden_node_are_its_own():
     weights[3, 2] = 0.9
     (shift,) = shifts(weights, 4, 3)
     assert (shift.hidden, shift.source, shift.n_fewer) == (4, 1, 2)
-    moved, is_edge = shift.shifted(weights)
+    moved = shift.shifted(weights)
     np.testing.assert_allclose(moved[:, 1], [-0.6, 0, 0, 0, 0.4], atol=0.02)
     assert moved[3, 2] == 0.9
-    assert is_edge.sum() == np.count_nonzero(weights) - shift.n_fewer + 1
+    assert np.count_nonzero(moved) == np.count_nonzero(weights) - shift.n_fewer + 1
+    (alone,) = taken_over(weights, 4, 3)
+    assert (alone == moved).all()

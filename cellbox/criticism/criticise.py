@@ -233,6 +233,8 @@ class _Judgement:
         )
         theory = linear_theory(problem, self._point, self._free).without(self._aside)
         left = Residuals.of(theory)
+        if left.spare < 1:
+            raise np.linalg.LinAlgError("derivatives are finite in too few rows")
         return _View(theory, left, explanations(theory, left, self._data.nodes, self._names))
 
     def _tests(self, view: _View) -> list[tuple[str, Outcome]]:

@@ -94,7 +94,10 @@ def _next(
     least = best.found.information - _PRICE * log(best.found.n_values)
     n_nodes = best.found.network.n_nodes
     chosen: _Tried | None = None
-    for name in sorted(asked, key=lambda name: form_of(name).n_numbers(n_nodes)):
+    ordered = sorted(asked, key=lambda name: form_of(name).n_numbers(n_nodes))
+    # What a hidden node leaves may look like anything, so it is tried where these do not explain it.
+    asked = [*ordered, *(name for name in HIDDEN if name in every and name not in asked)]
+    for name in asked:
         chosen = _least([chosen, *_with_each(fits, best.form, [name])])
         if _is_better(chosen, least) and judge is not None and _explains(judge, chosen):
             return chosen

@@ -95,7 +95,7 @@ def _next(
     n_nodes = best.found.network.n_nodes
     chosen: _Tried | None = None
     ordered = sorted(asked, key=lambda name: form_of(name).n_numbers(n_nodes))
-    # What a hidden node leaves may look like anything, so it is tried where these do not explain it.
+    # What a hidden node does may look like anything, so it is tried where these do not explain it.
     asked = [*ordered, *(name for name in HIDDEN if name in every and name not in asked)]
     for name in asked:
         chosen = _least([chosen, *_with_each(fits, best.form, [name])])

@@ -12,6 +12,8 @@ FORMS_FOR: dict[str, tuple[str, ...]] = {
     "treated_drive": ("treated_drive", "drive"),
     "offset": ("offset",),
     "decay": ("decay", "time_scale"),
+    "input": ("hidden",),
+    "rows": ("hidden",),
     "response": ("hill", "clip", "polynomial", "linear"),
 }
 

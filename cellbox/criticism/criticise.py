@@ -196,11 +196,11 @@ class _Judgement:
         )
         # Forms are fitted where states are free.
         large = is_large(self._problem.n_nodes)
-        return found if large else replace(found, advice=advice(found, self._problem.form))
+        return found if large else replace(found, advice=advice(found, self._problem.fitted_form))
 
     @property
     def _equation(self) -> str:
-        form = self._problem.form
+        form = self._problem.fitted_form
         return f"Eq. 1 with {form}" if form else "Eq. 1"
 
     @property
@@ -235,6 +235,8 @@ class _Judgement:
         )
         theory = linear_theory(problem, self._point, self._free).without(self._aside)
         left = Residuals.of(theory)
+        if left.spare < 1:
+            raise np.linalg.LinAlgError("derivatives are finite in too few rows")
         return _View(theory, left, explanations(theory, left, self._data.nodes, self._names))
 
     def _tests(self, view: _View) -> list[tuple[str, Outcome]]:
@@ -246,7 +248,10 @@ class _Judgement:
             tests.append(("autocorrelation", outcome))
         if n_training < len(self._rows.all):
             trained = Residuals.of(view.theory.rows(slice(n_training)))
-            worse = predicted_worse(view.left, trained)
+            hidden = self._problem.hidden
+            # Drives of hidden nodes in rows that the fit has not seen.
+            n_own = 0 if hidden is None else hidden.n_hidden * (len(self._rows.all) - n_training)
+            worse = predicted_worse(view.left, trained, n_own)
             if worse is not None:
                 tests.append(("held_out", worse))
         noise = self._node_noise(self._problem.measured)
@@ -318,7 +323,7 @@ class _Judgement:
         n_values = self._view_taken.left.n_values
         asked = f"{len(tests)} tests of {n_values:,} values"
         if verdict == "explained":
-            by = f", by {self._equation}" if self._problem.form else ""
+            by = f", by {self._equation}" if self._problem.fitted_form else ""
             return f"Explained{by}: {asked} find nothing but noise ({noise:.3g})."
         if not failed:
             aside = ", outlying values aside" if self._outliers else ""

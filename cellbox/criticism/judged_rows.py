@@ -9,7 +9,9 @@ from jaxtyping import Bool, Int
 
 from cellbox.arrays import EdgeMask, RowNumbers
 from cellbox.data.dataset import Dataset
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.whole_network import whole
+from cellbox.refinement.hidden_shooting import padded_edges
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import obstacle
 
@@ -59,9 +61,8 @@ def free_parameters(
     if obstacle(training, allowed) is not None:
         # Weights were drawn to zero, and what is left is no misfit alone.
         return None
-    n_nodes = training.n_nodes
-    every = np.ones((n_nodes, n_nodes), bool) if allowed is None else allowed
-    for edges in (every, network.weights != 0):
+    every = padded_edges(possible_edges(training.n_shown, allowed), training.n_nodes)
+    for edges in (every, whole(network).weights != 0):
         free = training.free(edges)
         n_free = int(free.sum())
         enough = training.n_values >= max(_VALUES_PER_PARAMETER * n_free, n_free + _FEWEST_SPARE)

@@ -23,6 +23,7 @@ from cellbox.equation.forms import formed_forces
 from cellbox.equation.interval_flow import Intervals, forced
 from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
+from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.linearised import Iterate, Ties
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
@@ -81,7 +82,7 @@ def fitted_states(problem: MultipleShooting, network: Network) -> Iterate:
 
     By Gauss-Newton steps that each row takes where they help it.
     """
-    point = problem.point(network)
+    point = point_with_drives(problem, network)
     squares = problem.squares_of_rows(point)
     for _ in range(_MOST_STEPS):
         ties = problem.ties_of_states(point)
@@ -114,7 +115,7 @@ def linear_theory(
         for begin in range(0, len(point.states), group)
     ]
     # What the form has already is no alternative.
-    kinds = [kind for kind in parts[0].alternatives if kind not in problem.form.parts]
+    kinds = [kind for kind in parts[0].alternatives if kind not in problem.fitted_form.parts]
     # Where all rows are treated it is the drive.
     if "treated_drive" in kinds and treated_rows(problem.perturbations).all():
         kinds.remove("treated_drive")
@@ -154,7 +155,7 @@ def _alternatives(
     point: Iterate,
     by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"],
 ):
-    """By a drive in each row, and by what else Eq. 1 has not."""
+    """By a drive in each row, and by what else Eq. 1 has not, of nodes that are not hidden."""
     n_rows, n_times, n_nodes = point.states.shape
     network = problem.network(point, tuple(str(node) for node in range(n_nodes)))
     if problem.form:
@@ -163,13 +164,16 @@ def _alternatives(
     else:
         forces = forced(network.weights, network.amplitudes, intervals)
 
+    shown = np.s_[..., : problem.n_shown]
+
     def columns(of_ties: np.ndarray) -> np.ndarray:
-        return ties.whiten @ of_ties.reshape(n_rows, n_times * n_nodes, n_nodes) / problem.tie
+        flat = of_ties.reshape(n_rows, n_times * n_nodes, n_nodes)
+        return ties.whiten @ flat[shown] / problem.tie
 
     start = by_start.reshape(n_rows, n_times, n_nodes, n_nodes).copy()
     start[:, 1:] = 0.0
     drive = columns(forces.drive)
-    same = np.tile(np.eye(n_nodes), (n_times, 1))
+    same = np.tile(np.eye(n_nodes), (n_times, 1))[shown]
     offset = -ties.whiten @ (ties.by_states @ same)
     treated = treated_rows(problem.perturbations)[:, None, None]
     found = {

@@ -135,12 +135,13 @@ class Residuals:
         return design - basis @ (basis.T @ design)
 
 
-def predicted_worse(every: Residuals, trained: Residuals) -> Outcome | None:
+def predicted_worse(every: Residuals, trained: Residuals, n_own: int = 0) -> Outcome | None:
     """Whether rows that a fit has not seen leave more than those that it has (Chow 1960).
 
-    every: of all rows. trained: of the rows that it was fitted to, a part of them.
+    every: of all rows. trained: of the rows that it was fitted to, a part of them. n_own: numbers
+    that were fitted to the other rows alone.
     """
-    n_more = every.n_values - trained.n_values
+    n_more = every.n_values - trained.n_values - n_own
     if n_more < 1 or trained.spare < _FEWEST_SPARE:
         return None
     more = max(every.sum_of_squares - trained.sum_of_squares, 0.0) / n_more

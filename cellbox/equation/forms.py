@@ -27,6 +27,7 @@ from cellbox.equation.solver_settings import SolverSettings, precision_context
 from cellbox.equation.traced_arrays import Scalar, TracedTimes
 from cellbox.networks.form import EQ_1, FittedForm, Form, offsets
 from cellbox.networks.network import Network
+from cellbox.networks.whole_network import n_hidden_of, whole
 
 #: What Eq. 1 has not, as `Forced` names it: parts, and two ways to bend the response curve.
 _TESTED = ("drive", "decay", "square", "cube")
@@ -240,6 +241,10 @@ def formed_responses(
 
     start: x(0) of each row, by default that of the form.
     """
+    if fitted.hidden is not None:
+        return _responses_of_whole(
+            fitted, weights, amplitudes, perturbations, times, settings, start
+        )
     n_nodes = weights.shape[0]
     if start is None:
         of_form = fitted.values.get("start", np.zeros(n_nodes))
@@ -252,10 +257,40 @@ def formed_responses(
     return states + offsets(fitted, np.asarray(perturbations, float))[:, None]
 
 
+def _responses_of_whole(
+    fitted: FittedForm, weights, amplitudes, perturbations, times, settings, start
+) -> Responses:
+    """`formed_responses` of a network with hidden nodes, which begin at 0; of the others."""
+    n_nodes = weights.shape[0]
+    shown = Network(
+        tuple(str(node) for node in range(n_nodes)),
+        np.asarray(weights, float),
+        np.asarray(amplitudes, float),
+        fitted,
+    )
+    every = whole(shown)
+    more = every.n_nodes - n_nodes
+    found = formed_responses(
+        every.form or FittedForm(EQ_1, {}),
+        jnp.asarray(every.weights, weights.dtype),
+        jnp.asarray(every.amplitudes, weights.dtype),
+        jnp.pad(perturbations, ((0, 0), (0, more))),
+        times,
+        settings,
+        None if start is None else jnp.pad(start, ((0, 0), (0, more))),
+    )
+    return found[..., :n_nodes]
+
+
 def velocities(
     network: Network, perturbations: Perturbations, measured: Perturbations
 ) -> np.ndarray:
-    """dx/dt of each row (log ratio per unit of time) where these states are measured."""
+    """dx/dt of each row (log ratio per unit of time) where these states are measured.
+
+    Hidden nodes are taken to have come to rest beside these states.
+    """
+    if n_hidden_of(network):
+        return _velocities_beside_hidden(network, perturbations, measured)
     fitted = network.form or FittedForm(EQ_1, {})
     states = measured - offsets(fitted, perturbations)
     with precision_context("float64"):
@@ -268,6 +303,29 @@ def velocities(
             jnp.asarray(states),
         )
         return np.asarray(rates)
+
+
+# Rounds in which hidden nodes come to rest beside given states, or are taken to have.
+_ROUNDS_TO_REST = 200
+
+
+def _velocities_beside_hidden(
+    network: Network, perturbations: Perturbations, measured: Perturbations
+) -> np.ndarray:
+    """`velocities` of the measured nodes, with hidden ones where their own rates are 0."""
+    every, n_nodes = whole(network), network.n_nodes
+    more = every.n_nodes - n_nodes
+    shown = measured - offsets(network.form, perturbations)
+    hidden = np.zeros((len(measured), more))
+    form = network.form.form if network.form is not None else EQ_1
+    into, curve = every.weights[n_nodes:], _CURVES[form.curve]
+    for _ in range(_ROUNDS_TO_REST):
+        inputs = np.concatenate([shown, hidden], axis=1) @ into.T
+        # Halfway, so that what hidden nodes do to one another does not swing.
+        hidden = 0.5 * (hidden + np.asarray(curve(inputs), float))
+    states = np.concatenate([measured, hidden], axis=1)
+    doses = np.pad(perturbations, ((0, 0), (0, more)))
+    return velocities(every, doses, states)[:, :n_nodes]
 
 
 @partial(jax.jit, static_argnums=(0, 6))

@@ -22,6 +22,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import precision_context
 from cellbox.identifiability.fisher import standard_errors, states_and_information
 from cellbox.networks.network import Network
+from cellbox.refinement.hidden_drives import led_with_drives
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import Series, row_blocks
 
@@ -154,9 +155,16 @@ def _with_form(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask)
     if not np.isfinite(states).all():
         return states, of_weights, of_amplitudes
     # Where the network leads, so that ties are those of its own courses.
-    there = replace(problem, measurements=np.full(states.shape, np.nan)).point(guess)
+    if problem.hidden is None:
+        there = replace(problem, measurements=np.full(states.shape, np.nan)).point(guess)
+    else:
+        # In rows with drives of their own states are other than what is predicted.
+        there = led_with_drives(problem, guess)
+        states = there.states[..., :n]
     curvature = problem.linearise(there).curvature
-    of_weights, of_amplitudes = _errors_of(curvature, problem.free(data.possible_edges), given)
+    given = np.append(given, np.zeros(problem.n_nodes - n, bool))
+    found = _errors_of(curvature, problem.free(data.possible_edges), given)
+    of_weights, of_amplitudes = found[0][:n, :n], found[1][:n]
     # These are about log α.
     return states, of_weights, guess.amplitudes * of_amplitudes
 

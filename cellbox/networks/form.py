@@ -5,13 +5,14 @@
 
 Eq. 1 is b = c = x₀ = o = κ = 0, γ = s = σ = 1 and φ = tanh. Each part is off unless it is named; a
 row is treated where any of its doses is not 0. Every number is held so that 0 is Eq. 1 (γ, s and σ
-as logarithms), as an entry of W that is 0 is no edge.
+as logarithms), as an entry of W that is 0 is no edge. Nodes that were not measured may stand beside
+x (`cellbox.networks.hidden_nodes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from jaxtyping import Float, Int
 
 from cellbox.arrays import NodeMask, NodeValues, Perturbations, RowMask
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks.hidden_nodes import HIDDEN, MOST_HIDDEN, HiddenNodes, hidden_of, mean_of
 from cellbox.storage.problems import closest
 
 #: Parts with a number for each node (one for all in a time scale), in words and in the equation.
@@ -58,14 +60,16 @@ class Form:
 
     parts: tuple[str, ...] = ()
     curve: str = "tanh"
+    n_hidden: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.parts) or self.curve != "tanh"
+        return bool(self.parts) or self.curve != "tanh" or self.n_hidden > 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a user names it by."""
-        return (*self.parts, *(() if self.curve == "tanh" else (self.curve,)))
+        hidden = [name for name, count in HIDDEN.items() if count == self.n_hidden]
+        return (*self.parts, *(() if self.curve == "tanh" else (self.curve,)), *hidden)
 
     def __str__(self) -> str:
         return ",".join(self.names) or NONE
@@ -114,7 +118,12 @@ class Form:
         return told
 
     def with_part(self, name: str) -> Form | None:
-        """The same with one part, or another curve, more; None where they exclude each other."""
+        """The same with one part, curve or hidden node more; None where they exclude each other."""
+        if name in HIDDEN:
+            more = [each for each, count in HIDDEN.items() if count == self.n_hidden + 1]
+            if self.n_hidden == MOST_HIDDEN or excluded_by_hidden(self.names):
+                return None
+            return form_of((*(each for each in self.names if each not in HIDDEN), *more))
         if name in self.names or (name in CURVES and self.curve != "tanh"):
             return None
         try:
@@ -147,7 +156,7 @@ def treated_rows(perturbations: Perturbations) -> RowMask:
 class FittedForm:
     """A form with its numbers, as the equation has them (γ, s and σ, not their logarithms).
 
-    values: of each part, a number for each node.
+    values: of each part, a number for each node. hidden: nodes that were not measured, if any.
 
     Example:
         >>> import numpy as np
@@ -161,6 +170,7 @@ class FittedForm:
 
     form: Form
     values: Mapping[str, NodeValues]
+    hidden: HiddenNodes | None = None
 
     @classmethod
     def of(cls, form: Form, numbers: Float[np.ndarray, " n_numbers"], n_nodes: int) -> FittedForm:
@@ -175,6 +185,8 @@ class FittedForm:
     @property
     def n_nodes(self) -> int | None:
         """Number of nodes; None where no part has numbers."""
+        if self.hidden is not None:
+            return len(self.hidden.targets)
         return next((len(values) for values in self.values.values()), None)
 
     def table(self, n_nodes: int) -> Float[np.ndarray, "n_parts n_nodes"]:
@@ -198,12 +210,17 @@ class FittedForm:
         """Without parts that are Eq. 1 in every node; None where that is all."""
         table = self.table(self.n_nodes or 0)
         parts = [part for part, row in zip(self.form.parts, table, strict=True) if row.any()]
-        form = Form(tuple(parts), self.form.curve)
-        return FittedForm(form, {part: self.values[part] for part in parts}) if form else None
+        n_hidden = 0 if self.hidden is None else self.hidden.n_hidden
+        form = Form(tuple(parts), self.form.curve, n_hidden)
+        values = {part: self.values[part] for part in parts}
+        return FittedForm(form, values, self.hidden) if form else None
 
     def in_order(self, order: Int[np.ndarray, " n_nodes"]) -> FittedForm:
         """The same with its nodes in another order, or with some of them."""
-        return FittedForm(self.form, {part: row[order] for part, row in self.values.items()})
+        hidden = None if self.hidden is None else self.hidden.in_order(order)
+        return FittedForm(
+            self.form, {part: row[order] for part, row in self.values.items()}, hidden
+        )
 
     def sentence(self, nodes: tuple[str, ...]) -> str:
         """What it has beside Eq. 1, with the nodes that it concerns."""
@@ -218,12 +235,15 @@ class FittedForm:
             more = len(strongest) - len(named)
             rest = f" and {more} more nodes" if more > 0 else ""
             said.append(f"{part} ({symbol}: {', '.join(named)}{rest})")
+        if self.hidden is not None:
+            said.append(f"{self.form.names[-1]} ({self.hidden.sentence(nodes)})")
         return f"Form beside Eq. 1: {'; '.join(said)}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files."""
         values = {part: [float(value) for value in row] for part, row in self.values.items()}
-        return {"curve": self.form.curve, "values": values}
+        content = {"curve": self.form.curve, "values": values}
+        return content if self.hidden is None else content | {"hidden": self.hidden.to_dict()}
 
 
 _NODES_NAMED = 4
@@ -237,6 +257,7 @@ def fitted_form_of(content: Any, n_nodes: int, where: str, fix: str) -> FittedFo
         values = {part: np.array(row, float) for part, row in content["values"].items()}
         curve = content["curve"]
         form = form_of((*values, *([] if curve == "tanh" else [curve])), where)
+        hidden = hidden_of(content["hidden"], n_nodes) if "hidden" in content else None
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         found = f"expected a form as this program writes it: {type(error).__name__}: {error}"
         raise refuse(where, found, fix) from error
@@ -245,13 +266,14 @@ def fitted_form_of(content: Any, n_nodes: int, where: str, fix: str) -> FittedFo
         if row.shape != (n_nodes,) or not np.isfinite(row).all() or not positive:
             found = f"expected {n_nodes} finite numbers, above 0 where they have to be"
             raise refuse(f"{where}, {part}", f"{found}, found others", fix)
-    return FittedForm(form, {part: values[part] for part in form.parts})
+    form = form if hidden is None else replace(form, n_hidden=hidden.n_hidden)
+    return FittedForm(form, {part: values[part] for part in form.parts}, hidden)
 
 
 def mean_form(forms: Sequence[FittedForm | None], n_nodes: int) -> FittedForm | None:
     """The mean of several networks' forms, where they share a curve; else the first one's."""
     fitted = [FittedForm(EQ_1, {}) if one is None else one for one in forms]
-    if len({one.form.curve for one in fitted}) > 1:
+    if len({(one.form.curve, one.form.n_hidden) for one in fitted}) > 1:
         return forms[0]
     names = {name for one in fitted for name in one.form.names}
     if not names:
@@ -262,7 +284,9 @@ def mean_form(forms: Sequence[FittedForm | None], n_nodes: int) -> FittedForm | 
         # Parts that exclude each other.
         return forms[0]
     numbers = np.mean([one.numbers(form, n_nodes) for one in fitted], axis=0)
-    return FittedForm.of(form, numbers, n_nodes)
+    mean = FittedForm.of(form, numbers, n_nodes)
+    hidden = [one.hidden for one in fitted if one.hidden is not None]
+    return replace(mean, hidden=mean_of(hidden)) if hidden else mean
 
 
 def states_at_the_start(form: FittedForm | None, perturbations: Perturbations) -> Perturbations:
@@ -304,7 +328,7 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
     listed = [str(name).strip() for name in listed]
     if listed in ([NONE], [""], []):
         return Form()
-    known = (*PARTS, *CURVES)
+    known = (*PARTS, *CURVES, *HIDDEN)
     problems = [
         Problem(
             where,
@@ -320,9 +344,10 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
         if listed.count(name) > 1
     ]
     curves = [name for name in CURVES if name in listed]
+    hidden = [name for name in HIDDEN if name in listed]
     problems += [
         Problem(where, f"expected one of {' and '.join(pair)}, found both", "Leave one out")
-        for pair in (*_ONE_OF, tuple(curves))
+        for pair in (*_ONE_OF, tuple(curves), tuple(hidden))
         if len(pair) > 1 and set(pair) <= set(listed)
     ]
     if "hill" in listed:
@@ -331,10 +356,24 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
             for name in listed
             if name in PARTS and name not in _HILL_HAS
         ]
+    if hidden:
+        problems += [
+            Problem(where, f"{hidden[0]} and {name} exclude each other", "Leave one out")
+            for name in excluded_by_hidden(listed)
+        ]
     if problems:
         raise InputError(problems)
     parts = tuple(name for name in PARTS if name in listed)
-    return Form(parts, curves[0] if curves else "tanh")
+    return Form(parts, curves[0] if curves else "tanh", HIDDEN[hidden[0]] if hidden else 0)
+
+
+def excluded_by_hidden(names: Iterable[str]) -> list[str]:
+    """Of these parts and curves, those that no form has beside hidden nodes.
+
+    Of Hill kinetics they would have no amplitude by convention, and drives of their own would
+    make rows treated.
+    """
+    return [name for name in names if name in ("hill", "treated_drive")]
 
 
 def check_form(text: object, where: str) -> list[Problem]:

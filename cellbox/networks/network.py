@@ -212,6 +212,10 @@ def is_same(network: Network, other: Network) -> bool:
     pairs = [(network.weights, other.weights), (network.amplitudes, other.amplitudes)]
     if network.form is not None and other.form is not None:
         pairs.append((network.form.table(network.n_nodes), other.form.table(other.n_nodes)))
+        of_hidden = [form.hidden for form in (network.form, other.form) if form.hidden is not None]
+        if len(of_hidden) == 2:
+            pairs.append((of_hidden[0].sources, of_hidden[1].sources))
+            pairs.append((of_hidden[0].targets, of_hidden[1].targets))
     return all(np.abs(one - another).max(initial=0.0) <= _ALIKE for one, another in pairs)
 
 

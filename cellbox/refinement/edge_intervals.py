@@ -33,6 +33,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.damped_steps import least_squares
+from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.inverse_diagonal import inverse_diagonal
 from cellbox.refinement.linearised import Iterate
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -79,7 +80,7 @@ def edge_intervals(
 
     None where there are not more measured values than parameters, or no network can be solved.
     """
-    allowed = possible_edges(problem.n_nodes, allowed_edges)
+    allowed = possible_edges(problem.n_shown, allowed_edges)
     if problem.n_values <= allowed.sum() + problem.n_nodes:
         return None
     estimated = _simulated if is_large(problem.n_nodes) else _inverted
@@ -107,10 +108,12 @@ class _Estimate(NamedTuple):
 
 def _inverted(problem: MultipleShooting, start: Network, allowed: EdgeMask) -> _Estimate | None:
     """By searching the least squares, and inverting its curvature."""
-    n_weights, shape = allowed.size, allowed.shape
     problem = problem.of_form(start)
+    n_nodes, shown = problem.n_nodes, np.s_[: problem.n_shown, : problem.n_shown]
     free = problem.free(allowed)
     fitted, point = _explained(problem, start, free)
+    # Hidden nodes have no drives in rows that were left out.
+    free = free if fitted.hidden is None else fitted.free(allowed)
     total, spare = fitted.sum_of_squares(point), fitted.n_values - int(free.sum())
     if not np.isfinite(total) or spare < 1:
         return None
@@ -119,8 +122,8 @@ def _inverted(problem: MultipleShooting, start: Network, allowed: EdgeMask) -> _
         total / spare * inverse_diagonal(fitted.linearise(point, free).curvature)
     )
     return _Estimate(
-        point.parameters[:n_weights].reshape(shape),
-        errors[:n_weights].reshape(shape),
+        point.parameters[: n_nodes**2].reshape(n_nodes, n_nodes)[shown],
+        errors[: n_nodes**2].reshape(n_nodes, n_nodes)[shown],
         spare,
         len(problem.perturbations) - len(fitted.perturbations),
     )
@@ -163,7 +166,7 @@ def _explained(
 ) -> tuple[MultipleShooting, Iterate]:
     """The rows that the least squares explain, and their fit."""
     for _ in range(_MOST_FITS):
-        point, _ = least_squares(problem, problem.point(start), free)
+        point, _ = least_squares(problem, point_with_drives(problem, start), free)
         misfit = _misfits(problem, point)
         # Not a number: a row that cannot be solved.
         explained = misfit <= _UNEXPLAINED * np.nanmedian(misfit)

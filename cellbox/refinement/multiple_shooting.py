@@ -13,7 +13,8 @@ weak-constraint variational assimilation, Trémolet 2006.)
 
 States are eliminated row by row, so that each Gauss-Newton step solves for W and log α alone.
 
-The numbers of a form (`cellbox.networks.form`) are parameters behind those. States are then as they
+The numbers of a form (`cellbox.networks.form`) are parameters behind those, and behind them what
+drives its hidden nodes (`cellbox.refinement.hidden_shooting`). States are then as they
 would be measured: with the offset of their row, which is taken off where an interval begins.
 """
 
@@ -39,7 +40,15 @@ from cellbox.equation.forms import formed_ends, formed_flow
 from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
 from cellbox.networks.form import EQ_1, FittedForm, Form
 from cellbox.networks.network import Network
+from cellbox.networks.whole_network import measured_part, whole
 from cellbox.refinement.edge_prices import EdgePrices
+from cellbox.refinement.hidden_shooting import (
+    Hidden,
+    padded_edges,
+    padded_nodes,
+    padded_prices,
+    shown_prices,
+)
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 
@@ -64,6 +73,7 @@ class MultipleShooting:
         called the noise is that of a value with the typical error.
     form: what the network may have beside Eq. 1.
     prices: what edges cost in the information criterion beside log(n_values); None for nothing.
+    hidden: which nodes, the last ones, are hidden, with their drives; None where none are.
     """
 
     perturbations: Perturbations
@@ -75,6 +85,7 @@ class MultipleShooting:
     typical_error: float = 1.0
     form: Form = EQ_1
     prices: EdgePrices | None = None
+    hidden: Hidden | None = None
 
     @classmethod
     def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
@@ -128,30 +139,94 @@ class MultipleShooting:
             measurements=self.measurements[rows],
             weights=None if self.weights is None else self.weights[rows],
             errors=None if self.errors is None else self.errors[rows],
+            hidden=None if self.hidden is None else self.hidden._replace(row=self.hidden.row[rows]),
         )
 
     def of_form(self, network: Network) -> MultipleShooting:
         """The same with the parts that a network has beside Eq. 1."""
-        return self if network.form is None else replace(self, form=network.form.form)
+        return self if network.form is None else self.with_form(network.form.form)
+
+    def with_form(self, form: Form) -> MultipleShooting:
+        """The same with a form. Hidden nodes stand behind the others, and have no values."""
+        more = form.n_hidden
+        if self.hidden is not None:
+            # They are there already, of which a network may have fewer.
+            known = self.hidden._replace(form=replace(form, n_hidden=self.hidden.n_hidden))
+            return replace(self, form=known.inner, hidden=known)
+        if not more:
+            return replace(self, form=form)
+        n_rows = len(self.perturbations)
+        hidden = Hidden(form, self.n_nodes + more, np.arange(n_rows), n_rows)
+        return replace(
+            self,
+            perturbations=padded_nodes(self.perturbations, more, 0.0),
+            measurements=padded_nodes(self.measurements, more, np.nan),
+            weights=None if self.weights is None else padded_nodes(self.weights, more, 0.0),
+            errors=None if self.errors is None else padded_nodes(self.errors, more, np.nan),
+            form=hidden.inner,
+            prices=padded_prices(self.prices, more),
+            hidden=hidden,
+        )
+
+    def without_hidden(self) -> MultipleShooting:
+        """The problem of the nodes that are not hidden, by Eq. 1; itself where all are such."""
+        if self.hidden is None:
+            return self
+        shown = np.s_[..., : self.n_shown]
+        return replace(
+            self,
+            perturbations=self.perturbations[shown],
+            measurements=self.measurements[shown],
+            weights=None if self.weights is None else self.weights[shown],
+            errors=None if self.errors is None else self.errors[shown],
+            form=EQ_1,
+            prices=shown_prices(self.prices, self.n_shown),
+            hidden=None,
+        )
+
+    @property
+    def fitted_form(self) -> Form:
+        """What is fitted beside Eq. 1."""
+        return self.form if self.hidden is None else self.hidden.form
+
+    @property
+    def n_shown(self) -> int:
+        """How many nodes are not hidden."""
+        return self.n_nodes if self.hidden is None else self.hidden.n_shown
 
     @property
     def n_parameters(self) -> int:
-        """Entries of W, amplitudes, and numbers of the form."""
-        return self.n_nodes**2 + self.n_nodes + self.form.n_numbers(self.n_nodes)
+        """Entries of W, amplitudes, numbers of the form, and drives of hidden nodes."""
+        n_drives = 0 if self.hidden is None else self.hidden.n_drives
+        return self.n_nodes**2 + self.n_nodes + self.form.n_numbers(self.n_nodes) + n_drives
 
     def free(self, edges: EdgeMask) -> Bool[np.ndarray, " n_parameters"]:
-        """The parameters that may differ from Eq. 1 without edges, with these edges."""
+        """The parameters that may differ from Eq. 1 without edges, with these edges.
+
+        edges: of all nodes, or of those that are not hidden, and then of hidden ones all.
+        """
+        edges = padded_edges(edges, self.n_nodes)
         amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
         of_form = self.form.told(self.perturbations)
-        return np.concatenate([edges.ravel(), amplitudes, of_form])
+        free = np.concatenate([edges.ravel(), amplitudes, of_form])
+        return free if self.hidden is None else self.hidden.free(free)
 
     def point(self, network: Network) -> Iterate:
-        """A network, and the measured states; where none was measured, where the network leads."""
+        """A network, and the measured states; where none was measured, where the network leads.
+
+        Hidden nodes have no drives of their own yet.
+        """
+        n_drives = 0 if self.hidden is None else self.hidden.n_drives
+        network = network if self.hidden is None else whole(network, self.hidden.n_hidden)
         parameters = np.concatenate([network.weights.ravel(), np.log(network.amplitudes)])
         if self.form:
             known = network.form or FittedForm(EQ_1, {})
             numbers = known.numbers(self.form, self.n_nodes)
-            parameters = np.concatenate([parameters, numbers])
+            parameters = np.concatenate([parameters, numbers, np.zeros(n_drives)])
+        return self.led(parameters)
+
+    def led(self, parameters: Float[np.ndarray, " n_parameters"]) -> Iterate:
+        """Parameters and the measured states; where none was measured, where these lead."""
         states = np.full(self.measurements.shape, np.nan)
         # Where the first interval begins, which no state says.
         state = self._intervals(Iterate(parameters, states)).starts[:: len(self.times)]
@@ -160,7 +235,7 @@ class MultipleShooting:
         for time, duration in enumerate(durations):
             if not self.measured[:, time].all():
                 full = np.full(len(state), duration)
-                intervals = Intervals(state, self.perturbations, full)
+                intervals = Intervals(state, self._acting(parameters), full)
                 state = self._ends(parameters, intervals) + offsets
             state = np.where(self.measured[:, time], self.measurements[:, time], state)
             states[:, time] = state
@@ -168,11 +243,16 @@ class MultipleShooting:
         return Iterate(parameters, states)
 
     def network(self, point: Iterate, nodes: tuple[str, ...]) -> Network:
-        """The network at a point."""
+        """The network at a point, with hidden nodes where `nodes` are the others."""
+        if self.hidden is not None and len(nodes) < self.n_nodes:
+            every = self.network(point, (*nodes, *map(str, range(self.hidden.n_hidden))))
+            driven = self.hidden.driven(point.parameters)
+            return measured_part(every, self.hidden.n_hidden, driven)
         network = Network(nodes, *self._split(point.parameters))
         if not self.form:
             return network
-        fitted = FittedForm.of(self.form, self._numbers(point.parameters), self.n_nodes)
+        form = replace(self.form, n_hidden=0)
+        fitted = FittedForm.of(form, self._numbers(point.parameters), self.n_nodes)
         return replace(network, form=fitted.kept())
 
     def sum_of_squares(self, point: Iterate) -> float:
@@ -273,7 +353,14 @@ class MultipleShooting:
 
     def _numbers(self, parameters: Float[np.ndarray, " n_parameters"]) -> np.ndarray:
         """Those of the form."""
-        return parameters[self.n_nodes**2 + self.n_nodes :]
+        begin = self.n_nodes**2 + self.n_nodes
+        return parameters[begin : begin + self.form.n_numbers(self.n_nodes)]
+
+    def _acting(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
+        """Perturbations, with what drives hidden nodes."""
+        if self.hidden is None:
+            return self.perturbations
+        return self.hidden.acting(parameters, self.perturbations)
 
     def extras(self, point: Iterate) -> np.ndarray:
         """The numbers of the form at a point, part by node."""
@@ -291,7 +378,7 @@ class MultipleShooting:
         else:
             rest = np.zeros((n_rows, 1, n_nodes))
             starts = np.concatenate([rest, point.states[:, :-1]], axis=1)
-        perturbations = np.repeat(self.perturbations, n_times, axis=0)
+        perturbations = np.repeat(self._acting(point.parameters), n_times, axis=0)
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
         return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
 
@@ -317,7 +404,9 @@ class MultipleShooting:
         if not self.form:
             return flow(*known, intervals)
         there = formed_flow(self.form, *known, self.extras(point), intervals)
-        return as_measured(self.form, there, self.perturbations, self._offsets(point.parameters))
+        offsets = self._offsets(point.parameters)
+        there = as_measured(self.form, there, self.perturbations, offsets)
+        return there if self.hidden is None else self.hidden.with_drives(there)
 
     def _residuals(self, point: Iterate) -> Responses:
         """State minus measurement in units of the noise, 0 where nothing was measured."""

@@ -19,14 +19,16 @@ import numpy as np
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.whole_network import whole
 from cellbox.refinement.adaptive_ridge import (
     explain_courses,
     refine_courses,
     residuals_of_courses,
 )
+from cellbox.refinement.hidden_search import HiddenSearch
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.state_search import StateSearch
+from cellbox.refinement.search import Search
 from cellbox.threads import in_one_thread
 
 # In larger networks the covariance of all entries of W would take minutes and gigabytes: whole
@@ -81,7 +83,7 @@ def refine(
         )
     # A start may be wild: numbers that overflow give an infinite criterion, which says it.
     with np.errstate(all="ignore"):
-        search = StateSearch(problem, start, allowed_edges, leaves_landmarks=leave_landmarks)
+        search = _kind_of(problem)(problem, start, allowed_edges, leaves_landmarks=leave_landmarks)
         arrived = search.approach(() if known is None else known.landmarks)
         if known is not None and arrived:
             return replace(known, n_steps=search.n_steps)
@@ -107,11 +109,15 @@ def residuals_of(problem: MultipleShooting, network: Network) -> Responses:
     if is_large(problem.n_nodes):
         return residuals_of_courses(problem, network)
     with np.errstate(all="ignore"):
-        return _as_it_is(problem, network).apart
+        return _as_it_is(problem, network).apart[..., : problem.n_nodes]
 
 
-def _as_it_is(problem: MultipleShooting, network: Network) -> StateSearch:
+def _as_it_is(problem: MultipleShooting, network: Network) -> Search:
     """A search that is at a network and changes nothing but free states."""
-    search = StateSearch(problem.of_form(network), network, network.weights != 0)
+    search = Search(problem.of_form(network), network, whole(network).weights != 0)
     search.fit_states()
     return search
+
+
+def _kind_of(problem: MultipleShooting) -> type[Search]:
+    return Search if problem.hidden is None else HiddenSearch

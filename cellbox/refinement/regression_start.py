@@ -42,10 +42,7 @@ def regression_start(
     Where edges have prices, those that are likely beforehand are drawn to zero less, others more.
     """
     likely = None if problem.prices is None else problem.prices.least
-    averages, pulled, told = _pulled(problem)
-    amplitudes = _largest_pull(pulled, told)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
+    averages, inputs, told, amplitudes = _inputs(problem)
     weights = np.zeros((problem.n_nodes, problem.n_nodes))
     roots = np.broadcast_to(problem.root_precision, problem.measurements.shape)
     for node in range(problem.n_nodes):
@@ -58,6 +55,21 @@ def regression_start(
             None if likely is None else np.exp(likely[node, sources]),
         )
     return Network(nodes, weights, amplitudes)
+
+
+def regression_residuals(problem: MultipleShooting, start: Network) -> Responses:
+    """What a network from the regression leaves of the input of each interval; NaN if not told."""
+    averages, inputs, told, _ = _inputs(problem)
+    return np.where(told, inputs - averages @ start.weights.T, np.nan)
+
+
+def _inputs(problem: MultipleShooting) -> tuple[Responses, Responses, ValueMask, NodeValues]:
+    """x̄ of each interval, W x̄ as its pull tells it, where it is told, and the guess of α."""
+    averages, pulled, told = _pulled(problem)
+    amplitudes = _largest_pull(pulled, told)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
+    return averages, inputs, told, amplitudes
 
 
 def amplitude_guess(problem: MultipleShooting) -> NodeValues:

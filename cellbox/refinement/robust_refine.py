@@ -14,10 +14,10 @@ import numpy as np
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network
+from cellbox.refinement.hidden_start import first_guess
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import explain, refine, residuals_of
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.student_noise import StudentNoise, noise_of
 from cellbox.threads import in_one_thread
 
@@ -50,7 +50,7 @@ def refine_robustly(
         return None
     # What is far off may have led the fit astray, and the start less.
     without = replace(problem, measurements=_without_wild(problem))
-    others = (start, regression_start(without, start.nodes, allowed_edges))
+    others = (start, first_guess(without, start.nodes, allowed_edges))
     tried = [(noise, gaussian.network), *((_noise(problem, one), one) for one in others)]
     noise, network = min(tried, key=lambda one: one[0].deviance)
     best: Refined | None = None

@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.networks.form import NONE
+from cellbox.networks.hidden_nodes import WARNING
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
+from cellbox.refinement.hidden_start import hidden_obstacle
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.refined import Refined
@@ -90,12 +92,19 @@ def error_sentence(training: MultipleShooting, noise: float) -> str:
     )
 
 
-def form_sentence(found: Refined, settings: Settings) -> str:
+def form_sentence(found: Refined, settings: Settings, training: MultipleShooting) -> str:
     """What the equation has beside Eq. 1, where that was asked, with a space before it."""
     if settings.form == NONE:
         return ""
-    if found.network.form is not None:
-        return f" {found.network.form.sentence(found.network.nodes)}"
+    form, why = found.network.form, hidden_obstacle(training)
+    untold = ""
+    if "hidden" in settings.form and why is not None:
+        untold = f" No hidden node was fitted: {why}."
+    if form is not None:
+        warning = f" {WARNING}" if form.hidden is not None else ""
+        return f" {form.sentence(found.network.nodes)}{warning}{untold}"
+    if untold:
+        return untold
     if is_large(found.network.n_nodes):
         return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
     return " The data ask for nothing beside Eq. 1."

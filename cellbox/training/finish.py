@@ -25,13 +25,15 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import Perturbations, RowNumbers
+from cellbox.arrays import Perturbations, Responses, RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
+from cellbox.networks.whole_network import n_hidden_of
+from cellbox.refinement.hidden_drives import led_with_drives
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
@@ -259,7 +261,7 @@ class Finisher:
         told = (
             f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
             f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
-            f"{form_sentence(found, settings)}"
+            f"{form_sentence(found, settings, self._training)}"
             f"{prior_sentence(self._validation.prior, found, settings)}"
             f"{tail_sentence(found)}{left}"
         )
@@ -375,14 +377,24 @@ class Finisher:
         self, network: Network, settings: Settings
     ) -> tuple[Float[np.ndarray, " n_rows"], float]:
         """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved.
-
         Where errors of values are known, each counts by the typical one over its own. Also the mean
-        over rows in which all count alike.
+        over rows in which all count alike. Rows of a network with hidden nodes have the drives that
+        they ask for, which no prediction can know; in the mean they have none.
         """
         held_out = self._validation
         predicted = responses(
             network, held_out.perturbations, held_out.times, prediction_solver(settings)
         )
+        errors, mean = self._row_errors(predicted)
+        if n_hidden_of(network):
+            problem = MultipleShooting.of(held_out, np.arange(held_out.n_rows)).of_form(network)
+            led = led_with_drives(problem, network).states[..., : network.n_nodes]
+            errors, _ = self._row_errors(led)
+        return errors, mean
+
+    def _row_errors(self, predicted: Responses) -> tuple[Float[np.ndarray, " n_rows"], float]:
+        """`_errors` of these predictions."""
+        held_out = self._validation
         nodes = held_out.measured_nodes
         apart = np.abs(predicted - held_out.measurements)[..., nodes]
         measured = np.isfinite(held_out.measurements)[..., nodes]

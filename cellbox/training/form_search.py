@@ -19,6 +19,7 @@ from cellbox.criticism.criticise import criticise
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.networks.form import CURVES, PARTS, Form, form_of, treated_rows
+from cellbox.networks.hidden_nodes import HIDDEN
 from cellbox.networks.network import Network
 from cellbox.refinement.refined import Refined
 
@@ -50,12 +51,17 @@ class _Tried(NamedTuple):
 
 
 def search_form(
-    fits: Callable[[Form], list[StartedFit]], judge: Judge | None, perturbations: Perturbations
+    fits: Callable[[Form], list[StartedFit]],
+    judge: Judge | None,
+    perturbations: Perturbations,
+    *,
+    hidden: bool = True,
 ) -> Form:
     """The form that the data ask for; Eq. 1 where that explains them, or nothing explains more.
 
     fits: what least squares with a form lead to. judge: None where that cannot be told, and then
-    the criterion alone decides. perturbations: of the rows that are fitted.
+    the criterion alone decides. perturbations: of the rows that are fitted. hidden: whether these
+    can tell hidden nodes.
     """
     best = _best(fits, Form())
     for _ in range(_MOST_PARTS):
@@ -64,7 +70,10 @@ def search_form(
         verdict = None if judge is None else judge(best.found.network)
         if verdict is not None and verdict.edges_hold:
             break
-        better = _next(fits, judge, best, verdict, perturbations)
+        asked = [] if verdict is None else forms_for(verdict)
+        asked = [name for name in asked if hidden or name not in HIDDEN]
+        every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+        better = _next(fits, judge, best, asked, [*every, *(["hidden"] if hidden else [])])
         if better is None:
             break
         best = better
@@ -75,15 +84,20 @@ def _next(
     fits: Callable[[Form], list[StartedFit]],
     judge: Judge | None,
     best: _Tried,
-    verdict: Criticism | None,
-    perturbations: Perturbations,
+    asked: list[str],
+    every: list[str],
 ) -> _Tried | None:
-    """The best form with one part more, None where none is better."""
+    """The best form with one part more, None where none is better.
+
+    asked: parts that the residuals ask for. every: all that these data can tell.
+    """
     least = best.found.information - _PRICE * log(best.found.n_values)
-    asked = [] if verdict is None else forms_for(verdict)
-    every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+    n_nodes = best.found.network.n_nodes
     chosen: _Tried | None = None
-    for name in sorted(asked, key=lambda name: _n_numbers(name, perturbations)):
+    ordered = sorted(asked, key=lambda name: form_of(name).n_numbers(n_nodes))
+    # What a hidden node does may look like anything, so it is tried where these do not explain it.
+    asked = [*ordered, *(name for name in HIDDEN if name in every and name not in asked)]
+    for name in asked:
         chosen = _least([chosen, *_with_each(fits, best.form, [name])])
         if _is_better(chosen, least) and judge is not None and _explains(judge, chosen):
             return chosen
@@ -106,10 +120,6 @@ def _goes_on(judge: Judge, tried: _Tried) -> bool:
     """Whether what is left tells which part comes next."""
     verdict = judge(tried.found.network)
     return any(tried.form.with_part(name) is not None for name in forms_for(verdict))
-
-
-def _n_numbers(name: str, perturbations: Perturbations) -> int:
-    return form_of(name).n_numbers(perturbations.shape[1])
 
 
 def _with_each(

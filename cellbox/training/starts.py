@@ -22,12 +22,12 @@ from cellbox.networks.form import EQ_1, SEARCH, Form, form_of
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
+from cellbox.refinement.hidden_start import first_guess, hidden_obstacle, with_hidden_guess
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.prior_strength import prices_by, prices_for
 from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import is_large, obstacle, refine
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.regression_start import regression_start
 from cellbox.refinement.robust_refine import refine_robustly
 from cellbox.refinement.unexplained import NEXT_TO_NOTHING
 from cellbox.training.form_search import Judge, StartedFit, search_form
@@ -71,12 +71,14 @@ class Starts:
         if obstacle(self._training, self._allowed) is not None or is_large(len(self._nodes)):
             return Form()
         if named != SEARCH:
-            return form_of(named)
+            form = form_of(named)
+            return form if hidden_obstacle(self._training) is None else replace(form, n_hidden=0)
         if select_edges not in self._searched:
             self._searched[select_edges] = search_form(
                 lambda form: self.regression(select_edges, form),
                 self._judge,
                 self._training.perturbations,
+                hidden=hidden_obstacle(self._training) is None,
             )
         return self._searched[select_edges]
 
@@ -106,6 +108,7 @@ class Starts:
         Where that leads to the network that the regression has led to, it is that one, to the bit.
         """
         start, way = "where descent ended", self._way(select_edges, form, strength)
+        descended = with_hidden_guess(self._problem(way), descended)
         alike = self._regression(way)
         known = alike[0].found if alike else None
         found = self._refine(descended, way, known)
@@ -132,7 +135,8 @@ class Starts:
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [
                 fit
-                for network in drawn.networks
+                for plain in drawn.networks
+                for network in (with_hidden_guess(self._problem(way), plain),)
                 for fit in self._judged(self._refine(network, way), network, start, way)
             ]
         return self._known[key]
@@ -186,7 +190,7 @@ class Starts:
             plain = self._best(_Way(True, way.form, None))
             if plain is not None:
                 return plain.network
-        return regression_start(self._problem(way), self._nodes, self._allowed)
+        return first_guess(self._problem(way), self._nodes, self._allowed)
 
     def _refine(
         self,
@@ -220,8 +224,9 @@ class Starts:
         return [StartedFit(one, start) for one in (found, robust) if one is not None]
 
     def _problem(self, way: _Way) -> MultipleShooting:
-        problem = replace(self._training, form=way.form) if way.form else self._training
-        return problem if way.prices is None else replace(problem, prices=way.prices)
+        problem = self._training
+        problem = problem if way.prices is None else replace(problem, prices=way.prices)
+        return problem.with_form(way.form) if way.form else problem
 
     def _robust(self, found: Refined, start: Network, way: _Way) -> Refined | None:
         """The same with large residuals counting less, where the data ask for it."""

@@ -31,9 +31,10 @@ def deciding_conditions(
     """For each edge the perturbations that tell most of it, with their shares; "" where none does.
 
     rows: those that train. states: x of each, as the network predicts it at the data's times.
-    Of a network with another curve than tanh nothing is said.
+    Of a network with another curve than tanh, or with hidden nodes, nothing is said.
     """
-    if network.form is not None and network.form.form.curve != "tanh":
+    form = None if network.form is None else network.form.form
+    if form is not None and (form.curve != "tanh" or form.n_hidden):
         return [""] * len(edges)
     place = {node: index for index, node in enumerate(network.nodes)}
     at = np.nan_to_num(states)

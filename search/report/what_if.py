@@ -9,6 +9,8 @@ import numpy as np
 
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
+from cellbox.networks.network import Network
+from cellbox.networks.whole_network import whole
 
 #: The dose that examples have, as those of `cellbox predict`.
 EXAMPLE_DOSE = 0.5
@@ -30,19 +32,21 @@ def what_if_model(model: FittedModel, perturbed: np.ndarray, largest_dose: float
     nodes = np.flatnonzero(perturbed)[:_MOST_SLIDERS].tolist() or [0]
     return {
         "nodes": list(model.network.nodes),
-        "members": [
-            {
-                "weights": _packed(member.network.weights),
-                "amplitudes": _packed(member.network.amplitudes),
-                "form": None if member.form is None else member.form.to_dict(),
-            }
-            for member in members_of(model)
-        ],
+        # Hidden nodes are behind the others, and have no doses.
+        "members": [_packed_network(whole(member.network)) for member in members_of(model)],
         "horizon": float(model.times[-1]),
         "perturbed": nodes,
         "least": 0,
         "most": float(np.ceil(10 * max(1.0, 1.2 * largest_dose)) / 10),
         "start": [[nodes[0], EXAMPLE_DOSE]],
+    }
+
+
+def _packed_network(network: Network) -> dict[str, Any]:
+    return {
+        "weights": _packed(network.weights),
+        "amplitudes": _packed(network.amplitudes),
+        "form": None if network.form is None else network.form.to_dict(),
     }
 
 

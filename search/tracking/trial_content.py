@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cellbox.networks.hidden_nodes import HIDDEN
 from search.study.record import TrialRecord
 from search.tracking.credentials import without_credentials
 from search.tracking.notes import note_tags
@@ -164,7 +165,9 @@ def _tags(record: TrialRecord) -> dict[str, str]:
     form = None if record.best is None else record.best.training.form
     if form is not None:
         curve = [] if form["curve"] == "tanh" else [form["curve"]]
-        tags["cellbox.form"] = ",".join([*form["values"], *curve])
+        n_hidden = len(form["hidden"]["sources"]) if "hidden" in form else 0
+        hidden = [name for name, count in HIDDEN.items() if count == n_hidden]
+        tags["cellbox.form"] = ",".join([*form["values"], *curve, *hidden])
     strength = None if record.best is None else record.best.training.prior_strength
     if strength is not None:
         tags["cellbox.prior_strength"] = f"{strength:.3g}"

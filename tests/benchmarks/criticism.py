@@ -11,8 +11,9 @@ judged. Kinds:
 - none: Eq. 1; offset: treated rows are shifted by normal(0, 0.2) in each node; start: x(0) is
   normal(0, 0.3); drive: normal(0, 0.3) inside the tanh of each node in treated rows; decay: its
   logarithm is normal(0, 0.5); hill: Hill kinetics; basal: normal(0, 0.3) inside the tanh of each
-  node in all rows; hub: the node with most targets is not measured,
-  and perturbed in 4 of 10 conditions; outliers: 2 % of the values are far off.
+  node in all rows; hub: the node with most targets is not measured, and perturbed in 4 of 10
+  conditions, which no file tells; told_hub: the same of the nodes that others act on; quiet_hub:
+  such a node is perturbed in no condition; outliers: 2 % of the values are far off.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ from cellbox.scores.metrics import recovery
 from cellbox.training.starts import Starts
 from tests.benchmarks.measuring import add_seeds, seeds_of
 
-KINDS = ("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal")
+KINDS = (
+    *("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal"),
+    *("told_hub", "quiet_hub"),
+)
+HUBS = ("hub", "told_hub", "quiet_hub")
 _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
 _STEP = 0.05
 
@@ -51,16 +56,16 @@ _STEP = 0.05
 def data_of(kind: str, seed: int) -> Dataset:
     """An experiment of this kind."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
-    n_nodes = _NODES + (kind == "hub")
+    n_nodes = _NODES + (kind in HUBS)
     network = random_network(n_nodes, density=0.2, motif="acyclic", seed=seed)
     seen = np.arange(n_nodes)
-    hub = int(np.argmax((network.weights != 0).sum(axis=0)))
-    seen = np.delete(seen, hub) if kind == "hub" else seen
+    hub = _hub_of(network, told=kind != "hub")
+    seen = np.delete(seen, hub) if kind in HUBS else seen
     n_rows = _TRAINING + 2 * _HELD_OUT
     perturbations = np.zeros((n_rows, n_nodes))
     drawn = draw_design(n_rows, len(seen), random, kind="balanced")
     perturbations[:, seen] = drawn.perturbations(2)
-    if kind == "hub":
+    if kind in ("hub", "told_hub"):
         hit = random.random(n_rows) < 0.4
         perturbations[hit, hub] = random.uniform(0.3, 1.0, int(hit.sum()))
     times = equal_times(5, 20.0)
@@ -79,6 +84,13 @@ def data_of(kind: str, seed: int) -> Dataset:
         name=kind,
     )
     return with_flaws(data, Flaws(outliers=0.02), seed) if kind == "outliers" else data
+
+
+def _hub_of(network: Network, *, told: bool) -> int:
+    """The node with most targets, or of those that others act on."""
+    n_targets = (network.weights != 0).sum(axis=0)
+    acted_on = (network.weights != 0).any(axis=1)
+    return int(np.argmax(np.where(acted_on | (not told), n_targets, -1)))
 
 
 def _responses(kind, network: Network, perturbations, times, random) -> np.ndarray:

@@ -31,7 +31,7 @@ from cellbox.training.starts import Starts
 from tests.benchmarks.criticism import data_of
 from tests.benchmarks.measuring import add_seeds, seeds_of
 
-# The form that makes the data of each kind; a hub that is not measured has none.
+# The form that makes the data of each kind.
 NAMED = {
     "none": "none",
     "offset": "offset",
@@ -40,7 +40,9 @@ NAMED = {
     "basal": "drive",
     "decay": "decay",
     "hill": "hill",
-    "hub": "none",
+    "hub": "hidden",
+    "told_hub": "hidden",
+    "quiet_hub": "hidden",
 }
 
 

@@ -7,8 +7,10 @@ import numpy as np
 from cellbox.data.dataset import Dataset
 from cellbox.data.simulation import simulate
 from cellbox.equation.network_responses import responses
-from cellbox.networks.form import FittedForm, form_of
+from cellbox.networks.form import EQ_1, FittedForm, form_of
+from cellbox.networks.hidden_nodes import HiddenNodes
 from cellbox.networks.network import Network
+from cellbox.networks.whole_network import whole
 
 NETWORK = Network(
     ("a", "b", "c", "d"),
@@ -48,3 +50,21 @@ def experiment(network: Network, n_conditions: int = 24, seed: int = 5) -> Datas
         rounding_sensitive=None,
         truth=NETWORK,
     )
+
+
+def with_hidden() -> Network:
+    """The network with a node that was not measured, which c acts on and which acts on a, b, d."""
+    hidden = HiddenNodes(
+        np.array([[0, 0, 0.9, 0, 0]]), np.array([[1.2], [-0.9], [0.0], [-1.1]]), (8,)
+    )
+    return replace(NETWORK, form=FittedForm(replace(EQ_1, n_hidden=1), {}, hidden))
+
+
+def experiment_with_hidden(n_conditions: int = 24) -> Dataset:
+    """What is measured where that node is perturbed in every third row, which no file tells."""
+    plain = experiment(NETWORK, n_conditions)
+    drives = np.where(np.arange(plain.n_rows) % 3 == 0, 0.8, 0.0)
+    doses = np.column_stack([plain.perturbations, drives])
+    exact = responses(whole(with_hidden()), doses, plain.times)[..., :4]
+    noise = plain.measurements - plain.noise_free
+    return replace(plain, measurements=exact + noise, noise_free=exact)

@@ -3,7 +3,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import cellbox
-from cellbox.refinement import state_search as refining
+from cellbox.refinement import search as refining
 from cellbox.threads import in_one_thread
 
 

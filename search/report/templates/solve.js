@@ -20,8 +20,10 @@ const cellbox = {
 
   // The states at ascending times, one array for each; null where the steps become too many.
   // form: what the equation has beside Eq. 1, see cellbox/networks/form.py; null for nothing.
-  solve(weights, amplitudes, doses, times, form) {
-    const n = amplitudes.length, own = form ? form.values : {}, curve = form ? form.curve : "tanh";
+  // Nodes behind those that have doses are hidden, and have none.
+  solve(weights, amplitudes, given, times, form) {
+    const n = amplitudes.length, doses = Array.from({length: n}, (_, i) => given[i] ?? 0);
+    const own = form ? form.values : {}, curve = form ? form.curve : "tanh";
     const part = (name, i, none) => own[name] ? own[name][i] : none;
     const treated = doses.some((dose) => dose !== 0) ? 1 : 0;
     const pushed = doses.map((dose, i) => part("drive", i, 0) + treated * part("treated_drive", i, 0)

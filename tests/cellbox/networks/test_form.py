@@ -1,6 +1,7 @@
 """Forms: which parts there are, what excludes what, and how they are kept."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from cellbox.networks.form import (
     states_at_the_start,
 )
 from cellbox.networks.network import in_order_of, is_same
-from tests.cellbox.formed import NETWORK, formed
+from cellbox.networks.whole_network import measured_part, whole
+from tests.cellbox.formed import NETWORK, formed, with_hidden
 
 
 def test_parts_are_named_in_any_order_and_none_is_eq_1():
@@ -35,6 +37,8 @@ def test_parts_are_named_in_any_order_and_none_is_eq_1():
         ("drive,drive", "drive twice"),
         ("hill,decay", "hill has no part decay"),
         ("linear,clip", "expected one of linear and clip"),
+        ("hidden,hidden2", "expected one of hidden and hidden2"),
+        ("hidden,hill", "hidden and hill exclude each other"),
     ],
 )
 def test_what_cannot_be_a_form_is_refused(text, said):
@@ -107,3 +111,37 @@ def test_treated_rows_begin_at_their_offset():
     form = formed(start=[0.1, 0, 0, 0], offset=[0, 0.2, 0, 0]).form
     found = states_at_the_start(form, np.array([[0, 0, 0, 0], [0, 0, 1.0, 0]]))
     np.testing.assert_allclose(found, [[0.1, 0, 0, 0], [0.1, 0.2, 0, 0]])
+
+
+def test_hidden_nodes_are_a_part_that_is_let_in_one_by_one():
+    two = form_of("drive").with_part("hidden").with_part("hidden")
+    assert two == form_of("drive,hidden2")
+    assert two.with_part("hidden").with_part("hidden") is None
+    assert form_of("hill").with_part("hidden") is None
+
+
+def test_hidden_nodes_come_back_from_plain_values_and_in_another_order():
+    fitted = with_hidden().form
+    again = fitted_form_of(json.loads(json.dumps(fitted.to_dict())), 4, "here", "Mend it")
+    assert again.form == form_of("hidden")
+    assert (again.hidden.sources == fitted.hidden.sources).all()
+    turned = in_order_of(with_hidden(), ("d", "c", "b", "a")).form.hidden
+    assert turned.targets[:, 0].tolist() == fitted.hidden.targets[::-1, 0].tolist()
+    assert turned.sources[0].tolist() == [0, 0.9, 0, 0, 0]
+    broken = fitted.to_dict() | {"hidden": {"sources": [[1.0]], "targets": [], "n_driven": [0]}}
+    with pytest.raises(InputError, match="hidden nodes of the shapes"):
+        fitted_form_of(broken, 4, "here", "Mend it")
+
+
+def test_a_hidden_node_and_its_mirror_image_are_one():
+    network = with_hidden()
+    hidden = network.form.hidden
+    mirrored = hidden.turned([0], np.array([-1.0]))
+    again = measured_part(
+        whole(replace(network, form=replace(network.form, hidden=mirrored))), 1, (0,)
+    )
+    assert is_same(network, again)
+    mean = mean_form([network.form, replace(network.form, hidden=mirrored)], 4)
+    np.testing.assert_allclose(mean.hidden.targets, hidden.targets)
+    idle = replace(network.form, hidden=replace(hidden, targets=np.zeros((4, 1))))
+    assert measured_part(whole(replace(network, form=idle)), 1, (0,)).form is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cellbox
-from cellbox.refinement import state_search as refining
+from cellbox.refinement import search as refining
 from cellbox.refinement.damped_steps import least_squares
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.multiple_shooting import MultipleShooting

@@ -1,9 +1,4 @@
-"""A search for the network of the lowest information criterion, with states that are free.
-
-A first fit from a rough start, over no more parameters than the data can tell, with states that are
-tied ever more tightly; then edges are left out, let in and chosen anew until nothing lowers the
-criterion. See `cellbox.refinement.refine`, which is how it is used.
-"""
+"""A search for least squares with free states: where it is, and the stages of its selection."""
 
 from __future__ import annotations
 
@@ -26,6 +21,7 @@ from cellbox.refinement.edge_selection import (
     missing_edge,
     price_of,
 )
+from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.landmarks import Landmark
 from cellbox.refinement.linearised import Iterate, Quadratic
 from cellbox.refinement.multiple_shooting import TIGHT, MultipleShooting
@@ -44,14 +40,14 @@ _TIES = (30.0, 3.0, 0.3, TIGHT)
 _TOLERANCE, _ON_THE_WAY = 1e-6, 1e-3
 
 # In one stage no more than this share of the edges is left out.
-_SHARE_LEFT_OUT = 0.4
+SHARE_LEFT_OUT = 0.4
 _MOST_STAGES = 20
 
 # How often rows choose anew, as long as that lowers the criterion by so much.
 _MOST_CHOICES, _LEAST_GAIN = 5, 1e-3
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     """Where a search is, and what it expects of the parameters and of the noise."""
 
     point: Iterate
@@ -62,7 +58,7 @@ class _State(NamedTuple):
     variance: float
 
 
-class StateSearch:
+class Search:
     """Where the refinement is: a point, and the parameters that may differ from zero."""
 
     def __init__(
@@ -76,18 +72,21 @@ class StateSearch:
         n_nodes = problem.n_nodes
         self.landmarks: list[Landmark] = []
         self._leaves_landmarks = leaves_landmarks
-        allowed = possible_edges(n_nodes, allowed_edges)
+        allowed = possible_edges(problem.n_shown, allowed_edges)
         self._problem = problem
         prices, n_parameters = problem.prices, problem.n_parameters
         self._surcharges = None if prices is None else prices.of_parameters(n_parameters)
-        self._point = problem.point(start)
+        self._point = point_with_drives(problem, start)
         form, places = problem.form, np.arange(problem.n_parameters)
         self._is_weight = places < n_nodes**2
         self._is_amplitude = ~self._is_weight & (places < n_nodes**2 + n_nodes)
         self._is_of_form = ~self._is_weight & ~self._is_amplitude
+        # Those of hidden nodes are a convention.
+        self._is_amplitude &= places < n_nodes**2 + problem.n_shown
         self._allowed = problem.free(allowed)
         self._expected = np.where(self._is_amplitude, self._point.parameters, 0.0)
         self._free = self._allowed
+        self._needed = np.zeros(len(self._allowed), bool)
         self._deviation = np.full(len(self._free), PRIOR_DEVIATION)
         self._n_amplitudes = float(n_nodes) if form.has_amplitudes else 0.0
         self.n_steps = 0
@@ -203,7 +202,7 @@ class StateSearch:
                 return
             self._leave_out_and_let_in()
             if not self.criterion < criterion - _LEAST_GAIN:
-                self._restore(before)
+                self._state = before
                 return
 
     def _leave_out_and_let_in(self) -> None:
@@ -212,8 +211,16 @@ class StateSearch:
         # A selection that came up before would come up for ever.
         while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
             seen.add(self._free.tobytes())
-            if not (self._drop() or self._add()):
+            if not (self._leave_out() or self._let_in()):
                 return
+
+    def _leave_out(self) -> bool:
+        """Leave something out, if that helps; whether anything was."""
+        return self._drop()
+
+    def _let_in(self) -> bool:
+        """Let something in that helps; whether there was anything."""
+        return self._add()
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found."""
@@ -251,22 +258,26 @@ class StateSearch:
         price, prices = price_of(self._problem.n_values, n_parameters), self._problem.prices
         if prices is None:
             return price
-        n_nodes = self._problem.n_nodes
-        return price + prices.total(self._point.parameters[: n_nodes**2].reshape(n_nodes, n_nodes))
+        names = tuple(str(node) for node in range(self._problem.n_shown))
+        return price + prices.total(self._problem.network(self._point, names).weights)
 
     def _minimum(self, quadratic: Quadratic) -> Minimum:
         return Minimum(quadratic.curvature, self._penalised_sum(), self._problem.n_values)
 
-    def _drop(self) -> bool:
-        """Leave out edges, if the quadratic says so; whether any was."""
+    def _drop(self, most: int | None = None) -> bool:
+        """Leave out edges, if the quadratic says so; whether any was.
+
+        most: so many, by default a share of those that are left.
+        """
         free = self._free
         quadratic = self._penalised(free)
         n_free = int(free.sum())
+        most = max(1, int(SHARE_LEFT_OUT * n_free)) if most is None else most
         kept, values = leave_out(
             self._minimum(quadratic),
             self._point.parameters[free],
-            ~self._is_amplitude[free],
-            fewest=n_free - max(1, int(_SHARE_LEFT_OUT * n_free)),
+            ~(self._is_amplitude | self._needed)[free],
+            fewest=n_free - most,
             surcharges=None if self._surcharges is None else self._surcharges.among(free),
         )
         if kept.all():
@@ -300,9 +311,9 @@ class StateSearch:
         return True
 
     @property
-    def _state(self) -> _State:
-        """What `_restore` goes back to."""
-        return _State(
+    def _state(self) -> State:
+        """Where the search is, to come back to."""
+        return State(
             self._point,
             self._free,
             self._expected,
@@ -311,7 +322,8 @@ class StateSearch:
             self._variance,
         )
 
-    def _restore(self, state: _State) -> None:
+    @_state.setter
+    def _state(self, state: State) -> None:
         self._point, self._free, self._expected = state.point, state.free, state.expected
         self._deviation, self._n_amplitudes = state.deviation, state.n_amplitudes
         self._variance = state.variance

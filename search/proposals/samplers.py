@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import optuna
@@ -17,12 +16,10 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.proposals.pruning import quiet
+from search.proposals.seen import abridged
 from search.spec.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, is_whole
 from search.spec.tables import Spec
 
-# TPE takes at most 25 trials for good ones, and weighs them against the others. These it reads
-# anew for each proposal, so that a proposal after thousands of trials would cost more than a trial.
-_GOOD_TRIALS, _LATEST_TRIALS = 25, 275
 
 
 def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
@@ -97,29 +94,25 @@ class _Glance:
 
     def __init__(self, study: optuna.Study):
         self._study = study
+        self._seen = getattr(study._storage, "seen", None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
-    def _get_trials(self, *arguments: Any, **options: Any) -> list[FrozenTrial]:
-        return abridged(self._study._get_trials(*arguments, **options))
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        if self._seen is not None and states is not None and not deepcopy:
+            found = self._seen(states)
+            if found is not None:
+                return found
+        return abridged(self._study._get_trials(deepcopy, states, use_cache))
 
     def get_trials(self, *arguments: Any, **options: Any) -> list[FrozenTrial]:
         return abridged(self._study.get_trials(*arguments, **options))
-
-
-def abridged(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Of many trials the best and the latest, in their order; of few all."""
-    if len(trials) <= _GOOD_TRIALS + _LATEST_TRIALS:
-        return trials
-    older, latest = trials[:-_LATEST_TRIALS], trials[-_LATEST_TRIALS:]
-    errors = (
-        (trial.values[0], place)
-        for place, trial in enumerate(older)
-        if trial.state == TrialState.COMPLETE
-    )
-    good = sorted(place for _, place in heapq.nsmallest(_GOOD_TRIALS, errors))
-    return [older[place] for place in good] + latest
 
 
 class _NumberedQMC(optuna.samplers.QMCSampler):

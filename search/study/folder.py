@@ -221,10 +221,9 @@ class StudyFolder(ResumableFolder):
             if networks is not None:
                 array_bytes = _as_bytes(networks)
                 content[_NETWORK_DIGEST] = digest_of(array_bytes)
-                with atomic_write(new / "network.npz", "wb") as handle:
-                    handle.write(array_bytes)
-            with atomic_write(new / "record.json") as handle:
-                handle.write(sealed_text(content))
+                (new / "network.npz").write_bytes(array_bytes)
+            # The folder appears whole or not at all, with all that is in it on the disk.
+            (new / "record.json").write_text(sealed_text(content), encoding="utf-8")
 
     def finished(self, number: int) -> bool:
         """Whether this trial has ended."""

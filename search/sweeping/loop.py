@@ -78,6 +78,8 @@ class SweepLoop:
             self._repeated.know(record)
         self._callbacks = Callbacks(control.own, folder, self._counts.best, display.say)
         self._best_changed = False
+        # Of trials that ended in this run, until the sampler is told.
+        self._ended: dict[int, TrialRecord] = {}
         # Trials of which the user's functions have not been told.
         self._untold: list[TrialRecord] = []
         #: Why the run ended before the study, as a sentence; None where it did not.
@@ -108,7 +110,10 @@ class SweepLoop:
             self._carry()
             for number in range(self._told, self._proposer.asked):
                 self._start(number, self._proposer.ask_again(number))
-            self._turn(tracking, keeper)
+            try:
+                self._turn(tracking, keeper)
+            finally:
+                self._proposer.keep_index(whole=True)
 
     def _turn(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         while True:
@@ -220,6 +225,12 @@ class SweepLoop:
 
     def _tell_and_ask(self) -> None:
         """Tell what is finished in the order of numbers; ask for one more after each."""
+        # What one disk write holds may be lost: it is proposed and told again, the same.
+        with self._proposer.at_once():
+            self._tell_and_ask_each()
+        self._proposer.keep_index()
+
+    def _tell_and_ask_each(self) -> None:
         while True:
             left = self._proposer.asked < self.n_trials
             if left and self._told >= self._proposer.needed:
@@ -228,7 +239,7 @@ class SweepLoop:
                     return
                 self._start(*self._proposer.ask())
             elif self._told < self._proposer.asked and self._folder.finished(self._told):
-                record = self._folder.record(self._told)
+                record = self._ended.pop(self._told, None) or self._folder.record(self._told)
                 self._proposer.tell(told_trial(record))
                 self._told += 1
                 self._watch(record)
@@ -324,6 +335,7 @@ class SweepLoop:
 
     def _keep(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         self._folder.write_trial(record, networks)
+        self._ended[record.number] = record
         self._counts.add(record)
         self._best_changed |= record.eligible and self._best.add(record)
         self._steering.note(record)
@@ -339,7 +351,7 @@ class SweepLoop:
             compile_seconds=self._executor.compile_seconds,
             training_share=self._executor.training_share,
             filled_share=self._filling.share,
-            tracking=None if tracking is None else tracking.status,
+            tracking=None if tracking is None else tracking.status_of(self._counts.finished),
         )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cellbox.evaluation.verdict import beside_baselines
 from cellbox.models.training_record import Training
 from cellbox.settings import SETTING_NAMES, Settings, settings_from_dict
-from search.proposals.pruning import ToldTrial
+from search.proposals.told import ToldTrial
 from search.spec.space import BUDGET_AXES, Value
 from search.spec.tables import Spec
 from search.study.budget import Budget

@@ -3,7 +3,8 @@
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from search.proposals.samplers import abridged, make_sampler
+from search.proposals.samplers import make_sampler
+from search.proposals.seen import abridged
 from tests.search.tiny import spec
 
 

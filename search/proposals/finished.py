@@ -58,7 +58,10 @@ class FinishedTrials(dict[int, Any]):
 
     def get(self, trial_id: int, default: Any = None) -> Any:
         """As a dictionary's."""
-        return self[trial_id] if trial_id in self else default
+        try:
+            return self[trial_id]
+        except KeyError:
+            return default
 
     def __setitem__(self, trial_id: int, trial: FrozenTrial) -> None:
         if not trial.state.is_finished():

@@ -203,7 +203,7 @@ class LongStorage(JournalStorage):
             return
         if not self._file.is_file():
             self._written = None
-        n_known = 0 if self._written is None else len(self._written.lines)
+        n_known = 0 if self._written is None else self._written.n_lines
         if n_finished - n_known < (1 if whole else _BEHIND):
             return
         best, best_of = self._seen.kept()
@@ -242,9 +242,7 @@ class _Empty(BaseJournalBackend):
         raise AssertionError("nothing is stored before the journal is open")
 
 
-def _restore(
-    replayed: JournalStorageReplayResult, known: Index, finished: FinishedTrials
-) -> None:
+def _restore(replayed: JournalStorageReplayResult, known: Index, finished: FinishedTrials) -> None:
     """Bring Optuna's storage to where an index ends."""
     replayed.log_number_read = known.n_entries
     replayed._studies[0] = FrozenStudy(

@@ -1,7 +1,7 @@
 """The index beside a journal: a file of lines, that only grows.
 
-A line that begins with [ is a finished trial, in the order of numbers. One that begins with { ends a
-block: it says of which part of the journal the lines so far are, with the digests of both. What
+A line that begins with [ is a finished trial, in the order of numbers. One that begins with { ends
+a block: it says of which part of the journal the lines so far are, with the digests of both. What
 comes after the last such line is what a killed process left, and counts for nothing; an index that
 is damaged, or of another journal, counts for nothing as a whole.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ class Index:
     """The state of a journal's study after some of its entries.
 
     n_entries, n_bytes: so much of the journal this tells of. journal: their digest.
-    study: the study's name, directions and attributes. lines: its finished trials.
+    study: the study's name, directions and attributes. lines: its finished trials, of which it has
+        n_lines, while those that were written are not kept.
     distributions: those that lines name by their place. running: lines of the other trials.
     best, best_of: (value, number) of the best of so many trials, the first ones.
     size, digest: of the index itself, as far as it holds.
@@ -41,6 +41,7 @@ class Index:
     running: Sequence[bytes]
     best: Sequence[tuple[float, int]]
     best_of: int
+    n_lines: int = 0
     size: int = 0
     digest: Any = None
 
@@ -61,14 +62,12 @@ def read_index(file: Path) -> Index | None:
         if told.pop("digest") != digest.hexdigest() or told.pop("version") != _written_by():
             return None
         lines = [line for line in content[:begin].split(b"\n") if line[:1] == b"["]
-        if len(lines) != told.pop("n_lines"):
+        if len(lines) != told["n_lines"]:
             return None
         running = [line.encode() for line in told.pop("running")]
         best = [(value, number) for value, number in told.pop("best")]
         digest.update(memoryview(content)[begin:end])
-        return Index(
-            lines=lines, running=running, best=best, size=end, digest=digest, **told
-        )
+        return Index(lines=lines, running=running, best=best, size=end, digest=digest, **told)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -80,7 +79,7 @@ def write_block(file: Path, before: Index | None, index: Index) -> Index:
     """
     lines = b"".join(line + b"\n" for line in index.lines)
     digest = hashlib.blake2b() if before is None else before.digest.copy()
-    n_lines = len(index.lines) + (0 if before is None else len(before.lines))
+    n_lines = len(index.lines) + (0 if before is None else before.n_lines)
     digest.update(lines)
     told = {
         **{key: value for key, value in vars(index).items() if key not in _NOT_TOLD},
@@ -101,13 +100,14 @@ def write_block(file: Path, before: Index | None, index: Index) -> Index:
     digest.update(end)
     return replace(
         index,
-        lines=range(n_lines),
+        lines=(),
+        n_lines=n_lines,
         size=size + len(lines) + len(end),
         digest=digest,
     )
 
 
-_NOT_TOLD = ("lines", "running", "size", "digest")
+_NOT_TOLD = ("lines", "n_lines", "running", "size", "digest")
 
 
 def _written_by() -> list[Any]:

@@ -78,9 +78,7 @@ class Proposer:
             with quiet():
                 self._study.set_metric_names(list(spec.objective.minimise))
         self._own = own or OwnChoice()
-        self._jury = make_jury(
-            spec, self._own.pruner, self.seen_by, report_every, total_steps
-        )
+        self._jury = make_jury(spec, self._own.pruner, self.seen_by, report_every, total_steps)
         self._in_flight = in_flight
         self._queue = Queue()
         self._asked = self._storage.n_trials(self._study)

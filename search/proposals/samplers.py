@@ -21,7 +21,6 @@ from search.spec.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, is_whol
 from search.spec.tables import Spec
 
 
-
 def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> BaseSampler:
     """The sampler for one trial; seeded by its number, so that a restart changes nothing."""
     seed = sampler_seed(spec, number)

@@ -50,7 +50,7 @@ class _Best:
 
 
 class SeenTrials:
-    """The same as `abridged`, of trials whose first ones have finished and whose others have not."""
+    """The same as `abridged`, where the first trials have finished and the others have not."""
 
     def __init__(self, trials: FinishedTrials):
         self._trials = trials

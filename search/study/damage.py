@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from cellbox.errors import InputError
 from search.study.folder import StudyFolder
+from search.study.summaries import TrialSummaries
 
 
 def damaged_trials(folder: StudyFolder) -> dict[int, InputError]:
-    """What is wrong with each finished trial whose files are not what was written, by number."""
+    """What is wrong with each finished trial whose files are not what was written, by number.
+
+    Everything is read, whatever is known of it.
+    """
     found = {number: folder.damage(number) for number in folder.finished_numbers()}
     return {number: error for number, error in found.items() if error is not None}
 
 
-def set_damaged_aside(folder: StudyFolder) -> dict[int, InputError]:
+def set_damaged_aside(folder: StudyFolder, summaries: TrialSummaries) -> dict[int, InputError]:
     """Take damaged trials out of the study; what was wrong with each, by number.
 
-    They are kept in the folder `damaged`, until their owner removes them.
+    They are kept in the folder `damaged`, until their owner removes them. Files that have not
+    changed since they were last found sound are not read.
     """
-    found = damaged_trials(folder)
+    found = summaries.damaged()
     for number in found:
         folder.set_aside(number)
     return found

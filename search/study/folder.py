@@ -40,7 +40,7 @@ from jaxtyping import Float
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
-from cellbox.storage.files import atomic_write, whole_folder
+from cellbox.storage.files import whole_folder
 from cellbox.storage.seals import digest_of, sealed_text
 from cellbox.storage.stored_arrays import read_arrays
 from search.study.checked_json import NUMBER, read_table
@@ -68,7 +68,7 @@ _NETWORK_DIGEST = "network_digest"
 _said: set[str] = set()
 
 
-def _say_once(found: str) -> None:
+def say_once(found: str) -> None:
     """Say what was found in a note; once, since a command reads records several times."""
     if found not in _said:
         _said.add(found)
@@ -270,7 +270,7 @@ class StudyFolder(ResumableFolder):
             try:
                 record = self.record(number)
             except InputError as error:
-                _say_once(str(error))
+                say_once(str(error))
                 continue
             yield record
 

@@ -79,8 +79,31 @@ class RepeatRecord:
         return fitted_form_of(self.training.form, n_nodes, "form of a trial", FIX_OF_TRIAL)
 
 
+class TrialEnd:
+    """How a trial ended, as far as its status and its excess say."""
+
+    __slots__ = ()
+    status: str
+    excess: dict[str, float]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the trial ran to its end and did not diverge."""
+        return self.status == "completed"
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be the best: completed, and within the spec's constraints."""
+        return self.completed and all(value <= 0 for value in self.excess.values())
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the trial was ended early."""
+        return self.status == "pruned"
+
+
 @dataclass(frozen=True)
-class TrialRecord:
+class TrialRecord(TrialEnd):
     """A finished trial.
 
     parameters: the point of the space. settings: all of `cellbox.Settings`, as plain values.
@@ -123,24 +146,13 @@ class TrialRecord:
     excess: dict[str, float] = field(default_factory=dict)
 
     @property
-    def completed(self) -> bool:
-        """Whether the trial ran to its end and did not diverge."""
-        return self.status == "completed"
-
-    @property
-    def eligible(self) -> bool:
-        """Whether it may be the best: completed, and within the spec's constraints."""
-        return self.completed and all(value <= 0 for value in self.excess.values())
-
-    @property
-    def pruned(self) -> bool:
-        """Whether the trial was ended early."""
-        return self.status == "pruned"
-
-    @property
     def best(self) -> RepeatRecord | None:
         """The repeat with the smallest error; None where the trial was pruned."""
         return None if self.best_repeat is None else self.repeats[self.best_repeat]
+
+    def by_repeat(self, name: str) -> list[float | None]:
+        """An error of each repeat, by its name among those of a training."""
+        return [getattr(repeat.training, name, None) for repeat in self.repeats]
 
     @property
     def budget_parameters(self) -> dict[str, int | None]:

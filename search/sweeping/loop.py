@@ -14,6 +14,8 @@ from search.study.folder import StudyFolder, TrialNetworks
 from search.study.patience import PatienceWatch
 from search.study.ranking import BestTrials, TrialCounts
 from search.study.record import TrialRecord
+from search.study.summaries import TrialSummaries
+from search.study.summary_lines import TrialSummary, summary_of
 from search.study.ties import TieWatch
 from search.sweeping.control import Control
 from search.sweeping.display import Display, SweepState
@@ -54,6 +56,7 @@ class SweepLoop:
         executor: Executor,
         display: Display,
         control: Control,
+        summaries: TrialSummaries,
     ):
         self._spec = spec
         self._folder = folder
@@ -72,11 +75,9 @@ class SweepLoop:
         self._counts, self._best = TrialCounts(), BestTrials()
         self._repeated = RepeatedPoints()
         self._watches = (TieWatch(spec), PatienceWatch(spec))
-        for record in folder.records():
-            self._counts.add(record)
-            self._best.add(record)
-            self._repeated.know(record)
-        self._callbacks = Callbacks(control.own, folder, self._counts.best, display.say)
+        # What is known of trials that ended before, and where those that end are noted.
+        self._summaries = summaries
+        self._callbacks = Callbacks(control.own, folder, display.say)
         self._best_changed = False
         # Of trials that ended in this run, until the sampler is told.
         self._ended: dict[int, TrialRecord] = {}
@@ -113,7 +114,12 @@ class SweepLoop:
             try:
                 self._turn(tracking, keeper)
             finally:
-                self._proposer.keep_index(whole=True)
+                self._keep_indexes(whole=True)
+
+    def _keep_indexes(self, *, whole: bool = False) -> None:
+        """Let a long study go on, and be looked at, without reading all of it."""
+        self._proposer.keep_index(whole=whole)
+        self._summaries.keep(whole=whole)
 
     def _turn(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         while True:
@@ -175,16 +181,25 @@ class SweepLoop:
             self._control.tell_state(state, now=now)
 
     def _learn_what_was_told(self, tracking: BackgroundTracking | None) -> None:
-        """Let the pruner remember earlier runs; what is no longer there is trained once more."""
-        for number in self._proposer.told():
-            if not self._folder.finished(number):
+        """Take note of earlier runs' trials; what is no longer there is trained once more."""
+        told, finished = set(self._proposer.told()), set(self._folder.finished_numbers())
+        for number in sorted(told | finished):
+            if number in finished:
+                trial = self._summaries.of(number)
+                self._counts.add(trial)
+                self._best.add(trial)
+                self._repeated.know(trial)
+                self._callbacks.know(trial)
+            else:
                 self._train_once_more(number, tracking)
                 if self.cut is not None:
                     return
-            record = self._folder.record(number)
-            self._proposer.learn(told_trial(record))
-            self._told += 1
-            self._watch(record)
+                trial = summary_of(self._folder.record(number))
+            if number in told:
+                self._proposer.learn(told_trial(trial))
+                self._told += 1
+                self._watch(trial)
+        self._summaries.forget()
 
     def _train_once_more(self, number: int, tracking: BackgroundTracking | None) -> None:
         """Train a trial again that the sampler knows and whose record is gone."""
@@ -217,7 +232,7 @@ class SweepLoop:
             self._told += 1
             self._watch(record)
 
-    def _watch(self, record: TrialRecord) -> None:
+    def _watch(self, record: TrialRecord | TrialSummary) -> None:
         """Let those that may stop the study see its trials in the order of their numbers."""
         for watch in self._watches:
             if watch.add(record):
@@ -228,7 +243,7 @@ class SweepLoop:
         # What one disk write holds may be lost: it is proposed and told again, the same.
         with self._proposer.at_once():
             self._tell_and_ask_each()
-        self._proposer.keep_index()
+        self._keep_indexes()
 
     def _tell_and_ask_each(self) -> None:
         while True:
@@ -335,6 +350,7 @@ class SweepLoop:
 
     def _keep(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         self._folder.write_trial(record, networks)
+        self._summaries.add(record)
         self._ended[record.number] = record
         self._counts.add(record)
         self._best_changed |= record.eligible and self._best.add(record)

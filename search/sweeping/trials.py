@@ -23,6 +23,7 @@ from search.study.budget import Budget
 from search.study.data import StudyData
 from search.study.folder import TrialNetworks
 from search.study.record import RepeatRecord, TrialRecord
+from search.study.summary_lines import TrialSummary
 from search.sweeping.terms import StudyTerms, cost_of
 from search.workers.job import Finished, Job, Report
 
@@ -272,7 +273,7 @@ def objectives_of(
     return {name: known[name] for name in spec.objective.minimise}
 
 
-def told_trial(record: TrialRecord) -> ToldTrial:
+def told_trial(record: TrialRecord | TrialSummary) -> ToldTrial:
     """What the sampler is told of a record."""
     return ToldTrial(
         number=record.number,

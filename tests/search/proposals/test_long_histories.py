@@ -1,4 +1,4 @@
-"""Long histories: opened from their index, seen in part, judged at the same cost; the same to all."""
+"""Long histories: opened from an index, seen in part, judged at the same cost: the same to all."""
 
 import numpy as np
 import optuna

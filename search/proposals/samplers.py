@@ -63,7 +63,7 @@ class _GlancingTPE(optuna.samplers.TPESampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return super().infer_relative_search_space(_glance(study), trial)
+        return super().infer_relative_search_space(_glance(study, of_each_space=True), trial)
 
     def sample_relative(
         self,
@@ -83,16 +83,21 @@ class _GlancingTPE(optuna.samplers.TPESampler):
         return super().sample_independent(_glance(study), trial, param_name, param_distribution)
 
 
-def _glance(study: optuna.Study) -> Any:
+def _glance(study: optuna.Study, *, of_each_space: bool = False) -> Any:
     # With several objectives there is no number of best trials that is enough.
-    return study if len(study.directions) > 1 else _Glance(study)
+    return study if len(study.directions) > 1 else _Glance(study, of_each_space)
 
 
 class _Glance:
-    """A study as it looks to one who reads only the best trials and the latest."""
+    """A study as it looks to one who reads only the best trials and the latest.
 
-    def __init__(self, study: optuna.Study):
+    of_each_space: of those that have the same dimensions, only the first: the search space that
+    Optuna puts together is the same, and this takes an eighth of a proposal's time otherwise.
+    """
+
+    def __init__(self, study: optuna.Study, of_each_space: bool):
         self._study = study
+        self._of_each_space = of_each_space
         self._seen = getattr(study._storage, "seen", None)
 
     def __getattr__(self, name: str) -> Any:
@@ -104,11 +109,17 @@ class _Glance:
         states: Container[TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
+        found = None
         if self._seen is not None and states is not None and not deepcopy:
             found = self._seen(states)
-            if found is not None:
-                return found
-        return abridged(self._study._get_trials(deepcopy, states, use_cache))
+        if found is None:
+            found = abridged(self._study._get_trials(deepcopy, states, use_cache))
+        if not self._of_each_space:
+            return found
+        first: dict[frozenset[str], FrozenTrial] = {}
+        for trial in found:
+            first.setdefault(frozenset(trial.distributions), trial)
+        return list(first.values())
 
     def get_trials(self, *arguments: Any, **options: Any) -> list[FrozenTrial]:
         return abridged(self._study.get_trials(*arguments, **options))

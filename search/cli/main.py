@@ -21,6 +21,7 @@ from search.cli import science, service, steering_commands
 from search.cli.benchmark_command import BENCHMARK
 from search.cli.budget_command import BUDGET
 from search.cli.command import EXIT_INTERRUPTED, Command
+from search.cli.doctor_command import DOCTOR
 from search.cli.nearest import parse, with_dashes
 from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
@@ -39,7 +40,7 @@ EXTRA_OF = {
 
 COMMANDS: tuple[Command, ...] = (
     *(*science.COMMANDS, *service.COMMANDS, *steering_commands.COMMANDS),
-    *(BENCHMARK, BUDGET, REPORT, REPRODUCE),
+    *(BENCHMARK, BUDGET, DOCTOR, REPORT, REPRODUCE),
 )
 
 # Of the libraries of linear algebra: on matrices as small as ours several wait for each other.

@@ -1,6 +1,6 @@
 """One study of very many trials that train nothing: does its cost grow with what it already has?
 
-    python -m tests.benchmarks.long_study [--trials 100000] [--sampler tpe] [--tracked] [--json FILE]
+    python -m tests.benchmarks.long_study [--trials 100000] [--tracked] [--json FILE]
 
 Our sweep runs as in `orchestration`, whose workers answer each job at once, with TPE and the median
 pruner. Told are a trial's time on the clock and of the driver's processor, for each tenth of the

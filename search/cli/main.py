@@ -167,8 +167,7 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
         fix = f'Install it with: pip install "cellbox[{EXTRA_OF[package]}]"'
         return _complain(command, f"needs the package {package}, which is not installed", [fix])
     except KeyboardInterrupt:
-        print(f"\n{command.interrupted}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _say_interrupted(command)
     except BrokenPipeError:
         _forget(sys.stdout)
         return EXIT_BROKEN_PIPE
@@ -177,6 +176,25 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
             raise
         place = error.filename if error.filename is not None else "the disk or the output"
         return _complain(command, "1 problem", [f"{place}: {error.strerror}."])
+    except Exception as error:
+        # Some libraries put an exception of their own in its place, as when they are loaded.
+        if not _is_interrupt(error):
+            raise
+        return _say_interrupted(command)
+
+
+def _say_interrupted(command: Command) -> int:
+    print(f"\n{command.interrupted}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an exception was raised because of an interrupt."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 def _complain(command: Command, headline: str, lines: Sequence[str]) -> int:
@@ -212,4 +230,6 @@ def _notes_on_stderr(*, quiet: bool) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from search.cli import entry
+
+    sys.exit(entry.main())

@@ -186,6 +186,7 @@ class StudyRecord:
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     own: what was the user's own, given in Python: sampler, pruner or metric, and its name.
+    data_files: digests of the files of the kept data, by name; none of studies of earlier versions.
     """
 
     format: int
@@ -201,6 +202,7 @@ class StudyRecord:
     baselines: dict[str, Any]
     warnings: tuple[DataWarning, ...] = ()
     own: dict[str, str] = field(default_factory=dict)
+    data_files: dict[str, str] = field(default_factory=dict)
 
 
 def trial_as_json(record: TrialRecord) -> dict[str, Any]:
@@ -334,8 +336,9 @@ def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     if not record.warnings:
         # As earlier versions wrote it, so that they still read it.
         del content["warnings"]
-    if not record.own:
-        del content["own"]
+    for name in ("own", "data_files"):
+        if not content[name]:
+            del content[name]
     return content
 
 
@@ -368,6 +371,7 @@ def read_study(file: Path) -> StudyRecord:
             else ()
         ),
         own=table.take("own", TABLE) if "own" in table.content else {},
+        data_files=table.take("data_files", TABLE) if "data_files" in table.content else {},
     )
 
 

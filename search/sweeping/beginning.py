@@ -10,6 +10,7 @@ from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
 from cellbox.evaluation.report import evaluate_baselines
 from cellbox.refinement.refine import is_large
+from cellbox.storage.seals import digest_of
 from search.spec.tables import Spec
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
@@ -64,6 +65,9 @@ def begin_study(
         baselines=evaluate_baselines(whole, split),
         warnings=data.warnings,
         own=own.names,
+        data_files={
+            file.name: digest_of(file.read_bytes()) for file in sorted(folder.data.iterdir())
+        },
     )
     settle_queue(folder, spec, data, study, say)
     folder.write_study(study)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellbox.errors import InputError, Problem
-from search.console.interrupts import Interrupted
+from search.console.interrupts import Interrupted, uninterrupted
 from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
@@ -131,7 +131,9 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
         enter = open_things.enter_context
         workers = enter(started_workers(spec.workers, display.say, "train"))
         # Late, so that Ray forks no process that has JAX's threads, and workers import beside us.
-        from search.sweeping.preparation import prepare
+        # Not interrupted, which the libraries that it brings do not survive while they are loaded.
+        with uninterrupted():
+            from search.sweeping.preparation import prepare
 
         loop, keeper = prepare(spec, folder, workers, display, control)
         tracking = enter(started_tracking(folder, spec.tracking))

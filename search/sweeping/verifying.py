@@ -19,6 +19,7 @@ from cellbox.errors import InputError, Problem
 from cellbox.evaluation.report import evaluate
 from cellbox.models.model import FittedModel, load_model
 from cellbox.models.saved_ensembles import load_ensemble
+from cellbox.storage.seals import digest_of
 from search.proposals.optuna_storage import told_history
 from search.proposals.proposer import study_name
 from search.spec.tables import Spec
@@ -169,12 +170,25 @@ def _history_damages(folder: StudyFolder, spec: Spec, good: list[int]) -> Iterat
 
 
 def _data_damages(folder: StudyFolder) -> Iterator[Damage]:
+    study, sound = folder.study, True
+    for name, digest in study.data_files.items():
+        file = folder.data / name
+        if not file.is_file() or digest_of(file.read_bytes()) != digest:
+            sound = False
+            found = "another content" if file.is_file() else "no file"
+            yield Damage(
+                "data", f"data/{name}", f"{file}: expected what was written, found {found}."
+            )
     try:
         data = kept_data(folder.data)
-        if data.split is None:
+        if data.split is None and sound:
             yield Damage("data", "data", f"{folder.data}: expected a split, found none.")
+        if study.truth and data.truth is None and sound:
+            found = f"{folder.data}: expected the true network and its amplitudes, found none."
+            yield Damage("data", "data", found)
     except (InputError, OSError) as error:
-        yield Damage("data", "data", str(error))
+        if sound:
+            yield Damage("data", "data", str(error))
 
 
 def _model_damages(folder: StudyFolder, models: list[Path], good: list[int]) -> Iterator[Damage]:
@@ -194,6 +208,8 @@ def _model_damages(folder: StudyFolder, models: list[Path], good: list[int]) -> 
     if folder.ensemble.is_dir():
         try:
             load_ensemble(folder.ensemble)
+            # What programs read that know of no ensembles.
+            load_model(folder.ensemble)
         except InputError as error:
             yield Damage("models", "ensemble", str(error))
 

@@ -144,3 +144,25 @@ def test_files_that_follow_from_the_records_are_looked_at_and_written_again(
     assert "trials.csv: it differs from the records. Mended: written anew from the records" in shown
     assert "report.html: expected a whole page, found another file" in shown
     assert main(["verify", str(folder.path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("data/network.csv", lambda content: content[: len(content) // 2]),
+        ("data/amplitudes.csv", None),
+        ("data/noise_free.csv", lambda content: content.replace(b"1", b"2")),
+        ("ensemble/model.json", lambda content: b"{}"),
+        ("ensemble/model.npz", None),
+    ],
+)
+def test_damage_of_files_that_few_read_is_told(study, tmp_path, capsys, name, damage):
+    folder = tmp_path / "study"
+    shutil.copytree(study.path, folder)
+    file = folder / name
+    content = None if damage is None else damage(file.read_bytes())
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["verify", str(folder)]) == 1
+    assert name.split("/")[0] in capsys.readouterr().out

@@ -230,6 +230,4 @@ def _notes_on_stderr(*, quiet: bool) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from search.cli import entry
-
-    sys.exit(entry.main())
+    sys.exit(main())

@@ -201,7 +201,10 @@ class LongStorage(JournalStorage):
         n_finished, length = self.first_finished(), self.journal.length
         if self._file is None or n_finished is None or length is None or n_finished < _FEW:
             return
-        if not self._file.is_file():
+        if self._file.is_dir():
+            # It only saves time.
+            return
+        if not self._file.exists():
             self._written = None
         n_known = 0 if self._written is None else self._written.n_lines
         if n_finished - n_known < (1 if whole else _BEHIND):

@@ -9,6 +9,7 @@ from pathlib import Path
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
 from search.study.checked_json import WHOLE
+from search.study.damage import damaged_data
 from search.study.folder import STOPPED, StudyFolder
 from search.study.ranking import best_of
 from search.study.summaries import TrialSummaries
@@ -73,8 +74,8 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
         return False
     summaries = TrialSummaries(folder)
-    if summaries.damaged():
-        # To be set aside, and trained once more.
+    if summaries.damaged() or damaged_data(folder):
+        # To be set aside and trained once more, or to be written anew.
         return False
     best = best_of(summaries)
     there = all(folder.model(number).is_dir() for number in best)

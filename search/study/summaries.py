@@ -94,6 +94,9 @@ class TrialSummaries:
         """Write the lines of new trials; whole: however few, else where there are many."""
         if len(self._new) < (1 if whole else _BEHIND):
             return
+        if self._file.is_dir():
+            # It only saves time.
+            return
         if not self._file.exists() and len(self._folder.finished_numbers()) < _FEW:
             return
         append_lines(self._file, self._new)

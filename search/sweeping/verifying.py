@@ -19,12 +19,11 @@ from cellbox.errors import InputError, Problem
 from cellbox.evaluation.report import evaluate
 from cellbox.models.model import FittedModel, load_model
 from cellbox.models.saved_ensembles import load_ensemble
-from cellbox.storage.seals import digest_of
 from search.proposals.optuna_storage import told_history
 from search.proposals.proposer import study_name
 from search.spec.tables import Spec
 from search.study.access import spec_of
-from search.study.damage import damaged_trials
+from search.study.damage import damaged_data, damaged_trials
 from search.study.folder import STOPPED, StudyFolder
 from search.study.kept_data import kept_data
 from search.study.result import TrialResult
@@ -170,25 +169,21 @@ def _history_damages(folder: StudyFolder, spec: Spec, good: list[int]) -> Iterat
 
 
 def _data_damages(folder: StudyFolder) -> Iterator[Damage]:
-    study, sound = folder.study, True
-    for name, digest in study.data_files.items():
-        file = folder.data / name
-        if not file.is_file() or digest_of(file.read_bytes()) != digest:
-            sound = False
-            found = "another content" if file.is_file() else "no file"
-            yield Damage(
-                "data", f"data/{name}", f"{file}: expected what was written, found {found}."
-            )
+    study, damaged = folder.study, damaged_data(folder)
+    for name, found in damaged.items():
+        said = f"{folder.data / name}: expected what was written, found {found}."
+        yield Damage("data", f"data/{name}", said)
+    if damaged:
+        return
     try:
         data = kept_data(folder.data)
-        if data.split is None and sound:
+        if data.split is None:
             yield Damage("data", "data", f"{folder.data}: expected a split, found none.")
-        if study.truth and data.truth is None and sound:
+        if study.truth and data.truth is None:
             found = f"{folder.data}: expected the true network and its amplitudes, found none."
             yield Damage("data", "data", found)
     except (InputError, OSError) as error:
-        if sound:
-            yield Damage("data", "data", str(error))
+        yield Damage("data", "data", str(error))
 
 
 def _model_damages(folder: StudyFolder, models: list[Path], good: list[int]) -> Iterator[Damage]:
@@ -259,6 +254,8 @@ def _mended(folder: StudyFolder, damage: Damage) -> Damage:
         if folder.has(_JOURNAL):
             folder.set_aside(_JOURNAL)
         done = f"set aside; {again} finds the sampler's history in the records"
+    elif damage.part == "data" and place != "data":
+        done = f"{again} writes it anew"
     elif damage.part == "models" and isinstance(place, str):
         shutil.rmtree(folder.path / place)
         done = f"removed; {again} writes it from the record"

@@ -12,6 +12,9 @@ from typing import Any
 
 from search.proposals.told import ToldTrial
 
+# So many new ones are put in order with all others, fewer each in its place.
+_MANY = 32
+
 
 class MedianJury:
     """Judges as `optuna.pruners.MedianPruner`, of a history as of each trial's proposal.
@@ -78,19 +81,28 @@ class _SortedReports:
     def __init__(self) -> None:
         self._numbers: list[int] = []
         self._values: list[float] = []
+        # Of the first of these, as many as have been looked at.
         self._sorted: list[float] = []
 
     def add(self, number: int, value: float) -> None:
         """Add the report of a trial, whose number is above those before."""
         self._numbers.append(number)
         self._values.append(value)
-        bisect.insort(self._sorted, value)
+
+    def _sort(self) -> None:
+        new = self._values[len(self._sorted) :]
+        if len(new) > _MANY:
+            self._sorted = sorted(self._values)
+            return
+        for value in new:
+            bisect.insort(self._sorted, value)
 
     def median(self, visible: int) -> float | None:
         """Of the reports of the first `visible` trials, as numpy gives it; None of no reports."""
         count = bisect.bisect_left(self._numbers, visible)
         if not count:
             return None
+        self._sort()
         # The few of later trials are left out.
         hidden = self._places_of(self._values[count:])
         low, high = (_place_without(hidden, k) for k in ((count - 1) // 2, count // 2))

@@ -86,6 +86,12 @@ class BestTrials:
 
     def add(self, record: TrialRecord | TrialSummary) -> bool:
         """Take note of a finished trial; whether the best are others now."""
+        if not record.eligible:
+            return False
+        full = len(self._kept) >= self._most
+        if full and len(record.objectives) == 1 and rank(record) > rank(self._kept[-1]):
+            # As nearly all are in a long study.
+            return False
         before = self.numbers
         records = [*self._kept, record]
         several = len(record.objectives) > 1

@@ -59,11 +59,10 @@ class TieWatch:
         self._seen += 1
         if not self._limit or not record.eligible:
             return False
-        point = json.dumps(record.parameters, sort_keys=True)
         if self._best is not None and _alike(record, self._best):
-            self._tied.add(point)
+            self._tied.add(_point(record))
         elif self._best is None or _first_objective(record) < _first_objective(self._best):
-            self._best, self._tied = record, {point}
+            self._best, self._tied = record, {_point(record)}
         self.enough = len(self._tied) >= self._limit
         return self.enough
 
@@ -75,6 +74,10 @@ class TieWatch:
             "with different settings, so no more were proposed, and those under way were trained "
             "to their end. stop_when_tied = 0 in [sampler] goes on."
         )
+
+
+def _point(record: Trial) -> str:
+    return json.dumps(record.parameters, sort_keys=True)
 
 
 def _first_objective(record: Trial) -> float:

@@ -78,7 +78,7 @@ class SweepLoop:
         # What is known of trials that ended before, and where those that end are noted.
         self._summaries = summaries
         self._callbacks = Callbacks(control.own, folder, display.say)
-        self._best_changed = False
+        self._best_changed = self._knows_all = False
         # Of trials that ended in this run, until the sampler is told.
         self._ended: dict[int, TrialRecord] = {}
         # Trials of which the user's functions have not been told.
@@ -98,6 +98,11 @@ class SweepLoop:
     def n_carried(self) -> int:
         """How many trials were carried over from earlier studies."""
         return len(self._queue.carried)
+
+    @property
+    def best_numbers(self) -> list[int] | None:
+        """Numbers of the best trials; None before those of earlier runs are known."""
+        return self._best.numbers if self._knows_all else None
 
     @property
     def stopped(self) -> str | None:
@@ -200,6 +205,7 @@ class SweepLoop:
                 self._told += 1
                 self._watch(trial)
         self._summaries.forget()
+        self._knows_all = True
 
     def _train_once_more(self, number: int, tracking: BackgroundTracking | None) -> None:
         """Train a trial again that the sampler knows and whose record is gone."""

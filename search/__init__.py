@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from search.budget.running import budget_study
     from search.comparison.differences import Differences, differences
     from search.console.interrupts import Interrupted
+    from search.doctor.examining import doctor
+    from search.doctor.finding import Diagnosis, Finding
     from search.report.folders import write_report
     from search.reproduction.result import Reproduction
     from search.reproduction.running import reproduce
@@ -46,6 +48,8 @@ _HOMES = {
     "search.budget.running": ("budget_study",),
     "search.comparison.differences": ("Differences", "differences"),
     "search.console.interrupts": ("Interrupted",),
+    "search.doctor.examining": ("doctor",),
+    "search.doctor.finding": ("Diagnosis", "Finding"),
     "search.report.folders": ("write_report",),
     "search.reproduction.result": ("Reproduction",),
     "search.reproduction.running": ("reproduce",),

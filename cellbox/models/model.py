@@ -28,6 +28,7 @@ from cellbox.models.checked_files import (
     whole_number_of,
 )
 from cellbox.models.doses import Doses, as_perturbations, condition_names
+from cellbox.models.provenance import provenance_from
 from cellbox.models.training_record import Training
 from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_start
 from cellbox.networks.network import Network
@@ -315,7 +316,7 @@ def load_model(folder: str | Path) -> FittedModel:
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
             units=units_from_dict(description.get("units")),
-            provenance=description.get("provenance"),
+            provenance=provenance_from(description.get("provenance"), str(where), _FIX),
         )
     except InputError:
         raise

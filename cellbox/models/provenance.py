@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
+from cellbox.errors import refuse
 from cellbox.storage.installed import installed
 
 _PACKAGES = ("cellbox", "jax", "diffrax", "optax", "numpy", "scipy")
@@ -31,6 +32,25 @@ def provenance(
         "split": split_by_name(data, split),
         "errors": numbers_of({} if errors is None else errors),
     }
+
+
+def provenance_from(told: Any, where: str, fix: str) -> Mapping[str, Any] | None:
+    """What a model's file tells of its making; None where it tells nothing.
+
+    where, fix: of the file, for problems. Raises InputError where it tells something else.
+    """
+    if told is None:
+        return None
+    expected = "an object with the objects versions, data, split and errors, and a date"
+    tables = ("versions", "data", "split", "errors")
+    sound = isinstance(told, Mapping) and (
+        all(isinstance(told.get(name, {}), Mapping) for name in tables)
+        and isinstance(told.get("date", ""), str)
+        and all(isinstance(rows, list) for rows in told.get("split", {}).values())
+    )
+    if not sound:
+        raise refuse(f"{where}, key provenance", f"expected {expected}, found something else", fix)
+    return told
 
 
 def date_of(seconds: float) -> str:

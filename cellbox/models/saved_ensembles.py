@@ -20,6 +20,7 @@ from cellbox.models.checked_files import (
 )
 from cellbox.models.ensemble import ARRAYS, DESCRIPTION, FORMAT, Ensemble, ensemble_of
 from cellbox.models.model import FittedModel, load_model
+from cellbox.models.provenance import provenance_from
 from cellbox.networks.form import fitted_form_of
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import EdgeIntervals
@@ -99,7 +100,7 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
         bootstrap=bool(description["bootstrap"]),
         seed=whole_number_of(description, "seed", str(where), _FIX),
         criticism=criticism_of(description.get("criticism")),
-        provenance=description.get("provenance"),
+        provenance=provenance_from(description.get("provenance"), str(where), _FIX),
     )
 
 

@@ -21,6 +21,7 @@ from search.cli import science, service, steering_commands
 from search.cli.benchmark_command import BENCHMARK
 from search.cli.budget_command import BUDGET
 from search.cli.command import EXIT_INTERRUPTED, Command
+from search.cli.doctor_command import DOCTOR
 from search.cli.nearest import parse, with_dashes
 from search.cli.report_command import REPORT
 from search.cli.reproduce_command import REPRODUCE
@@ -39,7 +40,7 @@ EXTRA_OF = {
 
 COMMANDS: tuple[Command, ...] = (
     *(*science.COMMANDS, *service.COMMANDS, *steering_commands.COMMANDS),
-    *(BENCHMARK, BUDGET, REPORT, REPRODUCE),
+    *(BENCHMARK, BUDGET, DOCTOR, REPORT, REPRODUCE),
 )
 
 # Of the libraries of linear algebra: on matrices as small as ours several wait for each other.
@@ -166,8 +167,7 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
         fix = f'Install it with: pip install "cellbox[{EXTRA_OF[package]}]"'
         return _complain(command, f"needs the package {package}, which is not installed", [fix])
     except KeyboardInterrupt:
-        print(f"\n{command.interrupted}", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _say_interrupted(command)
     except BrokenPipeError:
         _forget(sys.stdout)
         return EXIT_BROKEN_PIPE
@@ -176,6 +176,25 @@ def _run(command: Command, arguments: argparse.Namespace) -> int:
             raise
         place = error.filename if error.filename is not None else "the disk or the output"
         return _complain(command, "1 problem", [f"{place}: {error.strerror}."])
+    except Exception as error:
+        # Some libraries put an exception of their own in its place, as when they are loaded.
+        if not _is_interrupt(error):
+            raise
+        return _say_interrupted(command)
+
+
+def _say_interrupted(command: Command) -> int:
+    print(f"\n{command.interrupted}", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an exception was raised because of an interrupt."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 def _complain(command: Command, headline: str, lines: Sequence[str]) -> int:

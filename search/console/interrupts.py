@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,7 +29,7 @@ class Interrupted(Exception):
 
 # What has arrived in each block of `uninterrupted` that is under way.
 _held: list[list[int]] = []
-_LOOK_EVERY = 0.2  # seconds
+_LOOK_EVERY, _AGAIN = 0.2, 0.02  # seconds
 
 
 def pause(seconds: float) -> None:
@@ -71,9 +74,28 @@ def uninterrupted() -> Iterator[None]:
 _unanswered: list[int] = []
 
 
-def _interrupt(number: int, _: object) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Answer a signal with KeyboardInterrupt, a little later where that would be lost."""
     _unanswered.append(number)
+    if _is_in_callback(frame):
+        again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
     raise KeyboardInterrupt
+
+
+def _is_in_callback(frame: FrameType | None) -> bool:
+    """Whether the garbage collector has called what runs: an exception is printed there, and lost.
+
+    JAX has such a callback, which runs often while it traces.
+    """
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def interrupt_if_asked() -> None:
@@ -95,7 +117,7 @@ def stopped_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = [signal.signal(number, _interrupt) for number in STOPPING]
+    before = [signal.signal(number, interrupt) for number in STOPPING]
     _unanswered.clear()
     try:
         yield

@@ -16,7 +16,7 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
-from search.proposals.optuna_storage import Journal
+from search.proposals.journal import Journal
 from search.proposals.pruning import quiet
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.proposals.optuna_storage import OptunaStorage
 from search.proposals.own import OwnChoice
-from search.proposals.pruning import Jury, ToldTrial, make_pruner, quiet
+from search.proposals.pruning import make_jury, quiet
 from search.proposals.queue import Queue
 from search.proposals.samplers import distributions, make_sampler, sampler_seed
+from search.proposals.told import ToldTrial
 from search.spec.space import Value, suggest
 from search.spec.tables import Spec
 
@@ -76,21 +78,13 @@ class Proposer:
             with quiet():
                 self._study.set_metric_names(list(spec.objective.minimise))
         self._own = own or OwnChoice()
-        self._jury = Jury(
-            spec,
-            make_pruner(spec.pruner, report_every, total_steps)
-            if self._own.pruner is None
-            else self._own.pruner,
-            self.seen_by,
-        )
+        self._jury = make_jury(spec, self._own.pruner, self.seen_by, report_every, total_steps)
         self._in_flight = in_flight
         self._queue = Queue()
-        trials = self._study.get_trials(deepcopy=False)
-        self._asked = len(trials)
-        for trial in trials:
-            if trial.state == TrialState.WAITING:
-                # A process was killed between queueing a point and asking for it.
-                self._storage.optuna.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        self._asked = self._storage.n_trials(self._study)
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            # A process was killed between queueing a point and asking for it.
+            self._storage.optuna.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
 
     @property
     def asked(self) -> int:
@@ -114,11 +108,19 @@ class Proposer:
 
     def told(self) -> list[int]:
         """Numbers of the trials that the sampler has been told, ascending."""
-        return [
-            trial.number
-            for trial in self._study.get_trials(deepcopy=False)
-            if trial.state.is_finished()
-        ]
+        return self._storage.told(self._study)
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What is asked and told within the block reaches the disk in one piece at its end.
+
+        A trial whose proposal was lost is proposed again, the same.
+        """
+        return self._storage.at_once()
+
+    def keep_index(self, *, whole: bool = False) -> None:
+        """Let the history of a long study open quickly; whole: also the latest trials."""
+        if self._storage.journal is not None:
+            self._storage.journal.keep_index(whole=whole)
 
     def told_values(self, number: int) -> tuple[float, ...]:
         """What the sampler was told of a trial; nothing where it was pruned."""

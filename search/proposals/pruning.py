@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -14,27 +13,24 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from search.proposals.median import MedianJury, NoJury
+from search.proposals.told import ToldTrial
 from search.spec.tables import PrunerTable, Spec
 
 
-@dataclass(frozen=True)
-class ToldTrial:
-    """What the sampler is told of a finished trial.
+def make_jury(
+    spec: Spec, own: BasePruner | None, seen_by: Callable[[int], int], every: int, total_steps: int
+) -> Jury | MedianJury | NoJury:
+    """What judges trials that report each `every` of their steps.
 
-    values: one for each objective; empty for a pruned trial.
-    reports: (step, value) pairs in order.
-    marks: what the pruner noted on the trial; kept so that it survives a restart.
-    excess: by how much it exceeds each limit of the spec; up to 0 where it keeps to it.
-    shown: what Optuna's own pages show of it beside that, by name; nothing of it is searched by.
+    own: a pruner of the user's, instead of the one that the spec names. seen_by: as `Jury` has it.
     """
-
-    number: int
-    pruned: bool
-    values: tuple[float, ...]
-    reports: tuple[tuple[int, float], ...]
-    marks: dict[str, Any]
-    excess: dict[str, float] = field(default_factory=dict)
-    shown: dict[str, Any] = field(default_factory=dict)
+    if own is None and spec.pruner.name == "none":
+        return NoJury()
+    if own is None and spec.pruner.name == "median":
+        # It looks at no step before the third report.
+        return MedianJury(spec.pruner.startup_trials, 2 * every, seen_by)
+    return Jury(spec, own or make_pruner(spec.pruner, every, total_steps), seen_by)
 
 
 def make_pruner(pruner: PrunerTable, every: int, total_steps: int) -> BasePruner:

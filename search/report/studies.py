@@ -234,7 +234,7 @@ def _trial_table(result: SweepResult, names: Sequence[str]) -> Table:
 def _how_section(result: SweepResult, data: Dataset | None) -> Section:
     folder, study = result.folder, result.folder.study
     spec = folder.read_json("spec.json")
-    best = result.counts.best
+    best = None if result.counts.best is None else result.best.record
     shape = (best.shape if best is not None else None) or {}
     pairs: list[tuple[str, Any]] = [
         ("data", _source(spec["data"])),

@@ -9,9 +9,10 @@ from pathlib import Path
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
 from search.spec.tables import DataTable, Spec
 from search.study.checked_json import WHOLE
-from search.study.damage import damaged_trials
+from search.study.damage import damaged_data
 from search.study.folder import STOPPED, StudyFolder
-from search.study.ranking import best_numbers
+from search.study.ranking import best_of
+from search.study.summaries import TrialSummaries
 
 
 def note_end(
@@ -72,10 +73,11 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     more_wanted = wanted > end["asked"] and end["trials"] == end["asked"]
     if not same or more_wanted or len(folder.finished_numbers()) < end["trials"]:
         return False
-    if damaged_trials(folder):
-        # To be set aside, and trained once more.
+    summaries = TrialSummaries(folder)
+    if summaries.damaged() or damaged_data(folder):
+        # To be set aside and trained once more, or to be written anew.
         return False
-    best = best_numbers(folder)
+    best = best_of(summaries)
     there = all(folder.model(number).is_dir() for number in best)
     return there and (not best or folder.identifiability(best[0]) is not None)
 

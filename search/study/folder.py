@@ -40,7 +40,7 @@ from jaxtyping import Float
 from cellbox.errors import InputError, refuse
 from cellbox.identifiability.design_report import REPORT_FILES
 from cellbox.networks.network import Network
-from cellbox.storage.files import atomic_write, whole_folder
+from cellbox.storage.files import whole_folder
 from cellbox.storage.seals import digest_of, sealed_text
 from cellbox.storage.stored_arrays import read_arrays
 from search.study.checked_json import NUMBER, read_table
@@ -68,7 +68,7 @@ _NETWORK_DIGEST = "network_digest"
 _said: set[str] = set()
 
 
-def _say_once(found: str) -> None:
+def say_once(found: str) -> None:
     """Say what was found in a note; once, since a command reads records several times."""
     if found not in _said:
         _said.add(found)
@@ -221,10 +221,9 @@ class StudyFolder(ResumableFolder):
             if networks is not None:
                 array_bytes = _as_bytes(networks)
                 content[_NETWORK_DIGEST] = digest_of(array_bytes)
-                with atomic_write(new / "network.npz", "wb") as handle:
-                    handle.write(array_bytes)
-            with atomic_write(new / "record.json") as handle:
-                handle.write(sealed_text(content))
+                (new / "network.npz").write_bytes(array_bytes)
+            # The folder appears whole or not at all, with all that is in it on the disk.
+            (new / "record.json").write_text(sealed_text(content), encoding="utf-8")
 
     def finished(self, number: int) -> bool:
         """Whether this trial has ended."""
@@ -271,7 +270,7 @@ class StudyFolder(ResumableFolder):
             try:
                 record = self.record(number)
             except InputError as error:
-                _say_once(str(error))
+                say_once(str(error))
                 continue
             yield record
 

@@ -8,6 +8,9 @@ import numpy as np
 
 from search.spec.tables import Spec
 from search.study.record import TrialRecord
+from search.study.summary_lines import TrialSummary
+
+Trial = TrialRecord | TrialSummary
 
 # Of an error from a single training, less than this share of the best is taken for noise.
 _NO_DIFFERENCE = 1e-3
@@ -22,11 +25,11 @@ class PatienceWatch:
 
     def __init__(self, spec: Spec):
         self._limit = spec.patience
-        self._best: TrialRecord | None = None
+        self._best: Trial | None = None
         self._seen = self._waited = 0
         self.enough = False
 
-    def add(self, record: TrialRecord) -> bool:
+    def add(self, record: Trial) -> bool:
         """Take note of the next trial; whether it was the one that made it enough."""
         if self.enough:
             return False
@@ -51,7 +54,7 @@ class PatienceWatch:
         )
 
 
-def improves(record: TrialRecord, best: TrialRecord) -> bool:
+def improves(record: Trial, best: Trial) -> bool:
     """Whether a trial is better than the best so far, in its first objective and beyond noise.
 
     Repeats of the same number have the same data and start in every trial. So what the trials of
@@ -70,8 +73,8 @@ def improves(record: TrialRecord, best: TrialRecord) -> bool:
     return float(differences.mean()) > error
 
 
-def _by_repeat(record: TrialRecord, name: str) -> list[float]:
+def _by_repeat(record: Trial, name: str) -> list[float]:
     """The objective of each repeat; none where repeats have none of their own."""
-    values = [getattr(repeat.training, name, None) for repeat in record.repeats]
+    values = record.by_repeat(name)
     known = [value for value in values if value is not None]
     return known if len(known) == len(values) else []

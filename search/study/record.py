@@ -79,8 +79,31 @@ class RepeatRecord:
         return fitted_form_of(self.training.form, n_nodes, "form of a trial", FIX_OF_TRIAL)
 
 
+class TrialEnd:
+    """How a trial ended, as far as its status and its excess say."""
+
+    __slots__ = ()
+    status: str
+    excess: dict[str, float]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the trial ran to its end and did not diverge."""
+        return self.status == "completed"
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be the best: completed, and within the spec's constraints."""
+        return self.completed and all(value <= 0 for value in self.excess.values())
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the trial was ended early."""
+        return self.status == "pruned"
+
+
 @dataclass(frozen=True)
-class TrialRecord:
+class TrialRecord(TrialEnd):
     """A finished trial.
 
     parameters: the point of the space. settings: all of `cellbox.Settings`, as plain values.
@@ -123,24 +146,13 @@ class TrialRecord:
     excess: dict[str, float] = field(default_factory=dict)
 
     @property
-    def completed(self) -> bool:
-        """Whether the trial ran to its end and did not diverge."""
-        return self.status == "completed"
-
-    @property
-    def eligible(self) -> bool:
-        """Whether it may be the best: completed, and within the spec's constraints."""
-        return self.completed and all(value <= 0 for value in self.excess.values())
-
-    @property
-    def pruned(self) -> bool:
-        """Whether the trial was ended early."""
-        return self.status == "pruned"
-
-    @property
     def best(self) -> RepeatRecord | None:
         """The repeat with the smallest error; None where the trial was pruned."""
         return None if self.best_repeat is None else self.repeats[self.best_repeat]
+
+    def by_repeat(self, name: str) -> list[float | None]:
+        """An error of each repeat, by its name among those of a training."""
+        return [getattr(repeat.training, name, None) for repeat in self.repeats]
 
     @property
     def budget_parameters(self) -> dict[str, int | None]:
@@ -174,6 +186,7 @@ class StudyRecord:
     baselines: as `cellbox.evaluation.report.evaluate_baselines` gives them, at its own budget.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     own: what was the user's own, given in Python: sampler, pruner or metric, and its name.
+    data_files: digests of the files of the kept data, by name; none of studies of earlier versions.
     """
 
     format: int
@@ -189,6 +202,7 @@ class StudyRecord:
     baselines: dict[str, Any]
     warnings: tuple[DataWarning, ...] = ()
     own: dict[str, str] = field(default_factory=dict)
+    data_files: dict[str, str] = field(default_factory=dict)
 
 
 def trial_as_json(record: TrialRecord) -> dict[str, Any]:
@@ -322,8 +336,9 @@ def study_as_json(record: StudyRecord) -> Mapping[str, Any]:
     if not record.warnings:
         # As earlier versions wrote it, so that they still read it.
         del content["warnings"]
-    if not record.own:
-        del content["own"]
+    for name in ("own", "data_files"):
+        if not content[name]:
+            del content[name]
     return content
 
 
@@ -356,6 +371,7 @@ def read_study(file: Path) -> StudyRecord:
             else ()
         ),
         own=table.take("own", TABLE) if "own" in table.content else {},
+        data_files=table.take("data_files", TABLE) if "data_files" in table.content else {},
     )
 
 

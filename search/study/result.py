@@ -17,6 +17,8 @@ from search.study.folder import StudyFolder, TrialNetworks
 from search.study.plots import plot_optimisation
 from search.study.ranking import TrialCounts, front_of, rank, ranked
 from search.study.record import RepeatRecord, TrialRecord
+from search.study.summaries import summaries_of
+from search.study.summary_lines import summary_of
 from search.study.ties import tie_sentences, tied_with
 
 if TYPE_CHECKING:
@@ -165,7 +167,7 @@ class SweepResult:
         """How the trials ended."""
         return TrialCounts.of(self.folder)
 
-    @property
+    @cached_property
     def best(self) -> TrialResult:
         """The best completed trial: by the first objective where there are several.
 
@@ -173,7 +175,10 @@ class SweepResult:
         """
         if self.counts.best is None:
             raise self._none_is_best()
-        return TrialResult(self.folder, self.counts.best)
+        return self._trial(self.counts.best.number)
+
+    def _trial(self, number: int) -> TrialResult:
+        return TrialResult(self.folder, self.folder.record(number))
 
     def _none_is_best(self) -> InputError:
         place, counts = str(self.folder.path), self.counts.as_dict()
@@ -189,11 +194,11 @@ class SweepResult:
         )
         return refuse(place, found, "Run more trials, or allow more")
 
-    @property
+    @cached_property
     def tied(self) -> list[TrialResult]:
         """The trials that found the same optimum as the best, which is among them."""
-        records = tied_with(self.best.record, self.records)
-        return [TrialResult(self.folder, record) for record in records]
+        tied = tied_with(summary_of(self.best.record), summaries_of(self.folder))
+        return [self._trial(summary.number) for summary in tied]
 
     @property
     def stopped(self) -> str | None:
@@ -205,7 +210,7 @@ class SweepResult:
         """The Pareto front of several objectives, the smallest error first; else empty."""
         if len(self.objectives) < 2:
             return []
-        return [TrialResult(self.folder, record) for record in front_of(self.records)]
+        return [self._trial(summary.number) for summary in front_of(summaries_of(self.folder))]
 
     @property
     def identifiability(self) -> dict[str, Any] | None:
@@ -278,7 +283,7 @@ class SweepResult:
             f"{counts.diverged} diverged.",
         ]
         if counts.best is not None:
-            facts += verdict(counts.best.report)
+            facts += verdict(self.best.record.report)
             facts += tie_sentences([trial.record for trial in self.tied], counts.complete)
         if self.folder.report.is_file():
             facts.append(f"Report: {self.folder.report}")

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from search.spec.tables import Spec
 from search.study.record import TrialRecord
+from search.study.summary_lines import TrialSummary
+
+Trial = TrialRecord | TrialSummary
+Some = TypeVar("Some", TrialRecord, TrialSummary)
 
 # Objectives no further apart than this share are one optimum, reached with other rounding.
 _ALIKE = 1e-6
 
 
-def tied_with(best: TrialRecord, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+def tied_with(best: Trial, records: Iterable[Some]) -> list[Some]:
     """The eligible trials whose objectives are all those of the best; itself is among them."""
     return [record for record in records if record.eligible and _alike(record, best)]
 
 
-def tie_sentences(tied: Sequence[TrialRecord], n_completed: int) -> list[str]:
+def tie_sentences(tied: Sequence[Trial], n_completed: int) -> list[str]:
     """What a tie says of the settings, for people; nothing where the best trial is alone."""
     if len(tied) < 2:
         return []
@@ -42,24 +46,23 @@ class TieWatch:
         one = len(spec.objective.minimise) == 1 and spec.objective.error_target is None
         budgets = spec.space.searched_budget_axes()
         self._limit = spec.sampler.stop_when_tied if one and not budgets else 0
-        self._best: TrialRecord | None = None
+        self._best: Trial | None = None
         # Their points: one that a finite space has proposed again says nothing new.
         self._tied: set[str] = set()
         self._seen = 0
         self.enough = False
 
-    def add(self, record: TrialRecord) -> bool:
+    def add(self, record: Trial) -> bool:
         """Take note of the next trial; whether it was the one that made it enough."""
         if self.enough:
             return False
         self._seen += 1
         if not self._limit or not record.eligible:
             return False
-        point = json.dumps(record.parameters, sort_keys=True)
         if self._best is not None and _alike(record, self._best):
-            self._tied.add(point)
+            self._tied.add(_point(record))
         elif self._best is None or _first_objective(record) < _first_objective(self._best):
-            self._best, self._tied = record, {point}
+            self._best, self._tied = record, {_point(record)}
         self.enough = len(self._tied) >= self._limit
         return self.enough
 
@@ -73,11 +76,15 @@ class TieWatch:
         )
 
 
-def _first_objective(record: TrialRecord) -> float:
+def _point(record: Trial) -> str:
+    return json.dumps(record.parameters, sort_keys=True)
+
+
+def _first_objective(record: Trial) -> float:
     return next(iter(record.objectives.values()))
 
 
-def searched(records: Iterable[TrialRecord]) -> list[str]:
+def searched(records: Iterable[Trial]) -> list[str]:
     """Parameters that have several values among these trials."""
     values: dict[str, set[Any]] = {}
     for record in records:
@@ -91,7 +98,7 @@ def as_people_say(parameter: str) -> str:
     return parameter.removeprefix("budget.").replace("_", " ")
 
 
-def _alike(record: TrialRecord, best: TrialRecord) -> bool:
+def _alike(record: Trial, best: Trial) -> bool:
     # The error too: with an error target the objective is the cost, which many networks share.
     return all(
         _near(found, wanted)

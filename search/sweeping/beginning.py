@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -10,7 +11,9 @@ from cellbox.data.readers import write_tidy
 from cellbox.errors import refuse
 from cellbox.evaluation.report import evaluate_baselines
 from cellbox.refinement.refine import is_large
+from cellbox.storage.seals import digest_of
 from search.spec.tables import Spec
+from search.study.damage import damaged_data
 from search.study.data import StudyData
 from search.study.folder import StudyFolder
 from search.study.record import StudyRecord
@@ -44,9 +47,16 @@ def begin_study(
     """
     # First of all, since a folder with files but without a spec is taken for someone else's.
     folder.write_json("spec.json", without_credentials_inside(spec.model_dump(mode="json")))
-    if folder.has("study.json"):
-        return _checked(folder, data, own)
     whole, split = data.training_set(*data.indices(data.own, repeat=0))
+    if folder.has("study.json"):
+        study = _checked(folder, data, own)
+        for name, found in damaged_data(folder).items():
+            say(f"data/{name} is written anew: expected what was written, found {found}")
+            # Whatever stands in its place, no name of ours is in the way.
+            shutil.rmtree(folder.data, ignore_errors=True)
+        if not folder.data.exists():
+            write_tidy(whole, folder.data)
+        return study
     write_tidy(whole, folder.data, overwrite=True)
     study = StudyRecord(
         format=_format(data),
@@ -64,6 +74,9 @@ def begin_study(
         baselines=evaluate_baselines(whole, split),
         warnings=data.warnings,
         own=own.names,
+        data_files={
+            file.name: digest_of(file.read_bytes()) for file in sorted(folder.data.iterdir())
+        },
     )
     settle_queue(folder, spec, data, study, say)
     folder.write_study(study)

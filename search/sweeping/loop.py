@@ -14,6 +14,8 @@ from search.study.folder import StudyFolder, TrialNetworks
 from search.study.patience import PatienceWatch
 from search.study.ranking import BestTrials, TrialCounts
 from search.study.record import TrialRecord
+from search.study.summaries import TrialSummaries
+from search.study.summary_lines import TrialSummary, summary_of
 from search.study.ties import TieWatch
 from search.sweeping.control import Control
 from search.sweeping.display import Display, SweepState
@@ -54,6 +56,7 @@ class SweepLoop:
         executor: Executor,
         display: Display,
         control: Control,
+        summaries: TrialSummaries,
     ):
         self._spec = spec
         self._folder = folder
@@ -72,12 +75,12 @@ class SweepLoop:
         self._counts, self._best = TrialCounts(), BestTrials()
         self._repeated = RepeatedPoints()
         self._watches = (TieWatch(spec), PatienceWatch(spec))
-        for record in folder.records():
-            self._counts.add(record)
-            self._best.add(record)
-            self._repeated.know(record)
-        self._callbacks = Callbacks(control.own, folder, self._counts.best, display.say)
-        self._best_changed = False
+        # What is known of trials that ended before, and where those that end are noted.
+        self._summaries = summaries
+        self._callbacks = Callbacks(control.own, folder, display.say)
+        self._best_changed = self._knows_all = False
+        # Of trials that ended in this run, until the sampler is told.
+        self._ended: dict[int, TrialRecord] = {}
         # Trials of which the user's functions have not been told.
         self._untold: list[TrialRecord] = []
         #: Why the run ended before the study, as a sentence; None where it did not.
@@ -97,6 +100,11 @@ class SweepLoop:
         return len(self._queue.carried)
 
     @property
+    def best_numbers(self) -> list[int] | None:
+        """Numbers of the best trials; None before those of earlier runs are known."""
+        return self._best.numbers if self._knows_all else None
+
+    @property
     def stopped(self) -> str | None:
         """Why no more trials are proposed; None where the study goes on to its end."""
         return next((watch.sentence for watch in self._watches if watch.enough), None)
@@ -108,7 +116,15 @@ class SweepLoop:
             self._carry()
             for number in range(self._told, self._proposer.asked):
                 self._start(number, self._proposer.ask_again(number))
-            self._turn(tracking, keeper)
+            try:
+                self._turn(tracking, keeper)
+            finally:
+                self._keep_indexes(whole=True)
+
+    def _keep_indexes(self, *, whole: bool = False) -> None:
+        """Let a long study go on, and be looked at, without reading all of it."""
+        self._proposer.keep_index(whole=whole)
+        self._summaries.keep(whole=whole)
 
     def _turn(self, tracking: BackgroundTracking | None, keeper: ModelKeeper) -> None:
         while True:
@@ -170,16 +186,26 @@ class SweepLoop:
             self._control.tell_state(state, now=now)
 
     def _learn_what_was_told(self, tracking: BackgroundTracking | None) -> None:
-        """Let the pruner remember earlier runs; what is no longer there is trained once more."""
-        for number in self._proposer.told():
-            if not self._folder.finished(number):
+        """Take note of earlier runs' trials; what is no longer there is trained once more."""
+        told, finished = set(self._proposer.told()), set(self._folder.finished_numbers())
+        for number in sorted(told | finished):
+            if number in finished:
+                trial = self._summaries.of(number)
+                self._counts.add(trial)
+                self._best.add(trial)
+                self._repeated.know(trial)
+                self._callbacks.know(trial)
+            else:
                 self._train_once_more(number, tracking)
                 if self.cut is not None:
                     return
-            record = self._folder.record(number)
-            self._proposer.learn(told_trial(record))
-            self._told += 1
-            self._watch(record)
+                trial = summary_of(self._folder.record(number))
+            if number in told:
+                self._proposer.learn(told_trial(trial))
+                self._told += 1
+                self._watch(trial)
+        self._summaries.forget()
+        self._knows_all = True
 
     def _train_once_more(self, number: int, tracking: BackgroundTracking | None) -> None:
         """Train a trial again that the sampler knows and whose record is gone."""
@@ -212,7 +238,7 @@ class SweepLoop:
             self._told += 1
             self._watch(record)
 
-    def _watch(self, record: TrialRecord) -> None:
+    def _watch(self, record: TrialRecord | TrialSummary) -> None:
         """Let those that may stop the study see its trials in the order of their numbers."""
         for watch in self._watches:
             if watch.add(record):
@@ -220,6 +246,12 @@ class SweepLoop:
 
     def _tell_and_ask(self) -> None:
         """Tell what is finished in the order of numbers; ask for one more after each."""
+        # What one disk write holds may be lost: it is proposed and told again, the same.
+        with self._proposer.at_once():
+            self._tell_and_ask_each()
+        self._keep_indexes()
+
+    def _tell_and_ask_each(self) -> None:
         while True:
             left = self._proposer.asked < self.n_trials
             if left and self._told >= self._proposer.needed:
@@ -228,7 +260,7 @@ class SweepLoop:
                     return
                 self._start(*self._proposer.ask())
             elif self._told < self._proposer.asked and self._folder.finished(self._told):
-                record = self._folder.record(self._told)
+                record = self._ended.pop(self._told, None) or self._folder.record(self._told)
                 self._proposer.tell(told_trial(record))
                 self._told += 1
                 self._watch(record)
@@ -324,6 +356,8 @@ class SweepLoop:
 
     def _keep(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         self._folder.write_trial(record, networks)
+        self._summaries.add(record)
+        self._ended[record.number] = record
         self._counts.add(record)
         self._best_changed |= record.eligible and self._best.add(record)
         self._steering.note(record)
@@ -339,7 +373,7 @@ class SweepLoop:
             compile_seconds=self._executor.compile_seconds,
             training_share=self._executor.training_share,
             filled_share=self._filling.share,
-            tracking=None if tracking is None else tracking.status,
+            tracking=None if tracking is None else tracking.status_of(self._counts.finished),
         )
 
 

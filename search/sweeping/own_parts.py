@@ -17,6 +17,7 @@ from search.study.folder import StudyFolder, TrialNetworks
 from search.study.ranking import rank
 from search.study.record import TrialRecord
 from search.study.result import TrialResult
+from search.study.summary_lines import TrialSummary
 
 if TYPE_CHECKING:
     # They bring Optuna and JAX.
@@ -125,15 +126,18 @@ class Callbacks:
         self,
         own: OwnParts,
         folder: StudyFolder,
-        best: TrialRecord | None,
         say: Callable[[str], None],
     ):
-        """best: the best trial of earlier runs."""
         self._own = own
         self._folder = folder
-        self._best = best
+        self._best: TrialRecord | TrialSummary | None = None
         self._say = say
         self.stopped_by: str | None = None
+
+    def know(self, trial: TrialSummary) -> None:
+        """Take note of a trial of an earlier run."""
+        if trial.eligible and (self._best is None or rank(trial) < rank(self._best)):
+            self._best = trial
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Call what wants to know of a trial that has ended and is kept."""

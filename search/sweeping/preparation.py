@@ -14,6 +14,7 @@ from search.spec.tables import Spec
 from search.study.damage import set_damaged_aside
 from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
+from search.study.summaries import TrialSummaries
 from search.sweeping.beginning import begin_study
 from search.sweeping.control import Control
 from search.sweeping.devices import begin_plans, take_workers
@@ -48,7 +49,8 @@ def prepare(
     lanes = sum(workers.lanes(known))
     own = control.own
     study = begin_study(folder, spec, data, terms, lanes=lanes, own=own, say=display.say)
-    for number, damage in set_damaged_aside(folder).items():
+    summaries = TrialSummaries(folder)
+    for number, damage in set_damaged_aside(folder, summaries).items():
         display.say(f"trial {number} is damaged and set aside: {damage}")
     with uninterrupted():
         chosen = own.choice() if own.sampler is not None or own.pruner is not None else None
@@ -77,6 +79,7 @@ def prepare(
         executor=executor,
         display=display,
         control=replace(control, queue=queue),
+        summaries=summaries,
     )
     # In this process training and drawing would only take turns.
     beside = spec.workers.executor == "ray"

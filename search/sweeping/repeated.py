@@ -5,13 +5,11 @@ Everything random in a training follows from the study's seed, so that it would 
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 from search.study.record import TrialRecord
+from search.study.summary_lines import TrialSummary, point_of
 from search.sweeping.trials import Plan
 
 
@@ -22,13 +20,13 @@ class RepeatedPoints:
         self._first: dict[str, int] = {}
         self._waiting: dict[int, list[Plan]] = {}
 
-    def know(self, record: TrialRecord) -> None:
+    def know(self, trial: TrialSummary) -> None:
         """Take note of a trial that an earlier run finished; to be called in order of numbers."""
-        self._first.setdefault(_key(record.settings, record.budget.as_dict()), record.number)
+        self._first.setdefault(trial.point, trial.number)
 
     def first(self, plan: Plan) -> int:
         """The first trial with the settings and budget of this one, which may be this one."""
-        key = _key(asdict(plan.settings), plan.budget.as_dict())
+        key = point_of(asdict(plan.settings), plan.budget.as_dict())
         # Where the record of the first is gone, an earlier run's repetition of it is not the first.
         self._first[key] = min(plan.number, self._first.get(key, plan.number))
         return self._first[key]
@@ -56,7 +54,3 @@ def repeated_record(first: TrialRecord, plan: Plan) -> TrialRecord:
         started=now,
         finished=now,
     )
-
-
-def _key(settings: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
-    return json.dumps([settings, budget], sort_keys=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellbox.errors import InputError, Problem
-from search.console.interrupts import Interrupted
+from search.console.interrupts import Interrupted, uninterrupted
 from search.spec.reading import read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import Spec
@@ -35,6 +35,7 @@ from search.workers.start import StartingWorkers, started_workers
 if TYPE_CHECKING:
     from search.proposals.own import BasePruner, BaseSampler
     from search.sweeping.keeping import ModelKeeper
+    from search.sweeping.loop import SweepLoop
     from search.tracking.background import BackgroundTracking
 
 
@@ -131,12 +132,14 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
         enter = open_things.enter_context
         workers = enter(started_workers(spec.workers, display.say, "train"))
         # Late, so that Ray forks no process that has JAX's threads, and workers import beside us.
-        from search.sweeping.preparation import prepare
+        # Not interrupted, which the libraries that it brings do not survive while they are loaded.
+        with uninterrupted():
+            from search.sweeping.preparation import prepare
 
         loop, keeper = prepare(spec, folder, workers, display, control)
         tracking = enter(started_tracking(folder, spec.tracking))
         note_stop(folder, None)
-        with _kept(keeper, tracking, folder, workers, display, report):
+        with _kept(loop, keeper, tracking, folder, workers, display, report):
             loop.run(tracking, keeper)
             control.state.tell(now=True, phase="finishing")
             # Before MLflow is told of the end, which says why as well.
@@ -171,6 +174,7 @@ def _track(spec: Spec, folder: StudyFolder, display: Display) -> None:
 
 @contextmanager
 def _kept(
+    loop: SweepLoop,
     keeper: ModelKeeper,
     tracking: BackgroundTracking | None,
     folder: StudyFolder,
@@ -185,7 +189,8 @@ def _kept(
         display.say("writing what is left of the best models, the report and MLflow's pages")
         with ThreadPoolExecutor(1) as beside:
             closed = beside.submit(workers.close)
-            best = best_numbers(folder)
+            known = loop.best_numbers
+            best = best_numbers(folder) if known is None else known
             if tracking is not None:
                 tracking.end_soon(best)
             keeper.finish(best)

@@ -16,13 +16,14 @@ import numpy as np
 from cellbox.evaluation.verdict import beside_baselines
 from cellbox.models.training_record import Training
 from cellbox.settings import SETTING_NAMES, Settings, settings_from_dict
-from search.proposals.pruning import ToldTrial
+from search.proposals.told import ToldTrial
 from search.spec.space import BUDGET_AXES, Value
 from search.spec.tables import Spec
 from search.study.budget import Budget
 from search.study.data import StudyData
 from search.study.folder import TrialNetworks
 from search.study.record import RepeatRecord, TrialRecord
+from search.study.summary_lines import TrialSummary
 from search.sweeping.terms import StudyTerms, cost_of
 from search.workers.job import Finished, Job, Report
 
@@ -272,7 +273,7 @@ def objectives_of(
     return {name: known[name] for name in spec.objective.minimise}
 
 
-def told_trial(record: TrialRecord) -> ToldTrial:
+def told_trial(record: TrialRecord | TrialSummary) -> ToldTrial:
     """What the sampler is told of a record."""
     return ToldTrial(
         number=record.number,

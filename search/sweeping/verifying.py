@@ -23,7 +23,7 @@ from search.proposals.optuna_storage import told_history
 from search.proposals.proposer import study_name
 from search.spec.tables import Spec
 from search.study.access import spec_of
-from search.study.damage import damaged_trials
+from search.study.damage import damaged_data, damaged_trials
 from search.study.folder import STOPPED, StudyFolder
 from search.study.kept_data import kept_data
 from search.study.result import TrialResult
@@ -169,10 +169,19 @@ def _history_damages(folder: StudyFolder, spec: Spec, good: list[int]) -> Iterat
 
 
 def _data_damages(folder: StudyFolder) -> Iterator[Damage]:
+    study, damaged = folder.study, damaged_data(folder)
+    for name, found in damaged.items():
+        said = f"{folder.data / name}: expected what was written, found {found}."
+        yield Damage("data", f"data/{name}", said)
+    if damaged:
+        return
     try:
         data = kept_data(folder.data)
         if data.split is None:
             yield Damage("data", "data", f"{folder.data}: expected a split, found none.")
+        if study.truth and data.truth is None:
+            found = f"{folder.data}: expected the true network and its amplitudes, found none."
+            yield Damage("data", "data", found)
     except (InputError, OSError) as error:
         yield Damage("data", "data", str(error))
 
@@ -194,6 +203,8 @@ def _model_damages(folder: StudyFolder, models: list[Path], good: list[int]) -> 
     if folder.ensemble.is_dir():
         try:
             load_ensemble(folder.ensemble)
+            # What programs read that know of no ensembles.
+            load_model(folder.ensemble)
         except InputError as error:
             yield Damage("models", "ensemble", str(error))
 
@@ -243,6 +254,8 @@ def _mended(folder: StudyFolder, damage: Damage) -> Damage:
         if folder.has(_JOURNAL):
             folder.set_aside(_JOURNAL)
         done = f"set aside; {again} finds the sampler's history in the records"
+    elif damage.part == "data" and place != "data":
+        done = f"{again} writes it anew"
     elif damage.part == "models" and isinstance(place, str):
         shutil.rmtree(folder.path / place)
         done = f"removed; {again} writes it from the record"

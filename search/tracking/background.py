@@ -88,9 +88,12 @@ class BackgroundTracking:
     @property
     def status(self) -> TrackingStatus:
         """How far MLflow is."""
+        return self.status_of(len(self._folder.finished_numbers()))
+
+    def status_of(self, n_finished: int) -> TrackingStatus:
+        """How far MLflow is with a study of so many finished trials."""
         written = self._state["written"]
-        waiting = max(0, len(self._folder.finished_numbers()) - written)
-        return TrackingStatus(written, waiting, self._state["error"])
+        return TrackingStatus(written, max(0, n_finished - written), self._state["error"])
 
     def end_soon(self, best_numbers: Sequence[int]) -> None:
         """Tell that all trials are in the study's folder, before `finish`; returns at once."""

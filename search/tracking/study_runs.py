@@ -7,13 +7,19 @@ it is written.
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run
 
+from cellbox.errors import InputError
+from search.study.budget_folder import BudgetFolder
+from search.study.folder import StudyFolder
 from search.tracking.credentials import without_credentials_inside
 from search.tracking.embedded import InFolder, embedded_uri, prepare_embedded
 from search.tracking.experiment import (
@@ -21,7 +27,6 @@ from search.tracking.experiment import (
     LAYOUT_TAG,
     TrackedFolder,
     find_experiment,
-    find_parent,
     find_parents,
     open_experiment,
 )
@@ -32,6 +37,8 @@ _RUNS_PER_PAGE = 1000
 _MOST_DOUBLES = 100
 # The parent's tag that says how many trials it was ended with.
 _WRITTEN = "cellbox.written"
+# On a server, each run's tag that says which copy of the study has made it.
+_FOLDER = "cellbox.folder"
 
 
 class StudyRuns:
@@ -88,19 +95,53 @@ class StudyRuns:
         name = self._folder.name if ours else None
         self.client.update_run(self.parent_id, status="RUNNING", name=name)
         self.client.set_tag(self.parent_id, "cellbox.study", self._folder.name)
+        if not self._is_ours(parent):
+            # Of a study that was moved.
+            self.client.set_tag(self.parent_id, _FOLDER, self._place)
         self._read_children()
         return parent
 
     def _one_parent(self) -> Run | None:
         """The study's run; others, which a lost or late answer has left, are removed."""
-        most = _MOST_DOUBLES
-        found = find_parents(self.client, [self.experiment_id], self._folder.id, most=most)
+        found = self._parents(self.client, self.experiment_id)
         if len(found) > 1:
             # The one that was gone on with.
-            found.sort(key=lambda run: not self._has_children(run.info.run_id))
+            found.sort(
+                key=lambda run: (not self._is_ours(run), not self._has_children(run.info.run_id))
+            )
             for double in found[1:]:
-                self.client.delete_run(double.info.run_id)
+                if self._is_ours(double):
+                    self.client.delete_run(double.info.run_id)
         return found[0] if found else None
+
+    def _parents(self, client: MlflowClient, experiment_id: str) -> list[Run]:
+        """The runs that the study may go on with: those of another copy of it are not."""
+        found = find_parents(client, [experiment_id], self._folder.id, most=_MOST_DOUBLES)
+        return [run for run in found if not self._is_of_a_copy(run)]
+
+    @property
+    def _place(self) -> str:
+        """What tells this copy of the study from others."""
+        return f"{socket.gethostname()}:{os.path.realpath(self._folder.path)}"
+
+    def _is_ours(self, run: Run) -> bool:
+        """Whether a run was made from this folder, as far as it says; in a database of its own all.
+
+        Runs of earlier versions do not say.
+        """
+        return self._embedded or run.data.tags.get(_FOLDER, self._place) == self._place
+
+    def _is_of_a_copy(self, run: Run) -> bool:
+        """Whether another folder on this machine has made a run, and still holds the study.
+
+        One on another machine cannot be seen: the study may have been moved from there.
+        """
+        if self._is_ours(run):
+            return False
+        host, _, path = run.data.tags[_FOLDER].partition(":")
+        if host != socket.gethostname():
+            return False
+        return _holds(Path(path), self._folder.id)
 
     def _remove_doubles(self) -> None:
         """Remove runs made by requests that were carried out twice, or after their answer was due.
@@ -110,7 +151,7 @@ class StudyRuns:
         found = find_parents(self.client, [self.experiment_id], self._folder.id, most=_MOST_DOUBLES)
         ours = {self.parent_id, *self.ids.values()}
         for run in (*found, *self._children()):
-            if run.info.run_id not in ours:
+            if run.info.run_id not in ours and self._is_ours(run):
                 self.client.delete_run(run.info.run_id)
 
     def _has_children(self, run_id: str) -> bool:
@@ -166,7 +207,7 @@ class StudyRuns:
         experiment = find_experiment(client, self._folder, embedded=self._embedded)
         if experiment is None or experiment.tags.get(LAYOUT_TAG) != LAYOUT:
             return False
-        parent = find_parent(client, [experiment.experiment_id], self._folder.id)
+        parent = next(iter(self._parents(client, experiment.experiment_id)), None)
         return (
             parent is not None
             and parent.info.status == "FINISHED"
@@ -179,16 +220,22 @@ class StudyRuns:
 
     def _create(self, started: int, name: str, tags: Mapping[str, str]) -> Run:
         ours = {"mlflow.source.name": self._command, "cellbox.study": self._folder.name}
+        if not self._embedded:
+            ours[_FOLDER] = self._place
         return self.client.create_run(
             self.experiment_id, start_time=started, run_name=name, tags={**ours, **tags}
         )
 
     def _read_children(self) -> None:
-        """See which trials have a run; a second run of one, left by a lost answer, is removed."""
-        for run in self._children():
+        """See which trials have a run; a second run of one, left by a lost answer, is removed.
+
+        Where two copies of a study have written side by side, both have theirs.
+        """
+        for run in sorted(self._children(), key=lambda run: not self._is_ours(run)):
             number = int(run.data.tags["cellbox.trial"])
             if number in self.ids:
-                self.client.delete_run(run.info.run_id)
+                if self._is_ours(run):
+                    self.client.delete_run(run.info.run_id)
                 continue
             self._remember(number, run)
             if run.info.status != "RUNNING":
@@ -214,3 +261,15 @@ class StudyRuns:
             token = page.token
             if not token:
                 return
+
+
+def _holds(path: Path, study_id: str) -> bool:
+    """Whether a folder holds the study with this id."""
+    for folder in (StudyFolder(path), BudgetFolder(path)):
+        try:
+            if folder.exists() and folder.id == study_id:
+                return True
+        except (InputError, OSError):
+            # What is there now is no such study.
+            continue
+    return False

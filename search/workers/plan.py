@@ -111,7 +111,7 @@ def lanes_to_try(most_lanes: int, *, one_by_one: bool) -> tuple[int, ...]:
 
 def _measure(kind: str, shape: Shape, n_nodes: int, tried: tuple[int, ...]) -> dict[str, Any]:
     def measured(n_lanes: int) -> tuple[float, float]:
-        return _gradients_per_second(shape, n_nodes, n_lanes)
+        return gradients_per_second(shape, n_nodes, n_lanes)
 
     def fits(n_lanes: int) -> bool:
         return _bytes(shape, n_nodes, n_lanes) <= _SHARE_OF_MEMORY * _memory()
@@ -154,7 +154,7 @@ def choose_lanes(
     return best, rates, cores
 
 
-def _gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[float, float]:
+def gradients_per_second(shape: Shape, n_nodes: int, n_lanes: int) -> tuple[float, float]:
     """Gradients, and seconds of processor time, in a second of one device."""
     solver = shape.solver
     n_conditions, n_times = shape.rows_per_step, shape.times_per_step

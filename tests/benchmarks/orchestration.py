@@ -43,10 +43,10 @@ from tests.benchmarks.service import (
 )
 
 _REPORTED_STEPS = (50, 100, 150, 200, 250)
-_STEPS = 300
+STEPS = 300
 _LANES = 8
 _A_FEW = 100
-_RANGES: dict[str, dict[str, Any]] = {
+RANGES: dict[str, dict[str, Any]] = {
     "peak_rate": {"low": 0.02, "high": 0.2, "log": True},
     "l1": {"low": 1e-6, "high": 3e-4, "log": True},
     "weight_decay": {"low": 1e-6, "high": 1e-2, "log": True},
@@ -108,7 +108,7 @@ def _finished(job: Job, errors: list[float], n_nodes: int) -> Finished:
             Training(
                 status="completed",
                 message="Nothing was trained.",
-                steps=_STEPS,
+                steps=STEPS,
                 validation_mae=errors[-1],
                 history={
                     "step": list(_REPORTED_STEPS),
@@ -135,11 +135,12 @@ def _numbers(scores: Any) -> dict[str, float]:
     return {item.name: 0.5 for item in fields(scores)}
 
 
-class _Workers:
-    """Stands where the sweep starts its workers."""
+class Workers:
+    """Stands where the sweep starts its workers. kind: of those that answer."""
 
-    def __init__(self) -> None:
-        self.executor: AnsweringExecutor
+    def __init__(self, kind: type[AnsweringExecutor] = AnsweringExecutor) -> None:
+        self._kind = kind
+        self.executor: Any = None
 
     def begin_plans(self, *anything: Any) -> Callable[[], dict[str, Any]]:
         return dict
@@ -151,14 +152,14 @@ class _Workers:
         pass
 
     def take(self, data: StudyData, *anything: Any) -> AnsweringExecutor:
-        self.executor = AnsweringExecutor(data)
+        self.executor = self._kind(data)
         return self.executor
 
 
 @contextmanager
-def _answering_workers(workers: _Workers) -> Iterator[None]:
+def answering_workers(workers: Workers) -> Iterator[None]:
     @contextmanager
-    def started(*anything: Any, **named: Any) -> Iterator[_Workers]:
+    def started(*anything: Any, **named: Any) -> Iterator[Workers]:
         yield workers
 
     with mock.patch("search.sweeping.run.started_workers", started):
@@ -177,16 +178,16 @@ def our_side(folder: str, trials: int, seed: int, profile: str | None) -> dict[s
             "seed": seed,
             "trials": trials,
             "data": {"system": "LI"},
-            "training": {"steps": _STEPS, "validate_every": 50},
-            "space": {"schedule": "constant", **_RANGES},
+            "training": {"steps": STEPS, "validate_every": 50},
+            "space": {"schedule": "constant", **RANGES},
             "sampler": {"name": "tpe", "in_flight": 16},
             # Looks at every report, and never has enough trials to prune one.
             "pruner": {"name": "median", "startup_trials": 10**6},
             "workers": {"executor": "inline"},
         }
     )
-    workers, study = _Workers(), Path(folder) / "orchestration"
-    with _answering_workers(workers), _profiled(profile):
+    workers, study = Workers(), Path(folder) / "orchestration"
+    with answering_workers(workers), _profiled(profile):
         result = sweep(spec, study=study, display=Silent())
     ended = time.time()
     recorded = sorted(record.finished for record in result.folder.records())
@@ -245,7 +246,7 @@ def report_five_values(config: dict[str, Any]) -> None:
 
 
 def _ask_four(trial: Any) -> None:
-    for name, dimension in _RANGES.items():
+    for name, dimension in RANGES.items():
         trial.suggest_float(
             name, dimension["low"], dimension["high"], log=dimension.get("log", False)
         )

@@ -85,6 +85,16 @@ def test_orchestration_counts_every_trial_in_mlflow(tmp_path):
     assert math.isfinite(answer["ended"] - answer["began"])
 
 
+def test_long_study_tells_of_each_tenth_and_answers_again_without_workers(tmp_path):
+    from tests.benchmarks.long_study import run
+
+    found = run(20, "random", False, str(tmp_path / "long"))
+    assert len(found["milliseconds_of_tenths"]) == 10
+    assert all(math.isfinite(one) for one in found["processor_milliseconds_of_tenths"])
+    again = run(20, "random", False, str(tmp_path / "long"))
+    assert set(again) == {"seconds", "peak_megabytes"}
+
+
 @needs("fsspec")
 def test_the_peers_trainable_learns(tmp_path):
     from tests.benchmarks import sweep, tune_trainable

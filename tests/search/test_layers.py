@@ -22,6 +22,7 @@ ROOMS = (
     "console",
     "tracking",
     "workers",
+    "doctor",
     "sweeping",
     "comparison",
     "reproduction",

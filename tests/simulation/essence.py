@@ -27,7 +27,7 @@ MAY_DIFFER = {
     "ended.json": ("study",),
     "optuna.journal": ("datetime_start", "datetime_complete", "the order of entries, worker ids"),
     "MLflow": (
-        *("run and experiment ids", "times of runs and metrics", "seconds"),
+        *("run and experiment ids", "times of runs and metrics", "seconds", "folders"),
         "hours, and spec.json with them: of the latest run that had a limit",
     ),
     "state.json, runs.json, devices.json": ("all of it: when and where runs were",),
@@ -104,6 +104,7 @@ def _files(folder: StudyFolder) -> list[str]:
 
 _TAGS_THAT_DIFFER = (
     *("mlflow.parentRunId", "cellbox.study_id", "mlflow.note.content", "cellbox.hours"),
+    "cellbox.folder",
 )
 
 

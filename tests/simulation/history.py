@@ -119,8 +119,7 @@ class Tracking:
         """Whether MLflow has everything."""
         return self._state.complete
 
-    @property
-    def status(self) -> TrackingStatus:
+    def status_of(self, n_finished: int) -> TrackingStatus:
         """How far it is."""
         return TrackingStatus(self._state.written, 0, self._state.error)
 

@@ -103,6 +103,7 @@ REST = {
     "sync": {"--tracking-uri": "", "--into": ""},
     "stop": {"--no-wait": "test_steering_commands"},
     "verify": {"--repair": "test_steering_commands"},
+    "doctor": {"--folder": "test_doctor", "--no-ray": "test_doctor"},
     "budget": {
         **dict.fromkeys(("--data", "--experiments", "--draws", "--study"), "test_data"),
         **{"--executor": "test_data", "--system": "", "--further": "", "--seed": ""},

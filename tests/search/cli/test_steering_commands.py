@@ -144,3 +144,53 @@ def test_files_that_follow_from_the_records_are_looked_at_and_written_again(
     assert "trials.csv: it differs from the records. Mended: written anew from the records" in shown
     assert "report.html: expected a whole page, found another file" in shown
     assert main(["verify", str(folder.path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("data/network.csv", lambda content: content[: len(content) // 2]),
+        ("data/amplitudes.csv", None),
+        ("data/noise_free.csv", lambda content: content.replace(b"1", b"2")),
+        ("ensemble/model.json", lambda content: b"{}"),
+        ("ensemble/model.npz", None),
+    ],
+)
+def test_damage_of_files_that_few_read_is_told(study, tmp_path, capsys, name, damage):
+    folder = tmp_path / "study"
+    shutil.copytree(study.path, folder)
+    file = folder / name
+    content = None if damage is None else damage(file.read_bytes())
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["verify", str(folder)]) == 1
+    assert name.split("/")[0] in capsys.readouterr().out
+
+
+def test_data_that_were_damaged_are_written_anew_by_the_next_run(tmp_path, capsys):
+    from tests.search.tiny import run
+
+    path = tmp_path / "study"
+    folder = run(path, trials=3).folder
+    file = folder.data / "measurements.csv"
+    written = file.read_bytes()
+    file.write_bytes(written[: len(written) // 2])
+    assert main(["verify", str(path), "--repair"]) == 0
+    assert "writes it anew" in capsys.readouterr().out
+    run(path, trials=3)
+    assert file.read_bytes() == written
+    assert main(["verify", str(path)]) == 0
+
+
+def test_a_model_that_tells_something_else_of_its_making_is_refused(study, tmp_path, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(next(study.models.iterdir()), model)
+    file = model / "model.json"
+    content = json.loads(file.read_text())
+    for told in (3, {"split": 3}, {"split": {"test": 3}}, {"date": []}):
+        file.write_text(
+            json.dumps({**{k: v for k, v in content.items() if k != "digest"}, "provenance": told})
+        )
+        assert main(["predict", str(model), "--perturb", "g1=0.5", "--times", "5"]) == 2
+        assert "key provenance" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Ctrl-C waits for what must not be half done."""
 
+import gc
 import signal
+import time
 
 import pytest
 
@@ -81,3 +83,27 @@ def test_an_interrupt_that_python_only_prints_is_raised_again():
             interrupt_if_asked()
         # Once is enough.
         interrupt_if_asked()
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector_comes_a_little_later():
+    """Python would print it there and go on."""
+    seen = []
+
+    def callback(phase, info):
+        if not seen:
+            seen.append(phase)
+            signal.raise_signal(signal.SIGTERM)
+
+    def collect_and_wait():
+        with stopped_by_signals():
+            gc.collect()
+            seen.append("went on")
+            time.sleep(10)
+
+    gc.callbacks.append(callback)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            collect_and_wait()
+    finally:
+        gc.callbacks.remove(callback)
+    assert seen == ["start", "went on"]

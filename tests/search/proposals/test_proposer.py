@@ -11,7 +11,8 @@ from optuna.storages.journal import JournalFileBackend
 
 from cellbox.errors import InputError
 from search.proposals.proposer import Proposer
-from search.proposals.pruning import ToldTrial, report_interval
+from search.proposals.pruning import report_interval
+from search.proposals.told import ToldTrial
 from search.spec.reading import make_spec
 from tests.search.tiny import values
 

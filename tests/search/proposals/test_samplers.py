@@ -3,7 +3,8 @@
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from search.proposals.samplers import abridged, make_sampler
+from search.proposals.samplers import make_sampler
+from search.proposals.seen import abridged
 from tests.search.tiny import spec
 
 
@@ -54,3 +55,28 @@ def test_a_long_study_still_learns_from_its_first_trials():
         )
     found = [proposal(study, 700 + repeat) for repeat in range(20)]
     assert sum(0.7 < x < 0.95 for x in found) > 15
+
+
+def test_proposals_are_those_of_a_sampler_that_looks_at_every_trial():
+    """As far as TPE's search space goes, where trials have dimensions of several kinds."""
+    found = []
+    for make in (
+        lambda number: make_sampler(spec(sampler={"in_flight": 3}), number),
+        lambda number: optuna.samplers.TPESampler(
+            seed=(3 * 1_000_003 + number) % 2**32,
+            n_startup_trials=3,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+        ),
+    ):
+        study = optuna.create_study()
+        for number in range(40):
+            study.sampler = make(number)
+            trial = study.ask()
+            kind = trial.suggest_categorical("kind", ["a", "b", "c"])
+            x = trial.suggest_float(f"x_{kind}", 0, 1) if kind != "c" else 0.5
+            y = trial.suggest_float("y", 0.1, 1, log=True) if number % 3 else 0.2
+            study.tell(trial, (x - 0.3) ** 2 + y)
+        found.append([trial.params for trial in study.trials])
+    assert found[0] == found[1]

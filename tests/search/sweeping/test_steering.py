@@ -6,7 +6,7 @@ import pytest
 
 import search
 from cellbox.errors import InputError
-from search.proposals.optuna_storage import Journal
+from search.proposals.journal import Journal
 from search.spec.reading import make_spec
 from search.study.folder import StudyFolder
 from search.study.stopping import ask_to_stop

@@ -1,5 +1,6 @@
 """Requests to MLflow that are carried out twice or late, and studies with gaps."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -55,6 +56,67 @@ def test_runs_that_were_made_twice_unnoticed_are_removed_at_the_end(server, fold
         server.runs[f"double {number}"] = dict(server.runs[double])
     runs.end_parent(2)
     assert shown(server) == ["LI", "trial 0"]
+
+
+def copied(folder, tmp_path):
+    copy = type(folder)(tmp_path / "copy" / folder.name)
+    shutil.copytree(folder.path, copy.path)
+    return copy
+
+
+def written(runs, folder, numbers):
+    return [runs.child(number, trial_content(folder.record(number))) for number in numbers]
+
+
+def test_two_copies_of_a_study_on_one_machine_have_runs_of_their_own(server, folder, tmp_path):
+    one = runs_of(folder)
+    one.open()
+    of_one = written(one, folder, (0, 1))
+    copy = copied(folder, tmp_path)
+    another = runs_of(copy)
+    assert another.open() is None
+    of_another = written(another, copy, (0, 1, 2))
+    of_one += written(one, folder, [2])
+    for runs in (one, another):
+        runs.end_parent(3)
+    one_again = runs_of(folder)
+    one_again.open()
+    assert one_again.parent_id == one.parent_id
+    assert list(one_again.ids.values()) == of_one
+    assert not any(server.runs[run]["deleted"] for run in (*of_one, *of_another))
+
+
+def test_copies_on_two_machines_leave_each_other_their_runs(server, folder, tmp_path, monkeypatch):
+    """One cannot see that the other is there, and goes on with its run."""
+    one = runs_of(folder)
+    one.open()
+    of_one = written(one, folder, (0, 1))
+    copy = copied(folder, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "elsewhere")
+        another = runs_of(copy)
+        another.open()
+        assert another.parent_id == one.parent_id
+        of_another = written(another, copy, [2])
+    of_one += written(one, folder, [2])
+    one.end_parent(3)
+    again = runs_of(folder)
+    again.open()
+    assert again.ids[2] == of_one[2]
+    assert not any(server.runs[run]["deleted"] for run in (*of_one, *of_another))
+
+
+def test_a_study_that_was_moved_goes_on_with_its_runs(server, folder, tmp_path):
+    one = runs_of(folder)
+    one.open()
+    of_one = written(one, folder, (0, 1))
+    moved = copied(folder, tmp_path)
+    shutil.rmtree(folder.path)
+    there = runs_of(moved)
+    there.open()
+    assert there.parent_id == one.parent_id
+    assert list(there.ids.values()) == of_one
+    assert server.runs[one.parent_id]["tags"]["cellbox.folder"].endswith("copy/LI")
 
 
 def test_the_curve_of_an_interrupted_search_waits_for_the_trial_that_is_still_to_come(

@@ -1,0 +1,1 @@
+"""Whether a machine is fit for sweeps: versions, disk, network, devices, memory, speed."""

@@ -21,7 +21,6 @@ would be measured: with the offset of their row, which is taken off where an int
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -32,8 +31,6 @@ from cellbox.arrays import (
     Responses,
     RowMask,
     RowNumbers,
-    Times,
-    ValueMask,
 )
 from cellbox.data.dataset import Dataset
 from cellbox.equation.forms import formed_ends, formed_flow
@@ -51,6 +48,7 @@ from cellbox.refinement.hidden_shooting import (
 )
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
+from cellbox.refinement.measured_series import MeasuredSeries
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
@@ -61,28 +59,16 @@ _DEVIATION_OF_UNMEASURED = 1e3
 
 
 @dataclass(frozen=True, eq=False)
-class MultipleShooting:
-    """The measured series that a network is to explain.
+class MultipleShooting(MeasuredSeries):
+    """The measured series that a network is to explain, and how it may.
 
-    measurements: log ratios, NaN where nothing was measured. times: ascending.
     tie: how far a state may lie from the end of the interval before it, in units of the noise.
-    weights: of the squares of measured values, beside what their errors say; None where all count
-        alike.
-    errors: standard error of each measured value (log ratio), None where it is not known: then
-        all are taken to be the same. A square counts by (typical_error / error)², so that what is
-        called the noise is that of a value with the typical error.
     form: what the network may have beside Eq. 1.
     prices: what edges cost in the information criterion beside log(n_values); None for nothing.
     hidden: which nodes, the last ones, are hidden, with their drives; None where none are.
     """
 
-    perturbations: Perturbations
-    measurements: Responses
-    times: Times
     tie: float = TIGHT
-    weights: Responses | None = None
-    errors: Responses | None = None
-    typical_error: float = 1.0
     form: Form = EQ_1
     prices: EdgePrices | None = None
     hidden: Hidden | None = None
@@ -96,40 +82,6 @@ class MultipleShooting:
         # Of all rows, so that every part of the data has the same unit.
         typical = data.typical_error
         return replace(problem, errors=data.errors[rows], typical_error=typical)
-
-    @property
-    def n_nodes(self) -> int:
-        """Number of nodes."""
-        return self.perturbations.shape[1]
-
-    @cached_property
-    def measured(self) -> ValueMask:
-        """What was measured."""
-        return np.isfinite(self.measurements)
-
-    @property
-    def n_values(self) -> int:
-        """Number of measured values."""
-        return int(self.measured.sum())
-
-    @property
-    def root_weights(self) -> Responses | float:
-        """What residuals are multiplied by before they are squared."""
-        return self.root_precision * (1.0 if self.weights is None else np.sqrt(self.weights))
-
-    @cached_property
-    def root_precision(self) -> Responses | float:
-        """The typical error over that of each value; 1 where all are the same."""
-        if self.errors is None:
-            return 1.0
-        return np.where(
-            self.measured, self.typical_error / np.where(self.measured, self.errors, 1.0), 1.0
-        )
-
-    @property
-    def mean_square(self) -> float:
-        """Of all measured values, by their errors, in squared log ratio."""
-        return float(np.nanmean((self.measurements * self.root_precision) ** 2))
 
     def rows(self, rows: RowMask | Int[np.ndarray, " n_chosen"]) -> MultipleShooting:
         """The problem of these rows alone."""

@@ -25,15 +25,12 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import Perturbations, Responses, RowNumbers
+from cellbox.arrays import Perturbations, RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
-from cellbox.equation.network_responses import responses
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
-from cellbox.networks.whole_network import n_hidden_of
-from cellbox.refinement.hidden_drives import led_with_drives
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
@@ -53,7 +50,7 @@ from cellbox.training.endings import (
 )
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
-from cellbox.training.row_errors import are_noise, is_worse
+from cellbox.training.row_errors import are_noise, errors_in_rows, is_worse
 from cellbox.training.starts import Starts
 
 
@@ -376,36 +373,9 @@ class Finisher:
     def _errors(
         self, network: Network, settings: Settings
     ) -> tuple[Float[np.ndarray, " n_rows"], float]:
-        """Mean |predicted - measured| of each row, without activity nodes; infinite if unsolved.
-        Where errors of values are known, each counts by the typical one over its own. Also the mean
-        over rows in which all count alike. Rows of a network with hidden nodes have the drives that
-        they ask for, which no prediction can know; in the mean they have none.
-        """
-        held_out = self._validation
-        predicted = responses(
-            network, held_out.perturbations, held_out.times, prediction_solver(settings)
-        )
-        errors, mean = self._row_errors(predicted)
-        if n_hidden_of(network):
-            problem = MultipleShooting.of(held_out, np.arange(held_out.n_rows)).of_form(network)
-            led = led_with_drives(problem, network).states[..., : network.n_nodes]
-            errors, _ = self._row_errors(led)
-        return errors, mean
-
-    def _row_errors(self, predicted: Responses) -> tuple[Float[np.ndarray, " n_rows"], float]:
-        """`_errors` of these predictions."""
-        held_out = self._validation
-        nodes = held_out.measured_nodes
-        apart = np.abs(predicted - held_out.measurements)[..., nodes]
-        measured = np.isfinite(held_out.measurements)[..., nodes]
-        apart = np.where(measured, np.where(np.isfinite(apart), apart, np.inf), 0.0)
-        counted = measured.sum(axis=(1, 2))
-        alike = apart.sum(axis=(1, 2))[counted > 0] / counted[counted > 0]
-        if held_out.errors is None:
-            return alike, float(alike.mean())
-        of_values = self._training.typical_error / held_out.errors[..., nodes]
-        by_errors = np.where(measured, apart * of_values, 0.0).sum(axis=(1, 2))
-        return by_errors[counted > 0] / counted[counted > 0], float(alike.mean())
+        """Of each validation row, and over them; see `errors_in_rows`."""
+        solver = prediction_solver(settings)
+        return errors_in_rows(network, self._validation, solver, self._training.typical_error)
 
 
 def _status(harvest: Harvest, ending: Ending) -> str:

@@ -72,6 +72,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 _unanswered: list[int] = []
+# Those that will send a signal once more.
+_senders: list[threading.Timer] = []
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -80,9 +82,17 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     if _is_in_callback(frame):
         again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
         again.daemon = True
+        _senders.append(again)
         again.start()
         return
     raise KeyboardInterrupt
+
+
+def _answered() -> None:
+    """Forget what has arrived, and do not send it again."""
+    _unanswered.clear()
+    while _senders:
+        _senders.pop().cancel()
 
 
 def _is_in_callback(frame: FrameType | None) -> bool:
@@ -104,7 +114,7 @@ def interrupt_if_asked() -> None:
     Where it arrives in a callback of the garbage collector, Python prints it and goes on.
     """
     if _unanswered:
-        _unanswered.clear()
+        _answered()
         raise KeyboardInterrupt
 
 
@@ -118,10 +128,10 @@ def stopped_by_signals() -> Iterator[None]:
         yield
         return
     before = [signal.signal(number, interrupt) for number in STOPPING]
-    _unanswered.clear()
+    _answered()
     try:
         yield
     finally:
-        _unanswered.clear()
+        _answered()
         for number, handler in zip(STOPPING, before, strict=True):
             signal.signal(number, handler)

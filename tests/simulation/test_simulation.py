@@ -63,7 +63,7 @@ def _folder_in_place(folder):
         ("search.study.folder.whole_folder", _folder_in_place),
         ("search.study.resumable.ResumableFolder.write_json", _plain_write),
         ("search.study.resumable.clear_leftovers", lambda folder: None),
-        ("search.study.ending.damaged_trials", lambda folder: {}),
+        ("search.study.summaries.TrialSummaries.damaged", lambda summaries: {}),
     ],
 )
 def test_a_defect_that_is_put_in_is_found(monkeypatch, name, defect):

@@ -13,7 +13,7 @@ from cellbox.errors import InputError
 from cellbox.models.ensemble import ensemble_of
 from cellbox.models.model import load_model
 from cellbox.models.saved_ensembles import load_ensemble, load_fitted
-from cellbox.refinement.regression_start import regression_start
+from cellbox.refinement.hidden_start import first_guess
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
 from cellbox.training.finish import Finisher
@@ -196,9 +196,9 @@ def test_members_that_learn_from_the_same_rows_share_a_regression(data, monkeypa
 
     def counted(*given):
         guesses.append(given)
-        return regression_start(*given)
+        return first_guess(*given)
 
-    monkeypatch.setattr(starting, "regression_start", counted)
+    monkeypatch.setattr(starting, "first_guess", counted)
     refined = replace(UNREFINED, refinement="select_edges")
     fit_ensemble(data, refined, members=2, bootstrap=False)
     assert len(guesses) == 1

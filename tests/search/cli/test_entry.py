@@ -12,8 +12,10 @@ from search.cli.command import Command
 
 # The program stops where it would begin to load the rest, and says so.
 WAITING = """
-import builtins, sys, time
+import builtins, signal, sys, time
 from search.cli import entry
+# A shell lets what a script runs in the background ignore Ctrl-C, these tests among it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 real = builtins.__import__
 def slow(name, *rest):
     if name == "search.cli.main":

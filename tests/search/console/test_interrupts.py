@@ -83,19 +83,21 @@ def test_an_interrupt_that_python_only_prints_is_raised_again():
             interrupt_if_asked()
         # Once is enough.
         interrupt_if_asked()
+        time.sleep(0.1)
 
 
 def test_an_interrupt_in_a_callback_of_the_garbage_collector_comes_a_little_later():
     """Python would print it there and go on."""
-    seen = []
+    seen, armed = [], []
 
     def callback(phase, info):
-        if not seen:
+        if armed and not seen:
             seen.append(phase)
             signal.raise_signal(signal.SIGTERM)
 
     def collect_and_wait():
         with stopped_by_signals():
+            armed.append(True)
             gc.collect()
             seen.append("went on")
             time.sleep(10)

@@ -73,7 +73,9 @@ def search_form(
         asked = [] if verdict is None else forms_for(verdict)
         asked = [name for name in asked if hidden or name not in HIDDEN]
         every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
-        better = _next(fits, judge, best, asked, [*every, *(["hidden"] if hidden else [])])
+        if hidden and _may_be_hidden(verdict):
+            every.append("hidden")
+        better = _next(fits, judge, best, asked, every)
         if better is None:
             break
         best = better
@@ -98,6 +100,10 @@ def _next(
     # What a hidden node does may look like anything, so it is tried where these do not explain it.
     asked = [*ordered, *(name for name in HIDDEN if name in every and name not in asked)]
     for name in asked:
+        known = judge(chosen.found.network) if judge and _is_better(chosen, least) else None
+        if name in HIDDEN and not _may_be_hidden(known):
+            # It takes longer than all others, and of little that is left it would tell nothing.
+            continue
         chosen = _least([chosen, *_with_each(fits, best.form, [name])])
         if _is_better(chosen, least) and judge is not None and _explains(judge, chosen):
             return chosen
@@ -106,6 +112,13 @@ def _next(
     rest = [name for name in every if name not in asked]
     chosen = _least([chosen, *_with_each(fits, best.form, rest)])
     return chosen if _is_better(chosen, least) else None
+
+
+def _may_be_hidden(verdict: Criticism | None) -> bool:
+    """Whether so much is left, or such, that a node may not have been measured."""
+    if verdict is None or verdict.verdict == "not explained":
+        return True
+    return any(name in HIDDEN for name in forms_for(verdict))
 
 
 def _is_better(one: _Tried | None, least: float) -> TypeGuard[_Tried]:

@@ -99,6 +99,22 @@ def test_a_search_lets_it_in_where_rows_ask_for_drives_of_their_own(model):
     assert search_form(fits, judge, np.eye(4), hidden=False) == EQ_1
 
 
+def test_a_search_tries_none_where_another_part_leaves_little(model):
+    far = replace(model.criticism, verdict="not explained", findings=(Finding("offset", "Why."),))
+    near = replace(model.criticism, verdict="partly", findings=(Finding("held_out", "Why."),))
+    plain, shifted = replace(model.network, form=None), replace(model.network, form=None)
+    tried = []
+
+    def fits(form):
+        tried.append(form)
+        found = Refined(shifted if form else plain, 0.1, 6, 384, 1, -900.0 if form else -500.0)
+        return [StartedFit(found, "a start")]
+
+    search_form(fits, lambda network: far if network is plain else near, np.eye(4))
+    assert form_of("offset") in tried
+    assert not any(form.n_hidden for form in tried)
+
+
 def test_values_of_one_time_have_no_hidden_node(data):
     problem = MultipleShooting.of(data, data.split.training)
     one_time = replace(problem, measurements=problem.measurements[:, -1:], times=problem.times[-1:])

@@ -26,7 +26,9 @@ def datasets(draw):
     doses = draw(arrays(float, (n_rows, n_nodes), elements=st.sampled_from([0.0, 0.1, -1 / 3])))
     # Different in every row, so that any split of the rows is one of conditions.
     doses[:, 0] = np.arange(n_rows)
-    times = draw(st.lists(st.floats(0.001, 100), min_size=n_times, max_size=n_times, unique=True))
+    # Further apart than what counts as the same time.
+    hundredths = st.lists(st.integers(1, 10**4), min_size=n_times, max_size=n_times, unique=True)
+    times = [number / 100 * (1 + 1e-9) for number in draw(hundredths)]
     parts = np.array([0, 1, 2, *draw(st.lists(st.integers(0, 3), min_size=6))])[:n_rows]
     network = random_network(n_nodes, density=0.4, seed=draw(st.integers(0, 99)))
     return Dataset(

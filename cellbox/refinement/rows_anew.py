@@ -73,7 +73,11 @@ def choose_rows_anew(here: Here) -> Chosen:
 
 
 def _quadratic(here: Here, own: np.ndarray, most: int) -> RowQuadratic:
-    """The squares as a quadratic in these parameters of a row, log α the last if it is fitted."""
+    """The squares as a quadratic in these parameters of a row, log α the last if it is fitted.
+
+    own: their places, ascending.
+    """
+    marked = _marked(own.tolist(), len(here.allowed))
     among = (np.cumsum(here.allowed) - 1)[own]
     values = here.parameters[own]
     curvature = here.quadratic.curvature[np.ix_(among, among)]
@@ -90,12 +94,8 @@ def _quadratic(here: Here, own: np.ndarray, most: int) -> RowQuadratic:
         n_values=here.problem.n_values,
         most=most,
         price=price_of(here.problem.n_values, 1),
-        surcharges=None if here.surcharges is None else _of(here.surcharges, own),
+        surcharges=None if here.surcharges is None else here.surcharges.among(marked),
     )
-
-
-def _of(surcharges: Surcharges, own: np.ndarray) -> Surcharges:
-    return Surcharges(surcharges.positive[own], surcharges.negative[own])
 
 
 def _marked(subset: Subset, n_places: int) -> Bool[np.ndarray, " n_places"]:

@@ -105,3 +105,10 @@ def test_a_repeated_time_and_single_precision_are_taken_under_jit():
     exact_states, exact = sensitivities(LOOP, PERTURBATIONS, TIMES)
     np.testing.assert_allclose(states[:, [0, 1, 3]], exact_states, atol=1e-5)
     np.testing.assert_allclose(jacobian[:, [0, 1, 3]], exact, atol=1e-4)
+
+
+def test_the_program_can_be_kept_for_the_next_process():
+    shapes = [jax.ShapeDtypeStruct(shape, float) for shape in ((3, 3), (3,), (4, 3), (3,))]
+    program = jax.jit(state_and_sensitivities).lower(*shapes).as_text()
+    # JAX keeps no program that calls back.
+    assert "callback" not in program

@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import jaxtyping
 import pytest
 
 import tests.typechecking
+
+# Most of the tests' time is the compiler's, on programs that run once, so it takes little care of
+# their speed here. `XLA_FLAGS= pytest ...` has programs as users have them.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

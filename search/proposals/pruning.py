@@ -17,6 +17,8 @@ from search.proposals.median import MedianJury, NoJury
 from search.proposals.told import ToldTrial
 from search.spec.tables import PrunerTable, Spec
 
+_States = Container[TrialState] | None
+
 
 def make_jury(
     spec: Spec, own: BasePruner | None, seen_by: Callable[[int], int], every: int, total_steps: int
@@ -134,10 +136,7 @@ class _HistoryUpTo(InMemoryStorage):
         self._from, self._visible = number, visible
 
     def get_all_trials(
-        self,
-        study_id: int,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
+        self, study_id: int, deepcopy: bool = True, states: _States = None
     ) -> list[FrozenTrial]:
         trials = super().get_all_trials(study_id, deepcopy=False, states=states)
         return [

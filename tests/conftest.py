@@ -9,10 +9,10 @@ import pytest
 
 import tests.typechecking
 
-# Most of the tests' time is the compiler's, on programs that run once, so it takes little care of
-# their speed here. `XLA_FLAGS= pytest ...` has programs as users have them.
+# Most of the tests' time is the compiler's, on programs that run once: so it takes less care of
+# their speed here. `XLA_FLAGS= pytest ...` tests programs as users have them.
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    "XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
 )
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

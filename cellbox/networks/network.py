@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
-from cellbox.errors import refuse
+from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.networks.form import FittedForm, Form
+from cellbox.networks.network_checks import checked_parts, unusable_numbers
 from cellbox.storage.csv_tables import (
     Record,
     number,
@@ -67,17 +68,10 @@ class Network:
     form: FittedForm | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for arrays whose shapes are not those of the nodes."""
-        n = len(self.nodes)
-        for name, expected in (("weights", (n, n)), ("amplitudes", (n,))):
-            found = np.shape(getattr(self, name))
-            if found != expected:
-                raise refuse(
-                    f"network, {name}",
-                    f"expected shape {expected} for {n} nodes, found {found}",
-                    "Give W with a row for each target and a column for each source, and an "
-                    "amplitude for each node",
-                )
+        """Raise InputError for parts that are no network, naming the nodes (`network_checks`)."""
+        parts = checked_parts(self.nodes, self.weights, self.amplitudes)
+        for name, checked in zip(("nodes", "weights", "amplitudes"), parts, strict=True):
+            object.__setattr__(self, name, checked)
 
     @property
     def n_nodes(self) -> int:
@@ -117,6 +111,16 @@ class Network:
             ("source", "target", "weight"),
             shown,
         )
+
+
+def check_numbers(network: Network) -> None:
+    """Raise InputError where a number is not finite, or an amplitude not above 0, with its node.
+
+    For what is made of a network that someone hands in: a descent that diverged may leave others.
+    """
+    problems = unusable_numbers(network.nodes, network.weights, network.amplitudes)
+    if problems:
+        raise InputError(problems)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
         return
     lowest, middle, highest = values.min(), float(np.median(values)), values.max()
     like = _scale_of(lowest, middle, highest)
-    if like is None or _controls_are_near_zero(data, measured, middle):
+    # Levels that were cut off at 0 have no logarithm.
+    levels = like is not None and like[0] == _LEVELS and (values == 0).mean() >= _CUT_OFF
+    if like is None or levels or _controls_are_near_zero(data, measured, middle):
         yield from _normalised(values)
         return
     what, transform = like
@@ -80,7 +82,7 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
 def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
     """Values between 0 and 1 that were scaled and cut off there, as for logic models."""
     share = float((values == 0).mean())
-    if values.min() < 0 or not 0.9 < values.max() <= 1 or share < _CUT_OFF:
+    if values.min() < 0 or not 0.5 < values.max() <= 1 or share < _CUT_OFF:
         return
     yield DataWarning(
         "not_log_ratios",
@@ -91,6 +93,7 @@ def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
     )
 
 
+_LEVELS = "levels between 0 and 1"
 _BY_CONTROL = "--transform log2-ratio --control NAME, with the conditions that are unperturbed"
 
 
@@ -108,7 +111,7 @@ def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] |
     if highest > 20 or (middle > 3 and highest > 5):
         return "intensities or counts", _BY_CONTROL
     if middle > 0.05 * highest and highest <= 1.5:
-        return "levels between 0 and 1", _BY_CONTROL
+        return _LEVELS, _BY_CONTROL
     return None
 
 

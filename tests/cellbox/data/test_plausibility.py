@@ -85,6 +85,12 @@ def test_controls_as_noisy_as_responses_are_no_response():
         (lambda x: 11 + x, "logarithms of intensities", "difference --control NAME"),
         (lambda x: 0.4 * 2**x, "levels between 0 and 1", "log2-ratio --control NAME"),
         (lambda x: np.clip(x / np.nanmax(x), 0, 1), "levels scaled to between", "log2-ratio"),
+        # Most of them up, some cut off at 0: no logarithm can be taken of those.
+        (
+            lambda x: np.where(np.abs(x) < 0.1, 0, 0.8 * np.minimum(np.abs(x), 1)),
+            "levels scaled to between",
+            "Take the values before they were scaled",
+        ),
     ],
 )
 def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):

@@ -22,6 +22,7 @@ from cellbox.html_tables import html_of
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.network_checks import as_array, checked_names
 from cellbox.networks.prior import EdgePrior, check_prior
+from cellbox.storage.installed import pandas_for
 
 if TYPE_CHECKING:
     import pandas
@@ -193,7 +194,7 @@ class Dataset:
 
     def to_frame(self) -> pandas.DataFrame:
         """Every measured value as a row: condition, time, node, value (log ratio)."""
-        import pandas
+        pandas = pandas_for("table of data")
 
         row, slot, node = np.nonzero(~np.isnan(self.measurements))
         return pandas.DataFrame(

@@ -28,6 +28,7 @@ from cellbox.storage.csv_tables import (
     table_text,
 )
 from cellbox.storage.files import atomic_write
+from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 
 if TYPE_CHECKING:
@@ -85,14 +86,7 @@ class Network:
 
         Raises InputError where pandas is not installed, and where `edge_table` does.
         """
-        try:
-            import pandas
-        except ImportError as absent:
-            raise refuse(
-                "table of a network",
-                "expected pandas to be installed, found none",
-                'Install it with: pip install "cellbox[plots]"',
-            ) from absent
+        pandas = pandas_for("table of a network")
         edges = edge_table(self, threshold=threshold, allowed=allowed)
         return pandas.DataFrame(
             {

@@ -29,6 +29,7 @@ from cellbox.criticism.judged_rows import JudgedRows, free_parameters, most_rows
 from cellbox.criticism.linear_theory import LinearTheory, fitted_states, linear_theory
 from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse, upper_f
 from cellbox.data.dataset import Dataset
+from cellbox.data.plausibility import data_warnings
 from cellbox.networks.network import Network
 from cellbox.refinement.linearised import Iterate
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -196,7 +197,16 @@ class _Judgement:
         )
         # Forms are fitted where states are free.
         large = is_large(self._problem.n_nodes)
-        return found if large else replace(found, advice=advice(found, self._problem.fitted_form))
+        return found if large else replace(found, advice=self._advice(found))
+
+    def _advice(self, found: Criticism) -> str:
+        doubts = () if found.edges_hold else data_warnings(self._data)
+        return advice(
+            found,
+            self._problem.fitted_form,
+            n_times=len(self._problem.times),
+            doubts=[doubt.kind for doubt in doubts],
+        )
 
     @property
     def _equation(self) -> str:

@@ -51,7 +51,11 @@ def explanations(
 ) -> list[Explanation]:
     """All alternatives that could be tested, the best one first, by the information criterion."""
     found = []
+    # Values of a row are its times, and in each the nodes.
+    once = theory.residuals.shape[1] == theory.by_drive.shape[2]
     for kind, columns in theory.alternatives.items():
+        if once and not left.can_tell(columns):
+            continue
         outcome = left.asked_for(columns)
         if outcome is not None:
             taken = left.taken_by_node(columns).reshape(-1, len(nodes)).sum(axis=0)
@@ -82,7 +86,9 @@ def _explanation(kind: str, outcome: Outcome, left: Residuals, named: str) -> Ex
     total = outcome.left * left.variance * spare
     price = math.log(left.n_values) * outcome.n_columns
     criterion = left.n_values * math.log(max(total, 1e-300)) + price
-    return Explanation(kind, criterion, outcome, WORDS[kind].format(named) + ".")
+    sentence = WORDS[kind].format(named)
+    sentence = sentence if sentence.endswith("?") else f"{sentence}."
+    return Explanation(kind, criterion, outcome, sentence)
 
 
 def _named(taken: NodeValues, left: Residuals, nodes: Sequence[str]) -> str:

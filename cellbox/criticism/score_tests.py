@@ -21,6 +21,10 @@ _ROUNDING = 1e-4
 
 _FEWEST_SPARE = 5
 
+# Of one time, what is asked for has to move values by so much of itself (decay times from now, a
+# start is forgotten), and so large a share of that W and α have to leave (decay is an amplitude).
+_LEAST_EFFECT, _LEAST_SHARE = 0.2, 0.05
+
 
 class Outcome(NamedTuple):
     """Of one test: its p value, and the variance that would be left, as a share of what is left.
@@ -77,6 +81,17 @@ class Residuals:
     def asked_for(self, columns: Float[np.ndarray, "n_rows n_values n_columns"]) -> Outcome | None:
         """Whether the residuals ask for these columns (an F test); None where it cannot be told."""
         return self._outcome(*self._taken(columns))
+
+    def can_tell(self, columns: Float[np.ndarray, "n_rows n_values n_columns"]) -> bool:
+        """Whether values of one time tell these columns from W and α, or hardly depend on them.
+
+        Without a course, a start that has decayed and a decay that an amplitude makes up for would
+        be asked for as far as noise and the curvature of Eq. 1 resemble them, many times too large.
+        """
+        n_rows = max(1, int((self.values != 0).any(axis=1).sum()))
+        sizes = np.sqrt((columns**2).sum(axis=(0, 1)) / n_rows)
+        beside = np.sqrt((self._beside_parameters(columns) ** 2).sum(axis=0))
+        return bool((sizes >= _LEAST_EFFECT).any() and (beside >= _LEAST_SHARE).any())
 
     def taken_by_node(self, columns: Float[np.ndarray, "n_rows n_values n_nodes"]) -> NodeValues:
         """By how much each column alone would lower the sum of squares."""

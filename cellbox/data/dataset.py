@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -20,7 +20,9 @@ from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.html_tables import html_of
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.network_checks import as_array, checked_names
 from cellbox.networks.prior import EdgePrior, check_prior
+from cellbox.storage.installed import pandas_for
 
 if TYPE_CHECKING:
     import pandas
@@ -89,7 +91,8 @@ class Dataset:
     prior: EdgePrior | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for arrays whose shapes do not go together, with both shapes."""
+        """Raise InputError for names and arrays that do not go together, with both shapes."""
+        self._check_parts()
         n_rows, n_times, n_nodes = len(self.row_names), len(self.times), len(self.nodes)
         all_values = (n_rows, n_times, n_nodes)
         expected = {
@@ -109,6 +112,17 @@ class Dataset:
         if problems:
             raise InputError(problems)
         check_prior(self.prior, self.nodes, self.name)
+
+    def _check_parts(self) -> None:
+        """Raise InputError for nodes that are no names, and for what is no array of numbers."""
+        problems: list[Problem] = []
+        parts: dict[str, Any] = {"nodes": checked_names(self.nodes, problems, self.name)}
+        for name in ("times", "perturbations", "measurements"):
+            parts[name] = as_array(getattr(self, name), f"{self.name}, {name}", problems)
+        if problems:
+            raise InputError(problems)
+        for name, checked in parts.items():
+            object.__setattr__(self, name, checked)
 
     @property
     def n_nodes(self) -> int:
@@ -180,7 +194,7 @@ class Dataset:
 
     def to_frame(self) -> pandas.DataFrame:
         """Every measured value as a row: condition, time, node, value (log ratio)."""
-        import pandas
+        pandas = pandas_for("table of data")
 
         row, slot, node = np.nonzero(~np.isnan(self.measurements))
         return pandas.DataFrame(

@@ -20,6 +20,8 @@ _NO_NAME = re.compile(
     r"|0x[0-9a-f]+|<\s*lod",
     re.IGNORECASE,
 )
+# A unit behind a name: of doses or of values, but not of nodes.
+_WITH_UNIT = re.compile(r".*\w\s+(%|[numµμ]M|[numµμ]?g/m?l|hrs?|min)", re.IGNORECASE)
 # A node with so few values, where the others have so many more, may be another one misspelt.
 _SELDOM, _OFTEN = 2, 10
 _NAMED = 6
@@ -33,6 +35,14 @@ def name_warnings(data: Dataset) -> Iterator[DataWarning]:
     perturbed = (data.perturbations != 0).sum(axis=0)
     # Where all names are numbers, someone numbers nodes.
     odd = [bool(_NO_NAME.fullmatch(node)) and not _told(data, node) for node in data.nodes]
+    named = [node for node, so in zip(data.nodes, odd, strict=True) if not so]
+    with_unit = [node for node in named if _WITH_UNIT.fullmatch(node)]
+    if with_unit:
+        yield DataWarning(
+            "odd_names",
+            f"{_nodes(with_unit)} called by a name with a unit: {_listed(with_unit)}",
+            "Take units out of the column of nodes; --dose-transform and --time-unit say them",
+        )
     if any(odd) and not all(odd):
         yield from _odd(data, np.flatnonzero(odd).tolist())
     empty = np.flatnonzero((measured == 0) & (perturbed == 0))

@@ -26,6 +26,12 @@ _NAMED = 6
 # Of decay times: by the first everything rests, unless it oscillates; longer courses are rare.
 _RESTING_TIME, _LONG_TIME, _LONG_STEADY_TIME = 20.0, 50.0, 200.0
 _SHORT_TIME = 0.05
+# So early a time beside the last one is none, where values are not much smaller than later ones.
+_NO_TIME, _AS_LARGE = 1e-5, 0.3
+# A node of few values has no spread of its own: beyond so many times what nine tenths of all are.
+_WILD_AMONG_ALL = 20.0
+# The share of a node's values that are one number and not 0, where it was filled down.
+_FILLED, _FEWEST_FILLED = 0.6, 5
 # A cell is wild where it is so many times farther from its node's median than nine in ten others
 # are, than those of the most mobile nodes are, and than perturbed nodes move.
 _WILD = 3.5
@@ -65,7 +71,9 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
         return
     lowest, middle, highest = values.min(), float(np.median(values)), values.max()
     like = _scale_of(lowest, middle, highest)
-    if like is None or _controls_are_near_zero(data, measured, middle):
+    # Levels that were cut off at 0 have no logarithm.
+    levels = like is not None and like[0] == _LEVELS and (values == 0).mean() >= _CUT_OFF
+    if like is None or levels or _controls_are_near_zero(data, measured, middle):
         yield from _normalised(values)
         return
     what, transform = like
@@ -80,7 +88,7 @@ def _not_log_ratios(data: Dataset) -> Iterator[DataWarning]:
 def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
     """Values between 0 and 1 that were scaled and cut off there, as for logic models."""
     share = float((values == 0).mean())
-    if values.min() < 0 or not 0.9 < values.max() <= 1 or share < _CUT_OFF:
+    if values.min() < 0 or not 0.5 < values.max() <= 1 or share < _CUT_OFF:
         return
     yield DataWarning(
         "not_log_ratios",
@@ -91,6 +99,7 @@ def _normalised(values: np.ndarray) -> Iterator[DataWarning]:
     )
 
 
+_LEVELS = "levels between 0 and 1"
 _BY_CONTROL = "--transform log2-ratio --control NAME, with the conditions that are unperturbed"
 
 
@@ -108,7 +117,7 @@ def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] |
     if highest > 20 or (middle > 3 and highest > 5):
         return "intensities or counts", _BY_CONTROL
     if middle > 0.05 * highest and highest <= 1.5:
-        return "levels between 0 and 1", _BY_CONTROL
+        return _LEVELS, _BY_CONTROL
     return None
 
 
@@ -168,6 +177,15 @@ def _times(data: Dataset) -> Iterator[DataWarning]:
             f"{100 * (1 - np.exp(-last)):.2g} % of its response by then",
             "Say how long a decay time is: --time-unit 0.1h where times are hours",
         )
+    elif several and first < _NO_TIME * last:
+        early = root_mean_square(measured_values(data)[:, 0])
+        if early > _AS_LARGE * root_mean_square(measured_values(data)[:, 1:]):
+            yield DataWarning(
+                "times_too_short",
+                f"The first time, {first:g}, is next to the start beside the others (up to "
+                f"{last:g}), and values there are as large as later ones: nothing moves so soon",
+                "Correct the time where it is misspelt, or leave its rows out",
+            )
 
 
 def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
@@ -175,7 +193,7 @@ def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
     flat = measured.reshape(-1, data.n_nodes)
     known = np.isfinite(flat)
     judged = known.sum(axis=0) >= 10
-    if known.sum() < _FEWEST_VALUES or not judged.any():
+    if known.sum() < _FEWEST_VALUES:
         return
     middle = np.zeros(data.n_nodes)
     spread = np.zeros(data.n_nodes)
@@ -187,10 +205,13 @@ def _wild_cells(data: Dataset) -> Iterator[DataWarning]:
     # nodes do, or those that are perturbed themselves.
     direct = np.broadcast_to((data.perturbations != 0)[:, None, :], measured.shape)
     moved = np.abs(measured - middle)[direct & np.isfinite(measured) & judged]
-    farthest = max(np.quantile(spread[judged], 0.95), np.median(moved) if len(moved) else 0.0)
+    widest = np.quantile(spread[judged], 0.95) if judged.any() else 0.0
+    farthest = max(widest, np.median(moved) if len(moved) else 0.0)
     scale = np.maximum(np.maximum(spread, float(farthest)), 1e-12)
     distance = np.abs(measured - middle) / scale
     wild = np.isfinite(measured) & judged & (distance > _WILD)
+    every = _WILD_AMONG_ALL * np.quantile(np.abs(flat[known]), 0.9)
+    wild |= np.isfinite(measured) & ~judged & (np.abs(measured) > max(every, _LARGE_RATIO))
     if not wild.any() or wild.sum() > _MOST_WILD * known.sum():
         return
     places = np.argwhere(wild)
@@ -224,6 +245,31 @@ def _constant_nodes(data: Dataset) -> Iterator[DataWarning]:
             "constant_nodes",
             f"{_count(constant, 'node never changes', 'nodes never change')}: {_listed(constant)}",
             "Leave such nodes out, or check how they were measured: nothing can be learned of them",
+        )
+
+
+def _filled_nodes(data: Dataset) -> Iterator[DataWarning]:
+    """Nodes most of whose values are one number: filled down, or cut off there."""
+    measured = measured_values(data)
+    constant = _constants(measured)
+    told = []
+    for node in range(data.n_nodes):
+        values = measured[:, :, node]
+        values = values[np.isfinite(values)]
+        if node in constant or len(values) < _FEWEST_FILLED:
+            continue
+        numbers, counts = np.unique(values, return_counts=True)
+        most = int(np.argmax(counts))
+        if numbers[most] != 0 and counts[most] >= _FILLED * len(values):
+            name = data.nodes[node]
+            told.append(f"{name} ({numbers[most]:g} in {counts[most]} of {len(values)})")
+    # Where most nodes have few levels, values were made so.
+    if told and len(told) <= 0.5 * data.n_nodes:
+        yield DataWarning(
+            "repeated_values",
+            f"{_count(told, 'node has', 'nodes have')} the same number nearly everywhere: "
+            f"{_listed(told)}",
+            "Look whether a cell was filled down, or values were cut off there",
         )
 
 
@@ -317,6 +363,7 @@ _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     name_warnings,
     _wild_cells,
     _constant_nodes,
+    _filled_nodes,
     _errors,
 )
 _CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (

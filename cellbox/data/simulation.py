@@ -18,7 +18,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks.known_systems import System
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, check_numbers
 from cellbox.settings import check_seed
 
 #: What answers to a perturbation: Eq. 1, or genes with Hill kinetics.
@@ -57,7 +57,8 @@ def simulate(
     (decay times), instead of `n_times` equal steps. kinetics: "hill" for another equation (see
     `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes.
 
-    Raises InputError for a budget that cannot be, and for a network too stiff to solve.
+    Raises InputError for a budget that cannot be, and for a network too stiff to solve or whose
+    numbers are not finite.
 
     Example:
         >>> import cellbox
@@ -66,6 +67,7 @@ def simulate(
         >>> data.measurements.shape  # 6 conditions to train on, 2 to validate and 2 to test
         (10, 2, 3)
     """
+    check_numbers(network)
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates, seed)
     seen = seen_nodes(network, flaws, seed)
     random = np.random.default_rng(seed)

@@ -23,6 +23,7 @@ from cellbox.identifiability.design_findings import (
 from cellbox.networks.network import Network
 from cellbox.storage.csv_tables import table_text
 from cellbox.storage.files import atomic_write
+from cellbox.storage.installed import pandas_for
 from cellbox.storage.seals import sealed_text
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class DesignReport:
 
     def to_frame(self) -> pandas.DataFrame:
         """The edges as a data frame, one row each, with the columns of `EdgeJudgement`."""
-        import pandas
+        pandas = pandas_for("table of a report")
 
         return pandas.DataFrame([asdict(edge) for edge in self.edges])
 

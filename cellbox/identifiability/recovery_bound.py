@@ -16,7 +16,7 @@ from jaxtyping import Float
 from cellbox.arrays import Perturbations, Times, ValueMask
 from cellbox.errors import InputError, Problem
 from cellbox.identifiability.fisher import covariance, information, parameter_names
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, check_numbers
 from cellbox.threads import in_one_thread
 
 HOLDS_FOR = (
@@ -133,7 +133,8 @@ def _check(
     noise: float,
     measured: np.ndarray | None,
 ) -> None:
-    """Refuse a noise and arrays for which there is no bound."""
+    """Refuse a network, a noise and arrays for which there is no bound."""
+    check_numbers(network)
     problems = []
     if not (np.isfinite(noise) and noise > 0):
         fix = "Give the standard deviation of a measured value, such as 0.01"

@@ -28,6 +28,7 @@ from cellbox.knockouts.regressions import (
     together,
 )
 from cellbox.knockouts.single_effects import SourcePosterior, single_effects
+from cellbox.storage.installed import pandas_for
 from cellbox.threads import in_one_thread
 
 if TYPE_CHECKING:
@@ -99,13 +100,13 @@ class KnockoutNetwork:
 
     def to_frame(self) -> DataFrame:
         """All ordered pairs of different genes, the surest edge first."""
-        import pandas as pd
+        pandas = pandas_for("table of edges")
 
         targets, sources = np.nonzero(~np.eye(len(self.genes), dtype=bool))
         order = np.argsort(-self.evidence[targets, sources], kind="stable")
         targets, sources = targets[order], sources[order]
         names = np.array(self.genes, dtype=object)
-        return pd.DataFrame(
+        return pandas.DataFrame(
             {
                 "source": names[sources],
                 "target": names[targets],

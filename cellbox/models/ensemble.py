@@ -29,6 +29,7 @@ from cellbox.networks.form import mean_form
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.storage.files import atomic_write
+from cellbox.storage.installed import pandas_for
 from cellbox.storage.seals import digest_of, sealed_text
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Ensemble(FittedModel):
 
     def to_frame(self) -> DataFrame:
         """`edges` as a table with the columns of `EnsembleEdge`."""
-        import pandas
+        pandas = pandas_for("table of edges")
 
         return pandas.DataFrame([asdict(edge) for edge in self.edges()])
 

@@ -34,6 +34,7 @@ from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_star
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
+from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems
 from cellbox.storage.seals import digest_of, sealed_text
 
@@ -119,7 +120,7 @@ class FittedModel:
         those were the model's, doses are u, times decay times and values log ratios, as `predict`
         has them.
         """
-        import pandas
+        pandas = pandas_for("table of predictions")
 
         doses = as_perturbations(perturbations, self.network.nodes)
         asked = self.own_times if times is None else _numbers(times, "times")

@@ -12,7 +12,7 @@ from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.networks.export import EdgeFacts
 from cellbox.networks.export_forms import write_network_as
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, check_numbers
 
 
 def export_network(
@@ -42,6 +42,7 @@ def export_network(
     """
     edges = model.edges() if isinstance(model, Ensemble) else []
     network = model if isinstance(model, Network) else model.network
+    check_numbers(network)
     if confident:
         sure = [(edge.source, edge.target) for edge in edges if edge.low > 0 or edge.high < 0]
         if not any(np.isfinite([edge.low, edge.high]).all() for edge in edges):

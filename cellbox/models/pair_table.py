@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.storage.installed import pandas_for
+
 if TYPE_CHECKING:
     import pandas
 
@@ -50,6 +52,6 @@ class PairTable:
 
     def to_frame(self) -> pandas.DataFrame:
         """The pairs as a table with the columns of `PairResponse`."""
-        import pandas
+        pandas = pandas_for("table of pairs")
 
         return pandas.DataFrame([asdict(pair) for pair in self.pairs])

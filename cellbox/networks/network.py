@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
-from cellbox.errors import refuse
+from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.networks.form import FittedForm, Form
+from cellbox.networks.network_checks import checked_parts, unusable_numbers
 from cellbox.storage.csv_tables import (
     Record,
     number,
@@ -27,6 +28,7 @@ from cellbox.storage.csv_tables import (
     table_text,
 )
 from cellbox.storage.files import atomic_write
+from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 
 if TYPE_CHECKING:
@@ -67,17 +69,10 @@ class Network:
     form: FittedForm | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for arrays whose shapes are not those of the nodes."""
-        n = len(self.nodes)
-        for name, expected in (("weights", (n, n)), ("amplitudes", (n,))):
-            found = np.shape(getattr(self, name))
-            if found != expected:
-                raise refuse(
-                    f"network, {name}",
-                    f"expected shape {expected} for {n} nodes, found {found}",
-                    "Give W with a row for each target and a column for each source, and an "
-                    "amplitude for each node",
-                )
+        """Raise InputError for parts that are no network, naming the nodes (`network_checks`)."""
+        parts = checked_parts(self.nodes, self.weights, self.amplitudes)
+        for name, checked in zip(("nodes", "weights", "amplitudes"), parts, strict=True):
+            object.__setattr__(self, name, checked)
 
     @property
     def n_nodes(self) -> int:
@@ -91,14 +86,7 @@ class Network:
 
         Raises InputError where pandas is not installed, and where `edge_table` does.
         """
-        try:
-            import pandas
-        except ImportError as absent:
-            raise refuse(
-                "table of a network",
-                "expected pandas to be installed, found none",
-                'Install it with: pip install "cellbox[plots]"',
-            ) from absent
+        pandas = pandas_for("table of a network")
         edges = edge_table(self, threshold=threshold, allowed=allowed)
         return pandas.DataFrame(
             {
@@ -117,6 +105,16 @@ class Network:
             ("source", "target", "weight"),
             shown,
         )
+
+
+def check_numbers(network: Network) -> None:
+    """Raise InputError where a number is not finite, or an amplitude not above 0, with its node.
+
+    For what is made of a network that someone hands in: a descent that diverged may leave others.
+    """
+    problems = unusable_numbers(network.nodes, network.weights, network.amplitudes)
+    if problems:
+        raise InputError(problems)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cellbox.networks.export import require_writable_names
 from cellbox.networks.form import refuse_form
-from cellbox.networks.network import Network
+from cellbox.networks.network import Network, check_numbers
 from cellbox.storage.files import atomic_write
 
 _SBML = "http://www.sbml.org/sbml/level3/version1/core"
@@ -91,6 +91,7 @@ def write_sbml(
         ('u_g1', 'w_g2_from_g1')
     """
     refuse_form(network.form, "SBML")
+    check_numbers(network)
     require_writable_names(network)
     ids = NodeIds.of(network)
     root = ElementTree.Element("sbml", xmlns=_SBML, level="3", version="1")

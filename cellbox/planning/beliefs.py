@@ -17,7 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import EdgeMask, NodeMask, Perturbations, RowNumbers, Times, ValueMask
+from cellbox.arrays import (
+    EdgeMask,
+    NodeMask,
+    NodeValues,
+    Perturbations,
+    Responses,
+    RowNumbers,
+    Times,
+    ValueMask,
+)
 from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
@@ -57,9 +66,10 @@ class Belief:
     estimate: the best network. members: as likely ones, by which designs are judged. noise:
     standard deviation of a measured value (log ratio). times: of measurement. allowed: entries of W
     that may be edges. perturbations, measured: the experiment so far, of no rows where there is
-    none. amplitude_deviation: of the prior on log α, which least squares take to be as alike as the
-    data say. sentences: where all of that comes from. condition_names: of the data. family: whether
-    members are random networks, of which none is an estimate.
+    none. root_precision: how sure each of these values is, as the typical error over its own; None
+    where the data tell no errors. amplitude_deviation: of the prior on log α, which least squares
+    take to be as alike as the data say. sentences: where all of that comes from. condition_names:
+    of the data. family: whether members are random networks, of which none is an estimate.
     """
 
     estimate: Network
@@ -73,6 +83,25 @@ class Belief:
     sentences: tuple[str, ...]
     condition_names: tuple[str, ...] = ()
     family: bool = False
+    root_precision: Responses | None = None
+
+    @property
+    def counted(self) -> Responses:
+        """How sure each value of the experiment so far is beside the noise; 0 where none is."""
+        if self.root_precision is None:
+            return self.measured.astype(float)
+        return np.where(self.measured, self.root_precision, 0.0)
+
+    @property
+    def expected(self) -> NodeValues:
+        """How sure further values of each node will be, as those that there are; 0 for no value.
+
+        The root of their mean precision.
+        """
+        if self.root_precision is None:
+            return self.seen.astype(float)
+        squares = (self.counted**2).sum(axis=(0, 1))
+        return np.sqrt(squares / np.maximum(self.measured.sum(axis=(0, 1)), 1))
 
     @property
     def seen(self) -> NodeMask:
@@ -91,7 +120,7 @@ class Belief:
         return _factors(
             networks,
             self.perturbations,
-            self.measured,
+            self.counted,
             self.times,
             self.noise,
             self.allowed,
@@ -146,6 +175,11 @@ def belief_from_data(
     else:
         members = _drawn_around(problem, centres, level, data.possible_edges, n_members, seed)
         told.insert(0, f"Judged by {n_members} networks drawn from what the data leave open.")
+    if data.errors is not None:
+        told.append(
+            f"Values count by their errors (typically {data.typical_error:.3g}), and further ones "
+            "of a node are taken to be as sure as those of it so far."
+        )
     return Belief(
         fit.network,
         members,
@@ -157,6 +191,7 @@ def belief_from_data(
         _alikeness(fit.network),
         tuple(told),
         data.row_names,
+        root_precision=None if data.errors is None else np.asarray(problem.root_precision),
     )
 
 
@@ -213,7 +248,7 @@ def belief_of_family(
 def _factors(
     networks: Sequence[Network],
     perturbations: Perturbations,
-    measured: ValueMask,
+    counted: Responses,
     times: Times,
     noise: float,
     allowed: EdgeMask,
@@ -223,7 +258,7 @@ def _factors(
     deviations = np.full((len(networks), n, n + 1), amplitude_deviation)
     deviations[..., :n] = PRIOR_DEVIATION * allowed
     derivatives = RowDerivatives(networks, times)(perturbations)
-    return factors_after(derivatives, measured, deviations, noise)
+    return factors_after(derivatives, counted, deviations, noise)
 
 
 def _alikeness(network: Network) -> float:
@@ -296,7 +331,7 @@ def _drawn_around(
         [factors] = _factors(
             [centre],
             problem.perturbations,
-            problem.measured,
+            problem.measured * problem.root_precision,
             problem.times,
             noise,
             support,

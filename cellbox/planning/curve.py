@@ -17,6 +17,7 @@ from cellbox.planning.limits import MOST_CANDIDATES, Limits, balanced_conditions
 from cellbox.planning.next_conditions import search_of
 from cellbox.planning.precision import Precision
 from cellbox.planning.search import Effort
+from cellbox.storage.installed import pandas_for
 from cellbox.threads import in_one_thread
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class DesignCurve:
 
     def to_frame(self) -> pandas.DataFrame:
         """The points as a table with the columns of `CurvePoint`."""
-        import pandas
+        pandas = pandas_for("table of a curve")
 
         return pandas.DataFrame([asdict(point) for point in self.points])
 

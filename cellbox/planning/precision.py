@@ -128,11 +128,11 @@ class Prospect:
             np.append(np.full(n * n, PRIOR_DEVIATION), np.full(n, belief.amplitude_deviation))
             ** -2.0
         )
-        information = self._information(belief.perturbations, belief.times, belief.measured)
+        information = self._information(belief.perturbations, belief.times, belief.counted)
         self._before = np.diag(prior[self._free]) + information.sum(axis=0)
 
     def _information(
-        self, perturbations: Perturbations, times: Times, measured: np.ndarray
+        self, perturbations: Perturbations, times: Times, counted: np.ndarray
     ) -> Float[np.ndarray, "n_rows n_free n_free"]:
         """Fisher information of each condition about the free entries of W and log α."""
         n_free = int(self._free.sum())
@@ -143,10 +143,12 @@ class Prospect:
             )
             for first in range(0, len(perturbations), _ROWS_AT_ONCE):
                 part = slice(first, first + _ROWS_AT_ONCE)
-                values = np.where(measured[part], 0.0, np.nan)
+                values = np.where(counted[part] > 0, 0.0, np.nan)
                 problem = MultipleShooting(perturbations[part], values, times)
                 found = np.asarray(_derivatives(parameters, Series.of(problem)))
                 found = found[: len(values)][..., self._free] / self._belief.noise
+                if self._belief.root_precision is not None:
+                    found = found * counted[part].reshape(len(values), -1, 1)
                 parts.append(np.swapaxes(found, 1, 2) @ found)
         return np.concatenate(parts)
 
@@ -164,8 +166,8 @@ class Prospect:
         if self._by_rows:
             derivatives = self._along(more)
             return [self._by_row(derivatives, count) for count in counts]
-        seen = np.broadcast_to(self._belief.seen, (len(more), len(self._times), n))
-        found = self._information(more, self._times, seen)
+        sure = np.broadcast_to(self._belief.expected, (len(more), len(self._times), n))
+        found = self._information(more, self._times, sure)
         return [self._together(np.tensordot(count, found, 1)) for count in counts]
 
     def _together(self, information: Float[np.ndarray, "n_free n_free"]) -> Precision:
@@ -182,7 +184,7 @@ class Prospect:
     def _by_row(self, derivatives: Derivatives, count: Float[np.ndarray, " n_rows"]) -> Precision:
         n = len(self._belief.nodes)
         weighted = (
-            derivatives * np.sqrt(count)[:, None, None] * self._belief.seen[:, None, None, None]
+            derivatives * np.sqrt(count)[:, None, None] * self._belief.expected[:, None, None, None]
         )
         values = weighted.reshape(*derivatives.shape[:2], -1, n + 1)
         known = (

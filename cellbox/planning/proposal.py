@@ -16,6 +16,7 @@ from cellbox.planning.beliefs import Belief
 from cellbox.planning.limits import Limits
 from cellbox.planning.precision import Precision
 from cellbox.planning.reasons import ProposedCondition
+from cellbox.storage.installed import pandas_for
 
 if TYPE_CHECKING:
     import pandas
@@ -278,7 +279,7 @@ class Proposal:
 
     def to_frame(self) -> pandas.DataFrame:
         """The doses as a table with the columns condition, node and value (u)."""
-        import pandas
+        pandas = pandas_for("table of a proposal")
 
         rows = [(each.name, node, dose) for each in self.conditions for node, dose in each.doses]
         return pandas.DataFrame(rows, columns=["condition", "node", "value"])

@@ -46,9 +46,13 @@ class Question:
     ) -> Derivatives:
         """How responses to these conditions change with each row; 0 where nothing is measured.
 
+        Where the data tell errors of values, by how sure those of each node are.
+
         along: of the members, in other directions of the times.
         """
         along = RowDerivatives(self.belief.members, self.times) if along is None else along
         found = along(conditions)
         found[:, ~self.belief.seen] = 0.0
+        if self.belief.root_precision is not None:
+            found *= self.belief.expected.astype(found.dtype)[:, None, None, None]
         return found

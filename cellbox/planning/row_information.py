@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from cellbox.arrays import Times
 from cellbox.equation.classical_step import classical_step
@@ -242,17 +242,18 @@ def updated(
 
 def factors_after(
     derivatives: Derivatives,
-    measured: Bool[np.ndarray, "n_conditions n_times n_nodes"],
+    counted: Float[np.ndarray, "n_conditions n_times n_nodes"],
     deviations: Float[np.ndarray, "n_members n_nodes row"],
     noise: float,
 ) -> Factors:
     """What is known of each row after an experiment, from a normal prior.
 
+    counted: 0 where nothing was measured, else how sure a value is beside the noise.
     deviations: of the prior, by parameter; what may not differ from zero has 0.
     """
     n_members, n, _, _, width = derivatives.shape
     known = np.empty((n_members, n, width, width))
-    seen = np.moveaxis(measured, 2, 0).reshape(n, -1, 1)
+    seen = np.moveaxis(counted, 2, 0).reshape(n, -1, 1)
     for member in range(n_members):
         values = derivatives[member].reshape(n, -1, width).astype(float)
         values = np.where(np.isfinite(values), values, 0.0) * seen / noise

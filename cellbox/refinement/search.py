@@ -267,8 +267,10 @@ class Search:
     def _drop(self, most: int | None = None) -> bool:
         """Leave out edges, if the quadratic says so; whether any was.
 
-        most: so many, by default a share of those that are left.
+        most: so many, by default a share of those that are left. Where the quadratic was wrong, and
+        the fit without them is worse by more than an edge costs, fewer are left out, or none.
         """
+        before, criterion = self._state, self.criterion
         free = self._free
         quadratic = self._penalised(free)
         n_free = int(free.sum())
@@ -289,7 +291,11 @@ class Search:
         plain = Iterate(self._point.parameters * self._free, self._point.states)
         self._point = min(moved, plain, key=self._problem.sum_of_squares)
         self.fit()
-        return True
+        if not self.criterion > criterion + price_of(self._problem.n_values, 1):
+            return True
+        self._state = before
+        n_out = int((~kept).sum())
+        return n_out > 1 and self._drop(n_out // 2)
 
     def _choose_rows_anew(self) -> bool:
         """Let each row choose its edges by itself; whether any chose others."""

@@ -35,6 +35,9 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}([,.'\s])\d{3}(?:\1\d{3})*(?:[.,]\d+)?")
 _WITH_ERROR = re.compile(
     r"([-+]?\d+(?:[.,]\d+)?)\s*(?:±|\+/-|\+-|\()\s*(\d+(?:[.,]\d+)?)\s*\)?", re.IGNORECASE
 )
+# Times such as 1h30 and 01:30:00; numbers with the mark of a footnote or of significance.
+_CLOCK = re.compile(r"\d{1,3}(:\d{2}){1,2}|\d+\s*h\s*\d+\s*(m|min)?", re.IGNORECASE)
+_MARKED = re.compile(r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*[*†‡§#^]+", re.IGNORECASE)
 MISSING_WORDS = ("", "na", "nan")
 # More columns than a long table has.
 _MANY_COLUMNS = 8
@@ -152,6 +155,8 @@ def _note_missing_columns(
     listed = ", ".join(repr(cell) for cell in row.cells)
     found = f"expected {wanted}, found {listed}: no {' and no '.join(missing)}"
     fix = "Name the columns in the first row"
+    if sum(bool(cell) for cell in row.cells) < min(2, len(row.cells)):
+        fix = "Remove the title: the first row names the columns, with nothing above it"
     if "condition" in missing and len(row.cells) > _MANY_COLUMNS:
         fix += "; a wide table has a row for each condition: transpose one with a column for each"
     problems.add(where, found, fix)
@@ -212,16 +217,20 @@ def number(
 
 def resembles_number(cell: str) -> bool:
     """Whether a cell that is no number was meant for one, and is refused where it is read."""
-    return any(form.fullmatch(cell) for form in (WITH_UNIT, _GROUPED, _WITH_ERROR))
+    return any(form.fullmatch(cell) for form in (WITH_UNIT, _GROUPED, _WITH_ERROR, _MARKED))
 
 
 def _note_other_writing(cell: str, where: str, problems: Problems) -> bool:
-    """Note a number with parted thousands, or with its error; whether it is one."""
+    """Note parted thousands, a number with its error or a mark, a time; whether it is one."""
     found = f"expected a number, found {cell!r}"
     if _GROUPED.fullmatch(cell):
         fix = "Write numbers without marks between thousands (8123.45)"
     elif (both := _WITH_ERROR.fullmatch(cell)) is not None:
         fix = f"Write the value alone ({both[1]}), and its error in a column sd or sem ({both[2]})"
+    elif _CLOCK.fullmatch(cell):
+        fix = "Write one number in one unit for the whole column (1.5 for 1 h 30 min)"
+    elif (marked := _MARKED.fullmatch(cell)) is not None:
+        fix = f"Write the number alone ({marked[1]}), without its mark"
     else:
         return False
     problems.add(where, found, fix, kind=fix.split("(")[0], most=_SAID_ALIKE)

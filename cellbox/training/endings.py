@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +39,21 @@ class Candidate(NamedTuple):
         return self.found.noise
 
     def is_worse_than(
-        self, before: Float[np.ndarray, " n_rows"], training: MultipleShooting
+        self,
+        before: Float[np.ndarray, " n_rows"],
+        training: MultipleShooting,
+        left: Callable[[], float | None],
     ) -> bool:
-        """Whether it predicts the validation rows worse, beyond noise, than others' errors."""
-        # What a poor fit leaves is not noise: no more than all that was measured can be.
+        """Whether it predicts the validation rows worse, beyond noise, than others' errors.
+
+        left: what the others leave of the training data; asked for where this one explains little.
+        """
+        # What a poor fit leaves is not noise: no more than all that was measured can be, nor than
+        # another network leaves. Else a network without edges would be worse than nothing.
         noise = min(self.noise, float(np.sqrt(training.mean_square)))
+        if not is_explained(training, noise):
+            others = left()
+            noise = noise if others is None else min(noise, others)
         return is_worse(before, self.errors, noise)
 
 

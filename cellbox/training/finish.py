@@ -152,8 +152,10 @@ class Finisher:
         """
         started = time.perf_counter()
         ending = self._ending(harvest, settings)
-        rescued = harvest.status.diverged and ending.refined
-        message = " Least squares found a network all the same." if rescued else ""
+        message = ""
+        if harvest.status.diverged and ending.refined:
+            found = "a network all the same" if _has_edges(ending) else "no edge either"
+            message = f" Least squares found {found}."
         went = Course(
             status=_status(harvest, ending),
             message=harvest.status.sentence + message,
@@ -234,16 +236,19 @@ class Finisher:
         # It costs as much as a part of refinement, and is seldom asked for where that is kept.
         before = cache(lambda: self._explained(network, diverged))
 
+        def noise() -> float | None:
+            return before().noise
+
         def as_it_was(told: str) -> Ending:
             return Ending(network, error, before().error, told, before().noise)
 
         if settings.refinement == "none":
             return as_it_was(f"Not refined{': training diverged' if diverged else ', as asked'}.")
         errors, _ = self._errors(network, settings)
-        refined = self._refined(network, settings, lambda: before().noise, errors)
+        refined = self._refined(network, settings, noise, errors)
         if not refined:
             return as_it_was("Refinement failed: its equations could not be solved.")
-        kept = [one for one in refined if not one.is_worse_than(errors, self._training)]
+        kept = [one for one in refined if not one.is_worse_than(errors, self._training, noise)]
         best = min(kept or refined, key=lambda one: one.found.information)
         if not kept:
             told = f"{best.errors.mean():.3g} instead of {errors.mean():.3g}"
@@ -340,14 +345,14 @@ class Finisher:
         if is_large(self._training.n_nodes) and regression:
             left = noise()
             explains_less = left is None or left >= regression[0].noise
-            if explains_less and not regression[0].is_worse_than(errors, self._training):
+            if explains_less and not regression[0].is_worse_than(errors, self._training, noise):
                 return regression
         found = self._starts.descent(descended, *how)
         # First, so that it is taken where both lead to the same network.
         candidates = [*self._candidates(found, settings), *regression]
         if is_large(self._training.n_nodes):
             return candidates
-        kept = [one for one in candidates if not one.is_worse_than(errors, self._training)]
+        kept = [one for one in candidates if not one.is_worse_than(errors, self._training, noise)]
         best = min(kept, key=lambda one: one.found.information).noise if kept else noise()
         if needs_other_starts(self._training, best, [one.noise for one in candidates]):
             candidates += self._candidates(self._starts.random(*how), settings)
@@ -381,8 +386,13 @@ class Finisher:
 def _status(harvest: Harvest, ending: Ending) -> str:
     """What became of a training, refinement included: completed, stopped_early or diverged."""
     if harvest.status.diverged:
-        return "completed" if ending.refined else "diverged"
+        return "completed" if ending.refined and _has_edges(ending) else "diverged"
     return harvest.status.name.lower()
+
+
+def _has_edges(ending: Ending) -> bool:
+    """Whether anything acts on anything."""
+    return bool((ending.network.weights != 0).any())
 
 
 def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:

@@ -89,9 +89,16 @@ def _unknown_folder(folder: Path) -> InputError:
     shown = ", ".join(present[:_SHOWN]) + (", ..." if len(present) > _SHOWN else "")
     inside = [name for name in present if any(form.recognises(folder / name) for form in FORMS)]
     fix = "Name the files so, or point to the folder that holds them"
+    foreign = {_FOREIGN[end][1] for end in map(_ending, present) if end in _FOREIGN}
+    if foreign:
+        fix = "; ".join(sorted(foreign))
     if inside:
         fix = f"Name {folder / inside[0]} instead"
     return refuse(str(folder), f"expected {_known()}, found {shown or 'no files'}", fix)
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.casefold()
 
 
 def _unknown_file(path: Path) -> InputError:

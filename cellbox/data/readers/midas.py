@@ -5,7 +5,8 @@ DA:ALL or DA:name of the time, DV:name of a measured value. A treatment whose co
 is an inhibitor (TR:MEK:Inhibitors, TR:MEKi) pushes its node down, u > 0; any other pushes it up,
 u < 0. Columns of the cell line, and those that say that nothing was given (TR:NOCYTO, TR:NOINHIB),
 are no treatments; a table of several cell lines is refused, since one network is learned of one.
-Rows of the same treatments and time are replicates.
+Rows of the same treatments and time are replicates. DV:name_sd and DV:name:sd (or sem) beside
+DV:name are errors of its values.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ logger = logging.getLogger("cellbox")
 
 _TREATMENT, _TIME, _VALUE = "TR:", "DA:", "DV:"
 _CELL_LINE = ("cellline", "celllines", "celltype", "celltypes", "cell")
+# Columns with the errors of the values of another: DV:AKT_sd, DV:AKT:sem.
+_ERROR = re.compile(r"(?P<node>.*\S)[\s_:]+(?P<kind>sd|sem|std|se|stdev)", re.IGNORECASE)
 # Columns that mark rows in which nothing of a kind was given.
 _NOTHING = re.compile(
     r"(no|without)[ _-]?"
@@ -80,12 +83,14 @@ def _tables(path: Path, rows: list[Row], problems: Problems) -> tuple[TypedTable
     header, *body = rows
     treatments = _treatments(path, header)
     _note_cell_lines(path, header, body, problems)
-    values = {
-        place: cell[len(_VALUE) :].split(":")[0]
-        for place, cell in enumerate(header.cells)
-        if cell.upper().startswith(_VALUE)
-    }
-    times = _times(header, values)
+    values, errors = _values(header)
+    times = _times(path, header, values, problems)
+    _note_columns(path, header, treatments, values, problems)
+    kinds = sorted({kind for _, kind in errors.values()})
+    if len(kinds) > 1:
+        found = "expected errors of one kind, found sd and sem"
+        problems.add(f"{path}, row {header.number}", found, "Give one of them for all values")
+    problems.raise_any()
     measured: list[tuple[int, list[str]]] = []
     doses: list[tuple[int, list[str]]] = []
     names: dict[tuple[float, ...], str] = {}
@@ -107,8 +112,11 @@ def _tables(path: Path, rows: list[Row], problems: Problems) -> tuple[TypedTable
             key = (names[given], row.cells[times[place]], node)
             seen[key] += 1
             cells = [key[0], str(seen[key]), key[1], node, row.cells[place]]
+            if errors:
+                cells.append(row.cells[errors[node][0]] if node in errors else "")
             measured.append((row.number, cells))
     header_of_values = ["condition", "replicate", "time", "node", "value"]
+    header_of_values += kinds
     return (
         table_of_rows(path, header_of_values, measured),
         table_of_rows(path, ["condition", "node", "value"], doses),
@@ -139,6 +147,54 @@ def _treatments(path: Path, header: Row) -> list[_Treatment]:
         if nodes:
             logger.info("%s: took as %s: %s", path, what, ", ".join(nodes))
     return treatments
+
+
+def _values(header: Row) -> tuple[dict[int, str], dict[str, tuple[int, str]]]:
+    """The columns of values, with their nodes; and of each node the column of errors, sd or sem."""
+    named = {
+        place: cell[len(_VALUE) :].strip()
+        for place, cell in enumerate(header.cells)
+        if cell.upper().startswith(_VALUE)
+    }
+    nodes = {name.split(":")[0].strip() for name in named.values() if not _ERROR.fullmatch(name)}
+    values, errors = {}, {}
+    for place, name in named.items():
+        of = _ERROR.fullmatch(name)
+        if of is not None and of["node"].split(":")[0].strip() in nodes:
+            kind = "sem" if of["kind"].casefold() in ("se", "sem") else "sd"
+            errors[of["node"].split(":")[0].strip()] = (place, kind)
+        else:
+            values[place] = name.split(":")[0].strip()
+    return values, errors
+
+
+def _note_columns(
+    path: Path,
+    header: Row,
+    treatments: list[_Treatment],
+    values: dict[int, str],
+    problems: Problems,
+) -> None:
+    """Note columns without a name or with that of another; log those that are left out."""
+    where = f"{path}, row {header.number}"
+    kinds = (
+        (_TREATMENT, [(one.node, one.sign) for one in treatments]),
+        (_VALUE, [(node, 0) for node in values.values()]),
+    )
+    for prefix, named in kinds:
+        if any(not node for node, _ in named):
+            found = f"expected columns {prefix}NAME, found one without a name"
+            problems.add(where, found, "Name it")
+        twice = [node for (node, _), count in Counter(named).items() if count > 1 and node]
+        if twice:
+            listed = ", ".join(f"{prefix}{node}" for node in twice)
+            found = f"expected each column once, found again: {listed}"
+            fix = "Keep one of them; repeated measurements are rows of the same treatments and time"
+            problems.add(where, found, fix)
+    known = (_TREATMENT, _TIME, _VALUE)
+    others = [cell for cell in header.cells if not cell.upper().startswith(known)]
+    if others:
+        logger.info("%s: ignored the columns %s", path, ", ".join(cell or "''" for cell in others))
 
 
 def _is_stimulus(kind: str) -> bool:
@@ -175,21 +231,31 @@ def _note_cell_lines(path: Path, header: Row, body: list[Row], problems: Problem
         problems.add(str(path), found, "Write a file for each, with its rows alone, and fit each")
 
 
-def _times(header: Row, values: dict[int, str]) -> dict[int, int]:
-    """Which column has the time of each measured one: its own, or that of all."""
+def _times(path: Path, header: Row, values: dict[int, str], problems: Problems) -> dict[int, int]:
+    """Which column has the time of each measured one: its own, or that of all, or the only one."""
     columns = {
-        cell[len(_TIME) :].split(":")[0].casefold(): place
+        cell[len(_TIME) :].split(":")[0].strip().casefold(): place
         for place, cell in enumerate(header.cells)
         if cell.upper().startswith(_TIME)
     }
-    first = next(iter(columns.values()))
-    shared = columns.get("all", first)
-    return {place: columns.get(node.casefold(), shared) for place, node in values.items()}
+    only = next(iter(columns.values())) if len(columns) == 1 else None
+    shared = columns.get("all", only)
+    without = [node for node in values.values() if node and node.casefold() not in columns]
+    if without and shared is None:
+        listed = ", ".join(f"{_TIME}{node}" for node in without)
+        found = f"expected a column of times for each value, or {_TIME}ALL, found no {listed}"
+        problems.add(f"{path}, row {header.number}", found, "Add it")
+    elif without and "all" not in columns:
+        logger.info("%s: took the times of %s for all values", path, header.cells[only or 0])
+    return {place: columns.get(node.casefold(), shared or 0) for place, node in values.items()}
 
 
 def _dose(row: Row, treatment: _Treatment, where: str, problems: Problems) -> float:
     cell = row.cells[treatment.place]
     dose = number(cell, where, problems) if cell else 0.0
+    if dose is not None and dose < 0:
+        found = f"expected a dose from 0 on, found {cell}"
+        problems.add(where, found, "Give what was added; TR:NAME:Inhibitors says that it inhibits")
     return 0.0 if dose is None else treatment.sign * dose
 
 

@@ -116,3 +116,36 @@ def test_it_comes_back_from_plain_values():
     assert criticism_of(None) is None
     assert found.widening == pytest.approx(2.5)
     assert "made 2.5 times as wide" in found.sentences()[-1]
+
+
+def once(data: Dataset) -> Dataset:
+    """The last of the times alone, when nearly all has come to rest."""
+    last = np.s_[:, -1:]
+    return replace(
+        data,
+        times=data.times[-1:],
+        measurements=data.measurements[last],
+        noise_free=data.noise_free[last],
+    )
+
+
+def test_one_late_time_asks_neither_for_a_start_nor_for_decays_nor_for_a_form_by_name(data):
+    # A hidden input, which one time does not tell from an offset or another curve.
+    strength = np.random.default_rng(3).normal(0, 0.4, data.n_rows)
+    hidden = strength[:, None] * np.array([1.0, 0.0, 0.0, -1.0])
+    exact, _ = exact_responses(NETWORK, data.perturbations + hidden, data.times, noise=0, name="")
+    treated = data.noise_free + np.array([0.0, 0.0, 0.3, 0.0])
+    for responses in (exact, treated):
+        found = judged(once(changed(data, responses)))
+        assert not {"start", "decay"} & set(kinds(found))
+    assert kinds(found)[0] == "offset"
+    assert "a node that was not measured: measure at several times" in found.advice
+    assert "--form offset" not in found.advice
+    assert "--form offset" in judged(changed(data, treated)).advice
+
+
+def test_numbers_that_can_hardly_be_meant_are_to_be_mended_before_the_equation(data):
+    found = judged(replace(data, perturbations=10 * data.perturbations))
+    assert found.verdict == "not explained"
+    assert found.advice.startswith("Mend first what the numbers can hardly mean (doses_saturate")
+    assert not any(sentence.endswith("?.") for sentence in found.sentences())

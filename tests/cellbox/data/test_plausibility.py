@@ -85,6 +85,12 @@ def test_controls_as_noisy_as_responses_are_no_response():
         (lambda x: 11 + x, "logarithms of intensities", "difference --control NAME"),
         (lambda x: 0.4 * 2**x, "levels between 0 and 1", "log2-ratio --control NAME"),
         (lambda x: np.clip(x / np.nanmax(x), 0, 1), "levels scaled to between", "log2-ratio"),
+        # Most of them up, some cut off at 0: no logarithm can be taken of those.
+        (
+            lambda x: np.where(np.abs(x) < 0.1, 0, 0.8 * np.minimum(np.abs(x), 1)),
+            "levels scaled to between",
+            "Take the values before they were scaled",
+        ),
     ],
 )
 def test_values_that_are_no_log_ratios_are_recognised(change, said, transform):
@@ -155,6 +161,41 @@ def test_a_wild_value_is_named():
     said = only(replace(data, measurements=wild))
     assert "1 value lies" in said
     assert "g4 in c3 at time 5 is 99" in said
+
+
+def test_a_wild_value_is_named_where_nodes_have_few_values():
+    data = course(times=(10.0,)).rows(np.arange(8))
+    wild = data.measurements.copy()
+    wild[3, 0, 0] = 736.1
+    said = only(replace(data, measurements=wild))
+    assert f"1 value lies far outside what their nodes show: {data.nodes[0]}" in said
+
+
+def test_a_number_that_was_filled_down_is_said_and_levels_of_all_nodes_are_not():
+    data = course(times=(10.0,))
+    filled = data.measurements.copy()
+    filled[4:, 0, 1] = 0.73
+    filled = replace(data, measurements=filled)
+    [said] = [str(one) for one in data_warnings(filled) if one.kind == "repeated_values"]
+    assert f"{data.nodes[1]} (0.73 in 20 of 24)" in said
+    levels = filled.measurements.copy()
+    levels[4:, 0, :3] = 0.73
+    assert "repeated_values" not in kinds(replace(data, measurements=levels))
+
+
+def test_a_time_next_to_none_is_said_where_values_are_large_there():
+    data = course()
+    early = replace(data, times=np.array([1e-320, *data.times[1:]]))
+    assert kinds(early) == ["times_too_short"]
+    still = early.measurements.copy()
+    still[:, 0] = 0.001
+    assert kinds(replace(early, measurements=still)) == []
+
+
+def test_units_behind_names_of_nodes_are_said():
+    data = course()
+    said = only(replace(data, nodes=("MEK uM", "AKT 10 ng/ml", *data.nodes[2:])))
+    assert "2 nodes are called by a name with a unit: MEK uM, AKT 10 ng/ml" in said
 
 
 def test_genes_that_few_knock_outs_move_are_not_wild():

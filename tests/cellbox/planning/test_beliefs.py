@@ -8,7 +8,13 @@ import pytest
 from cellbox.errors import InputError
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import belief_from_data, belief_of_family
-from tests.cellbox.planning.conftest import NETWORK
+from cellbox.planning.limits import usual_limits
+from cellbox.planning.precision import Prospect
+from cellbox.planning.question import Question
+from cellbox.planning.row_information import RowDerivatives
+from tests.cellbox.planning.conftest import NETWORK, random_conditions
+
+MORE = random_conditions(3, seed=8)
 
 
 def test_members_lie_around_the_estimate_as_far_as_the_data_leave_open(belief):
@@ -33,6 +39,30 @@ def test_members_of_an_ensemble_are_taken_as_they_are(data, belief):
     assert (again.members[2].weights == nine[2].weights).all()
     assert "9 networks of the ensemble" in again.sentences[0]
     assert len(belief_from_data(data, nine[:2], n_members=5).members) == 5
+
+
+def test_values_count_by_their_errors_and_further_ones_of_a_node_as_those_before(data, belief):
+    errors = np.full_like(data.measurements, 0.02)
+    alike = belief_from_data(replace(data, errors=errors), n_members=6, noise=0.02)
+    for prospects in (
+        [Prospect(one, NETWORK).precision(MORE) for one in (belief, alike)],
+        [Prospect(one, NETWORK).precision() for one in (belief, alike)],
+    ):
+        np.testing.assert_allclose(prospects[1].errors, prospects[0].errors)
+    np.testing.assert_allclose(alike.estimate.weights, belief.estimate.weights, rtol=1e-4)
+    assert any("typically 0.02" in sentence for sentence in alike.sentences)
+    assert not any("by their errors" in sentence for sentence in belief.sentences)
+
+    errors[:, :, 1] = 0.2
+    unlike = belief_from_data(replace(data, errors=errors), n_members=6, noise=0.02 * 10**0.25)
+    np.testing.assert_allclose(unlike.expected / unlike.expected[0], [1, 0.1, 1, 1])
+    loose, tight = (Prospect(one, NETWORK).precision(MORE).errors for one in (unlike, belief))
+    assert (loose[1] > 1.1 * tight[1]).all()
+    np.testing.assert_allclose(loose[0], tight[0], rtol=0.1)
+    # What a condition is worth to rows of W, before it is measured.
+    found = Question(unlike, usual_limits(data), unlike.times).derivatives(MORE)
+    plain = RowDerivatives(unlike.members, unlike.times)(MORE)
+    np.testing.assert_allclose(found[:, 1], plain[:, 1] * unlike.expected[1], rtol=1e-5)
 
 
 def test_data_that_are_too_few_are_said_to_be(data):

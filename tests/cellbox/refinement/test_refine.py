@@ -15,6 +15,7 @@ from cellbox.refinement.refine import (
     obstacle,
     refine,
 )
+from cellbox.refinement.regression_start import regression_start
 from cellbox.scores.metrics import pearson_correlation
 
 
@@ -162,3 +163,40 @@ def test_amplitudes_that_differ_are_not_drawn_together():
     data = simulate(unequal, n_conditions=20, design="balanced", noise=0.01, seed=3)
     refined = refine(MultipleShooting.of(data, data.split.training), near(unequal))
     np.testing.assert_allclose(refined.network.amplitudes, amplitudes, rtol=0.03)
+
+
+def saturating_levels(seed=0):
+    """Levels after three stimuli that nobody measured: another equation, which edges help all the
+    same."""
+    random, n = np.random.default_rng(seed), 9
+    weights = np.zeros((n, n))
+    for target in range(3, n):
+        for source in random.choice(n, 2, replace=False):
+            if source != target:
+                weights[target, source] = random.choice([1.5, 2.5, -2])
+    perturbations = np.zeros((21, n))
+    perturbations[np.arange(21), np.repeat(np.arange(3), 7)] = -1
+    for row in range(21):
+        perturbations[row, 2 + row % 7] += row % 7 > 0
+    state, levels, times = np.zeros((21, n)), [], np.array([1.0, 5.0, 10.0, 15.0])
+    for step in range(1, 301):
+        inputs = state @ weights.T - 2 * perturbations
+        inputs[:, :3] = -3 * perturbations[:, :3]
+        up = np.maximum(inputs, 0)
+        state = state + 0.05 * (up / (1 + up) - state)
+        if step in (20, 100, 200, 300):
+            levels.append(state + 0.03 * random.normal(size=state.shape))
+    measured = np.clip(np.stack(levels, axis=1), 0, 1)
+    measured[..., :3] = np.nan
+    return MultipleShooting(perturbations, measured, times)
+
+
+def test_a_selection_that_the_fit_does_not_confirm_is_taken_back():
+    # The quadratic praises networks here whose fit is worse, the last of them without any edge.
+    problem = saturating_levels()
+    names = tuple(f"p{node}" for node in range(9))
+    empty = explain(problem, Network(names, np.zeros((9, 9)), np.ones(9)))
+    found = refine(problem, regression_start(problem, names, None))
+    assert found.n_edges > 0
+    assert found.noise < 0.5 * empty.noise
+    assert found.information < empty.information - 100

@@ -1,6 +1,7 @@
 """What refining came to, and when it is not kept."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,8 +22,23 @@ def candidate(noise, errors):
 def test_what_a_fit_leaves_is_noise_up_to_the_size_of_the_data():
     before = np.array([0.1, 0.1])
     # The data are of size 0.3: a quarter of that may be lost, whatever is left.
-    assert not candidate(0.9, [0.17, 0.17]).is_worse_than(before, TRAINING)
-    assert candidate(0.9, [0.19, 0.19]).is_worse_than(before, TRAINING)
+    assert not candidate(0.9, [0.17, 0.17]).is_worse_than(before, TRAINING, lambda: None)
+    assert candidate(0.9, [0.19, 0.19]).is_worse_than(before, TRAINING, lambda: None)
+
+
+def test_what_an_empty_network_leaves_is_no_noise_where_descent_leaves_less():
+    before = np.array([0.1, 0.1])
+    empty = candidate(0.3, [0.17, 0.17])
+    unlike = replace(TRAINING, perturbations=np.array([[1.0], [-1.0]]))
+    assert not empty.is_worse_than(before, unlike, lambda: 0.3)
+    assert empty.is_worse_than(before, unlike, lambda: 0.05)
+
+
+def test_what_descent_leaves_is_not_asked_for_where_a_refined_network_explains_the_data():
+    def asked():
+        raise AssertionError
+
+    assert not candidate(0.01, [0.1, 0.1]).is_worse_than(np.array([0.1, 0.1]), TRAINING, asked)
 
 
 def test_known_errors_are_said_beside_what_is_left():

@@ -139,6 +139,21 @@ def test_a_diverged_descent_is_refined_from_its_best_parameters(case):
     assert "Least squares found a network" in record.message
 
 
+def test_a_diverged_descent_in_whose_place_no_edge_was_found_has_diverged(case, monkeypatch):
+    harvest, training, validation = case
+
+    def emptied(problem, start, **options):
+        found = refine(problem, start, **options)
+        return replace(found, network=replace(start, weights=np.zeros_like(start.weights)))
+
+    monkeypatch.setattr(starting, "refine", emptied)
+    # As where descent has nothing to show on the validation rows either.
+    wild = replace(harvest, status=Status.NOT_FINITE, weights=np.full((5, 5), np.nan))
+    ended = finished(Finisher(training, validation), wild, Settings())
+    assert ended.diverged
+    assert "Least squares found no edge either." in ended.model.training.message
+
+
 def test_a_diverged_descent_that_is_not_refined_has_diverged(case):
     harvest, training, validation = case
     diverged = replace(harvest, status=Status.NOT_FINITE)

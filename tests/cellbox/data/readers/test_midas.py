@@ -102,3 +102,51 @@ def test_a_stimulus_may_end_with_an_i(midas):
     data = read_data(midas(TABLE.replace("TR:pi3ki", "TR:Wnti:Stimuli")))
     u = dict(zip(data.row_names, data.perturbations[:, data.nodes.index("Wnti")], strict=True))
     assert u["EGF + Wnti"] == -1.0
+
+
+def with_errors(header, *columns):
+    """The table, all values of it told, with columns more."""
+    first, *rows = TABLE.replace("0.6,\n", "0.6,0.7\n").splitlines()
+    added = [f"{row},{','.join(str(column) for column in columns)}" for row in rows]
+    return "\n".join([f"{first},{header}", *added])
+
+
+@pytest.mark.parametrize("header", ["DV:AKT_sd,DV:ERK_sd", "DV:AKT:sd,DV:ERK:sd"])
+def test_columns_of_errors_are_no_nodes(midas, header):
+    data = read_data(midas(with_errors(header, 0.1, 0.2)))
+    assert data.nodes == ("AKT", "ERK", "EGF", "MEK", "pi3k")
+    np.testing.assert_allclose(data.errors[:, 0, :2], [[0.1, 0.2]] * 5)
+
+
+def test_an_error_that_is_missing_or_of_another_kind_is_refused(midas):
+    with pytest.raises(InputError, match=r"column 'sd' \(node 'ERK'\): expected an error above 0"):
+        read_data(midas(with_errors("DV:AKT_sd", 0.1)))
+    with pytest.raises(InputError, match="errors of one kind, found sd and sem"):
+        read_data(midas(with_errors("DV:AKT_sd,DV:ERK_sem", 0.1, 0.2)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("DV:ERK", "DV:AKT", "row 1: expected each column once, found again: DV:AKT"),
+        ("TR:MEK:Inhibitors", "TR:EGF:Cytokines", "found again: TR:EGF"),
+        ("DV:ERK", "DV:", "expected columns DV:NAME, found one without a name"),
+        ("TR:MEK:Inhibitors", "TR:", "expected columns TR:NAME, found one without a name"),
+        ("DA:ALL,DV:AKT", "DA:AKT,DA:p38", "found no DA:ERK"),
+        ("1,1,0.5,0,5", "1,1,-0.5,0,5", "row 5, column 'TR:MEK:Inhibitors': expected a dose from"),
+    ],
+)
+def test_columns_and_doses_that_cannot_be_are_refused_with_their_place(midas, before, after, said):
+    table = TABLE.replace(before, after)
+    if "DA:p38" in after:
+        table = table.replace("DV:ERK", "DV:AKT,DV:ERK").replace(",5,", ",5,5,")
+    with pytest.raises(InputError, match=said):
+        read_data(midas(table))
+
+
+def test_times_of_one_value_for_all_and_columns_that_are_no_part_are_said(midas, caplog):
+    caplog.set_level("INFO", logger="cellbox")
+    table = "\n".join(f"{row},x" for row in TABLE.replace("DA:ALL", "DA:AKT").splitlines())
+    assert read_data(midas(table)).nodes[:2] == ("AKT", "ERK")
+    assert "took the times of DA:AKT for all values" in caplog.text
+    assert "ignored the columns x" in caplog.text

@@ -364,3 +364,24 @@ def test_a_transposed_table_is_called_so(folder):
     header = ",".join(["node", *(f"c{k}" for k in range(9))])
     with pytest.raises(InputError, match="transpose one with a column for each"):
         read_tidy(folder(f"{header}\ng1{',0.5' * 9}\n", P + "c1,g1,1\n"))
+
+
+@pytest.mark.parametrize("time", ["1h30", "01:30:00", "1:30", "1 h 30 min"])
+def test_times_of_a_clock_are_to_be_numbers(tmp_path, time):
+    (tmp_path / "measurements.csv").write_text(f"condition,time,node,value\na,{time},g1,1\n")
+    (tmp_path / "perturbations.csv").write_text("condition,node,value\na,g1,1\n")
+    with pytest.raises(InputError, match=r"one number in one unit .* \(1.5 for 1 h 30 min\)"):
+        read_tidy(tmp_path)
+
+
+def test_a_title_above_the_header_is_to_be_removed(tmp_path):
+    (tmp_path / "measurements.csv").write_text("Table S3,,,\ncondition,time,node,value\na,1,g1,1\n")
+    (tmp_path / "perturbations.csv").write_text("condition,node,value\na,g1,1\n")
+    with pytest.raises(InputError, match="Remove the title: the first row names the columns"):
+        read_tidy(tmp_path)
+
+
+def test_tables_that_are_packed_are_to_be_unpacked(tmp_path):
+    (tmp_path / "measurements.csv.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="Unpack it"):
+        read_data(tmp_path)

@@ -178,6 +178,7 @@ def test_what_is_wrong_in_a_wide_table_is_said_with_row_and_column(folder, measu
         ("8,123.45", "without marks between thousands"),
         ("0.53 ± 0.05", r"the value alone \(0.53\), and its error in a column sd or sem \(0.05\)"),
         ("0.53 (0.05)", "its error in a column"),
+        ("0.53**", r"the number alone \(0.53\), without its mark"),
     ],
 )
 def test_a_column_of_numbers_written_otherwise_is_no_column_of_words(folder, cell, fix):

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.prior import EdgePrior, compare_with_prior
     from cellbox.networks.prior_files import read_prior
+    from cellbox.networks.random_lines import with_lines
     from cellbox.networks.random_networks import random_network
     from cellbox.networks.sbml import write_sbml
     from cellbox.planning.curve import DesignCurve, design_curve
@@ -90,6 +91,7 @@ _HOMES = {
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),
     "cellbox.networks.prior_files": ("read_prior",),
+    "cellbox.networks.random_lines": ("with_lines",),
     "cellbox.networks.random_networks": ("random_network",),
     "cellbox.data.readers": (
         *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),

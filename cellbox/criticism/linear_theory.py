@@ -19,8 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.arrays import RowMask
-from cellbox.equation.forms import formed_forces
-from cellbox.equation.interval_flow import Intervals, forced
+from cellbox.equation.interval_flow import Intervals
 from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
 from cellbox.refinement.hidden_drives import point_with_drives
@@ -157,13 +156,7 @@ def _alternatives(
 ):
     """By a drive in each row, and by what else Eq. 1 has not, of nodes that are not hidden."""
     n_rows, n_times, n_nodes = point.states.shape
-    network = problem.network(point, tuple(str(node) for node in range(n_nodes)))
-    if problem.form:
-        extras = problem.extras(point)
-        forces = formed_forces(problem.form, network.weights, network.amplitudes, extras, intervals)
-    else:
-        forces = forced(network.weights, network.amplitudes, intervals)
-
+    forces = problem.forces(point, intervals)
     shown = np.s_[..., : problem.n_shown]
 
     def columns(of_ties: np.ndarray) -> np.ndarray:

@@ -53,7 +53,9 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         >>> bool(0 < report["test_mae"] < 1)
         True
     """
-    predicted = model.predict(data.perturbations[split.test], data.times)
+    predicted = model.predict(
+        data.perturbations[split.test], data.times, line=data.lines_of(split.test)
+    )
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
     report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from cellbox.networks.form import NONE
 from cellbox.networks.hidden_nodes import WARNING
+from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.hidden_start import hidden_obstacle
@@ -98,6 +99,10 @@ def form_sentence(found: Refined, settings: Settings, training: MultipleShooting
         return ""
     form, why = found.network.form, hidden_obstacle(training)
     untold = ""
+    if LINES in settings.form.split(",") and training.lines is None:
+        untold = " The data tell no cell lines that could differ."
+    elif LINES in settings.form.split(",") and (form is None or form.lines is None):
+        untold = " The cell lines differ in nothing that the data ask for."
     if "hidden" in settings.form and why is not None:
         untold = f" No hidden node was fitted: {why}."
     if form is not None:

@@ -220,6 +220,8 @@ class Finisher:
         times = self._validation.times
         units = self._validation.units
         model = FittedModel(ending.network, settings, times, int(seed), training, units=units)
+        if self._training.lines is not None:
+            model = replace(model, lines=self._training.lines.names)
         return FinishedTraining(model, ending.refined, ending.edges_selected)
 
     def _ending(self, harvest: Harvest, settings: Settings) -> Ending:

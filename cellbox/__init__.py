@@ -18,7 +18,7 @@ from cellbox.lazy_names import lazy_names
 if TYPE_CHECKING:
     from cellbox.criticism.criticise import criticise
     from cellbox.criticism.criticism import Criticism
-    from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.dataset import Dataset, Split, split_rows, with_reference_line
     from cellbox.data.flaws import Flaws
     from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import (
@@ -69,7 +69,7 @@ _HOMES = {
     "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
     "cellbox.knockouts.experiments": ("KnockoutExperiments", "TimeCourses"),
     "cellbox.knockouts.inference": ("KnockoutNetwork", "KnockoutSettings", "infer_network"),
-    "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
+    "cellbox.data.dataset": ("Dataset", "Split", "split_rows", "with_reference_line"),
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.combinations": ("predict_pairs",),
     "cellbox.models.ensemble": ("Ensemble",),

@@ -289,6 +289,25 @@ def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]
     return judged if len(judged) else split.validation
 
 
+def with_reference_line(data: Dataset, line: str, where: str = "reference line") -> Dataset:
+    """The data with the cell line that others are compared with.
+
+    Raises InputError for a line that they have not, with the nearest that they have.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.with_lines(cellbox.system("LI").network, 2, 1)
+        >>> data = cellbox.simulate(network, n_conditions=4, n_times=2, n_held_out=1)
+        >>> cellbox.with_reference_line(data, "line2").line_names
+        ('line2', 'line1')
+    """
+    if data.lines is None:
+        found = "expected data that tell the cell line of each condition, found none"
+        raise refuse(where, found, "Add lines.csv (columns condition, line), or leave this out")
+    line_numbers([line], data.line_names, where)
+    return replace(data, reference_line=line)
+
+
 def number_conditions(
     perturbations: Perturbations, lines: Sequence[str] | None = None
 ) -> RowNumbers:

@@ -55,7 +55,8 @@ def simulate(
     noise on every value; exact responses (float64, rtol 1e-10) are kept beside, the network as the
     truth, and which conditions are rounding-sensitive. n_replicates: measurements of every
     condition, in rows that follow one another. Where the network's form has cell lines that differ
-    (`cellbox.with_lines`), all of these are of each line, and doses are drawn for each. design: see `draw_design`. times: when to measure
+    (`cellbox.with_lines`), all of these are of each line, and doses are drawn for each. design: see
+    `draw_design`. times: when to measure
     (decay times), instead of `n_times` equal steps. kinetics: "hill" for another equation (see
     `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes.
 

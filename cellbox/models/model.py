@@ -187,7 +187,9 @@ class FittedModel:
     def answer(self, doses: Perturbations, times: Times, *, line: Line = None) -> Responses:
         """`predict` with doses, times and values in the units of the data.
 
-        doses: (n_rows, n_nodes). times: (n_times,). line: as in `predict`. Raises InputError for unusable arrays, and
+        doses: (n_rows, n_nodes). times: (n_times,). line: as in `predict`.
+
+        Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
         """
         n_nodes = len(self.network.nodes)

@@ -16,6 +16,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.models import plots
 from cellbox.models.model import FittedModel
 from cellbox.networks.export import write_edges_csv, write_graphml, write_sif
+from cellbox.networks.line_tables import LINE_DIFFERENCES, write_line_differences
 from cellbox.networks.network import in_order_of
 from cellbox.storage.files import atomic_write
 
@@ -82,7 +83,8 @@ def write_network_files(model: FittedModel, folder: str | os.PathLike[str]) -> l
     """Write the learned network as CSV, GraphML and SIF; returns their paths.
 
     Every non-zero entry of W is an edge in them: the network is given raw, without a threshold.
-    The folder is made where needed.
+    The folder is made where needed. Where the data have several cell lines it is the network of the
+    reference, and line_differences.csv has what differs from it.
 
     Raises InputError where a node's name cannot be written.
     """
@@ -91,6 +93,9 @@ def write_network_files(model: FittedModel, folder: str | os.PathLike[str]) -> l
     paths = [folder / name for name in NETWORK_FILES]
     for write, path in zip((write_edges_csv, write_graphml, write_sif), paths, strict=True):
         write(model.network, path)
+    if model.lines:
+        paths.append(folder / LINE_DIFFERENCES)
+        write_line_differences(model.network, paths[-1])
     return paths
 
 

@@ -328,6 +328,13 @@ def offsets(form: FittedForm | None, perturbations: Perturbations) -> Perturbati
 
 def refuse_form(form: FittedForm | None, what: str) -> None:
     """Refuse to do with a form what only Eq. 1 can be taken for."""
+    if form is not None and form.form.lines:
+        raise refuse(
+            what,
+            "expected one equation, found a network whose cell lines differ",
+            "Take one line (--line NAME; in Python model.network_of(NAME)), or a model that was "
+            "fitted without --form lines",
+        )
     if form is not None:
         raise refuse(
             what,

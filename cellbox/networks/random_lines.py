@@ -56,7 +56,7 @@ def with_lines(network: Network, n_lines: int, n_differences: int, *, seed: int 
 def _drawn(
     network: Network, line: int, node: int, number: int, random: np.random.Generator
 ) -> Difference:
-    """The difference of a line in what becomes of one node: edges first, every third an edge lost."""
+    """The difference of a line in what becomes of one node: edges lost and won, and others."""
     sign = float(random.choice([-1.0, 1.0]))
     kind = ("edge", "amplitude", "edge", "offset")[number % 4]
     assert kind in KINDS

@@ -1,8 +1,8 @@
 """Cell lines in multiple shooting: one W, and behind it what differs in each line.
 
-Behind all other parameters stand, of each line but the reference, ΔW row by row, Δ log α, and b, the
-difference of constants inside the tanh. An interval of a line depends on them as it does on W, log α
-and a constant drive.
+Behind all other parameters stand, of each line but the reference, ΔW row by row, Δ log α, and b,
+the difference of constants inside the tanh. An interval of a line depends on them as it does on W,
+log α and a constant drive.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ WORDS = {
     "offset": "All treated rows share an offset of {}: another reference than the controls?",
     "decay": "Decay is not the same in all nodes, or time is in another unit: {}",
     "response": "Responses bend otherwise than by tanh in {}: other kinetics than Eq. 1?",
+    "lines": "Cell lines or batches that are taken as one differ in {}: in edges, amplitudes or "
+    "offsets?",
     "input": "Residuals follow one common factor that differs between conditions, in {}: an "
     "unmeasured input or node?",
     "rows": "Residuals agree over the times of a condition and differ between conditions, in {}: "
@@ -52,6 +54,8 @@ def explanations(
     """All alternatives that could be tested, the best one first, by the information criterion."""
     found = []
     for kind, columns in theory.alternatives.items():
+        if not columns.shape[2]:
+            continue
         outcome = left.asked_for(columns)
         if outcome is not None:
             taken = left.taken_by_node(columns).reshape(-1, len(nodes)).sum(axis=0)

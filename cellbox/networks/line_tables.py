@@ -53,7 +53,9 @@ def with_line_differences(
     columns = ("line", "kind", "node", "source", "value_in_reference", "value_in_line")
     names = tuple(dict.fromkeys(lines))
     entries = []
-    for record in read_table(path, problems, required=columns, may_be_empty=True):
+    for record in read_table(
+        path, problems, required=columns, optional=COLUMNS[6:], may_be_empty=True
+    ):
         one = _read(record, network, names, problems)
         if one is not None:
             entries.append(one)

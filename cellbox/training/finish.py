@@ -44,6 +44,7 @@ from cellbox.training.endings import (
     Explained,
     error_sentence,
     form_sentence,
+    line_sentence,
     prior_sentence,
     tail_sentence,
     unexplained_sentence,
@@ -209,7 +210,7 @@ class Finisher:
             seconds=went.seconds,
             compile_seconds=went.compile_seconds,
             selection_error=_finite(ending.selection_error),
-            refinement=ending.refinement,
+            refinement=ending.refinement + line_sentence(ending.network, settings, self._training),
             noise=ending.noise,
             noise_freedom=ending.freedom,
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.

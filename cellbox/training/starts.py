@@ -81,6 +81,7 @@ class Starts:
                 self._judge,
                 self._training.perturbations,
                 hidden=hidden_obstacle(self._training) is None,
+                lines=self._training.lines is not None,
             )
         return self._searched[select_edges]
 

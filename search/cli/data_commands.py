@@ -137,6 +137,7 @@ def refuse_cellbox_form(arguments: Namespace) -> None:
 
 
 def _run_lint(arguments: Namespace) -> int:
+    from cellbox.data.line_warnings import line_sentence
     from cellbox.data.plausibility import data_warnings
 
     output = Output(arguments.json)
@@ -146,6 +147,8 @@ def _run_lint(arguments: Namespace) -> int:
     output.say(f"{arguments.data} {_headline(len(warnings))}\n")
     output.say(_readable_facts(described))
     say_warnings(warnings, output)
+    if lines := line_sentence(data):
+        output.say(f"\n{lines}")
     said = [*described["not_determined"], *described["fixes"]]
     if said:
         output.say("\n" + "\n".join(said))

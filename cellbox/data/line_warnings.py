@@ -73,7 +73,7 @@ def sentence_of(names: tuple[str, ...]) -> str:
     if len(names) < 2:
         return ""
     return (
-        f"The data are of {len(names)} cell lines or batches ({listed(names, _NAMED)}): a fit takes "
-        f'all as one, unless --form lines (in Python form="lines") lets them differ from '
+        f"The data are of {len(names)} cell lines or batches ({listed(names, _NAMED)}): a fit "
+        f'takes all as one, unless --form lines (in Python form="lines") lets them differ from '
         f"{names[0]} where the data ask for it."
     )

@@ -1,4 +1,9 @@
-"""A search in which cell lines may differ: first all are taken as one, then differences are let in.
+"""A search in which cell lines may differ: first all are taken as one, then some differ.
+
+Where lines differ much, the network of all as one may be so far off that no single difference
+helps.
+So where what is left asks for differences altogether (a score test of all of them), the search
+begins again from where all may differ, and leaves out; the lower criterion tells which is kept.
 
 A difference is chosen among very many, of which noise alone would bring some. So it costs, beside
 what an edge costs in the information criterion, twice the logarithm of how many there could be
@@ -21,6 +26,12 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.search import Search
 
+# Parameters that may all be free at once.
+_MOST_AT_ONCE = 1500
+
+# How far beyond chance, in standard deviations, what is left asks for differences altogether.
+_DEVIATIONS = 5.0
+
 
 class LineSearch(Search):
     """A search with several lines, of which all but the first may differ from it."""
@@ -36,7 +47,7 @@ class LineSearch(Search):
         super().__init__(problem, start, allowed_edges, leaves_landmarks=leaves_landmarks)
         n_differences = problem.n_parameters - problem.without_differences().n_parameters
         self._is_difference = np.arange(len(self._allowed)) >= len(self._allowed) - n_differences
-        self._may_differ = self._allowed
+        self._may_differ, self._first = self._allowed, self._state
         n_possible = int((self._allowed & self._is_difference).sum())
         self._surcharge = 2 * np.log(max(n_possible, 1))
         of_difference = np.where(self._is_difference, self._surcharge, 0.0)
@@ -53,6 +64,29 @@ class LineSearch(Search):
         super().select()
         self._allowed = self._may_differ
         super().select()
+        n_allowed = int(self._allowed.sum())
+        if 2 * n_allowed > self._problem.n_values or n_allowed > _MOST_AT_ONCE:
+            return
+        if not self._asks_for_more():
+            return
+        before, criterion = self._state, self.criterion
+        self._state, self._leaves_landmarks = self._first, False
+        super().approach()
+        super().select()
+        if not self.criterion < criterion:
+            self._state = before
+
+    def _asks_for_more(self) -> bool:
+        """Whether all differences together would explain more than chance lets them."""
+        quadratic = self._penalised(self._allowed)
+        taken = float(quadratic.gradient @ inverse(quadratic.curvature) @ quadratic.gradient)
+        n_more = int(self._allowed.sum() - self._free.sum())
+        total = self._penalised_sum()
+        if not (np.isfinite(taken) and np.isfinite(total)):
+            return True
+        spare = max(1, self._problem.n_values - int(self._allowed.sum()))
+        variance = max(total - taken, 1e-3 * total) / spare
+        return taken / variance > n_more + _DEVIATIONS * np.sqrt(2.0 * n_more)
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found, with standard errors of what differs."""

@@ -67,7 +67,7 @@ def choose_rows_anew(here: Here) -> Chosen:
     n_values = here.problem.measured.sum(axis=(0, 1))
     free, parameters = here.free.copy(), here.parameters.copy()
     for node in np.flatnonzero(n_values > 0):
-        own = here.places_of(node)
+        own = here.places_of(int(node))
         own = own[here.allowed[own]]
         row = _quadratic(here, own, int(n_values[node]) // 2)
         now = [*row.stays, *(int(place) for place in np.flatnonzero(row.allowed & here.free[own]))]

@@ -117,7 +117,7 @@ def form_sentence(found: Refined, settings: Settings, training: MultipleShooting
 
 
 def line_sentence(network: Network, settings: Settings, training: MultipleShooting) -> str:
-    """A sentence, with a space before it, where several lines were taken as one unasked; else ""."""
+    """A sentence, with a space before it, where lines were taken as one unasked; else ""."""
     asked = {LINES, SEARCH} & set(settings.form.split(","))
     differ = network.form is not None and network.form.lines is not None
     if training.lines is None or asked or differ:

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.cell_lines --lines 2 3 --seeds 2 --first-seed 810
     python -m tests.benchmarks.cell_lines --lines 2 --differences 0 --seeds 10 --first-seed 820
 
-Each experiment is a network (LI, or random ones of 12 nodes with 24 to 27 edges) with so many lines,
-each of which differs from the first in so many entries (`cellbox.with_lines`), and has conditions
-of its own. All fits are least squares from a regression, without descent:
+Each experiment is a network (LI, or a random one of 12 nodes) with so many lines, each of which
+differs from the first in so many entries (`cellbox.with_lines`), and has conditions of its own. All
+fits are least squares from a regression, without descent:
 - lines: W shared, and differences let in (the form `lines`);
 - control: one line alone, with as many conditions as all lines have together;
 - pooled: Eq. 1, all lines as one;
@@ -141,13 +141,13 @@ def _alone(data: Dataset, truth: Network) -> Iterator[float]:
 
 def line_of(experiment: Experiment, outcome: Outcome) -> str:
     """An experiment as a line of text."""
-    rs = (outcome.r_control, outcome.r_pooled, outcome.r_alone)
-    shown = ["-" if r is None else f"{r:.4f}" for r in rs]
+    others = (outcome.r_control, outcome.r_pooled, outcome.r_alone)
+    control, pooled, alone = ("-" if r is None else f"{r:.4f}" for r in others)
     return (
-        f"{experiment.network} {experiment.seed}, {experiment.n_lines} lines, σ {experiment.noise}, "
-        f"{experiment.conditions} conditions each: found {outcome.found}, missed {outcome.missed}, "
-        f"false {outcome.false}; r {outcome.r:.4f} (control {shown[0]}, pooled {shown[1]}, alone "
-        f"{shown[2]}), {outcome.verdict}, {outcome.seconds:.0f} s"
+        f"{experiment.network} {experiment.seed}, {experiment.n_lines} lines, σ "
+        f"{experiment.noise}, {experiment.conditions} conditions each: found {outcome.found}, "
+        f"missed {outcome.missed}, false {outcome.false}; r {outcome.r:.4f} (control {control}, "
+        f"pooled {pooled}, alone {alone}), {outcome.verdict}, {outcome.seconds:.0f} s"
     )
 
 

@@ -129,7 +129,8 @@ def _unsteady_share(
 ) -> float | None:
     if len(data.times) > 1:
         return None
-    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
+    lines = data.lines_of(split.test)
+    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0], lines)
 
 
 def _error_ratio(

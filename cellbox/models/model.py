@@ -111,14 +111,16 @@ class FittedModel:
         return of_line(self.network, int(number))
 
     def _known_lines(self) -> tuple[str, ...]:
-        if not self.lines:
+        known = self.lines or names_of_lines(self.network)
+        if not known:
             found = "expected a model of several cell lines, found one whose data told no lines"
             raise refuse("line", found, "Leave the line out")
-        return self.lines
+        return known
 
     def _lines_of(self, line: Line, n_rows: int) -> tuple[str, ...] | None:
         """The line of each row; None where it does not matter."""
-        if line is None or (not self.lines and not isinstance(line, str)):
+        known = self.lines or names_of_lines(self.network)
+        if line is None or (not known and not isinstance(line, str)):
             return None
         every = (line,) * n_rows if isinstance(line, str) else tuple(line)
         line_numbers(every, self._known_lines())

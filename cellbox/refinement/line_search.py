@@ -24,10 +24,13 @@ from cellbox.refinement.edge_selection import inverse
 from cellbox.refinement.landmarks import Landmark
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
-from cellbox.refinement.search import Search
+from cellbox.refinement.search import Search, State
 
 # Parameters that may all be free at once.
 _MOST_AT_ONCE = 1500
+
+# So often the search begins again at most.
+_MOST_BEGINNINGS = 2
 
 # How far beyond chance, in standard deviations, what is left asks for differences altogether.
 _DEVIATIONS = 5.0
@@ -47,7 +50,8 @@ class LineSearch(Search):
         super().__init__(problem, start, allowed_edges, leaves_landmarks=leaves_landmarks)
         n_differences = problem.n_parameters - problem.without_differences().n_parameters
         self._is_difference = np.arange(len(self._allowed)) >= len(self._allowed) - n_differences
-        self._may_differ, self._first = self._allowed, self._state
+        self._may_differ = self._allowed
+        self._first: State | None = self._state
         n_possible = int((self._allowed & self._is_difference).sum())
         self._surcharge = 2 * np.log(max(n_possible, 1))
         of_difference = np.where(self._is_difference, self._surcharge, 0.0)
@@ -67,14 +71,18 @@ class LineSearch(Search):
         n_allowed = int(self._allowed.sum())
         if 2 * n_allowed > self._problem.n_values or n_allowed > _MOST_AT_ONCE:
             return
-        if not self._asks_for_more():
-            return
-        before, criterion = self._state, self.criterion
-        self._state, self._leaves_landmarks = self._first, False
-        super().approach()
-        super().select()
-        if not self.criterion < criterion:
-            self._state = before
+        self._leaves_landmarks = False
+        for _ in range(_MOST_BEGINNINGS):
+            if not self._asks_for_more():
+                return
+            before, criterion = self._state, self.criterion
+            # First from where the search began, then from the best that is known.
+            self._state = self._first if self._first is not None else before
+            self._first = None
+            super().approach()
+            super().select()
+            if not self.criterion < criterion:
+                self._state = before
 
     def _asks_for_more(self) -> bool:
         """Whether all differences together would explain more than chance lets them."""

@@ -51,6 +51,7 @@ class LineSearch(Search):
         n_differences = problem.n_parameters - problem.without_differences().n_parameters
         self._is_difference = np.arange(len(self._allowed)) >= len(self._allowed) - n_differences
         self._may_differ = self._allowed
+        self._known = self._point.parameters != 0
         self._first: State | None = self._state
         n_possible = int((self._allowed & self._is_difference).sum())
         self._surcharge = 2 * np.log(max(n_possible, 1))
@@ -59,8 +60,8 @@ class LineSearch(Search):
         self._surcharges = Surcharges(*(each + of_difference for each in known))
 
     def approach(self, known: Sequence[Landmark] = ()) -> bool:
-        """The first fit, in which lines do not differ."""
-        self._allowed = self._may_differ & ~self._is_difference
+        """The first fit, in which lines differ in nothing but what the start knows."""
+        self._allowed = self._may_differ & (~self._is_difference | self._known)
         return super().approach(known)
 
     def select(self) -> None:
@@ -70,6 +71,9 @@ class LineSearch(Search):
         super().select()
         n_allowed = int(self._allowed.sum())
         if 2 * n_allowed > self._problem.n_values or n_allowed > _MOST_AT_ONCE:
+            return
+        if self._problem.weights is not None:
+            # Values that count less begin at the best that is known.
             return
         self._leaves_landmarks = False
         for _ in range(_MOST_BEGINNINGS):

@@ -11,6 +11,7 @@ from cellbox.data.line_warnings import line_sentence
 from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data, write_tidy
 from cellbox.data.simulation import simulate
+from cellbox.data.units import Units
 from cellbox.errors import InputError
 from cellbox.networks.line_networks import of_line, shown_differences
 from cellbox.networks.random_lines import with_lines
@@ -146,3 +147,16 @@ def test_lines_that_tell_nothing_are_doubted():
     assert "as_many_lines_as_conditions" in kinds([f"sample{row}" for row in range(12)])
     still = data.perturbations * (np.arange(12) < 6)[:, None]
     assert "line_without_perturbations" in kinds(["a"] * 6 + ["b"] * 6, still)
+
+
+def test_each_line_is_compared_with_its_own_control(folder):
+    measured = (
+        "condition,line,time,node,value\n"
+        "AKTi,A,5,g1,8\nDMSO,A,5,g1,2\nAKTi,B,5,g1,8\nDMSO,B,5,g1,4\n"
+    )
+    perturbed = "condition,node,value\nAKTi,g1,0.5\nDMSO,,\n"
+    path, units = folder(measured=measured, perturbed=perturbed), Units("log2-ratio", ("DMSO",))
+    assert read_data(path, units=units).measurements.ravel().tolist() == [2, 0, 1, 0]
+    without = measured.replace("DMSO,B,5,g1,4\n", "")
+    with pytest.raises(InputError, match="a control in each cell line, found none of B among DMSO"):
+        read_data(folder(measured=without, perturbed=perturbed), units=units)

@@ -98,7 +98,7 @@ class LineSearch(Search):
             return True
         spare = max(1, self._problem.n_values - int(self._allowed.sum()))
         variance = max(total - taken, 1e-3 * total) / spare
-        return taken / variance > n_more + _DEVIATIONS * np.sqrt(2.0 * n_more)
+        return bool(taken / variance > n_more + _DEVIATIONS * np.sqrt(2.0 * n_more))
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found, with standard errors of what differs."""

@@ -54,7 +54,7 @@ class LineSearch(Search):
         self._known = self._point.parameters != 0
         self._first: State | None = self._state
         n_possible = int((self._allowed & self._is_difference).sum())
-        self._surcharge = 2 * np.log(max(n_possible, 1))
+        self._surcharge = 2 * float(np.log(max(n_possible, 1)))
         of_difference = np.where(self._is_difference, self._surcharge, 0.0)
         known = self._surcharges or Surcharges(*np.zeros((2, len(self._allowed))))
         self._surcharges = Surcharges(*(each + of_difference for each in known))

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from cellbox.arrays import NodeMask
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.model import FittedModel
-from cellbox.networks.network import in_order_of
+from cellbox.networks.line_networks import names_of_lines, of_line
+from cellbox.networks.network import Network, in_order_of
 from cellbox.scores.additive import predictable
 from cellbox.scores.baselines import baselines, score_baselines
 from cellbox.scores.metrics import (
@@ -66,7 +67,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     if data.truth is None:
         report.update(_NO_RECOVERY)
     else:
-        report.update(asdict(recovery(model.network, data.truth)))
+        report.update(asdict(recovery(model.network, _true_reference(data.truth, data))))
     return report
 
 
@@ -119,6 +120,13 @@ def _wrong_basin_share(
         exact[judged, -1][:, nodes],
         in_order_of(data.truth, data.nodes).amplitudes[nodes],
     )
+
+
+def _true_reference(truth: Network, data: Dataset) -> Network:
+    """The true network of the line that others are compared with, where there are several."""
+    names = names_of_lines(truth)
+    reference = data.line_names[0] if data.lines else ""
+    return of_line(truth, names.index(reference)) if reference in names else truth
 
 
 def _unsteady_share(

@@ -243,7 +243,7 @@ def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
             data = with_reference_line(data, arguments.reference_line, "--reference-line")
     except InputError as error:
         problems += error.problems
-    if settings is None or data is None:
+    if problems or settings is None or data is None:
         raise InputError(problems)
     return settings, data
 

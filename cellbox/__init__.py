@@ -18,7 +18,7 @@ from cellbox.lazy_names import lazy_names
 if TYPE_CHECKING:
     from cellbox.criticism.criticise import criticise
     from cellbox.criticism.criticism import Criticism
-    from cellbox.data.dataset import Dataset, Split, split_rows
+    from cellbox.data.dataset import Dataset, Split, split_rows, with_reference_line
     from cellbox.data.flaws import Flaws
     from cellbox.data.plausibility import data_warnings
     from cellbox.data.readers import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.prior import EdgePrior, compare_with_prior
     from cellbox.networks.prior_files import read_prior
+    from cellbox.networks.random_lines import with_lines
     from cellbox.networks.random_networks import random_network
     from cellbox.networks.sbml import write_sbml
     from cellbox.planning.curve import DesignCurve, design_curve
@@ -68,7 +69,7 @@ _HOMES = {
     "cellbox.identifiability.recovery_bound": ("recovery_bounds",),
     "cellbox.knockouts.experiments": ("KnockoutExperiments", "TimeCourses"),
     "cellbox.knockouts.inference": ("KnockoutNetwork", "KnockoutSettings", "infer_network"),
-    "cellbox.data.dataset": ("Dataset", "Split", "split_rows"),
+    "cellbox.data.dataset": ("Dataset", "Split", "split_rows", "with_reference_line"),
     "cellbox.identifiability.design_report": ("DesignReport",),
     "cellbox.models.combinations": ("predict_pairs",),
     "cellbox.models.ensemble": ("Ensemble",),
@@ -90,6 +91,7 @@ _HOMES = {
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),
     "cellbox.networks.prior_files": ("read_prior",),
+    "cellbox.networks.random_lines": ("with_lines",),
     "cellbox.networks.random_networks": ("random_network",),
     "cellbox.data.readers": (
         *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),

@@ -68,7 +68,9 @@ class Subsamples:
             scored=data.measured_nodes,
         )
         if learned is not None:
-            predictions[CELLBOX] = responses(learned.network, held_out.perturbations, data.times)
+            predictions[CELLBOX] = responses(
+                learned.network, held_out.perturbations, data.times, lines=held_out.lines
+            )
         errors = {
             name: _finite(
                 mean_absolute_error(values[..., scored], held_out.measurements[..., scored])

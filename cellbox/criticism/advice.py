@@ -16,6 +16,7 @@ FORMS_FOR: dict[str, tuple[str, ...]] = {
     "decay": ("decay", "time_scale"),
     "input": ("hidden",),
     "rows": ("hidden",),
+    "lines": ("lines",),
     "response": ("hill", "clip", "polynomial", "linear"),
 }
 

@@ -26,6 +26,8 @@ WORDS = {
     "offset": "All treated rows share an offset of {}: another reference than the controls?",
     "decay": "Decay is not the same in all nodes, or time is in another unit: {}",
     "response": "Responses bend otherwise than by tanh in {}: other kinetics than Eq. 1?",
+    "lines": "Cell lines or batches that are taken as one differ in {}: in edges, amplitudes or "
+    "offsets?",
     "input": "Residuals follow one common factor that differs between conditions, in {}: an "
     "unmeasured input or node?",
     "rows": "Residuals agree over the times of a condition and differ between conditions, in {}: "
@@ -54,7 +56,7 @@ def explanations(
     # Values of a row are its times, and in each the nodes.
     once = theory.residuals.shape[1] == theory.by_drive.shape[2]
     for kind, columns in theory.alternatives.items():
-        if once and not left.can_tell(columns):
+        if not columns.shape[2] or (once and not left.can_tell(columns)):
             continue
         outcome = left.asked_for(columns)
         if outcome is not None:

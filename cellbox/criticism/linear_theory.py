@@ -13,14 +13,13 @@ network, and needs no other fit (score tests, Rao 1948).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cellbox.arrays import RowMask
-from cellbox.equation.forms import formed_forces
-from cellbox.equation.interval_flow import Intervals, forced
+from cellbox.arrays import RowMask, RowNumbers
+from cellbox.equation.interval_flow import Intervals
 from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
 from cellbox.refinement.hidden_drives import point_with_drives
@@ -36,6 +35,9 @@ _LENGTHS = (1.0, 0.3)
 
 # Derivatives by all parameters are made for so many numbers at once: 160 MB.
 _NUMBERS_AT_ONCE = 2e7
+
+# Nodes up to which lines are asked whether their edges differ, and not only amplitudes and drives.
+_MOST_WITH_ROWS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ def linear_theory(
     # Where all rows are treated it is the drive.
     if "treated_drive" in kinds and treated_rows(problem.perturbations).all():
         kinds.remove("treated_drive")
-    return LinearTheory(
+    theory = LinearTheory(
         residuals=np.concatenate([part.residuals for part in parts]),
         measured=np.concatenate([part.measured for part in parts]),
         by_parameters=np.concatenate([part.by_parameters for part in parts]),
@@ -128,6 +130,31 @@ def linear_theory(
             kind: np.concatenate([part.alternatives[kind] for part in parts]) for kind in kinds
         },
     )
+    if problem.lines is None or problem.lines.differ or problem.hidden is not None:
+        return theory
+    columns = _by_line(theory, problem.lines.row, free, problem.n_nodes)
+    return replace(theory, alternatives={**theory.alternatives, "lines": columns})
+
+
+def _by_line(
+    theory: LinearTheory,
+    line: RowNumbers,
+    free: Bool[np.ndarray, " n_parameters"],
+    n_nodes: int,
+) -> Float[np.ndarray, "n_rows n_values n_columns"]:
+    """Derivatives by what may differ in each line: drives, log α, and, of few nodes, rows of W.
+
+    Of each source, if any, nodes come in order. line: of each row.
+    """
+    places = np.full(len(free), -1)
+    places[free] = np.arange(free.sum())
+    wanted = places[n_nodes**2 : n_nodes**2 + n_nodes]
+    if n_nodes <= _MOST_WITH_ROWS:
+        wanted = np.append(wanted, places[: n_nodes**2].reshape(n_nodes, n_nodes).T)
+    known = np.where(wanted >= 0, theory.by_parameters[..., wanted], 0.0)
+    columns = np.concatenate([theory.by_drive, known], axis=2)
+    others = [(line == number)[:, None, None] * columns for number in range(1, line.max() + 1)]
+    return np.concatenate(others, axis=2) if others else columns[..., :0]
 
 
 def _of_rows(
@@ -157,13 +184,7 @@ def _alternatives(
 ):
     """By a drive in each row, and by what else Eq. 1 has not, of nodes that are not hidden."""
     n_rows, n_times, n_nodes = point.states.shape
-    network = problem.network(point, tuple(str(node) for node in range(n_nodes)))
-    if problem.form:
-        extras = problem.extras(point)
-        forces = formed_forces(problem.form, network.weights, network.amplitudes, extras, intervals)
-    else:
-        forces = forced(network.weights, network.amplitudes, intervals)
-
+    forces = problem.forces(point, intervals)
     shown = np.s_[..., : problem.n_shown]
 
     def columns(of_ties: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ conditions, or whole *combinations* (all doses of one set of perturbed nodes), n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,7 @@ from cellbox.data.same_numbers import groups_of_close
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.html_tables import html_of
+from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.network_checks import as_array, checked_names
 from cellbox.networks.prior import EdgePrior, check_prior
@@ -60,6 +62,9 @@ class Dataset:
         where the data tell none, and all values count alike in least squares.
     units: what the numbers of the files were, before they became these.
     prior: edges that are said to exist, which the data confirm or not; None where none are.
+    lines: the cell line, or batch, of each row; None where the data tell none. The same doses in
+        two lines are two conditions.
+    reference_line: the line that others are compared with, "" for that of the first row.
     reading_warnings: what the files said that may not be meant so; see
         `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
@@ -89,6 +94,8 @@ class Dataset:
     errors: Responses | None = None
     units: Units = MODEL_UNITS
     prior: EdgePrior | None = None
+    lines: tuple[str, ...] | None = None
+    reference_line: str = ""
 
     def __post_init__(self) -> None:
         """Raise InputError for names and arrays that do not go together, with both shapes."""
@@ -111,6 +118,7 @@ class Dataset:
         ]
         if problems:
             raise InputError(problems)
+        check_lines(self.lines, self.reference_line, self.n_rows, self.name)
         check_prior(self.prior, self.nodes, self.name)
 
     def _check_parts(self) -> None:
@@ -164,14 +172,34 @@ class Dataset:
     def condition_of_row(self) -> RowNumbers:
         """Number of each row's condition, in order of first appearance.
 
-        Doses that differ by rounding alone (relative 1e-6) are the same.
+        Doses that differ by rounding alone (relative 1e-6) are the same; those of two cell lines
+        are not.
         """
-        return number_conditions(self.perturbations)
+        return number_conditions(self.perturbations, self.lines)
 
     @cached_property
     def combination_of_row(self) -> RowNumbers:
         """Number of each row's combination of perturbed nodes, whatever their doses."""
         return _number_in_order(self.perturbations != 0)
+
+    @cached_property
+    def line_names(self) -> tuple[str, ...]:
+        """The cell lines, the reference first, then in order of first appearance; () for none."""
+        names = dict.fromkeys(self.lines or ())
+        if self.reference_line:
+            names = {self.reference_line: None} | names
+        return tuple(names)
+
+    @cached_property
+    def line_of_row(self) -> RowNumbers:
+        """The number of each row's line among `line_names`; 0 where the data tell none."""
+        if self.lines is None:
+            return np.zeros(self.n_rows, int)
+        return line_numbers(self.lines, self.line_names)
+
+    def lines_of(self, rows: Int[np.ndarray, " n_chosen"]) -> tuple[str, ...] | None:
+        """The cell line of each of these rows; None where the data tell none."""
+        return None if self.lines is None else tuple(self.lines[row] for row in rows)
 
     @property
     def n_conditions(self) -> int:
@@ -190,6 +218,9 @@ class Dataset:
             errors=None if self.errors is None else self.errors[rows],
             rounding_sensitive=None if sensitive is None else sensitive[rows],
             split=None,
+            # Of a part of the data the reference is still that of all.
+            lines=self.lines_of(rows),
+            reference_line=self.line_names[0] if self.lines else "",
         )
 
     def to_frame(self) -> pandas.DataFrame:
@@ -272,14 +303,51 @@ def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]
     return judged if len(judged) else split.validation
 
 
-def number_conditions(perturbations: Perturbations) -> RowNumbers:
-    """Number the rows of u that are the same but for rounding alike, from 0 on."""
+def with_reference_line(data: Dataset, line: str, where: str = "reference line") -> Dataset:
+    """The data with the cell line that others are compared with.
+
+    Raises InputError for a line that they have not, with the nearest that they have.
+
+    Example:
+        >>> import cellbox
+        >>> network = cellbox.with_lines(cellbox.system("LI").network, 2, 1)
+        >>> data = cellbox.simulate(network, n_conditions=4, n_times=2, n_held_out=1)
+        >>> cellbox.with_reference_line(data, "line2").line_names
+        ('line2', 'line1')
+    """
+    if data.lines is None:
+        found = "expected data that tell the cell line of each condition, found none"
+        raise refuse(where, found, "Add lines.csv (columns condition, line), or leave this out")
+    line_numbers([line], data.line_names, where)
+    return replace(data, reference_line=line)
+
+
+def number_conditions(
+    perturbations: Perturbations, lines: Sequence[str] | None = None
+) -> RowNumbers:
+    """Number the rows of u that are the same but for rounding alike, from 0 on.
+
+    lines: of each row; rows of different ones are not the same.
+    """
     levels = np.zeros(perturbations.shape, dtype=np.int32)
     for column in np.flatnonzero((perturbations != 0).any(axis=0)):
         rows = np.flatnonzero(perturbations[:, column])
         distinct, of_row = np.unique(perturbations[rows, column], return_inverse=True)
         levels[rows, column] = groups_of_close(distinct)[of_row.reshape(-1)] + 1
+    if lines is not None:
+        place = {name: number for number, name in enumerate(dict.fromkeys(lines))}
+        of_line = np.array([place[name] for name in lines], dtype=np.int32)
+        levels = np.column_stack([levels, of_line])
     return _number_in_order(levels)
+
+
+def check_lines(lines: Sequence[str] | None, reference: str, n_rows: int, where: str) -> None:
+    """Raise InputError for lines that are not one name for each row, or have not the reference."""
+    if lines is None:
+        return
+    if len(lines) != n_rows or not all(isinstance(name, str) and name for name in lines):
+        found = f"expected a name for each of {n_rows} rows, found {len(lines)} values"
+        raise refuse(f"{where}, lines", found, "Name the cell line or batch of each row")
 
 
 def _number_in_order(keys: np.ndarray) -> RowNumbers:

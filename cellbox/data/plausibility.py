@@ -14,6 +14,7 @@ from cellbox.arrays import Responses
 from cellbox.data.control_responses import control_warnings, root_mean_square
 from cellbox.data.dataset import Dataset
 from cellbox.data.dose_warnings import dose_warnings, sign_warnings
+from cellbox.data.line_warnings import line_warnings
 from cellbox.data.measured_values import measured_values
 from cellbox.data.name_warnings import name_warnings
 from cellbox.errors import DataWarning
@@ -364,6 +365,7 @@ _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _wild_cells,
     _constant_nodes,
     _filled_nodes,
+    line_warnings,
     _errors,
 )
 _CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (

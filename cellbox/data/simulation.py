@@ -18,6 +18,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks.known_systems import System
+from cellbox.networks.line_networks import names_of_lines, networks_of_lines
 from cellbox.networks.network import Network, check_numbers
 from cellbox.settings import check_seed
 
@@ -53,7 +54,9 @@ def simulate(
     as many. n_perturbed: perturbed nodes per condition. noise: standard deviation of the Gaussian
     noise on every value; exact responses (float64, rtol 1e-10) are kept beside, the network as the
     truth, and which conditions are rounding-sensitive. n_replicates: measurements of every
-    condition, in rows that follow one another. design: see `draw_design`. times: when to measure
+    condition, in rows that follow one another. Where the network's form has cell lines that differ
+    (`cellbox.with_lines`), all of these are of each line, and doses are drawn for each. design: see
+    `draw_design`. times: when to measure
     (decay times), instead of `n_times` equal steps. kinetics: "hill" for another equation (see
     `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes.
 
@@ -71,10 +74,13 @@ def simulate(
     _check_budget(n_conditions, n_times, horizon, noise, n_held_out, n_replicates, seed)
     seen = seen_nodes(network, flaws, seed)
     random = np.random.default_rng(seed)
-    n_all = n_conditions + 2 * n_held_out
+    names = names_of_lines(network) or ("",)
+    n_each = n_conditions + 2 * n_held_out
+    n_all = n_each * len(names)
     perturbations = _drawn(design, n_all, network.n_nodes, seen, n_perturbed, random)
     moments = equal_times(n_times, horizon) if times is None else checked_times(times)
-    exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics)
+    lines = np.repeat(np.array(names, dtype=object), n_each)
+    exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics, lines)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part][:, :, seen]
     truth = network if len(seen) == network.n_nodes else part_of(network, seen)
@@ -88,8 +94,9 @@ def simulate(
         noise_free=exact,
         rounding_sensitive=None if sensitive is None else sensitive[part],
         truth=truth,
-        split=_split_of(n_conditions, n_held_out, n_replicates),
+        split=_split_of(n_conditions, n_held_out, n_replicates, len(names)),
         name=name,
+        lines=tuple(lines[part]) if len(names) > 1 else None,
     )
     return with_flaws(clean, flaws, seed)
 
@@ -101,8 +108,20 @@ def _answers(
     noise: float,
     name: str,
     kinetics: Kinetics,
+    lines: np.ndarray,
 ) -> tuple[Responses, RowMask | None]:
-    """The exact responses, and which of them rounding decides, where that is known."""
+    """The exact responses, and which of them rounding decides, where that is known.
+
+    lines: the cell line of each row.
+    """
+    if names_of_lines(network):
+        parts = [
+            _answers(own, perturbations[lines == line], times, noise, name, kinetics, lines[:0])
+            for line, own in networks_of_lines(network).items()
+        ]
+        sensitive = [each for _, each in parts if each is not None]
+        exact = np.concatenate([each for each, _ in parts])
+        return exact, np.concatenate(sensitive) if sensitive else None
     if kinetics == "eq1":
         return exact_responses(network, perturbations, times, noise=noise, name=name)
     if kinetics != "hill":
@@ -136,10 +155,11 @@ def _drawn(
     return perturbations
 
 
-def _split_of(n_conditions: int, n_held_out: int, n_replicates: int) -> Split:
-    """Training, validation and test conditions, one after the other."""
+def _split_of(n_conditions: int, n_held_out: int, n_replicates: int, n_lines: int) -> Split:
+    """Training, validation and test conditions, one after the other, line after line."""
     cut = n_replicates * np.cumsum([n_conditions, n_held_out, n_held_out])
-    return Split(*np.split(np.arange(cut[-1]), cut[:-1]))
+    of_each = np.arange(n_lines * cut[-1]).reshape(n_lines, -1)
+    return Split(*(part.reshape(-1) for part in np.split(of_each, cut[:-1], axis=1)))
 
 
 def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:

@@ -119,7 +119,7 @@ def _values(
     elif units.control == (TIME_ZERO,):
         values = values - _own_start(data, values, at_zero, problems)
     elif units.control:
-        values = values - _of_controls(data, values, at_zero, units.control, problems)
+        values = values - _of_own_controls(data, values, at_zero, units.control, problems)
     return np.where(data.activity_nodes, data.measurements, values)
 
 
@@ -157,6 +157,31 @@ def _own_start(
         )
         problems.add("control", found, "Add them, or name conditions as controls")
     return start[:, None, :]
+
+
+def _of_own_controls(
+    data: Dataset,
+    values: Responses,
+    at_zero: Perturbations | None,
+    names: Sequence[str],
+    problems: Problems,
+) -> Float[np.ndarray, "n_rows_or_1 n_times n_nodes"]:
+    """The controls of each row: of several cell lines those of its own."""
+    if len(data.line_names) < 2:
+        return _of_controls(data, values, at_zero, names, problems)[None]
+    found = np.zeros(values.shape)
+    for number, line in enumerate(data.line_names):
+        rows = np.flatnonzero(data.line_of_row == number)
+        own = data.rows(rows)
+        there = [name for name in names if _rows_named(own, name).any()]
+        if not there and any(_rows_named(data, name).any() for name in names):
+            named = listed(names, _NAMED)
+            said = f"expected a control in each cell line, found none of {line} among {named}"
+            problems.add("control", said, "Measure one there, or name its own control as well")
+            continue
+        start = None if at_zero is None else at_zero[rows]
+        found[rows] = _of_controls(own, values[rows], start, there or names, problems)
+    return found
 
 
 def _of_controls(
@@ -201,10 +226,13 @@ def _of_controls(
 
 
 def _rows_named(data: Dataset, name: str) -> RowMask:
-    """The rows of a condition: all its replicates."""
-    return np.array(
-        [row == name or row.startswith(f"{name}{_REPLICATE}") for row in data.row_names], bool
-    )
+    """The rows of a condition: all its replicates, in all cell lines."""
+    own = [row == name or row.startswith(f"{name}{_REPLICATE}") for row in data.row_names]
+    in_lines = [
+        row == f"{name}, {line}" or row.startswith(f"{name}, {line}{_REPLICATE}")
+        for row, line in zip(data.row_names, data.lines or (), strict=False)
+    ]
+    return np.array(own, bool) | np.array(in_lines or own, bool)
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -11,6 +11,7 @@ Where no part is on, nothing here runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from cellbox.equation.interval_flow import Flow, Forced, Intervals, by_input, in
 from cellbox.equation.solver_settings import SolverSettings, precision_context
 from cellbox.equation.traced_arrays import Scalar, TracedTimes
 from cellbox.networks.form import EQ_1, FittedForm, Form, offsets
+from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import n_hidden_of, whole
 
@@ -283,12 +285,23 @@ def _responses_of_whole(
 
 
 def velocities(
-    network: Network, perturbations: Perturbations, measured: Perturbations
+    network: Network,
+    perturbations: Perturbations,
+    measured: Perturbations,
+    lines: Sequence[str] | None = None,
 ) -> np.ndarray:
     """dx/dt of each row (log ratio per unit of time) where these states are measured.
 
-    Hidden nodes are taken to have come to rest beside these states.
+    Hidden nodes are taken to have come to rest beside these states. lines: as `responses` has it.
     """
+    if names_of_lines(network):
+        found = np.empty(perturbations.shape)
+        of_row = rows_of_lines(network, len(perturbations), lines)
+        for line in np.unique(of_row):
+            rows = of_row == line
+            own = of_line(network, int(line))
+            found[rows] = velocities(own, perturbations[rows], measured[rows])
+        return found
     if n_hidden_of(network):
         return _velocities_beside_hidden(network, perturbations, measured)
     fitted = network.form or FittedForm(EQ_1, {})

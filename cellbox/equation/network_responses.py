@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -13,6 +14,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.forms import formed_responses
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.solver_settings import EXACT, SolverSettings, precision_context
+from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
 
 
@@ -22,14 +24,20 @@ def responses(
     times: Times,
     solver: SolverSettings = EXACT,
     start: Perturbations | None = None,
+    lines: Sequence[str] | None = None,
 ) -> Responses:
     """The network's response (log ratio) to each perturbation at `times` (model time units).
 
     start: x(0) of each row (log ratio), by default 0, or that of the network's form.
 
+    lines: the cell line of each row, where the network's form has lines that differ, by default
+    the reference; without such a form they do not matter.
+
     Each row is integrated by itself, so that it does not depend on the rows beside it. A row
     that the solver could not finish is NaN.
     """
+    if names_of_lines(network):
+        return _of_lines(network, perturbations, times, solver, start, lines)
     with precision_context(solver.precision):
         number = partial(jnp.asarray, dtype=solver.dtype)
         if network.form is not None:
@@ -49,6 +57,29 @@ def responses(
             parameters, number(perturbations), number(times), solver, from_here
         )
         return np.where(np.asarray(reached)[:, None, None], np.asarray(states, float), np.nan)
+
+
+def _of_lines(
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    solver: SolverSettings,
+    start: Perturbations | None,
+    lines: Sequence[str] | None,
+) -> Responses:
+    """The responses of rows, each by the network of its line."""
+    found = np.empty((len(perturbations), len(times), network.n_nodes))
+    of_row = rows_of_lines(network, len(perturbations), lines)
+    for line in np.unique(of_row):
+        rows = np.flatnonzero(of_row == line)
+        found[rows] = responses(
+            of_line(network, int(line)),
+            perturbations[rows],
+            times,
+            solver,
+            None if start is None else start[rows],
+        )
+    return found
 
 
 _integrate = partial(jax.jit, static_argnums=3)(integrate_each)

@@ -70,7 +70,9 @@ def predict_held_out(
         on_progress=on_progress,
     )
     predictions = {
-        ENSEMBLE: ensemble.predict(learned_from.perturbations[split.test]),
+        ENSEMBLE: ensemble.predict(
+            learned_from.perturbations[split.test], line=data.lines_of(split.test)
+        ),
         **predictions,
     }
     return {

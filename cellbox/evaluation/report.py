@@ -12,7 +12,8 @@ from jaxtyping import Float
 from cellbox.arrays import NodeMask
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.model import FittedModel
-from cellbox.networks.network import in_order_of
+from cellbox.networks.line_networks import names_of_lines, of_line
+from cellbox.networks.network import Network, in_order_of
 from cellbox.scores.additive import predictable
 from cellbox.scores.baselines import baselines, score_baselines
 from cellbox.scores.metrics import (
@@ -53,7 +54,9 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         >>> bool(0 < report["test_mae"] < 1)
         True
     """
-    predicted = model.predict(data.perturbations[split.test], data.times)
+    predicted = model.predict(
+        data.perturbations[split.test], data.times, line=data.lines_of(split.test)
+    )
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
     report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
@@ -64,7 +67,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
     if data.truth is None:
         report.update(_NO_RECOVERY)
     else:
-        report.update(asdict(recovery(model.network, data.truth)))
+        report.update(asdict(recovery(model.network, _true_reference(data.truth, data))))
     return report
 
 
@@ -119,6 +122,13 @@ def _wrong_basin_share(
     )
 
 
+def _true_reference(truth: Network, data: Dataset) -> Network:
+    """The true network of the line that others are compared with, where there are several."""
+    names = names_of_lines(truth)
+    reference = data.line_names[0] if data.lines else ""
+    return of_line(truth, names.index(reference)) if reference in names else truth
+
+
 def _unsteady_share(
     model: FittedModel,
     predicted: Float[np.ndarray, "n_test_rows n_times n_nodes"],
@@ -127,7 +137,8 @@ def _unsteady_share(
 ) -> float | None:
     if len(data.times) > 1:
         return None
-    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0])
+    lines = data.lines_of(split.test)
+    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0], lines)
 
 
 def _error_ratio(

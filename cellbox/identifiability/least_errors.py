@@ -150,7 +150,7 @@ def _with_form(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask)
     """From the curvature of least squares, the numbers of the form unknown as well."""
     n = data.n_nodes
     problem = MultipleShooting.of(data, rows).of_form(guess)
-    states = responses(guess, data.perturbations[rows], data.times)
+    states = responses(guess, data.perturbations[rows], data.times, lines=data.lines_of(rows))
     of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)
     if not np.isfinite(states).all():
         return states, of_weights, of_amplitudes
@@ -173,7 +173,7 @@ def _by_blocks(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask)
     """From each row of W and its amplitude by itself."""
     n = data.n_nodes
     of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)
-    states = responses(guess, data.perturbations[rows], data.times)
+    states = responses(guess, data.perturbations[rows], data.times, lines=data.lines_of(rows))
     with precision_context("float64"):
         parameters = Parameters(jnp.asarray(guess.weights), jnp.log(jnp.asarray(guess.amplitudes)))
         series = Series.of(MultipleShooting.of(data, rows))

@@ -140,3 +140,13 @@ def whole_number_of(description: Mapping[str, Any], key: str, where: str, fix: s
 def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def lines_from(content: Any, where: str, fix: str) -> tuple[str, ...]:
+    """The cell lines of a description; none where it has none. Raises InputError for others."""
+    if content is None:
+        return ()
+    names = content if isinstance(content, list) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise refuse(where, f"expected names of cell lines, found {content!r}", fix)
+    return tuple(names)

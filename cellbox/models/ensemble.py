@@ -24,7 +24,7 @@ from cellbox.criticism.criticism import Criticism
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
-from cellbox.models.model import FittedModel, Training
+from cellbox.models.model import FittedModel, Line, Training
 from cellbox.networks.form import mean_form
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
@@ -84,12 +84,16 @@ class Ensemble(FittedModel):
     intervals: EdgeIntervals | None
     bootstrap: bool
 
-    def predict(self, perturbations: Doses, times: ArrayLike | None = None) -> Responses:
+    def predict(
+        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+    ) -> Responses:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
 
         A row that some but not all members cannot solve is the mean of the others.
         """
-        predicted = np.array([member.predict(perturbations, times) for member in self.members])
+        predicted = np.array(
+            [member.predict(perturbations, times, line=line) for member in self.members]
+        )
         solved = np.isfinite(predicted)
         total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
@@ -231,6 +235,7 @@ class Ensemble(FittedModel):
             "diverged": self.n_diverged,
             "criticism": None if self.criticism is None else self.criticism.to_dict(),
             "units": self.units.to_dict() if self.units.given else None,
+            **({"lines": list(self.lines)} if self.lines else {}),
             "provenance": None if self.provenance is None else dict(self.provenance),
             "members": [
                 {
@@ -281,6 +286,7 @@ def ensemble_of(
         bootstrap=bootstrap,
         criticism=criticism,
         units=first.units,
+        lines=first.lines,
         provenance=provenance,
     )
 

@@ -22,6 +22,7 @@ from cellbox.errors import InputError, Problem, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
     ARRAYS_DIGEST,
+    lines_from,
     network_and_times,
     read_description,
     training_of,
@@ -31,6 +32,8 @@ from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.provenance import provenance_from
 from cellbox.models.training_record import Training
 from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_start
+from cellbox.networks.line_differences import line_numbers
+from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
 from cellbox.settings import Settings, settings_from_dict
 from cellbox.storage.files import atomic_write
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
 
 # As many as a row of panels holds, and as a curve looks smooth with.
 _ROWS_DRAWN, _TIMES_DRAWN = 4, 101
+
+#: A cell line, or that of each row; None for the reference.
+Line = str | Sequence[str] | None
 
 _FORMAT = 1
 _ARRAYS = "model.npz"
@@ -63,6 +69,7 @@ class FittedModel:
     seed: the seed of its training.
     training: how the training went.
     criticism: whether Eq. 1, with this network, explains the data; None where that was not asked.
+    lines: the cell lines of its data, the reference first; none where the data told none.
     units: what the numbers of the data were, which `predict_frame` takes and gives.
     provenance: version, date, data, split and errors, as `cellbox.models.provenance` has them; None
         where that is not known.
@@ -81,6 +88,7 @@ class FittedModel:
     times: Times
     seed: int
     training: Training
+    lines: tuple[str, ...] = field(default=(), kw_only=True)
     criticism: Criticism | None = field(default=None, kw_only=True)
     units: Units = field(default=MODEL_UNITS, kw_only=True)
     provenance: Mapping[str, Any] | None = field(default=None, kw_only=True)
@@ -95,7 +103,40 @@ class FittedModel:
         doses = as_perturbations(perturbations, self.network.nodes)
         return states_at_the_start(self.form, doses)
 
-    def predict(self, perturbations: Doses, times: ArrayLike | None = None) -> Responses:
+    def network_of(self, line: str) -> Network:
+        """The network of one cell line: W, α and what else there is of it.
+
+        Raises InputError for a line that the data had not, with the nearest that they had.
+        """
+        [number] = line_numbers([line], self._known_lines())
+        return of_line(self.network, int(number))
+
+    def _known_lines(self) -> tuple[str, ...]:
+        known = self.lines or names_of_lines(self.network)
+        if not known:
+            found = "expected a model of several cell lines, found one whose data told no lines"
+            raise refuse("line", found, "Leave the line out")
+        return known
+
+    def _lines_of(self, line: Line, n_rows: int) -> tuple[str, ...] | None:
+        """The line of each row; None where it does not matter."""
+        known = self.lines or names_of_lines(self.network)
+        if line is None or (not known and not isinstance(line, str)):
+            return None
+        every = (line,) * n_rows if isinstance(line, str) else tuple(line)
+        line_numbers(every, self._known_lines())
+        if len(every) != n_rows:
+            found = f"expected a line for each of {n_rows} rows, found {len(every)}"
+            raise refuse("line", found, "Give one name for all rows, or one for each")
+        return every if names_of_lines(self.network) else None
+
+    def predict(
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+    ) -> Responses:
         """The response (log ratio) to each perturbation at `times`, from x(0).
 
         x(0) is 0, or that of the network's form.
@@ -105,16 +146,28 @@ class FittedModel:
         perturbations: (n_rows, n_nodes), columns as the model's nodes, with the paper's sign; or
             doses by name, as {"AKT": 0.5} or a list of such conditions.
         times: (n_times,) ascending, in the model's time unit; by default those of the data.
+        line: the cell line, or that of each row, of `lines`; by default the reference. A model
+            whose data told no lines takes all rows alike.
 
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
         perturbations = as_perturbations(perturbations, self.network.nodes)
         times = self.times if times is None else _numbers(times, "times")
         _check_request(perturbations, times, len(self.network.nodes))
-        return responses(self.network, perturbations, times, prediction_solver(self.settings))
+        return responses(
+            self.network,
+            perturbations,
+            times,
+            prediction_solver(self.settings),
+            lines=self._lines_of(line, len(perturbations)),
+        )
 
-    def predict_frame(self, perturbations: Doses, times: ArrayLike | None = None) -> DataFrame:
+    def predict_frame(
+        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+    ) -> DataFrame:
         """Predictions as a table with the columns condition, time, node and value.
+
+        line: as in `predict`.
 
         Doses, times and values are in the units of the data (`units.sentence` says which); where
         those were the model's, doses are u, times decay times and values log ratios, as `predict`
@@ -124,7 +177,7 @@ class FittedModel:
 
         doses = as_perturbations(perturbations, self.network.nodes)
         asked = self.own_times if times is None else _numbers(times, "times")
-        values = self.answer(doses, asked)
+        values = self.answer(doses, asked, line=line)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
         return pandas.DataFrame({"value": values.reshape(-1)}, index=places).reset_index()
@@ -134,10 +187,12 @@ class FittedModel:
         """The times of the data it was trained on, in their unit."""
         return self.times * self.units.decay_time
 
-    def answer(self, doses: Perturbations, times: Times) -> Responses:
+    def answer(self, doses: Perturbations, times: Times, *, line: Line = None) -> Responses:
         """`predict` with doses, times and values in the units of the data.
 
-        doses: (n_rows, n_nodes). times: (n_times,). Raises InputError for unusable arrays, and
+        doses: (n_rows, n_nodes). times: (n_times,). line: as in `predict`.
+
+        Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
         """
         n_nodes = len(self.network.nodes)
@@ -145,7 +200,8 @@ class FittedModel:
         problems = Problems()
         u = u_of_doses(doses, self.network.nodes, self.units, problems)
         problems.raise_any()
-        return answers(self.predict(u, times / self.units.decay_time), self.units)
+        predicted = self.predict(u, times / self.units.decay_time, line=line)
+        return answers(predicted, self.units)
 
     def to_frame(self) -> DataFrame:
         """The learned edges as a table, the strongest first."""
@@ -174,7 +230,7 @@ class FittedModel:
         first = range(min(data.n_rows, _ROWS_DRAWN))
         shown = data.rows(np.array(first if rows is None else rows))
         dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
-        curves = self.predict(shown.perturbations, dense)
+        curves = self.predict(shown.perturbations, dense, line=shown.lines)
         start = self.at_the_start(shown.perturbations)[:, None]
         return plot_trajectories(
             np.concatenate([[0.0], dense]), np.concatenate([start, curves], axis=1), shown
@@ -219,6 +275,8 @@ class FittedModel:
             "units": self.units.to_dict() if self.units.given else None,
             "provenance": None if self.provenance is None else dict(self.provenance),
         }
+        if self.lines:
+            description["lines"] = list(self.lines)
         with atomic_write(folder / _DESCRIPTION) as handle:
             handle.write(sealed_text(description, indent=2, allow_nan=True))
         return folder
@@ -314,6 +372,7 @@ def load_model(folder: str | Path) -> FittedModel:
             times=times,
             seed=whole_number_of(description, "seed", str(where), _FIX),
             training=training,
+            lines=lines_from(description.get("lines"), f"{where}, key lines", _FIX),
             # Models of earlier versions have none.
             criticism=criticism_of(description.get("criticism")),
             units=units_from_dict(description.get("units")),

@@ -22,12 +22,14 @@ def export_network(
     top: int | None = None,
     threshold: float = 0.0,
     confident: bool = False,
+    line: str | None = None,
 ) -> Network:
     """Write a network, or that of a model, in the form that the path's name ends with; returns it.
 
     The forms and which edges: see `cellbox.networks.export_forms.write_network_as`. CSV, GraphML
     and CX2 have the 90 % interval (low, high) and the frequency of each edge of an ensemble.
-    confident: only the edges of an ensemble whose interval does not hold 0.
+    confident: only the edges of an ensemble whose interval does not hold 0. line: the network of
+    this cell line of a model, without intervals.
 
     Raises InputError where edges are to be confident and the model has no intervals, and where
     `write_network_as` does.
@@ -42,6 +44,9 @@ def export_network(
     """
     edges = model.edges() if isinstance(model, Ensemble) else []
     network = model if isinstance(model, Network) else model.network
+    if line is not None and not isinstance(model, Network):
+        # What an ensemble knows of an edge is about the reference.
+        network, edges = model.network_of(line), []
     check_numbers(network)
     if confident:
         sure = [(edge.source, edge.target) for edge in edges if edge.low > 0 or edge.high < 0]

@@ -16,6 +16,7 @@ from cellbox.equation.network_responses import responses
 from cellbox.models import plots
 from cellbox.models.model import FittedModel
 from cellbox.networks.export import write_edges_csv, write_graphml, write_sif
+from cellbox.networks.line_tables import LINE_DIFFERENCES, write_line_differences
 from cellbox.networks.network import in_order_of
 from cellbox.storage.files import atomic_write
 
@@ -82,7 +83,8 @@ def write_network_files(model: FittedModel, folder: str | os.PathLike[str]) -> l
     """Write the learned network as CSV, GraphML and SIF; returns their paths.
 
     Every non-zero entry of W is an edge in them: the network is given raw, without a threshold.
-    The folder is made where needed.
+    The folder is made where needed. Where the data have several cell lines it is the network of the
+    reference, and line_differences.csv has what differs from it.
 
     Raises InputError where a node's name cannot be written.
     """
@@ -91,6 +93,9 @@ def write_network_files(model: FittedModel, folder: str | os.PathLike[str]) -> l
     paths = [folder / name for name in NETWORK_FILES]
     for write, path in zip((write_edges_csv, write_graphml, write_sif), paths, strict=True):
         write(model.network, path)
+    if model.lines:
+        paths.append(folder / LINE_DIFFERENCES)
+        write_line_differences(model.network, paths[-1])
     return paths
 
 
@@ -108,11 +113,12 @@ def _trajectories(model: FittedModel, data: Dataset, split: Split) -> Axes:
     exact = None
     if data.truth is not None:
         truth = in_order_of(data.truth, data.nodes)
-        exact = from_the_start(responses(truth, shown.perturbations, dense))
+        exact = from_the_start(responses(truth, shown.perturbations, dense, lines=shown.lines))
     return plots.plot_trajectories(
         np.concatenate([[0.0], dense]),
         from_the_start(
-            model.predict(shown.perturbations, dense), model.at_the_start(shown.perturbations)
+            model.predict(shown.perturbations, dense, line=shown.lines),
+            model.at_the_start(shown.perturbations),
         ),
         shown,
         noise_free=exact,
@@ -126,7 +132,9 @@ def from_the_start(states: Responses, start: Perturbations | None = None) -> np.
 
 
 def _predicted_against_measured(model: FittedModel, data: Dataset, split: Split) -> Axes:
-    predicted = model.predict(data.perturbations[split.test], data.times)
+    predicted = model.predict(
+        data.perturbations[split.test], data.times, line=data.lines_of(split.test)
+    )
     panel = plots.plot_predicted_against_measured(
         predicted[..., data.measured_nodes],
         data.measurements[split.test][..., data.measured_nodes],

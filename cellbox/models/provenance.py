@@ -72,11 +72,12 @@ def split_by_name(data: Dataset, split: Split) -> dict[str, list[str]]:
 
 
 def fingerprint(data: Dataset) -> str:
-    """Tells data sets apart: of times, perturbations, measurements and their errors."""
+    """Tells data sets apart: of times, perturbations, measurements, their errors and lines."""
     digest = hashlib.sha256("\n".join(data.nodes).encode())
     errors = [] if data.errors is None else [data.errors]
     for values in (data.times, data.perturbations, data.measurements, *errors):
         digest.update(np.ascontiguousarray(values, float).tobytes())
+    digest.update("\n".join(data.lines or ()).encode())
     return digest.hexdigest()[:16]
 
 

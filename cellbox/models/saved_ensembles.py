@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cellbox.data.units import units_from_dict
 from cellbox.errors import InputError, refuse
 from cellbox.models.checked_files import (
     check_numbers,
+    lines_from,
     nodes_of,
     read_description,
     read_model_arrays,
@@ -77,6 +79,7 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
     units = units_from_dict(description.get("units"))
     arrays = _checked_arrays(description, where, file, len(nodes))
     members = []
+    lines = lines_from(description.get("lines"), f"{where}, key lines", _FIX)
     for place, (member, weights, amplitudes) in enumerate(
         zip(description["members"], arrays["weights"], arrays["amplitudes"], strict=True)
     ):
@@ -85,7 +88,8 @@ def _rebuilt(description: dict, where: Path, file: Path, settings: Settings) -> 
         form = fitted_form_of(training.form, len(nodes), f"{named}, key training.form", _FIX)
         network = Network(nodes, weights, amplitudes, form)
         seed = whole_number_of(member, "seed", named, _FIX)
-        members.append(FittedModel(network, settings, arrays["times"], seed, training, units=units))
+        model = FittedModel(network, settings, arrays["times"], seed, training, units=units)
+        members.append(replace(model, lines=lines))
     # Ensembles of earlier versions have intervals without draws alone.
     n_draws = int(arrays["n_draws"]) if "n_draws" in arrays else 0
     has_intervals = "low" in arrays

@@ -6,7 +6,8 @@
 Eq. 1 is b = c = x₀ = o = κ = 0, γ = s = σ = 1 and φ = tanh. Each part is off unless it is named; a
 row is treated where any of its doses is not 0. Every number is held so that 0 is Eq. 1 (γ, s and σ
 as logarithms), as an entry of W that is 0 is no edge. Nodes that were not measured may stand beside
-x (`cellbox.networks.hidden_nodes`).
+x (`cellbox.networks.hidden_nodes`), and cell lines may differ in entries of W, α and b
+(`cellbox.networks.line_differences`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ from jaxtyping import Float, Int
 from cellbox.arrays import NodeMask, NodeValues, Perturbations, RowMask
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.networks.hidden_nodes import HIDDEN, MOST_HIDDEN, HiddenNodes, hidden_of, mean_of
+from cellbox.networks.line_differences import (
+    LINES,
+    LineDifferences,
+    differences_of,
+    mean_of_differences,
+)
 from cellbox.storage.problems import closest
 
 #: Parts with a number for each node (one for all in a time scale), in words and in the equation.
@@ -61,15 +68,17 @@ class Form:
     parts: tuple[str, ...] = ()
     curve: str = "tanh"
     n_hidden: int = 0
+    lines: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.parts) or self.curve != "tanh" or self.n_hidden > 0
+        return bool(self.parts) or self.curve != "tanh" or self.n_hidden > 0 or self.lines
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a user names it by."""
         hidden = [name for name, count in HIDDEN.items() if count == self.n_hidden]
-        return (*self.parts, *(() if self.curve == "tanh" else (self.curve,)), *hidden)
+        lines = (LINES,) if self.lines else ()
+        return (*self.parts, *(() if self.curve == "tanh" else (self.curve,)), *hidden, *lines)
 
     def __str__(self) -> str:
         return ",".join(self.names) or NONE
@@ -157,6 +166,7 @@ class FittedForm:
     """A form with its numbers, as the equation has them (γ, s and σ, not their logarithms).
 
     values: of each part, a number for each node. hidden: nodes that were not measured, if any.
+    lines: what differs between cell lines, if anything does.
 
     Example:
         >>> import numpy as np
@@ -171,6 +181,7 @@ class FittedForm:
     form: Form
     values: Mapping[str, NodeValues]
     hidden: HiddenNodes | None = None
+    lines: LineDifferences | None = None
 
     @classmethod
     def of(cls, form: Form, numbers: Float[np.ndarray, " n_numbers"], n_nodes: int) -> FittedForm:
@@ -211,15 +222,17 @@ class FittedForm:
         table = self.table(self.n_nodes or 0)
         parts = [part for part, row in zip(self.form.parts, table, strict=True) if row.any()]
         n_hidden = 0 if self.hidden is None else self.hidden.n_hidden
-        form = Form(tuple(parts), self.form.curve, n_hidden)
+        lines = self.lines if self.lines is not None and self.lines.entries else None
+        form = Form(tuple(parts), self.form.curve, n_hidden, lines is not None)
         values = {part: self.values[part] for part in parts}
-        return FittedForm(form, values, self.hidden) if form else None
+        return FittedForm(form, values, self.hidden, lines) if form else None
 
     def in_order(self, order: Int[np.ndarray, " n_nodes"]) -> FittedForm:
         """The same with its nodes in another order, or with some of them."""
         hidden = None if self.hidden is None else self.hidden.in_order(order)
+        lines = None if self.lines is None else self.lines.in_order(order)
         return FittedForm(
-            self.form, {part: row[order] for part, row in self.values.items()}, hidden
+            self.form, {part: row[order] for part, row in self.values.items()}, hidden, lines
         )
 
     def sentence(self, nodes: tuple[str, ...]) -> str:
@@ -237,13 +250,16 @@ class FittedForm:
             said.append(f"{part} ({symbol}: {', '.join(named)}{rest})")
         if self.hidden is not None:
             said.append(f"{self.form.names[-1]} ({self.hidden.sentence(nodes)})")
+        if self.lines is not None:
+            said.append(f"{LINES} ({self.lines.sentence(nodes)})")
         return f"Form beside Eq. 1: {'; '.join(said)}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files."""
         values = {part: [float(value) for value in row] for part, row in self.values.items()}
-        content = {"curve": self.form.curve, "values": values}
-        return content if self.hidden is None else content | {"hidden": self.hidden.to_dict()}
+        content: dict[str, Any] = {"curve": self.form.curve, "values": values}
+        content |= {} if self.hidden is None else {"hidden": self.hidden.to_dict()}
+        return content if self.lines is None else content | {LINES: self.lines.to_dict()}
 
 
 _NODES_NAMED = 4
@@ -258,6 +274,7 @@ def fitted_form_of(content: Any, n_nodes: int, where: str, fix: str) -> FittedFo
         curve = content["curve"]
         form = form_of((*values, *([] if curve == "tanh" else [curve])), where)
         hidden = hidden_of(content["hidden"], n_nodes) if "hidden" in content else None
+        lines = differences_of(content[LINES], n_nodes) if LINES in content else None
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         found = f"expected a form as this program writes it: {type(error).__name__}: {error}"
         raise refuse(where, found, fix) from error
@@ -267,7 +284,8 @@ def fitted_form_of(content: Any, n_nodes: int, where: str, fix: str) -> FittedFo
             found = f"expected {n_nodes} finite numbers, above 0 where they have to be"
             raise refuse(f"{where}, {part}", f"{found}, found others", fix)
     form = form if hidden is None else replace(form, n_hidden=hidden.n_hidden)
-    return FittedForm(form, {part: values[part] for part in form.parts}, hidden)
+    form = form if lines is None else replace(form, lines=True)
+    return FittedForm(form, {part: values[part] for part in form.parts}, hidden, lines)
 
 
 def mean_form(forms: Sequence[FittedForm | None], n_nodes: int) -> FittedForm | None:
@@ -286,7 +304,11 @@ def mean_form(forms: Sequence[FittedForm | None], n_nodes: int) -> FittedForm | 
     numbers = np.mean([one.numbers(form, n_nodes) for one in fitted], axis=0)
     mean = FittedForm.of(form, numbers, n_nodes)
     hidden = [one.hidden for one in fitted if one.hidden is not None]
-    return replace(mean, hidden=mean_of(hidden)) if hidden else mean
+    mean = replace(mean, hidden=mean_of(hidden)) if hidden else mean
+    known = [one.lines.names for one in fitted if one.lines is not None]
+    if not known:
+        return mean
+    return replace(mean, lines=mean_of_differences([one.lines for one in fitted], known[0]))
 
 
 def states_at_the_start(form: FittedForm | None, perturbations: Perturbations) -> Perturbations:
@@ -306,6 +328,13 @@ def offsets(form: FittedForm | None, perturbations: Perturbations) -> Perturbati
 
 def refuse_form(form: FittedForm | None, what: str) -> None:
     """Refuse to do with a form what only Eq. 1 can be taken for."""
+    if form is not None and form.form.lines:
+        raise refuse(
+            what,
+            "expected one equation, found a network whose cell lines differ",
+            "Take one line (--line NAME; in Python model.network_of(NAME)), or a model that was "
+            "fitted without --form lines",
+        )
     if form is not None:
         raise refuse(
             what,
@@ -328,7 +357,7 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
     listed = [str(name).strip() for name in listed]
     if listed in ([NONE], [""], []):
         return Form()
-    known = (*PARTS, *CURVES, *HIDDEN)
+    known = (*PARTS, *CURVES, *HIDDEN, LINES)
     problems = [
         Problem(
             where,
@@ -364,16 +393,17 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
     if problems:
         raise InputError(problems)
     parts = tuple(name for name in PARTS if name in listed)
-    return Form(parts, curves[0] if curves else "tanh", HIDDEN[hidden[0]] if hidden else 0)
+    n_hidden = HIDDEN[hidden[0]] if hidden else 0
+    return Form(parts, curves[0] if curves else "tanh", n_hidden, LINES in listed)
 
 
 def excluded_by_hidden(names: Iterable[str]) -> list[str]:
     """Of these parts and curves, those that no form has beside hidden nodes.
 
     Of Hill kinetics they would have no amplitude by convention, and drives of their own would
-    make rows treated.
+    make rows treated. Lines that differ and hidden nodes may look like one another.
     """
-    return [name for name in names if name in ("hill", "treated_drive")]
+    return [name for name in names if name in ("hill", "treated_drive", LINES)]
 
 
 def check_form(text: object, where: str) -> list[Problem]:

@@ -214,6 +214,17 @@ def is_same(network: Network, other: Network) -> bool:
         if len(of_hidden) == 2:
             pairs.append((of_hidden[0].sources, of_hidden[1].sources))
             pairs.append((of_hidden[0].targets, of_hidden[1].targets))
+        lines = [form.lines for form in (network.form, other.form) if form.lines is not None]
+        if len(lines) == 2:
+            values = [{one.place: one.value for one in found.entries} for found in lines]
+            if lines[0].names != lines[1].names or values[0].keys() != values[1].keys():
+                return False
+            pairs.append(
+                (
+                    np.array([values[0][place] for place in values[0]]),
+                    np.array([values[1][place] for place in values[0]]),
+                )
+            )
     return all(np.abs(one - another).max(initial=0.0) <= _ALIKE for one, another in pairs)
 
 

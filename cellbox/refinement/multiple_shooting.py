@@ -20,7 +20,9 @@ would be measured: with the offset of their row, which is taken off where an int
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -33,8 +35,17 @@ from cellbox.arrays import (
     RowNumbers,
 )
 from cellbox.data.dataset import Dataset
-from cellbox.equation.forms import formed_ends, formed_flow
-from cellbox.equation.interval_flow import Flow, Intervals, Transition, ends, flow, transition
+from cellbox.equation.forms import formed_ends, formed_flow, formed_forces
+from cellbox.equation.interval_flow import (
+    Flow,
+    Forced,
+    Intervals,
+    Transition,
+    ends,
+    flow,
+    forced,
+    transition,
+)
 from cellbox.networks.form import EQ_1, FittedForm, Form
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import measured_part, whole
@@ -46,6 +57,7 @@ from cellbox.refinement.hidden_shooting import (
     padded_prices,
     shown_prices,
 )
+from cellbox.refinement.line_shooting import Lines, by_line
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 from cellbox.refinement.measured_series import MeasuredSeries
@@ -57,6 +69,8 @@ TIGHT = 0.1
 # for rounding.
 _DEVIATION_OF_UNMEASURED = 1e3
 
+_Found = TypeVar("_Found", np.ndarray, Flow, Forced)
+
 
 @dataclass(frozen=True, eq=False)
 class MultipleShooting(MeasuredSeries):
@@ -66,17 +80,21 @@ class MultipleShooting(MeasuredSeries):
     form: what the network may have beside Eq. 1.
     prices: what edges cost in the information criterion beside log(n_values); None for nothing.
     hidden: which nodes, the last ones, are hidden, with their drives; None where none are.
+    lines: the cell line of each row; None where they are of one.
     """
 
     tie: float = TIGHT
     form: Form = EQ_1
     prices: EdgePrices | None = None
     hidden: Hidden | None = None
+    lines: Lines | None = None
 
     @classmethod
     def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
         """The problem of some rows of a data set; a row may be given more than once."""
         problem = cls(data.perturbations[rows], data.measurements[rows], data.times)
+        if data.lines is not None:
+            problem = replace(problem, lines=Lines.of(data, rows))
         if data.errors is None:
             return problem
         # Of all rows, so that every part of the data has the same unit.
@@ -92,15 +110,27 @@ class MultipleShooting(MeasuredSeries):
             weights=None if self.weights is None else self.weights[rows],
             errors=None if self.errors is None else self.errors[rows],
             hidden=None if self.hidden is None else self.hidden._replace(row=self.hidden.row[rows]),
+            lines=None if self.lines is None else self.lines.of_rows(rows),
         )
 
     def of_form(self, network: Network) -> MultipleShooting:
         """The same with the parts that a network has beside Eq. 1."""
-        return self if network.form is None else self.with_form(network.form.form)
+        if network.form is None:
+            return self
+        problem = self.with_form(network.form.form)
+        if problem.lines is None or not problem.lines.differ:
+            return problem
+        return replace(problem, lines=problem.lines.told_by(network.form.lines))
 
     def with_form(self, form: Form) -> MultipleShooting:
         """The same with a form. Hidden nodes stand behind the others, and have no values."""
         more = form.n_hidden
+        if form.lines and self.lines is not None:
+            lines = self.lines._replace(form=form, told=None)
+            return replace(self, form=lines.inner, lines=lines)
+        form = replace(form, lines=False) if form.lines else form
+        if self.lines is not None and self.lines.differ:
+            self = replace(self, lines=self.lines._replace(form=EQ_1))
         if self.hidden is not None:
             # They are there already, of which a network may have fewer.
             known = self.hidden._replace(form=replace(form, n_hidden=self.hidden.n_hidden))
@@ -136,9 +166,15 @@ class MultipleShooting(MeasuredSeries):
             hidden=None,
         )
 
+    def without_differences(self) -> MultipleShooting:
+        """The same where all lines are taken as one."""
+        return self.with_form(replace(self.fitted_form, lines=False))
+
     @property
     def fitted_form(self) -> Form:
         """What is fitted beside Eq. 1."""
+        if self.lines is not None and self.lines.differ:
+            return self.lines.form
         return self.form if self.hidden is None else self.hidden.form
 
     @property
@@ -148,8 +184,12 @@ class MultipleShooting(MeasuredSeries):
 
     @property
     def n_parameters(self) -> int:
-        """Entries of W, amplitudes, numbers of the form, and drives of hidden nodes."""
+        """Entries of W, amplitudes, numbers of the form, and what is behind them.
+
+        That is drives of hidden nodes, or differences between lines.
+        """
         n_drives = 0 if self.hidden is None else self.hidden.n_drives
+        n_drives += 0 if self.lines is None else self.lines.n_numbers(self.n_nodes)
         return self.n_nodes**2 + self.n_nodes + self.form.n_numbers(self.n_nodes) + n_drives
 
     def free(self, edges: EdgeMask) -> Bool[np.ndarray, " n_parameters"]:
@@ -161,6 +201,8 @@ class MultipleShooting(MeasuredSeries):
         amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
         of_form = self.form.told(self.perturbations)
         free = np.concatenate([edges.ravel(), amplitudes, of_form])
+        if self.lines is not None and self.lines.differ:
+            return self.lines.free(free, edges)
         return free if self.hidden is None else self.hidden.free(free)
 
     def point(self, network: Network) -> Iterate:
@@ -173,8 +215,10 @@ class MultipleShooting(MeasuredSeries):
         parameters = np.concatenate([network.weights.ravel(), np.log(network.amplitudes)])
         if self.form:
             known = network.form or FittedForm(EQ_1, {})
-            numbers = known.numbers(self.form, self.n_nodes)
-            parameters = np.concatenate([parameters, numbers, np.zeros(n_drives)])
+            numbers, more = known.numbers(self.form, self.n_nodes), np.zeros(n_drives)
+            if self.lines is not None:
+                more = self.lines.numbers(known.lines, self.n_nodes)
+            parameters = np.concatenate([parameters, numbers, more])
         return self.led(parameters)
 
     def led(self, parameters: Float[np.ndarray, " n_parameters"]) -> Iterate:
@@ -205,6 +249,8 @@ class MultipleShooting(MeasuredSeries):
             return network
         form = replace(self.form, n_hidden=0)
         fitted = FittedForm.of(form, self._numbers(point.parameters), self.n_nodes)
+        if self.lines is not None and self.lines.differ:
+            fitted = replace(fitted, lines=self.lines.differences(point.parameters, self.n_nodes))
         return replace(network, form=fitted.kept())
 
     def sum_of_squares(self, point: Iterate) -> float:
@@ -314,9 +360,25 @@ class MultipleShooting(MeasuredSeries):
             return self.perturbations
         return self.hidden.acting(parameters, self.perturbations)
 
-    def extras(self, point: Iterate) -> np.ndarray:
-        """The numbers of the form at a point, part by node."""
-        return self.form.of_nodes(self._numbers(point.parameters), self.n_nodes)
+    def forces(self, point: Iterate, intervals: Intervals) -> Forced:
+        """How ends of intervals would move by what the equation has not."""
+        if not self.form:
+            return forced(*self._split(point.parameters), intervals)
+        return self._by_line(formed_forces, point.parameters, intervals)
+
+    def _by_line(
+        self,
+        program: Callable[..., _Found],
+        parameters: Float[np.ndarray, " n_parameters"],
+        intervals: Intervals,
+    ) -> _Found:
+        """What a program of `cellbox.equation.forms` gives, each interval by what its line has."""
+        extras = self.form.of_nodes(self._numbers(parameters), self.n_nodes)
+        if self.lines is None or not self.lines.differ:
+            return program(self.form, *self._split(parameters), extras, intervals)
+        return by_line(
+            program, self.form, self.lines.each(parameters, extras, intervals), intervals
+        )
 
     def _offsets(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
         return offsets_of(self.form, self._numbers(parameters), self.perturbations)
@@ -340,8 +402,7 @@ class MultipleShooting(MeasuredSeries):
         """Where intervals end, without the offset of their row."""
         if not self.form:
             return ends(*self._split(parameters), intervals)
-        extras = self.form.of_nodes(self._numbers(parameters), self.n_nodes)
-        return formed_ends(self.form, *self._split(parameters), extras, intervals)
+        return self._by_line(formed_ends, parameters, intervals)
 
     def _reached(self, point: Iterate) -> Float[np.ndarray, "n_intervals n_nodes"]:
         """Where intervals lead, as it would be measured."""
@@ -352,12 +413,14 @@ class MultipleShooting(MeasuredSeries):
 
     def _flow(self, point: Iterate) -> Flow:
         """Where intervals lead, as it would be measured, and the derivatives of that."""
-        intervals, known = self._intervals(point), self._split(point.parameters)
+        intervals = self._intervals(point)
         if not self.form:
-            return flow(*known, intervals)
-        there = formed_flow(self.form, *known, self.extras(point), intervals)
+            return flow(*self._split(point.parameters), intervals)
+        there = self._by_line(formed_flow, point.parameters, intervals)
         offsets = self._offsets(point.parameters)
         there = as_measured(self.form, there, self.perturbations, offsets)
+        if self.lines is not None and self.lines.differ:
+            return self.lines.with_differences(there)
         return there if self.hidden is None else self.hidden.with_drives(there)
 
     def _residuals(self, point: Iterate) -> Responses:

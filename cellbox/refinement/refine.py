@@ -26,6 +26,7 @@ from cellbox.refinement.adaptive_ridge import (
     residuals_of_courses,
 )
 from cellbox.refinement.hidden_search import HiddenSearch
+from cellbox.refinement.line_search import LineSearch
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.search import Search
@@ -120,4 +121,6 @@ def _as_it_is(problem: MultipleShooting, network: Network) -> Search:
 
 
 def _kind_of(problem: MultipleShooting) -> type[Search]:
+    if problem.lines is not None and problem.lines.differ:
+        return LineSearch
     return Search if problem.hidden is None else HiddenSearch

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from cellbox.refinement.edge_prices import Surcharges
 from cellbox.refinement.edge_selection import price_of
@@ -45,17 +45,29 @@ class Here(NamedTuple):
     sum_of_squares: float
     surcharges: Surcharges | None
 
+    def places_of(self, node: int) -> Int[np.ndarray, " n_places"]:
+        """The parameters that are chosen with a row of W, log α behind its weights.
+
+        The last are what differs between lines.
+        """
+        n_nodes, problem = self.problem.n_nodes, self.problem
+        own = np.append(np.arange(n_nodes) + node * n_nodes, n_nodes**2 + node)
+        if problem.lines is None or not problem.lines.differ:
+            return own
+        of_node = problem.lines.node_of(n_nodes)
+        begin = len(self.parameters) - len(of_node)
+        return np.append(own, begin + np.flatnonzero(of_node == node))
+
 
 def choose_rows_anew(here: Here) -> Chosen:
     """What rows choose, each from the edges that it has and from none, as if all others stayed.
 
     A row whose node was not measured stays as it is, and so do the numbers of a form.
     """
-    n_nodes = here.problem.n_nodes
     n_values = here.problem.measured.sum(axis=(0, 1))
     free, parameters = here.free.copy(), here.parameters.copy()
     for node in np.flatnonzero(n_values > 0):
-        own = np.append(np.arange(n_nodes) + node * n_nodes, n_nodes**2 + node)
+        own = here.places_of(int(node))
         own = own[here.allowed[own]]
         row = _quadratic(here, own, int(n_values[node]) // 2)
         now = [*row.stays, *(int(place) for place in np.flatnonzero(row.allowed & here.free[own]))]
@@ -73,7 +85,7 @@ def choose_rows_anew(here: Here) -> Chosen:
 
 
 def _quadratic(here: Here, own: np.ndarray, most: int) -> RowQuadratic:
-    """The squares as a quadratic in these parameters of a row, log α the last if it is fitted.
+    """The squares as a quadratic in these parameters of a row; log α, if it is fitted, stays.
 
     own: their places, ascending.
     """
@@ -82,15 +94,17 @@ def _quadratic(here: Here, own: np.ndarray, most: int) -> RowQuadratic:
     values = here.parameters[own]
     curvature = here.quadratic.curvature[np.ix_(among, among)]
     slope = here.quadratic.gradient[among]
-    is_weight = own < here.problem.n_nodes**2
+    is_amplitude = (own >= here.problem.n_nodes**2) & (
+        own < here.problem.n_nodes**2 + here.problem.n_nodes
+    )
     return RowQuadratic(
         curvature=curvature,
         wanted=curvature @ values - slope,
         nothing=here.sum_of_squares
         + float(values @ curvature @ values)
         - 2 * float(slope @ values),
-        allowed=is_weight,
-        stays=tuple(int(place) for place in np.flatnonzero(~is_weight)),
+        allowed=~is_amplitude,
+        stays=tuple(int(place) for place in np.flatnonzero(is_amplitude)),
         n_values=here.problem.n_values,
         most=most,
         price=price_of(here.problem.n_values, 1),

@@ -6,6 +6,7 @@ Edges are W[target, source]; "off-diagonal" leaves self-regulation out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,12 +145,15 @@ STEADY_SPEED = 1e-3
 
 
 def unsteady_share(
-    network: Network, perturbations: Perturbations, states: Perturbations
+    network: Network,
+    perturbations: Perturbations,
+    states: Perturbations,
+    lines: Sequence[str] | None = None,
 ) -> float | None:
     """Share of rows in which the network has not come to rest in these states.
 
     In such a row some node has |dx/dt| above `STEADY_SPEED`, or there is no state (NaN). None
-    without rows.
+    without rows. lines: the cell line of each row, where these differ.
     """
     if not len(states):
         return None
@@ -160,7 +164,7 @@ def unsteady_share(
         # It brings JAX, which scores can do without.
         from cellbox.equation.forms import velocities
 
-        speed = np.abs(velocities(network, perturbations, states))
+        speed = np.abs(velocities(network, perturbations, states, lines))
     # Written so that a NaN does not rest.
     return float(np.mean(~(speed <= STEADY_SPEED).all(axis=1)))
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.networks.form import NONE
+from cellbox.data.line_warnings import sentence_of
+from cellbox.networks.form import NONE, SEARCH
 from cellbox.networks.hidden_nodes import WARNING
+from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.hidden_start import hidden_obstacle
@@ -108,6 +110,10 @@ def form_sentence(found: Refined, settings: Settings, training: MultipleShooting
         return ""
     form, why = found.network.form, hidden_obstacle(training)
     untold = ""
+    if LINES in settings.form.split(",") and training.lines is None:
+        untold = " The data tell no cell lines that could differ."
+    elif LINES in settings.form.split(",") and (form is None or form.lines is None):
+        untold = " The cell lines differ in nothing that the data ask for."
     if "hidden" in settings.form and why is not None:
         untold = f" No hidden node was fitted: {why}."
     if form is not None:
@@ -118,6 +124,15 @@ def form_sentence(found: Refined, settings: Settings, training: MultipleShooting
     if is_large(found.network.n_nodes):
         return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
     return " The data ask for nothing beside Eq. 1."
+
+
+def line_sentence(network: Network, settings: Settings, training: MultipleShooting) -> str:
+    """A sentence, with a space before it, where lines were taken as one unasked; else ""."""
+    asked = {LINES, SEARCH} & set(settings.form.split(","))
+    differ = network.form is not None and network.form.lines is not None
+    if training.lines is None or asked or differ:
+        return ""
+    return f" {sentence_of(training.lines.names)}"
 
 
 def prior_sentence(prior: EdgePrior | None, found: Refined, settings: Settings) -> str:

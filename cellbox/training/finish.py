@@ -44,6 +44,7 @@ from cellbox.training.endings import (
     Explained,
     error_sentence,
     form_sentence,
+    line_sentence,
     prior_sentence,
     tail_sentence,
     unexplained_sentence,
@@ -211,7 +212,7 @@ class Finisher:
             seconds=went.seconds,
             compile_seconds=went.compile_seconds,
             selection_error=_finite(ending.selection_error),
-            refinement=ending.refinement,
+            refinement=ending.refinement + line_sentence(ending.network, settings, self._training),
             noise=ending.noise,
             noise_freedom=ending.freedom,
             # Weights that were drawn to zero are biased, and no error of least squares is theirs.
@@ -222,6 +223,8 @@ class Finisher:
         times = self._validation.times
         units = self._validation.units
         model = FittedModel(ending.network, settings, times, int(seed), training, units=units)
+        if self._training.lines is not None:
+            model = replace(model, lines=self._training.lines.names)
         return FinishedTraining(model, ending.refined, ending.edges_selected)
 
     def _ending(self, harvest: Harvest, settings: Settings) -> Ending:

@@ -20,6 +20,7 @@ from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.networks.form import CURVES, PARTS, Form, form_of, treated_rows
 from cellbox.networks.hidden_nodes import HIDDEN
+from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.refinement.refined import Refined
 
@@ -56,12 +57,13 @@ def search_form(
     perturbations: Perturbations,
     *,
     hidden: bool = True,
+    lines: bool = False,
 ) -> Form:
     """The form that the data ask for; Eq. 1 where that explains them, or nothing explains more.
 
     fits: what least squares with a form lead to. judge: None where that cannot be told, and then
     the criterion alone decides. perturbations: of the rows that are fitted. hidden: whether these
-    can tell hidden nodes.
+    can tell hidden nodes. lines: whether they are of several cell lines.
     """
     best = _best(fits, Form())
     for _ in range(_MOST_PARTS):
@@ -73,6 +75,8 @@ def search_form(
         asked = [] if verdict is None else forms_for(verdict)
         asked = [name for name in asked if hidden or name not in HIDDEN]
         every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+        if lines:
+            every.append(LINES)
         if hidden and _may_be_hidden(verdict):
             every.append("hidden")
         better = _next(fits, judge, best, asked, every)

@@ -29,7 +29,9 @@ def errors_in_rows(
     Rows of a network with hidden nodes have the drives that they ask for, which no prediction can
     know; in the mean they have none.
     """
-    predicted = responses(network, held_out.perturbations, held_out.times, solver)
+    predicted = responses(
+        network, held_out.perturbations, held_out.times, solver, lines=held_out.lines
+    )
     errors, mean = _of_predictions(predicted, held_out, typical_error)
     if n_hidden_of(network):
         problem = MultipleShooting.of(held_out, np.arange(held_out.n_rows)).of_form(network)

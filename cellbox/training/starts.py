@@ -72,6 +72,8 @@ class Starts:
             return Form()
         if named != SEARCH:
             form = form_of(named)
+            if self._training.lines is None:
+                form = replace(form, lines=False)
             return form if hidden_obstacle(self._training) is None else replace(form, n_hidden=0)
         if select_edges not in self._searched:
             self._searched[select_edges] = search_form(
@@ -79,6 +81,7 @@ class Starts:
                 self._judge,
                 self._training.perturbations,
                 hidden=hidden_obstacle(self._training) is None,
+                lines=self._training.lines is not None,
             )
         return self._searched[select_edges]
 

@@ -137,6 +137,7 @@ def refuse_cellbox_form(arguments: Namespace) -> None:
 
 
 def _run_lint(arguments: Namespace) -> int:
+    from cellbox.data.line_warnings import line_sentence
     from cellbox.data.plausibility import data_warnings
 
     output = Output(arguments.json)
@@ -146,6 +147,8 @@ def _run_lint(arguments: Namespace) -> int:
     output.say(f"{arguments.data} {_headline(len(warnings))}\n")
     output.say(_readable_facts(described))
     say_warnings(warnings, output)
+    if lines := line_sentence(data):
+        output.say(f"\n{lines}")
     said = [*described["not_determined"], *described["fixes"]]
     if said:
         output.say("\n" + "\n".join(said))
@@ -196,6 +199,7 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "nodes": data.n_nodes,
         "rows": data.n_rows,
         "conditions": data.n_conditions,
+        **_facts_of_lines(data),
         "combinations": int(data.combination_of_row.max()) + 1,
         "replicated_conditions": int((rows_of_condition > 1).sum()),
         "rounding_sensitive_conditions": (
@@ -217,6 +221,13 @@ def _facts(data: Dataset) -> dict[str, Any]:
     }
 
 
+def _facts_of_lines(data: Dataset) -> dict[str, Any]:
+    """How many rows each cell line has, where the data tell lines."""
+    if data.lines is None:
+        return {}
+    return {"lines": {name: data.lines.count(name) for name in data.line_names}}
+
+
 def _readable_facts(facts: dict[str, Any]) -> str:
     times = facts["times"]
     activity, split = facts["activity_nodes"], facts["split"]
@@ -230,6 +241,9 @@ def _readable_facts(facts: dict[str, Any]) -> str:
         ("missing values", f"{shown(100 * facts['missing_share'])} %"),
         ("drug activity nodes", f"{len(activity)}: {shown_list(activity)}" if activity else None),
     ]
+    if "lines" in facts:
+        named = [f"{name} ({rows} rows)" for name, rows in facts["lines"].items()]
+        pairs.insert(3, ("cell lines or batches", f"{len(named)}: {shown_list(named)}"))
     if facts["rounding_sensitive_conditions"] is not None:
         sensitive = f"{facts['rounding_sensitive_conditions']:,} of {facts['conditions']:,}"
         pairs.append(("rounding-sensitive conditions", sensitive))

@@ -101,6 +101,12 @@ def _add_realism(group: Arguments) -> None:
         ("--outlier-size", positive, "X", "how far, in root mean squares of all values (5)"),
         ("--hidden", whole_number(0), "N", "nodes that are neither perturbed nor measured (0)"),
     )  # fmt: skip
+    add_options(
+        group,
+        ("--lines", whole_number(2), "K", "cell lines, each with conditions of its own (one)"),
+        ("--line-differences", whole_number(0), "N", "in what each line differs from the first: "
+         "edges, amplitudes, offsets (3)"),
+    )  # fmt: skip
     group.add_argument(
         "--kinetics",
         choices=("eq1", "hill"),
@@ -124,6 +130,26 @@ def _realism(arguments: Namespace) -> dict[str, Any]:
         found = "expected --at alone, found --times or --horizon beside it"
         raise refuse("--at", found, "Leave them out: --at says when to measure")
     return {"flaws": flaws, "times": arguments.at, "kinetics": arguments.kinetics}
+
+
+_LINE_DIFFERENCES = 3
+
+
+def _with_lines(arguments: Namespace, network: Network) -> Network:
+    """The network with the cell lines that were asked for."""
+    from cellbox.networks.random_lines import with_lines
+
+    n_lines, n_differences = arguments.lines, arguments.line_differences
+    if n_lines is None:
+        if n_differences is not None:
+            found = "expected --lines beside --line-differences, found none"
+            raise refuse("--line-differences", found, "Say how many lines there are: --lines 2")
+        return network
+    if arguments.kinetics == "hill":
+        found = "expected --kinetics eq1 with several lines, found hill"
+        raise refuse("--lines", found, "Leave one of the two out")
+    n_differences = _LINE_DIFFERENCES if n_differences is None else n_differences
+    return with_lines(network, n_lines, n_differences, seed=arguments.seed)
 
 
 def simulated(arguments: Namespace) -> Dataset:
@@ -156,7 +182,8 @@ def simulated(arguments: Namespace) -> Dataset:
 
     def amplified(network: Network) -> Network:
         file, spread = arguments.amplitudes, arguments.amplitude_spread or 0.0
-        return with_amplitudes(network, file=file, spread=spread, seed=seed)
+        network = with_amplitudes(network, file=file, spread=spread, seed=seed)
+        return _with_lines(arguments, network)
 
     if arguments.system is not None:
         known = system(arguments.system)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, real_number, refuse_flags, whole_number
 from search.cli.command import Command
 from search.cli.output import Output, check_file_target
+
+if TYPE_CHECKING:
+    from cellbox.models.model import FittedModel
+    from cellbox.networks.network import Network
 
 
 def _add_export(parser: ArgumentParser) -> None:
@@ -34,6 +39,12 @@ def _add_export(parser: ArgumentParser) -> None:
         help="edges of an ensemble whose 90 %% interval does not hold 0",
     )
     parser.add_argument(
+        "--line",
+        metavar="LINE",
+        help="the network of this cell line, or batch, of the model's data (default: the "
+        "reference; SBML and PEtab need one where lines differ)",
+    )
+    parser.add_argument(
         "--petab",
         metavar="DATA",
         help="write a PEtab problem of the whole model and these data instead",
@@ -53,17 +64,24 @@ def _run_export(arguments: Namespace) -> int:
     check_file_target(arguments.out)
     model = load_fitted(arguments.model)
     which = {name: getattr(arguments, name) for name in ("top", "threshold", "confident")}
-    kept = export_network(model, arguments.out, **which)
+    kept = export_network(model, arguments.out, line=arguments.line, **which)
     edges = {
         "edges": int(np.count_nonzero(kept.weights)),
-        "of_edges": int(np.count_nonzero(model.network.weights)),
+        "of_edges": int(np.count_nonzero(_network(arguments, model).weights)),
     }
     output.say("Wrote {}: {edges:,} of {of_edges:,} edges".format(arguments.out, **edges))
     output.write_json({"model": arguments.model, "file": arguments.out, **edges})
     return 0
 
 
+def _network(arguments: Namespace, model: FittedModel) -> Network:
+    """That of the line that was asked for, or of the model."""
+    return model.network if arguments.line is None else model.network_of(arguments.line)
+
+
 def _write_problem(arguments: Namespace) -> int:
+    import numpy as np
+
     from cellbox.data.readers import read_data, write_petab
     from cellbox.data.units import MODEL_UNITS
     from cellbox.models.saved_ensembles import load_fitted
@@ -82,7 +100,9 @@ def _write_problem(arguments: Namespace) -> int:
     data = read_data(arguments.petab, units=MODEL_UNITS if kept else model.units)
     if data.units.given:
         output.say(f"{arguments.petab} is read as the model's data were: {data.units.sentence}")
-    write_petab(model.network, data, arguments.out)
+    if arguments.line is not None and data.lines is not None:
+        data = data.rows(np.flatnonzero([line == arguments.line for line in data.lines]))
+    write_petab(_network(arguments, model), data, arguments.out)
     output.say(f"Wrote {arguments.out}/problem.yaml: the model and {data.n_rows:,} rows of data")
     output.write_json({"model": arguments.model, "file": f"{arguments.out}/problem.yaml"})
     return 0

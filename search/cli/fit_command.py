@@ -19,6 +19,7 @@ from search.cli.command import Command
 from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
 from search.cli.fit_report import caveat_sentences, say_report, unit_sentences
+from search.cli.line_report import described_lines
 from search.cli.output import (
     Output,
     ProgressLine,
@@ -71,6 +72,12 @@ def _add_fit(parser: ArgumentParser) -> None:
         help="a table of edges that are said to exist (source, target, optional sign and "
         "confidence; or as OmniPath has them): the data weigh them, and keep what they confirm "
         "(default: prior.csv of the data folder, if there is one)",
+    )
+    group.add_argument(
+        "--reference-line",
+        metavar="LINE",
+        help="the cell line, or batch, that others are compared with where --form lines lets them "
+        "differ (default: the first that the data name)",
     )
     add_cellbox_form(group)
     add_seed(parser, "a simulation, a random split and the start of training")
@@ -154,6 +161,7 @@ def _run_fit(arguments: Namespace) -> int:
             **_described(model, data, split, report),
             "criticism": None if model.criticism is None else model.criticism.to_dict(),
             **_described_prior(model, data, design),
+            **described_lines(model),
             "identifiability": design.to_dict(),
             "data_warnings": warnings_as_json(warnings),
             "ensemble": None if ensemble is None else described_ensemble(ensemble),
@@ -221,6 +229,8 @@ def _check_plots(folder: str, has_matplotlib: bool) -> None:
 
 def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
     """Settings and data; what is wrong with either is reported together."""
+    from cellbox.data.dataset import with_reference_line
+
     problems: list[Problem] = []
     settings, data = None, None
     try:
@@ -229,9 +239,11 @@ def _inputs(arguments: Namespace) -> tuple[Settings, Dataset]:
         problems += error.problems
     try:
         data = _with_prior(arguments, _data(arguments))
+        if arguments.reference_line is not None:
+            data = with_reference_line(data, arguments.reference_line, "--reference-line")
     except InputError as error:
         problems += error.problems
-    if settings is None or data is None:
+    if problems or settings is None or data is None:
         raise InputError(problems)
     return settings, data
 
@@ -281,11 +293,12 @@ def _model_files() -> set[str]:
     from cellbox.identifiability.design_report import REPORT_FILES
     from cellbox.models.ensemble import ARRAYS, DESCRIPTION, EDGES
     from cellbox.models.model_files import NETWORK_FILES, PICTURES
+    from cellbox.networks.line_tables import LINE_DIFFERENCES
     from search.report.evaluation import DATA, EVALUATION
     from search.report.folders import REPORT
 
     model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES, EVALUATION, DATA, REPORT)
-    return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES, _WARNINGS}
+    return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES, _WARNINGS, LINE_DIFFERENCES}
 
 
 def _save(

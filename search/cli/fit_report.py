@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellbox.scores.metric_names import RECOVERIES
+from search.cli.line_report import say_lines
 from search.cli.output import Output, say_warnings
 from search.cli.prior_report import say_prior
 from search.cli.text_tables import shown, shown_error, shown_seconds, text_pairs, text_table
@@ -73,6 +74,7 @@ def say_report(
     if data.truth is not None:
         output.say("\nThe learned network against the true one:")
         output.say(text_pairs([(name, report[key]) for name, key in RECOVERIES]))
+    say_lines(model, output)
     say_criticism(model.criticism, output)
     output.say("\nWhat the training data determine:")
     for sentence in design.sentences():

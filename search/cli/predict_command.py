@@ -70,6 +70,11 @@ def _add_predict(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE.csv", help="write the table here instead of printing it"
     )
+    parser.add_argument(
+        "--line",
+        metavar="LINE",
+        help="of which cell line, or batch, of the model's data (default: the reference)",
+    )
     add_model_units(parser)
     add_json(parser)
 
@@ -100,7 +105,7 @@ def _run_predict(arguments: Namespace) -> int:
         conditions, perturbations = read_doses(arguments.perturbations, nodes)
     moments = model.own_times.tolist() if arguments.times is None else arguments.times
     keep_compiled_programs()
-    predicted = model.answer(perturbations, np.array(moments))
+    predicted = model.answer(perturbations, np.array(moments), line=arguments.line)
     if model.units.given:
         print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
     _note_unsolved(conditions, predicted)
@@ -121,6 +126,7 @@ def _run_predict(arguments: Namespace) -> int:
             "times": moments,
             "conditions": conditions,
             "perturbations": perturbations,
+            **({"line": arguments.line or model.lines[0]} if model.lines else {}),
             "units": model.units.to_dict() if model.units.given else None,
             "predictions": predicted,
         }

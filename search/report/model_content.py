@@ -20,6 +20,7 @@ from search.report.cells import shown_number
 from search.report.conditions import Condition, conditions_of, doses_in_words, typical
 from search.report.deciding import deciding_conditions
 from search.report.edges import ROWS_SHOWN, JudgedNetwork
+from search.report.line_content import line_sections
 from search.report.network_content import network_section
 from search.report.paired import chance_sentence
 from search.report.prediction_figures import agreement_figure, course_figure, state_figure
@@ -141,15 +142,17 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
     """The sections about the network, its predictions, what if, and what the data determine."""
     data, model, rows = findings.data, findings.model, findings.split.test
     singles = _single_doses(findings)
-    predicted = model.predict(data.perturbations[rows], data.times)
+    predicted = model.predict(data.perturbations[rows], data.times, line=data.lines_of(rows))
     of_singles = _in_parts(model, singles, data.times, len(rows))
     training = findings.split.training
-    states = _in_parts(model, data.perturbations[training], data.times, len(rows))
+    lines = data.lines_of(training)
+    states = _in_parts(model, data.perturbations[training], data.times, len(rows), lines)
     shown = findings.judged.edges[:ROWS_SHOWN]
     told_by = deciding_conditions(model.network, data, training, states, shown)
     prior = [] if data.prior is None else [prior_section(model, data.prior, findings.found)]
     sections = [
         network_section(findings.judged, data, findings.perturbed, findings.report, told_by),
+        *line_sections(model),
         *prior,
         _prediction_section(findings, predicted),
         Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
@@ -171,7 +174,11 @@ def bare_model_sections(
 
 
 def _in_parts(
-    model: FittedModel, perturbations: Perturbations, times: Times, size: int
+    model: FittedModel,
+    perturbations: Perturbations,
+    times: Times,
+    size: int,
+    lines: tuple[str, ...] | None = None,
 ) -> Responses:
     """The model's predictions, so many rows at a time as it has answered before.
 
@@ -179,8 +186,8 @@ def _in_parts(
     """
     n_rows = len(perturbations)
     n_parts = -(-n_rows // max(size, 1))
-    if not 0 < n_parts <= _MOST_PARTS:
-        return model.predict(perturbations, times)
+    if lines is not None or not 0 < n_parts <= _MOST_PARTS:
+        return model.predict(perturbations, times, line=lines)
     padded = np.zeros((n_parts * size, perturbations.shape[1]))
     padded[:n_rows] = perturbations
     parts = [model.predict(part, times) for part in np.split(padded, n_parts)]
@@ -198,7 +205,10 @@ def _prediction_section(findings: ModelFindings, predicted: Responses) -> Sectio
         dense_times = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
         asked = np.array([condition.perturbation for condition in shown])
         model = findings.model
-        dense = from_the_start(model.predict(asked, dense_times), model.at_the_start(asked))
+        lines = data.lines_of(np.array([condition.row for condition in shown]))
+        dense = from_the_start(
+            model.predict(asked, dense_times, line=lines), model.at_the_start(asked)
+        )
         all_times = np.concatenate([[0.0], dense_times])
         figures += [
             course_figure(each, data, all_times, dense[k], k + 1) for k, each in enumerate(shown)

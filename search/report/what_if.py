@@ -9,6 +9,7 @@ import numpy as np
 
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
+from cellbox.networks.line_networks import of_line
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import whole
 
@@ -32,8 +33,10 @@ def what_if_model(model: FittedModel, perturbed: np.ndarray, largest_dose: float
     nodes = np.flatnonzero(perturbed)[:_MOST_SLIDERS].tolist() or [0]
     return {
         "nodes": list(model.network.nodes),
-        # Hidden nodes are behind the others, and have no doses.
-        "members": [_packed_network(whole(member.network)) for member in members_of(model)],
+        # Hidden nodes are behind the others, and have no doses; lines are that of the reference.
+        "members": [
+            _packed_network(whole(of_line(member.network, 0))) for member in members_of(model)
+        ],
         "horizon": float(model.times[-1]),
         "perturbed": nodes,
         "least": 0,

@@ -40,6 +40,7 @@ class DataTable(Table):
     design: of the simulation: "paper" perturbs random nodes, "balanced" all about equally often.
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
     prior: a table of edges that are said to exist; see `cellbox.read_prior`.
+    reference_line: the cell line that others are compared with where the form has lines.
     transform, control, time_unit, doses: what their numbers mean; see `cellbox.Units`.
     """
 
@@ -66,6 +67,7 @@ class DataTable(Table):
     time_unit: str | None = None
     doses: DosesTable | None = None
     prior: str | None = None
+    reference_line: str | None = None
 
     @field_validator("control", mode="before")
     @classmethod
@@ -122,7 +124,7 @@ _OF_SIMULATIONS = {
 }  # fmt: skip
 _OF_FILES = {
     "split_by", "test", "validation", "structural_zeros", "time", "transform", "control",
-    "time_unit", "doses",
+    "time_unit", "doses", "reference_line",
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class StudyData:
         are trained on like the others.
     warnings: what speaks against taking the data as they are; see `cellbox.data_warnings`.
     errors: standard errors of the pool's measurements; None where the data tell none.
+    lines: the cell line of each of the pool's rows; None where the data tell none.
     """
 
     perturbations: Float[np.ndarray, "n_pool_rows n_nodes"]
@@ -46,6 +47,7 @@ class StudyData:
     rounding_sensitive: Bool[np.ndarray, " n_pool_rows"] | None = None
     warnings: tuple[DataWarning, ...] = ()
     errors: Float[np.ndarray, "n_pool_rows n_times n_nodes"] | None = None
+    lines: tuple[str, ...] | None = None
 
     @property
     def several_times(self) -> bool:
@@ -75,7 +77,13 @@ class StudyData:
         listed = [] if prior is None else [prior.confidence, prior.signs]
         for values in (*arrays, *([] if self.errors is None else [self.errors]), *listed):
             digest.update(np.ascontiguousarray(values, float).tobytes())
+        for names in (self.lines, held_out.lines):
+            digest.update("\n".join(names or ()).encode())
         return digest.hexdigest()
+
+    def _lines_of(self, rows: RowNumbers) -> tuple[str, ...] | None:
+        """The cell line of some rows of the pool."""
+        return None if self.lines is None else tuple(self.lines[row] for row in rows)
 
     def training_set(
         self, rows: RowNumbers, times: Int[np.ndarray, " n_times"]
@@ -112,6 +120,9 @@ class StudyData:
             errors=errors,
             rounding_sensitive=sensitive,
             split=split,
+            lines=None
+            if held_out.lines is None
+            else (*held_out.lines, *(self._lines_of(rows) or ())),
         )
         return whole, split
 
@@ -137,6 +148,7 @@ class StudyData:
             noise_free=None,
             errors=None if self.errors is None else self.errors[rows][:, times],
             rounding_sensitive=None if sensitive is None else sensitive[rows],
+            lines=self._lines_of(rows),
         )
 
     def _at_evaluation_times(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cellbox.arrays import RowNumbers, Times
-from cellbox.data.dataset import Dataset, Split, split_rows
+from cellbox.data.dataset import Dataset, Split, split_rows, with_reference_line
 from cellbox.data.design import check_perturbed, draw_design, nested_times
 from cellbox.data.plausibility import data_warnings
 from cellbox.data.readers import read_data
@@ -196,6 +196,8 @@ def _from_files(spec: Spec) -> StudyData:
         time=spec.data.time,
         units=spec.data.units(),
     )
+    if spec.data.reference_line is not None:
+        data = with_reference_line(data, spec.data.reference_line, "[data] reference_line")
     split = data.split or split_rows(
         data,
         test=spec.data.test,
@@ -225,6 +227,7 @@ def _from_files(spec: Spec) -> StudyData:
         measurements=training.measurements,
         noise_free=training.noise_free,
         errors=training.errors,
+        lines=training.lines,
         times=data.times,
         pool_rows=pool_rows,
         pool_times={

@@ -21,6 +21,8 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from cellbox.errors import InputError
 from cellbox.networks.export import edge_table
+from cellbox.networks.line_networks import names_of_lines
+from cellbox.networks.line_tables import LINE_DIFFERENCES, write_line_differences
 from cellbox.networks.network import Network
 from cellbox.networks.prior_files import PRIOR_FILE
 from search.spec.tables import STEERING
@@ -189,6 +191,8 @@ class MlflowWriter:
             if network.form is not None:
                 content = json.dumps(network.form.to_dict(), indent=2)
                 (place / "form.json").write_text(content + "\n", encoding="utf-8")
+            if names_of_lines(network):
+                write_line_differences(network, place / LINE_DIFFERENCES)
             (place / "network.csv").write_text(_edges_as_csv(network), encoding="utf-8")
 
     @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellbox.networks.hidden_nodes import HIDDEN
+from cellbox.networks.line_differences import LINES
 from search.study.record import TrialRecord
 from search.tracking.credentials import without_credentials
 from search.tracking.notes import note_tags
@@ -167,7 +168,8 @@ def _tags(record: TrialRecord) -> dict[str, str]:
         curve = [] if form["curve"] == "tanh" else [form["curve"]]
         n_hidden = len(form["hidden"]["sources"]) if "hidden" in form else 0
         hidden = [name for name, count in HIDDEN.items() if count == n_hidden]
-        tags["cellbox.form"] = ",".join([*form["values"], *curve, *hidden])
+        lines = [LINES] if LINES in form else []
+        tags["cellbox.form"] = ",".join([*form["values"], *curve, *hidden, *lines])
     strength = None if record.best is None else record.best.training.prior_strength
     if strength is not None:
         tags["cellbox.prior_strength"] = f"{strength:.3g}"

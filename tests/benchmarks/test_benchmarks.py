@@ -49,6 +49,15 @@ def needs(module: str):
     return pytest.mark.skipif(missing, reason=f"{module} is not installed (extra bench)")
 
 
+def test_cell_lines_tells_what_was_found(tmp_path):
+    sizes = ("--networks", "LI", "--lines", "2", "--differences", "1", "--conditions", "6")
+    result = run("cell_lines", tmp_path / "out.json", *sizes, "--form-alone")
+    [experiment] = result["experiments"]
+    assert experiment["found"] + experiment["missed"] == 1
+    assert -1 <= experiment["r"] <= 1
+    assert result["false"] == experiment["false"]
+
+
 @needs("torch")
 def test_gradient_compares_with_diffrax_and_torch(tmp_path):
     result, _ = run_alone("gradient", tmp_path / "out.json", "--repeats", "1")

@@ -1,7 +1,8 @@
 """AnnData files (.h5ad; Virshup et al. 2021): a measured series or value for each observation.
 
 Nodes are the variables. The columns of obs tell the condition (condition, treatment, ..., or the
-index), and where there are any the time and the replicate, under their usual names. What was
+index), and where there are any the time, the replicate and the cell line (line, cell_line, batch),
+under their usual names. What was
 perturbed is told by
 - columns u_NODE or dose_NODE of numbers, or
 - a column perturbation, target or gene of names (several parted by +; control, ctrl, NT and the
@@ -78,6 +79,9 @@ def _tables(
     condition = _column(columns, "condition") or [_condition_name(own) for own in dosed]
     time = _column(columns, "time")
     keys = {"condition": condition} if time is None else {"condition": condition, "time": time}
+    line = _column(columns, "line")
+    if line is not None:
+        keys["line"] = line
     replicate = _column(columns, "replicate")
     keys["replicate"] = replicate or _counted(list(zip(*keys.values(), strict=True)))
     cells = np.concatenate([values, *errors.values()], axis=1)

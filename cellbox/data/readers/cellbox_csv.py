@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from cellbox.arrays import EdgeMask, NodeMask, Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.data.readers.usual_layouts import STEADY_STATE_TIME
 from cellbox.data.same_numbers import ROUNDING
 from cellbox.data.unit_transforms import in_model_units
@@ -129,6 +131,13 @@ def _read_folder(folder: Path, taking: Taking) -> Dataset:
         time=STEADY_STATE_TIME if taking.time is None else taking.time,
         structural_zeros=taking.structural_zeros,
     )
+    lines_path = folder / LINES_FILE
+    if lines_path.exists():
+        problems = Problems()
+        rows_of = {name: [row] for row, name in enumerate(data.row_names)}
+        lines = read_lines(lines_path, rows_of, problems)
+        problems.raise_any()
+        data = replace(data, lines=lines)
     return in_model_units(data, taking.units)
 
 

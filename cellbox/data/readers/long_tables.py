@@ -23,7 +23,8 @@ from cellbox.storage.columns import Columns, read_columns
 from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_unknown
 
-# One measured series: the condition and the replicate, "" where replicates have no name.
+# One measured series: the condition and the replicate, "" where replicates have no name. Of
+# several cell lines the second says the line first.
 Series = tuple[str, str]
 
 # Numbers up to so many times their count are looked up in an array rather than sorted.
@@ -43,6 +44,7 @@ class LongTable:
     at_zero: series, nodes and values of the entries at time 0.
     tells_times: whether the file has times; a wide table may be of steady states without.
     errors: standard errors of the values; None where the file tells none.
+    lines: the cell line of each series; none where the file tells none.
     """
 
     series: dict[Series, str]
@@ -55,6 +57,7 @@ class LongTable:
     at_zero: tuple[np.ndarray, np.ndarray, np.ndarray]
     tells_times: bool = True
     errors: Float[np.ndarray, " n_values"] | None = None
+    lines: tuple[str, ...] = ()
 
     @cached_property
     def rows_of_condition(self) -> dict[str, list[int]]:
@@ -131,15 +134,17 @@ def read_long_table(
         problems,
         names=("condition", "node"),
         values={"time": False, "value": True},
-        optional=("replicate",),
+        optional=("replicate", "line"),
         optional_values=ERROR_COLUMNS if like is None else (),
         endless={"time": _STEADY_STATE},
         layout=measurement_layout(time),
     )
     if columns is None:
         return _NO_TABLE
-    named = columns.chosen(_named(columns, ("condition", "node"), problems))
-    series, of_series = _series(named)
+    tells_lines = any(columns.names["line"].names)
+    needed = ("condition", "node", "line") if tells_lines else ("condition", "node")
+    named = columns.chosen(_named(columns, needed, problems))
+    series, of_series, lines = _series(named)
     of_node, nodes = _in_order(named, "node")
     given = named.values["time"]
     sound = named.sound & _times_are_sound(named, relative, problems)
@@ -160,7 +165,7 @@ def read_long_table(
     places = (of_series[kept], of_time.reshape(-1), of_node[kept])
     tells_times = "time" not in columns.absent
     errors = None if errors is None else errors[kept]
-    return LongTable(series, nodes, times, *places, values, at_zero, tells_times, errors)
+    return LongTable(series, nodes, times, *places, values, at_zero, tells_times, errors, lines)
 
 
 def _snapped(
@@ -199,13 +204,28 @@ def _named_in(columns: Columns, column: str, problems: Problems) -> RowMask:
     return ~empty
 
 
-def _series(columns: Columns) -> tuple[dict[Series, str], RowNumbers]:
-    """The series in the order of the file, each with its place, and which of them rows are of."""
+def _series(columns: Columns) -> tuple[dict[Series, str], RowNumbers, tuple[str, ...]]:
+    """The series in the order of the file, each with its place, and which of them rows are of.
+
+    Also the cell line of each, if the file tells lines.
+    """
     condition, replicate = columns.names["condition"], columns.names["replicate"]
     key = condition.codes.astype(np.int64) * len(replicate.names or "1") + replicate.codes
-    first, of_row = _first_rows(key)
-    series = {(condition[row], replicate[row]): columns.where(row) for row in first}
-    return series, of_row
+    line = columns.names["line"]
+    if not any(line.names):
+        first, of_row = _first_rows(key)
+        series = {(condition[row], replicate[row]): columns.where(row) for row in first}
+        return series, of_row, ()
+    first, of_row = _first_rows(key * len(line.names) + line.codes)
+    series = {
+        (condition[row], _of_line(line[row], replicate[row])): columns.where(row) for row in first
+    }
+    return series, of_row, tuple(line[row] for row in first)
+
+
+def _of_line(line: str, replicate: str) -> str:
+    """What tells apart the series of a condition in several lines."""
+    return f"{line}, replicate {replicate}" if replicate else line
 
 
 def _in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:

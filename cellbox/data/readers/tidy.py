@@ -9,7 +9,9 @@ any) and perturbations.csv (condition, node, value), and may hold
   which is still read);
 - split.csv (condition, part), with training, validation, test or unused as part;
 - activity_nodes.csv (node) and allowed_edges.csv (source, target), as in `Dataset`.
-- prior.csv (source, target, and if known sign and confidence), see `cellbox.read_prior`.
+- prior.csv (source, target, and if known sign and confidence), see `cellbox.read_prior`;
+- lines.csv (condition, line), the cell line or batch of each condition, unless measurements.csv has
+  a column line (or cell_line, batch), in which one condition may be of several.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ def read_tidy(
     measurements: the folder (see the module's description) if given alone, else a CSV with the
         columns condition, time (model time unit, ascending from 0, in any row order), node,
         value (log ratio to time 0; empty, NA or NaN where not measured), optionally replicate,
+        line (of which cell line, or batch),
         and sd, sem, or sd and n: how sure each value is, by which least squares weight them.
     perturbations: CSV with the columns condition, node, value; u, with the paper's sign (Ji et
         al. 2021: positive pushes a node down). Each measured condition has to be listed; one
@@ -190,7 +193,7 @@ def _read(
     u = doses.array([condition for condition, _ in table.series], nodes)
     added, noise_free = tidy_extras.Extras(), None
     if extras is not None and table.series:
-        added = tidy_extras.read_extras(extras, nodes, rows_of, u, problems)
+        added = tidy_extras.read_extras(extras, nodes, rows_of, u, problems, table.lines)
         noise_free_path = extras / "noise_free.csv"
         if noise_free_path.exists():
             exact = read_long_table(noise_free_path, problems, like=table)
@@ -212,6 +215,7 @@ def _read(
         truth=added.truth,
         split=added.split,
         prior=added.prior,
+        lines=table.lines or added.lines,
         name=name or measurement_path.resolve().parent.name,
         reading_warnings=excel_warnings(nodes),
         errors=table.error_array(tuple(table.series), table.times, nodes),
@@ -326,7 +330,8 @@ def _row_names(table: LongTable, problems: Problems) -> tuple[str, ...]:
     names: dict[str, str] = {}
     for (condition, replicate), where in table.series.items():
         several = len(table.rows_of_condition[condition]) > 1
-        name = f"{condition}, replicate {replicate or 'unnamed'}" if several else condition
+        kind = "" if table.lines else "replicate "
+        name = f"{condition}, {kind}{replicate or 'unnamed'}" if several else condition
         if name in names:
             found = f"expected different names of rows, found {name!r} twice ({names[name]})"
             problems.add(where, found, "Rename the condition or the replicate")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from cellbox.arrays import EdgeMask, Perturbations, RowMask
 from cellbox.data.dataset import Split, number_conditions
+from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.errors import InputError
 from cellbox.networks.amplitudes import read_amplitudes
+from cellbox.networks.line_tables import LINE_DIFFERENCES, with_line_differences
 from cellbox.networks.network import Network, read_network
 from cellbox.networks.prior import EdgePrior
 from cellbox.networks.prior_files import PRIOR_FILE, read_prior_edges
@@ -35,6 +38,7 @@ class Extras:
     allowed_edges: EdgeMask | None = None
     rounding_sensitive: RowMask | None = None
     prior: EdgePrior | None = None
+    lines: tuple[str, ...] | None = None
 
 
 def read_extras(
@@ -43,10 +47,12 @@ def read_extras(
     rows_of: Mapping[str, Sequence[int]],
     perturbations: Perturbations,
     problems: Problems,
+    told_lines: tuple[str, ...] = (),
 ) -> Extras:
     """Read the optional files that the folder holds, all but noise_free.csv.
 
-    rows_of: the dataset's rows of each condition.
+    rows_of: the dataset's rows of each condition. told_lines: the cell line of each row, where the
+        measurements tell it.
     """
 
     def present(name: str) -> Path | None:
@@ -71,9 +77,20 @@ def read_extras(
             f"expected one list of these conditions, found {' and '.join(ROUNDING_SENSITIVE_FILES)}"
         )
         problems.add(str(folder), found, "Keep the first; the second is what it was called before")
+    lines_path = present(LINES_FILE)
+    lines = read_lines(lines_path, rows_of, problems) if lines_path else None
+    if lines_path and told_lines:
+        found = "expected the lines once, found them in the measurements as well"
+        problems.add(str(lines_path), found, f"Remove {LINES_FILE}, or the column of the lines")
+    if truth is not None and lines_path:
+        differences = present(LINE_DIFFERENCES)
+        if differences:
+            truth = with_line_differences(truth, differences, lines, problems)
+    asked = _Asked(rows_of, perturbations, told_lines or lines)
     return Extras(
         truth=truth,
-        split=_read_split(split_path, rows_of, perturbations, problems) if split_path else None,
+        lines=lines,
+        split=_read_split(split_path, asked, problems) if split_path else None,
         activity_nodes=_read_activity(activity_path, nodes, problems) if activity_path else (),
         allowed_edges=_read_allowed_edges(edge_path, nodes, problems) if edge_path else None,
         rounding_sensitive=(
@@ -135,13 +152,17 @@ def _read_rounding_sensitive(
     return sensitive
 
 
-def _read_split(
-    path: Path,
-    rows_of: Mapping[str, Sequence[int]],
-    perturbations: Perturbations,
-    problems: Problems,
-) -> Split | None:
+class _Asked(NamedTuple):
+    """The conditions that are split: the rows of each, their doses and cell lines."""
+
+    rows_of: Mapping[str, Sequence[int]]
+    perturbations: Perturbations
+    lines: Sequence[str] | None
+
+
+def _read_split(path: Path, asked: _Asked, problems: Problems) -> Split | None:
     """The rows of each part; None if the file's columns cannot be used."""
+    rows_of = asked.rows_of
     part_of: dict[str, str] = {}
     places: dict[str, str] = {}
     records = read_table(path, problems, required=("condition", "part"))
@@ -166,7 +187,7 @@ def _read_split(
         problems.add(str(path), found, "List each condition; unused leaves one out")
     # A cell that is no part has been noted; whether its part is empty cannot be told.
     if len(part_of) == len(rows_of):
-        _note_bad_parts(path, part_of, places, rows_of, perturbations, problems)
+        _note_bad_parts(path, part_of, places, asked, problems)
     rows: dict[str, list[int]] = {part: [] for part in (*PARTS, UNUSED)}
     for condition, part in part_of.items():
         rows[part] += rows_of[condition]
@@ -177,17 +198,17 @@ def _note_bad_parts(
     path: Path,
     part_of: Mapping[str, str],
     places: Mapping[str, str],
-    rows_of: Mapping[str, Sequence[int]],
-    perturbations: Perturbations,
+    asked: _Asked,
     problems: Problems,
 ) -> None:
     """Note empty parts, and conditions of one perturbation in different parts, which leak."""
+    rows_of, perturbations = asked.rows_of, asked.perturbations
     empty = [part for part in PARTS if part not in part_of.values()]
     if empty:
         found = f"expected conditions in each part, found none for {' and '.join(empty)}"
         problems.add(str(path), found, "Give each part at least one condition")
     first: dict[int, str] = {}
-    number_of_row = number_conditions(perturbations)
+    number_of_row = number_conditions(perturbations, asked.lines)
     for condition, part in part_of.items():
         perturbation = perturbations[rows_of[condition][0]]
         # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.

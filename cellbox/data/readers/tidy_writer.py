@@ -11,8 +11,11 @@ import numpy as np
 
 from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset, Split
+from cellbox.data.readers.line_files import LINES_FILE
 from cellbox.data.readers.tidy_extras import PARTS, ROUNDING_SENSITIVE_FILES, UNUSED
 from cellbox.errors import refuse
+from cellbox.networks.line_networks import names_of_lines
+from cellbox.networks.line_tables import LINE_DIFFERENCES, write_line_differences
 from cellbox.networks.network import write_network
 from cellbox.networks.prior_files import PRIOR_FILE, write_prior
 from cellbox.storage.csv_tables import number_text, table_text
@@ -22,6 +25,8 @@ TIDY_FILES = (
     *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
     *(*ROUNDING_SENSITIVE_FILES, "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
     PRIOR_FILE,
+    LINES_FILE,
+    LINE_DIFFERENCES,
 )
 
 
@@ -111,6 +116,10 @@ def _write_files(data: Dataset, folder: Path) -> None:
         write("allowed_edges.csv", ("source", "target"), edges)
     if data.prior is not None:
         write_prior(data.prior, folder / PRIOR_FILE)
+    if data.lines is not None:
+        write(LINES_FILE, ("condition", "line"), zip(data.row_names, data.lines, strict=True))
+    if data.truth is not None and names_of_lines(data.truth):
+        write_line_differences(data.truth, folder / LINE_DIFFERENCES)
 
 
 def _long_rows(data: Dataset, *values: Responses) -> Iterator[tuple[str, ...]]:

@@ -19,6 +19,10 @@ _NODE = (
     *("analyte", "analytes", "antibody", "phosphoprotein", "marker", "observable", "readout"),
 )
 _REPLICATE = ("replicates", "rep", "repeat", "biorep", "biologicalreplicate", "replicateid")
+_LINE = (
+    *("celllines", "cellline", "celllinename", "celltype", "celltypes", "lines"),
+    *("batch", "batches", "batchid"),
+)
 _TIME = (
     *("hours", "hour", "hr", "hrs", "h", "minutes", "minute", "mins", "min", "timepoint"),
     *("timepoints", "timeh", "timehr", "timehours", "timemin", "timeminutes", "days", "day"),
@@ -36,9 +40,14 @@ _TARGET = ("target", "targets", "perturbednode")
 _DOSE = ("dose", "doses", "concentration", "conc", "u", "strength", "amount")
 
 PERTURBATION_LAYOUT = Layout(
-    synonyms={"condition": _CONDITION, "node": (*_TARGET, *_NODE), "value": (*_DOSE, "values")},
+    synonyms={
+        "condition": _CONDITION,
+        "node": (*_TARGET, *_NODE),
+        "value": (*_DOSE, "values"),
+        "line": _LINE,
+    },
     keys=("condition",),
-    left_out=("time", "replicate"),
+    left_out=("time", "replicate", "line"),
     empty="0",
 )
 
@@ -50,13 +59,14 @@ def measurement_layout(time: float | None) -> Layout:
             "condition": _CONDITION,
             "time": _TIME,
             "replicate": _REPLICATE,
+            "line": _LINE,
             "node": _NODE,
             "value": _VALUE,
             "sd": _SD,
             "sem": _SEM,
             "n": ("nreplicates", "numberofreplicates", "nrep", "nreps"),
         },
-        keys=("condition", "time", "replicate"),
+        keys=("condition", "time", "replicate", "line"),
         errors=ERROR_COLUMNS,
         assumed={"time": number_text(STEADY_STATE_TIME if time is None else time)},
     )

@@ -128,12 +128,12 @@ def test_a_wide_table_without_times_is_of_a_steady_state(folder, caplog):
 
 
 def test_columns_of_words_are_no_nodes_and_a_column_without_values_is_one(folder, caplog):
-    text = "condition,cell line,g1,g2\nlow,SK-MEL,0.2,\ncontrol,SK-MEL,0,NA\n"
+    text = "condition,supplier,g1,g2\nlow,Acme,0.2,\ncontrol,Acme,0,NA\n"
     with caplog.at_level(logging.INFO, logger="cellbox"):
         data = read_data(folder(text))
     assert data.nodes == ("g1", "g2", "g3")
     assert np.isnan(data.measurements[:, :, 1]).all()
-    assert "ignored the columns cell line" in caplog.text
+    assert "ignored the columns supplier" in caplog.text
 
 
 def test_a_column_of_doses_with_nothing_in_it_is_said(folder, caplog):

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from cellbox.models.model_export import export_network
     from cellbox.models.saved_ensembles import load_ensemble
     from cellbox.networks.amplitudes import with_amplitudes
-    from cellbox.networks.form import FittedForm, form_of
+    from cellbox.networks.fitted_form import FittedForm
+    from cellbox.networks.form import form_of
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.prior import EdgePrior, compare_with_prior
@@ -86,7 +87,8 @@ _HOMES = {
     "cellbox.networks.sbml": ("write_sbml",),
     "cellbox.networks.amplitudes": ("with_amplitudes",),
     "cellbox.data.flaws": ("Flaws",),
-    "cellbox.networks.form": ("FittedForm", "form_of"),
+    "cellbox.networks.fitted_form": ("FittedForm",),
+    "cellbox.networks.form": ("form_of",),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),

@@ -26,7 +26,8 @@ from cellbox.equation.integrate import solve
 from cellbox.equation.interval_flow import Flow, Forced, Intervals, by_input, in_batches
 from cellbox.equation.solver_settings import SolverSettings, precision_context
 from cellbox.equation.traced_arrays import Scalar, TracedTimes
-from cellbox.networks.form import EQ_1, FittedForm, Form, offsets
+from cellbox.networks.fitted_form import FittedForm, offsets
+from cellbox.networks.form import EQ_1, Form
 from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import n_hidden_of, whole

@@ -25,7 +25,7 @@ from cellbox.html_tables import html_of
 from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Line, Training
-from cellbox.networks.form import mean_form
+from cellbox.networks.fitted_form import mean_form
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.storage.files import atomic_write

@@ -31,7 +31,7 @@ from cellbox.models.checked_files import (
 from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.provenance import provenance_from
 from cellbox.models.training_record import Training
-from cellbox.networks.form import FittedForm, fitted_form_of, states_at_the_start
+from cellbox.networks.fitted_form import FittedForm, fitted_form_of, states_at_the_start
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network

@@ -23,7 +23,7 @@ from cellbox.models.checked_files import (
 from cellbox.models.ensemble import ARRAYS, DESCRIPTION, FORMAT, Ensemble, ensemble_of
 from cellbox.models.model import FittedModel, load_model
 from cellbox.models.provenance import provenance_from
-from cellbox.networks.form import fitted_form_of
+from cellbox.networks.fitted_form import fitted_form_of
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import EdgeIntervals
 from cellbox.settings import Settings, settings_from_dict

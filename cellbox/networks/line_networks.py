@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cellbox.arrays import RowNumbers
-from cellbox.networks.form import FittedForm, Form
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import Form
 from cellbox.networks.line_differences import Difference, line_numbers
 from cellbox.networks.network import Network
 

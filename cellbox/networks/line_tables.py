@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cellbox.networks.form import EQ_1, FittedForm
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1
 from cellbox.networks.line_differences import KINDS, Difference, LineDifferences
 from cellbox.networks.line_networks import COLUMNS, row_of, shown_differences
 from cellbox.networks.network import Network

@@ -18,7 +18,8 @@ import numpy as np
 from cellbox.arrays import EdgeMask, EdgeValues, NodeValues
 from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
-from cellbox.networks.form import FittedForm, Form
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import Form
 from cellbox.networks.network_checks import checked_parts, unusable_numbers
 from cellbox.storage.csv_tables import (
     Record,

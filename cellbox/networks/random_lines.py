@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from cellbox.errors import InputError, Problem
-from cellbox.networks.form import EQ_1, FittedForm
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1
 from cellbox.networks.line_differences import KINDS, Difference, LineDifferences
 from cellbox.networks.network import Network
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellbox.networks.export import require_writable_names
-from cellbox.networks.form import refuse_form
+from cellbox.networks.fitted_form import refuse_form
 from cellbox.networks.network import Network, check_numbers
 from cellbox.storage.files import atomic_write
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cellbox.networks.form import EQ_1, FittedForm
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1
 from cellbox.networks.hidden_nodes import HiddenNodes, hidden_names
 from cellbox.networks.network import Network
 

@@ -12,7 +12,7 @@ from cellbox.data.simulation import checked_times
 from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
-from cellbox.networks.form import refuse_form
+from cellbox.networks.fitted_form import refuse_form
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import MEMBERS, belief_from_data, belief_of_family
 from cellbox.planning.limits import MOST_CANDIDATES, Limits, note_limits, usual_limits

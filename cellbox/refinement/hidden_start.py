@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from cellbox.arrays import EdgeMask
-from cellbox.networks.form import EQ_1, FittedForm
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1
 from cellbox.networks.hidden_nodes import HiddenNodes
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import n_hidden_of

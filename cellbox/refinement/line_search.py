@@ -1,9 +1,9 @@
 """A search in which cell lines may differ: first all are taken as one, then some differ.
 
 Where lines differ much, the network of all as one may be so far off that no single difference
-helps.
-So where what is left asks for differences altogether (a score test of all of them), the search
-begins again from where all may differ, and leaves out; the lower criterion tells which is kept.
+helps. So where what is left asks for differences altogether (a score test of all of them), the
+search begins again from where all may differ, and leaves out; the lower criterion tells which is
+kept.
 
 A difference is chosen among very many, of which noise alone would bring some. So it costs, beside
 what an edge costs in the information criterion, twice the logarithm of how many there could be

@@ -62,3 +62,20 @@ class Ties(NamedTuple):
     by_states: Float[np.ndarray, "n_rows n_values n_values"]
     to_states: Float[np.ndarray, "n_rows n_values n_values"]
     misfit: Float[np.ndarray, "n_rows n_values"]
+
+
+def tied_states(
+    by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"], n_times: int
+) -> Float[np.ndarray, "n_rows n_values n_values"]:
+    """How far states lie from the ends of the intervals before them, by all states of the row.
+
+    by_start: how the end of each interval, row by row, depends on the state where it begins.
+    """
+    n_nodes = by_start.shape[1]
+    by_start = by_start.reshape(-1, n_times, n_nodes, n_nodes)
+    blocks = np.zeros((len(by_start), n_times, n_nodes, n_times, n_nodes))
+    times, nodes = np.arange(n_times), np.arange(n_nodes)
+    blocks[:, times[:, None], nodes, times[:, None], nodes] = -1.0
+    for time in range(1, n_times):
+        blocks[:, time, :, time - 1] = by_start[:, time]
+    return blocks.reshape(len(by_start), n_times * n_nodes, -1)

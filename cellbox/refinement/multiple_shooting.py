@@ -46,7 +46,8 @@ from cellbox.equation.interval_flow import (
     forced,
     transition,
 )
-from cellbox.networks.form import EQ_1, FittedForm, Form
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1, Form
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import measured_part, whole
 from cellbox.refinement.edge_prices import EdgePrices
@@ -58,7 +59,7 @@ from cellbox.refinement.hidden_shooting import (
     shown_prices,
 )
 from cellbox.refinement.line_shooting import Lines, by_line
-from cellbox.refinement.linearised import Iterate, Quadratic, Ties
+from cellbox.refinement.linearised import Iterate, Quadratic, Ties, tied_states
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
 from cellbox.refinement.measured_series import MeasuredSeries
 
@@ -118,9 +119,10 @@ class MultipleShooting(MeasuredSeries):
         if network.form is None:
             return self
         problem = self.with_form(network.form.form)
-        if problem.lines is None or not problem.lines.differ:
+        lines = problem.differing
+        if lines is None:
             return problem
-        return replace(problem, lines=problem.lines.told_by(network.form.lines))
+        return replace(problem, lines=lines.told_by(network.form.lines))
 
     def with_form(self, form: Form) -> MultipleShooting:
         """The same with a form. Hidden nodes stand behind the others, and have no values."""
@@ -129,8 +131,8 @@ class MultipleShooting(MeasuredSeries):
             lines = self.lines._replace(form=form, told=None)
             return replace(self, form=lines.inner, lines=lines)
         form = replace(form, lines=False) if form.lines else form
-        if self.lines is not None and self.lines.differ:
-            self = replace(self, lines=self.lines._replace(form=EQ_1))
+        if self.differing is not None:
+            self = replace(self, lines=self.differing._replace(form=EQ_1))
         if self.hidden is not None:
             # They are there already, of which a network may have fewer.
             known = self.hidden._replace(form=replace(form, n_hidden=self.hidden.n_hidden))
@@ -171,10 +173,15 @@ class MultipleShooting(MeasuredSeries):
         return self.with_form(replace(self.fitted_form, lines=False))
 
     @property
+    def differing(self) -> Lines | None:
+        """The cell lines, where these may differ; None where all rows are taken as of one."""
+        return self.lines if self.lines is not None and self.lines.differ else None
+
+    @property
     def fitted_form(self) -> Form:
         """What is fitted beside Eq. 1."""
-        if self.lines is not None and self.lines.differ:
-            return self.lines.form
+        if self.differing is not None:
+            return self.differing.form
         return self.form if self.hidden is None else self.hidden.form
 
     @property
@@ -201,8 +208,8 @@ class MultipleShooting(MeasuredSeries):
         amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
         of_form = self.form.told(self.perturbations)
         free = np.concatenate([edges.ravel(), amplitudes, of_form])
-        if self.lines is not None and self.lines.differ:
-            return self.lines.free(free, edges)
+        if self.differing is not None:
+            return self.differing.free(free, edges)
         return free if self.hidden is None else self.hidden.free(free)
 
     def point(self, network: Network) -> Iterate:
@@ -249,8 +256,9 @@ class MultipleShooting(MeasuredSeries):
             return network
         form = replace(self.form, n_hidden=0)
         fitted = FittedForm.of(form, self._numbers(point.parameters), self.n_nodes)
-        if self.lines is not None and self.lines.differ:
-            fitted = replace(fitted, lines=self.lines.differences(point.parameters, self.n_nodes))
+        if self.differing is not None:
+            differences = self.differing.differences(point.parameters, self.n_nodes)
+            fitted = replace(fitted, lines=differences)
         return replace(network, form=fitted.kept())
 
     def sum_of_squares(self, point: Iterate) -> float:
@@ -312,7 +320,7 @@ class MultipleShooting(MeasuredSeries):
         n_rows, n_times, n_nodes = point.states.shape
         n_values = n_times * n_nodes
         apart = (there.ends.reshape(n_rows, n_values) - point.states.reshape(n_rows, -1)) / self.tie
-        by_states = self._by_states(there.by_start)
+        by_states = tied_states(there.by_start, len(self.times)) / self.tie
         misfit = self.apart(point).reshape(n_rows, n_values)
         # A tie is uncertain by itself, and by the noise of the measurements that tell its states.
         deviation = self._deviations().reshape(n_rows, 1, -1)
@@ -374,11 +382,10 @@ class MultipleShooting(MeasuredSeries):
     ) -> _Found:
         """What a program of `cellbox.equation.forms` gives, each interval by what its line has."""
         extras = self.form.of_nodes(self._numbers(parameters), self.n_nodes)
-        if self.lines is None or not self.lines.differ:
+        if self.differing is None:
             return program(self.form, *self._split(parameters), extras, intervals)
-        return by_line(
-            program, self.form, self.lines.each(parameters, extras, intervals), intervals
-        )
+        each = self.differing.each(parameters, extras, intervals)
+        return by_line(program, self.form, each, intervals)
 
     def _offsets(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
         return offsets_of(self.form, self._numbers(parameters), self.perturbations)
@@ -419,8 +426,8 @@ class MultipleShooting(MeasuredSeries):
         there = self._by_line(formed_flow, point.parameters, intervals)
         offsets = self._offsets(point.parameters)
         there = as_measured(self.form, there, self.perturbations, offsets)
-        if self.lines is not None and self.lines.differ:
-            return self.lines.with_differences(there)
+        if self.differing is not None:
+            return self.differing.with_differences(there)
         return there if self.hidden is None else self.hidden.with_drives(there)
 
     def _residuals(self, point: Iterate) -> Responses:
@@ -435,16 +442,3 @@ class MultipleShooting(MeasuredSeries):
     def apart_by_errors(self, point: Iterate) -> Responses:
         """The same, times the typical error over that of the value."""
         return self.apart(point) * self.root_precision
-
-    def _by_states(
-        self, by_start: Float[np.ndarray, "n_intervals n_nodes n_nodes"]
-    ) -> Float[np.ndarray, "n_rows n_values n_values"]:
-        """How the ties of a row depend on its states."""
-        n_times, n_nodes = len(self.times), self.n_nodes
-        by_start = by_start.reshape(-1, n_times, n_nodes, n_nodes)
-        blocks = np.zeros((len(by_start), n_times, n_nodes, n_times, n_nodes))
-        times, nodes = np.arange(n_times), np.arange(n_nodes)
-        blocks[:, times[:, None], nodes, times[:, None], nodes] = -1.0
-        for time in range(1, n_times):
-            blocks[:, time, :, time - 1] = by_start[:, time]
-        return blocks.reshape(len(by_start), n_times * n_nodes, -1) / self.tie

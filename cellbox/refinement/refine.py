@@ -121,6 +121,6 @@ def _as_it_is(problem: MultipleShooting, network: Network) -> Search:
 
 
 def _kind_of(problem: MultipleShooting) -> type[Search]:
-    if problem.lines is not None and problem.lines.differ:
+    if problem.differing is not None:
         return LineSearch
     return Search if problem.hidden is None else HiddenSearch

@@ -52,9 +52,9 @@ class Here(NamedTuple):
         """
         n_nodes, problem = self.problem.n_nodes, self.problem
         own = np.append(np.arange(n_nodes) + node * n_nodes, n_nodes**2 + node)
-        if problem.lines is None or not problem.lines.differ:
+        if problem.differing is None:
             return own
-        of_node = problem.lines.node_of(n_nodes)
+        of_node = problem.differing.node_of(n_nodes)
         begin = len(self.parameters) - len(of_node)
         return np.append(own, begin + np.flatnonzero(of_node == node))
 

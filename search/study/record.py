@@ -32,7 +32,7 @@ from search.study.checked_json import (
 )
 
 if TYPE_CHECKING:
-    from cellbox.networks.form import FittedForm
+    from cellbox.networks.fitted_form import FittedForm
     from search.spec.space import Value
 
 _REPORTS = Kind(
@@ -74,7 +74,7 @@ class RepeatRecord:
 
     def form(self, n_nodes: int) -> FittedForm | None:
         """What the equation has beside Eq. 1, None for nothing. Raises InputError if damaged."""
-        from cellbox.networks.form import fitted_form_of
+        from cellbox.networks.fitted_form import fitted_form_of
 
         return fitted_form_of(self.training.form, n_nodes, "form of a trial", FIX_OF_TRIAL)
 

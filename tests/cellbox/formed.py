@@ -7,7 +7,8 @@ import numpy as np
 from cellbox.data.dataset import Dataset
 from cellbox.data.simulation import simulate
 from cellbox.equation.network_responses import responses
-from cellbox.networks.form import EQ_1, FittedForm, form_of
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1, form_of
 from cellbox.networks.hidden_nodes import HiddenNodes
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import whole

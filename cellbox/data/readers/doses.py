@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.data.readers.long_tables import read_dose_table
+from cellbox.data.readers.dose_tables import read_dose_table
 from cellbox.storage.csv_tables import number
 from cellbox.storage.delimited import clean_name
 from cellbox.storage.problems import Problems, note_unknown

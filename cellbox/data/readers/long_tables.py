@@ -1,4 +1,4 @@
-"""The two tables of a tidy folder: measured values, and the doses of conditions."""
+"""The measured values of a tidy folder, a row for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times
 from cellbox.data.readers.usual_layouts import (
     ERROR_COLUMNS,
-    PERTURBATION_LAYOUT,
     measurement_layout,
 )
 from cellbox.data.readers.value_errors import value_errors
@@ -21,7 +20,7 @@ from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem
 from cellbox.storage.columns import Columns, read_columns
 from cellbox.storage.delimited import TableSource
-from cellbox.storage.problems import Problems, note_unknown
+from cellbox.storage.problems import Problems
 
 # One measured series: the condition and the replicate, "" where replicates have no name. Of
 # several cell lines the second says the line first.
@@ -143,9 +142,9 @@ def read_long_table(
         return _NO_TABLE
     tells_lines = any(columns.names["line"].names)
     needed = ("condition", "node", "line") if tells_lines else ("condition", "node")
-    named = columns.chosen(_named(columns, needed, problems))
+    named = columns.chosen(named_rows(columns, needed, problems))
     series, of_series, lines = _series(named)
-    of_node, nodes = _in_order(named, "node")
+    of_node, nodes = in_order(named, "node")
     given = named.values["time"]
     sound = named.sound & _times_are_sound(named, relative, problems)
     known = np.empty(0) if like is None else like.times
@@ -180,7 +179,7 @@ def _snapped(
     return np.where(same, nearest, times)
 
 
-def _named(columns: Columns, names: Sequence[str], problems: Problems) -> RowMask:
+def named_rows(columns: Columns, names: Sequence[str], problems: Problems) -> RowMask:
     """Which rows have a name in each of these columns; a problem for each that has not."""
     good = np.ones(columns.n_rows, bool)
     for column in names:
@@ -193,7 +192,7 @@ def _named_in(columns: Columns, column: str, problems: Problems) -> RowMask:
     if "" not in of_column.names:
         return np.ones(columns.n_rows, bool)
     empty = of_column.codes == of_column.names.index("")
-    _note_rows(
+    note_rows(
         problems,
         f"no {column}",
         empty,
@@ -228,7 +227,7 @@ def _of_line(line: str, replicate: str) -> str:
     return f"{line}, replicate {replicate}" if replicate else line
 
 
-def _in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:
+def in_order(columns: Columns, name: str) -> tuple[RowNumbers, dict[str, str]]:
     """Which of a column's names each row has, and the names with their first place."""
     names = columns.names[name]
     first, of_row = _first_rows(names.codes)
@@ -260,7 +259,7 @@ def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> Ro
     time, value = columns.values["time"], columns.values["value"]
     negative = columns.sound & (time < 0)
     moved = relative & columns.sound & (time == 0) & (value != 0) & ~np.isnan(value)
-    _note_rows(
+    note_rows(
         problems,
         "negative time",
         negative,
@@ -286,7 +285,7 @@ def _note_moved(columns: Columns, rows: Sequence[int], problems: Problems) -> No
     )
 
 
-def _note_rows(
+def note_rows(
     problems: Problems,
     kind: str,
     rows: RowMask,
@@ -334,93 +333,3 @@ def _note_repeated(
         )
 
     problems.add_all(list(earlier), describe, kind="repeated value")
-
-
-@dataclass(frozen=True, eq=False)
-class DoseTable:
-    """Doses. conditions: all that are listed; nodes: those with a dose, with their first place."""
-
-    conditions: dict[str, str]
-    nodes: dict[str, str]
-    entries: dict[tuple[str, str], float]
-
-    def array(self, rows: Sequence[str], nodes: Sequence[str]) -> Perturbations:
-        """u with a row for each condition named and a column for each node."""
-        place = {node: index for index, node in enumerate(nodes)}
-        rows_of: dict[str, list[int]] = {}
-        for index, condition in enumerate(rows):
-            rows_of.setdefault(condition, []).append(index)
-        u = np.zeros((len(rows), len(nodes)))
-        for (condition, node), dose in self.entries.items():
-            if node in place:
-                u[rows_of.get(condition, []), place[node]] = dose
-        return u
-
-
-def read_dose_table(
-    table: Path | TableSource, problems: Problems, *, conditions: Sequence[str] = ()
-) -> DoseTable:
-    """The doses of perturbations.csv. A dose of 0 is none, and names no node.
-
-    conditions: those that were measured, if it is known: others are problems.
-    """
-    columns = read_columns(
-        table,
-        problems,
-        names=("condition", "node"),
-        values={"value": True},
-        layout=PERTURBATION_LAYOUT,
-    )
-    if columns is None:
-        return DoseTable({}, {}, {})
-    columns = columns.chosen(_named(columns, ("condition",), problems))
-    _, listed = _in_order(columns, "condition")
-    known = set(conditions)
-    strangers = [name for name in listed if name not in known] if conditions else []
-    for name in strangers:
-        note_unknown(name, conditions, listed[name], "condition", problems)
-    node, value = columns.names["node"], columns.values["value"]
-    nameless = np.array([not name for name in node.names], bool)[node.codes]
-    _note_bad_doses(columns, nameless, problems)
-    dosed = columns.sound & ~nameless & (value != 0) & ~np.isnan(value)
-    nodes: dict[str, str] = {}
-    entries: dict[tuple[str, str], float] = {}
-    places: dict[tuple[str, str], str] = {}
-    for row in np.flatnonzero(~nameless).tolist():
-        key = (columns.names["condition"][row], node[row])
-        if places.setdefault(key, columns.where(row)) != columns.where(row):
-            # Wide tables say the dose with each replicate and time.
-            if columns.wide and entries.get(key, 0.0) == value[row]:
-                continue
-            found = (
-                f"expected each node once in a condition, found {key[1]!r} in condition "
-                f"{key[0]!r} again ({places[key]})"
-            )
-            problems.add(columns.where(row), found, "Keep one of the rows")
-        elif dosed[row]:
-            nodes.setdefault(key[1], columns.where(row, "node"))
-            entries[key] = float(value[row])
-    return DoseTable(listed, nodes, entries)
-
-
-def _note_bad_doses(columns: Columns, nameless: RowMask, problems: Problems) -> None:
-    """Note nodes without a dose, and doses without a node."""
-    value = columns.values["value"]
-    missing = columns.sound & ~nameless & np.isnan(value)
-    homeless = columns.sound & nameless & (value != 0) & ~np.isnan(value)
-    _note_rows(
-        problems,
-        "no dose",
-        missing,
-        columns.cell,
-        lambda row: "expected a number, found an empty cell, NA or NaN",
-        "Give a number here",
-    )
-    _note_rows(
-        problems,
-        "dose without a node",
-        homeless,
-        lambda row: columns.where(row, "value"),
-        lambda row: f"expected no dose where no node is named, found {value[row]:g}",
-        "Name the node, or leave the value empty for an unperturbed control",
-    )

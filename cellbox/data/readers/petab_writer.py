@@ -13,7 +13,7 @@ from jaxtyping import Int
 from cellbox.arrays import ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.tidy_writer import check_free
-from cellbox.networks.form import refuse_form
+from cellbox.networks.fitted_form import refuse_form
 from cellbox.networks.network import Network, in_order_of
 from cellbox.networks.sbml import NodeIds, write_sbml
 from cellbox.storage.csv_tables import number_text

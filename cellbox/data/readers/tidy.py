@@ -26,9 +26,10 @@ import numpy as np
 from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
+from cellbox.data.readers.dose_tables import DoseTable, read_dose_table
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
 from cellbox.data.readers.forms import Form, Taking, file_ending
-from cellbox.data.readers.long_tables import DoseTable, LongTable, read_dose_table, read_long_table
+from cellbox.data.readers.long_tables import LongTable, read_long_table
 from cellbox.data.unit_transforms import in_model_units
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import listed, refuse

@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 
 from cellbox.errors import InputError
-from cellbox.networks.form import (
-    EQ_1,
-    FittedForm,
-    Form,
-    check_form,
-    fitted_form_of,
-    form_of,
-    mean_form,
-    states_at_the_start,
-)
+from cellbox.networks.fitted_form import FittedForm, fitted_form_of, mean_form, states_at_the_start
+from cellbox.networks.form import EQ_1, Form, check_form, form_of
 from cellbox.networks.network import in_order_of, is_same
 from cellbox.networks.whole_network import measured_part, whole
 from tests.cellbox.formed import NETWORK, formed, with_hidden

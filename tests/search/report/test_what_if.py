@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import search.report
-from cellbox.networks.form import FittedForm, form_of
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import form_of
 from search.report.what_if import what_if_model
 from tests.search.report.small import small_data, small_model
 

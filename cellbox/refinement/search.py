@@ -206,13 +206,23 @@ class Search:
                 return
 
     def _leave_out_and_let_in(self) -> None:
-        """Leave edges out, and let them in, until neither lowers the information criterion."""
+        """Leave edges out, and let them in, until neither lowers the information criterion.
+
+        Where the quadratic was so wrong that this ends without any edge, in a network that fits
+        worse than one on the way, that one is taken.
+        """
         seen: set[bytes] = set()
+        best, lowest = self._state, np.inf
         # A selection that came up before would come up for ever.
         while self._free.tobytes() not in seen and len(seen) < _MOST_STAGES:
             seen.add(self._free.tobytes())
+            # What nearly as many parameters as values leave says nothing.
+            if 2 * int(self._free.sum()) <= self._problem.n_values and self.criterion < lowest:
+                best, lowest = self._state, self.criterion
             if not (self._leave_out() or self._let_in()):
-                return
+                break
+        if not (self._free & self._is_weight).any() and lowest < self.criterion:
+            self._state = best
 
     def _leave_out(self) -> bool:
         """Leave something out, if that helps; whether anything was."""
@@ -267,10 +277,8 @@ class Search:
     def _drop(self, most: int | None = None) -> bool:
         """Leave out edges, if the quadratic says so; whether any was.
 
-        most: so many, by default a share of those that are left. Where the quadratic was wrong, and
-        the fit without them is worse by more than an edge costs, fewer are left out, or none.
+        most: so many, by default a share of those that are left.
         """
-        before, criterion = self._state, self.criterion
         free = self._free
         quadratic = self._penalised(free)
         n_free = int(free.sum())
@@ -291,11 +299,7 @@ class Search:
         plain = Iterate(self._point.parameters * self._free, self._point.states)
         self._point = min(moved, plain, key=self._problem.sum_of_squares)
         self.fit()
-        if not self.criterion > criterion + price_of(self._problem.n_values, 1):
-            return True
-        self._state = before
-        n_out = int((~kept).sum())
-        return n_out > 1 and self._drop(n_out // 2)
+        return True
 
     def _choose_rows_anew(self) -> bool:
         """Let each row choose its edges by itself; whether any chose others."""

@@ -24,7 +24,7 @@ def along():
 def factors(along):
     deviations = np.full((1, 4, 5), 0.7)
     deviations[0, 2, 0] = 0.0
-    return factors_after(along(U[:3]), np.ones((3, 3, 4), bool), deviations, 0.05)
+    return factors_after(along(U[:3]), np.ones((3, 3, 4)), deviations, 0.05)
 
 
 def test_derivatives_give_the_row_blocks_of_least_squares(along):

@@ -191,7 +191,7 @@ def saturating_levels(seed=0):
     return MultipleShooting(perturbations, measured, times)
 
 
-def test_a_selection_that_the_fit_does_not_confirm_is_taken_back():
+def test_a_selection_that_ends_without_edges_goes_back_to_the_best_on_its_way():
     # The quadratic praises networks here whose fit is worse, the last of them without any edge.
     problem = saturating_levels()
     names = tuple(f"p{node}" for node in range(9))

@@ -32,6 +32,7 @@ SIMULATION = {
     **{"--amplitudes": "amplitudes.csv", "--amplitude-spread": "0.2", "--at": "1,2"},
     **{"--missing": "0.1", "--outliers": "0.1", "--outlier-size": "3", "--hidden": "1"},
     **{"--kinetics": "hill", "--random": "5", "--network": NETWORK},
+    **{"--lines": "2", "--line-differences": "1 --lines 2"},
 }
 UNITS = {
     "--transform": ["--transform", "log2-ratio", "--control", "c1"],
@@ -75,17 +76,18 @@ REST = {
         **dict.fromkeys(("--split-by", "--test", "--settings", "--out"), "test_fit_and_predict"),
         **{"--plots": "test_fit_and_predict", "--members": "test_compare"},
         **{"--system": "", "--validation": "", "--seed": "", "--prior": "test_fit_and_predict"},
+        "--reference-line": "test_lines",
     },
     "predict": {
         **dict.fromkeys(
             ("--perturb", "--all-pairs", "--node", "--dose", "--plot", "--times", "--out"),
             "test_fit_and_predict",
         ),
-        **{"--among": "", "--model-units": "test_fit_and_predict"},
+        **{"--among": "", "--model-units": "test_fit_and_predict", "--line": "test_lines"},
     },
     "export": {
         **dict.fromkeys(("--top", "--threshold", "--confident"), "test_export"),
-        "--petab": "",
+        **{"--petab": "", "--line": "test_lines"},
     },
     "compare": {
         **OF_DATA,
@@ -243,10 +245,11 @@ def test_every_flag_of_a_simulation_reaches_it(command, monkeypatch, tmp_path):
     usual = asked("--random", "4")
     for flag, value in SIMULATION.items():
         source = () if flag in ("--random", "--network") else ("--random", "4")
-        network, chosen = asked(*source, flag, value)
+        network, chosen = asked(*source, flag, *value.split())
         same = (
             network.nodes == usual[0].nodes
             and np.array_equal(network.weights, usual[0].weights)
             and np.array_equal(network.amplitudes, usual[0].amplitudes)
+            and network.form == usual[0].form
         )
         assert not same or chosen != usual[1], flag

@@ -98,7 +98,10 @@ def test_a_model_without_edges_or_answers_has_a_page(tmp_path, monkeypatch):
     model = small_model(data)
     model.network.weights[:] = 0
     folder = save_fit(tmp_path / "empty", data, model)
-    nothing = lambda model, u, times: np.full((len(u), len(times), data.n_nodes), np.nan)  # noqa: E731
+
+    def nothing(model, doses, times, line=None):
+        return np.full((len(doses), len(times), data.n_nodes), np.nan)
+
     monkeypatch.setattr(FittedModel, "predict", nothing)
     page = Seen(write_report(folder).read_text("utf-8"))
     assert "The 0 strongest of 0 edges" in page.text

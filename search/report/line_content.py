@@ -20,12 +20,14 @@ def line_sections(model: FittedModel) -> list[Section]:
     if not found:
         said = f"The data are of {', '.join(names)}, and the model takes all of these as one."
         return [Section("lines", "Cell lines", (Text((said,)),))]
-    counts = [sum(one.kind == kind for one in found) for kind in KINDS]
+    counts = {kind: sum(one.kind == kind for one in found) for kind in KINDS}
+    told = [f"{n} {kind if n == 1 else f'{kind}s'}" for kind, n in counts.items() if n]
+    what = " An offset is a constant inside the tanh." if counts["offset"] else ""
     said = (
         f"All lines ({', '.join(names)}) share one network, that of {names[0]}, but for "
-        f"{counts[0]} amplitudes, {counts[1]} offsets (constants inside the tanh) and {counts[2]} "
-        "edges. The network, its edges and the sliders of this page are those of "
-        f"{names[0]}; predictions of held-out conditions are by their lines."
+        f"{' and '.join([', '.join(told[:-1]), told[-1]] if told[1:] else told)}.{what} The "
+        f"network, its edges and the sliders of this page are those of {names[0]}; predictions of "
+        "held-out conditions are by their lines."
     )
     rows = tuple(row_of(one) for one in found)
     header = (

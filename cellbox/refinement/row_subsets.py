@@ -65,7 +65,10 @@ class RowQuadratic:
     def grown(self) -> Subset:
         """Chosen one by one, from none; those that no longer pay are left out on the way."""
         chosen = list(self.stays)
-        while len(chosen) < max(1, self.most):
+        # Where rounding decides, an edge may pay until it is there, and come and go for ever.
+        seen: set[frozenset[int]] = set()
+        while len(chosen) < max(1, self.most) and frozenset(chosen) not in seen:
+            seen.add(frozenset(chosen))
             edge, paid = self._most_worth(chosen)
             if paid <= 0:
                 break

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain, combinations
 
 import numpy as np
@@ -104,3 +104,14 @@ def test_a_surcharge_keeps_the_edge_of_one_sign_out_and_lets_the_other_in():
 def test_values_are_those_of_least_squares():
     row, true = row_of(0, noise=0.0)
     np.testing.assert_allclose(row.values([AMPLITUDE, 1, 4, 6]), true, atol=1e-8)
+
+
+def test_growth_ends_where_what_pays_beforehand_does_not_afterwards():
+    # As rounding may have it where courses run off to 1e12.
+    class Rounded(RowQuadratic):
+        def _without_needless(self, chosen):
+            return chosen[: len(self.stays)]
+
+    row, _ = row_of(0)
+    rounded = Rounded(**{field.name: getattr(row, field.name) for field in fields(row)})
+    assert rounded.grown() == [AMPLITUDE]

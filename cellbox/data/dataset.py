@@ -118,7 +118,7 @@ class Dataset:
         ]
         if problems:
             raise InputError(problems)
-        check_lines(self.lines, self.reference_line, self.n_rows, self.name)
+        check_lines(self.lines, self.n_rows, self.name)
         check_prior(self.prior, self.nodes, self.name)
 
     def _check_parts(self) -> None:
@@ -341,8 +341,8 @@ def number_conditions(
     return _number_in_order(levels)
 
 
-def check_lines(lines: Sequence[str] | None, reference: str, n_rows: int, where: str) -> None:
-    """Raise InputError for lines that are not one name for each row, or have not the reference."""
+def check_lines(lines: Sequence[str] | None, n_rows: int, where: str) -> None:
+    """Raise InputError for lines that are not one name for each row."""
     if lines is None:
         return
     if len(lines) != n_rows or not all(isinstance(name, str) and name for name in lines):

@@ -11,7 +11,7 @@ import numpy as np
 from cellbox.arrays import RowNumbers
 from cellbox.networks.fitted_form import FittedForm
 from cellbox.networks.form import Form
-from cellbox.networks.line_differences import Difference, line_numbers
+from cellbox.networks.line_differences import KINDS, Difference, line_numbers
 from cellbox.networks.network import Network
 
 
@@ -111,8 +111,7 @@ def shown_differences(network: Network) -> tuple[ShownDifference, ...]:
 
 
 def _order(one: Difference) -> tuple[int, int, int, int]:
-    kinds = {"amplitude": 0, "offset": 1, "edge": 2}
-    return one.line, kinds[one.kind], one.node, -1 if one.source is None else one.source
+    return one.line, KINDS.index(one.kind), one.node, -1 if one.source is None else one.source
 
 
 def _shown(

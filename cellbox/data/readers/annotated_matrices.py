@@ -2,8 +2,7 @@
 
 Nodes are the variables. The columns of obs tell the condition (condition, treatment, ..., or the
 index), and where there are any the time, the replicate and the cell line (line, cell_line, batch),
-under their usual names. What was
-perturbed is told by
+under their usual names. What was perturbed is told by
 - columns u_NODE or dose_NODE of numbers, or
 - a column perturbation, target or gene of names (several parted by +; control, ctrl, NT and the
   like for none) with the dose of each in a column dose or dose_value, or else 1.

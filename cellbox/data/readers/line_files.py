@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cellbox.data.readers.condition_tables import by_condition
 from cellbox.storage.csv_tables import read_table
-from cellbox.storage.problems import Problems, note_unknown
+from cellbox.storage.problems import Problems
 
 LINES_FILE = "lines.csv"
 
@@ -20,26 +21,20 @@ def read_lines(
 
     rows_of: the rows of each condition, of which each has to be listed once.
     """
-    line_of: dict[str, str] = {}
-    places: dict[str, str] = {}
+
+    def name_of(condition: str) -> str:
+        # Conditions of the CellBox form have no other names than their numbers.
+        numbered = f"row {condition}"
+        return numbered if condition not in rows_of and numbered in rows_of else condition
+
     records = read_table(path, problems, required=("condition", "line"))
-    for record in records:
-        condition, line = record["condition"], record["line"]
-        if condition not in rows_of and f"row {condition}" in rows_of:
-            # Conditions of the CellBox form have no other names than their numbers.
-            condition = f"row {condition}"
-        if condition not in rows_of:
-            where = f"{record.where}, column 'condition'"
-            note_unknown(condition, tuple(rows_of), where, "condition", problems)
-        elif places.setdefault(condition, record.where) != record.where:
-            found = f"expected each condition once, found {condition!r} again ({places[condition]})"
-            problems.add(record.where, found, "Keep one of the rows")
-        elif not line:
-            found = "expected the name of a cell line, found an empty cell"
-            problems.add(f"{record.where}, column 'line'", found, "Name the cell line or batch")
-        else:
-            line_of[condition] = line
-    missing = [condition for condition in rows_of if condition not in places]
+    listed = by_condition(records, rows_of, problems, name_of)
+    line_of = {condition: record["line"] for condition, record in listed.items() if record["line"]}
+    for condition in [name for name in listed if name not in line_of]:
+        found = "expected the name of a cell line, found an empty cell"
+        where = f"{listed[condition].where}, column 'line'"
+        problems.add(where, found, "Name the cell line or batch")
+    missing = [condition for condition in rows_of if condition not in listed]
     if records and missing:
         shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
         found = f"expected a line for each condition, found none for {len(missing)}: {shown}"

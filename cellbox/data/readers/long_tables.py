@@ -11,10 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers, Times
-from cellbox.data.readers.usual_layouts import (
-    ERROR_COLUMNS,
-    measurement_layout,
-)
+from cellbox.data.readers.usual_layouts import ERROR_COLUMNS, measurement_layout
 from cellbox.data.readers.value_errors import value_errors
 from cellbox.data.same_numbers import groups_of_close, merged
 from cellbox.errors import Problem

@@ -11,6 +11,7 @@ import numpy as np
 
 from cellbox.arrays import EdgeMask, Perturbations, RowMask
 from cellbox.data.dataset import Split, number_conditions
+from cellbox.data.readers.condition_tables import by_condition
 from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.errors import InputError
 from cellbox.networks.amplitudes import read_amplitudes
@@ -164,29 +165,24 @@ def _read_split(path: Path, asked: _Asked, problems: Problems) -> Split | None:
     """The rows of each part; None if the file's columns cannot be used."""
     rows_of = asked.rows_of
     part_of: dict[str, str] = {}
-    places: dict[str, str] = {}
     records = read_table(path, problems, required=("condition", "part"))
-    for record in records:
-        condition, part = record["condition"], record["part"].casefold()
-        if condition not in rows_of:
-            where = f"{record.where}, column 'condition'"
-            note_unknown(condition, tuple(rows_of), where, "condition", problems)
-        elif places.setdefault(condition, record.where) != record.where:
-            found = f"expected each condition once, found {condition!r} again ({places[condition]})"
-            problems.add(record.where, found, "Keep one of the rows")
-        elif part not in (*PARTS, UNUSED):
+    listed = by_condition(records, rows_of, problems)
+    for condition, record in listed.items():
+        part = record["part"].casefold()
+        if part not in (*PARTS, UNUSED):
             found = f"expected training, validation, test or unused, found {record['part']!r}"
             problems.add(f"{record.where}, column 'part'", found, "Write one of these words")
         else:
             part_of[condition] = part
     if not records:
         return None
-    missing = [condition for condition in rows_of if condition not in places]
+    missing = [condition for condition in rows_of if condition not in listed]
     if missing:
         found = f"expected a part for each condition, found none for {', '.join(missing)}"
         problems.add(str(path), found, "List each condition; unused leaves one out")
     # A cell that is no part has been noted; whether its part is empty cannot be told.
     if len(part_of) == len(rows_of):
+        places = {condition: record.where for condition, record in listed.items()}
         _note_bad_parts(path, part_of, places, asked, problems)
     rows: dict[str, list[int]] = {part: [] for part in (*PARTS, UNUSED)}
     for condition, part in part_of.items():

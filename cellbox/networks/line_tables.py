@@ -48,7 +48,7 @@ def with_line_differences(
     lines: the lines that the data have, the reference first.
     """
     if not lines:
-        found = "expected the line of each condition, found no lines.csv"
+        found = "expected data that tell the line of each condition, found none"
         problems.add(str(path), found, "Add lines.csv, or remove the differences")
         return network
     columns = ("line", "kind", "node", "source", "value_in_reference", "value_in_line")

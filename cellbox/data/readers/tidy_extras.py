@@ -83,10 +83,10 @@ def read_extras(
     if lines_path and told_lines:
         found = "expected the lines once, found them in the measurements as well"
         problems.add(str(lines_path), found, f"Remove {LINES_FILE}, or the column of the lines")
-    if truth is not None and lines_path:
-        differences = present(LINE_DIFFERENCES)
-        if differences:
-            truth = with_line_differences(truth, differences, lines, problems)
+    differences = present(LINE_DIFFERENCES)
+    # Of lines that cannot be read nothing more is said.
+    if truth is not None and differences and (told_lines or lines or not lines_path):
+        truth = with_line_differences(truth, differences, told_lines or lines, problems)
     asked = _Asked(rows_of, perturbations, told_lines or lines)
     return Extras(
         truth=truth,

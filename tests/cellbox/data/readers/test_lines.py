@@ -62,8 +62,6 @@ def test_wide_tables_have_a_column_of_lines_too(folder):
 
 
 def test_lines_csv_tells_them_of_tidy_tables_and_of_cellbox_files(folder, tmp_path):
-    measured = MEASURED.replace("cell_line,", "").replace("A549,", "").replace("MCF7,", "")
-    measured = "\n".join(dict.fromkeys(line[:10] + line[10:] for line in measured.split("\n")))
     measured = "condition,time,node,value\nAKTi,5,g1,0.1\nMEKi,5,g1,0.2\n"
     lines = "condition,line\nMEKi,MCF7\nAKTi,A549\n"
     assert read_data(folder(measured=measured, lines=lines)).lines == ("A549", "MCF7")
@@ -110,6 +108,27 @@ def test_data_with_lines_and_their_truth_survive_a_round_trip(tmp_path):
         np.testing.assert_allclose(mine.weights, theirs.weights, atol=1e-12)
         np.testing.assert_allclose(mine.amplitudes, theirs.amplitudes, atol=1e-12)
     assert again.split.training.tolist() == data.split.training.tolist()
+
+
+def test_true_differences_belong_to_lines_however_these_are_told(tmp_path):
+    network = with_lines(NETWORK, 2, 4, seed=1)
+    data = simulate(network, n_conditions=4, n_times=2, n_held_out=1, seed=0)
+    write_tidy(data, tmp_path / "data")
+    folder = tmp_path / "data"
+    lines, table = folder / "lines.csv", folder / "measurements.csv"
+    said_lines = lines.read_text()
+    lines.write_text(said_lines.replace("line1", "", 1))
+    assert "line_differences" not in refusal(folder)
+    lines.unlink()
+    (folder / "noise_free.csv").unlink()
+    assert "expected data that tell the line of each condition, found none" in refusal(folder)
+    line_of = dict(row.split(",") for row in said_lines.splitlines())
+    header, *rows = table.read_text().splitlines()
+    of_rows = [f"{row},{line_of[row.split(',')[0]]}" for row in rows]
+    table.write_text("\n".join([f"{header},line", *of_rows]) + "\n")
+    read = read_data(folder)
+    assert read.lines == data.lines
+    assert len(shown_differences(read.truth)) == len(shown_differences(network))
 
 
 def test_parts_of_data_keep_lines_and_the_reference():

@@ -35,7 +35,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.course_fit import MOST_FAILURES, NEARBY, ROUGHLY, CourseFit
-from cellbox.refinement.few_edges import Around, are_few
+from cellbox.refinement.few_edges import Around, are_few, are_sparse
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.row_tests import Rows
@@ -141,10 +141,10 @@ class _EdgeSearch:
             self._draw_to_zero(n_steps)
         drawn = fit.state
         fit.keep(self._seeming_edges())
-        if not are_few(fit.free):
+        if not are_sparse(fit.free):
             fit.restore(approached)
             self._choose_by_rows()
-        if are_few(fit.free):
+        if are_sparse(fit.free):
             self._let_go()
         else:
             fit.restore(drawn)
@@ -195,8 +195,10 @@ class _EdgeSearch:
             unchanged = (edges == self._seeming_edges()).all() and gained < _SAME_EDGES_GAIN
             same = same + 1 if unchanged else 0
             moved = np.abs(np.asarray(self._fit.parameters.weights) - before).max()
-            # Short steps that gain are on their way: where loops gain, no step comes far.
-            if same >= _SAME_EDGES or (moved < _SETTLED and gained < _GAINS_LITTLE):
+            # Short steps that gain are on their way: where loops gain, no step comes far. What goes
+            # to and fro at the edge of zero can wait for courses that are drawn less.
+            arrived = moved < _SETTLED or self._fit.gain > 0
+            if same >= _SAME_EDGES or (arrived and gained < _GAINS_LITTLE):
                 return
 
     def _let_go(self) -> None:

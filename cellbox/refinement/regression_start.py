@@ -131,7 +131,7 @@ class _Regressors:
         sources: Bool[np.ndarray, " n_nodes"] | slice,
         root: Float[np.ndarray, " n_values"],
     ) -> tuple[Float[np.ndarray, "n_values n_sources"], Float[np.ndarray, "n_sources n_sources"]]:
-        """The regressors of the values used, times the root of their weight, and their curvature."""
+        """The regressors of the values used, each times its root, and their curvature."""
         of_sources = b"all" if isinstance(sources, slice) else sources.tobytes()
         asked = (used.tobytes(), of_sources, root.tobytes())
         if self._found is None or asked != self._asked:

@@ -150,6 +150,7 @@ GIVEN = {
     "executor": "inline",
     "hours": "1.5",
     "patience": "9",
+    "expected_gain": "0.02",
     "enqueue": "l1=1e-5,schedule=constant",
     "earlier": "earlier",
 }

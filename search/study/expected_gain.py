@@ -101,12 +101,13 @@ class GainWatch:
         name = next(iter(self._best.objectives)).replace("_", " ")
         wanted = self._wanted
         return (
-            f"Stopped: after {self.outlook.after} trials, another {wanted.trials} would improve "
-            f"the best {name} (trial {self._best.number}) by less than "
-            f"{_percent(wanted.improvement)}, with a chance of {_percent(1 - self.outlook.chance)} "
-            f"as the trials so far go, and {_percent(wanted.confidence)} were asked for. So no "
-            "more were proposed, and those under way were trained to their end. A smaller "
-            "improvement under expected_gain, or none at all, goes on."
+            f"Stopped: after {self.outlook.after} trials it is "
+            f"{_percent(1 - self.outlook.chance)} likely ({_percent(wanted.confidence)} were asked "
+            f"for) that another {wanted.trials} would improve the best {name}, "
+            f"{_error(self._best):.4g} of trial {self._best.number}, by less than "
+            f"{_percent(wanted.improvement)}. So no more were proposed, and those under way were "
+            "trained to their end. A smaller improvement under expected_gain, or none at all, "
+            "goes on."
         )
 
 

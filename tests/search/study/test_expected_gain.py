@@ -91,9 +91,9 @@ def test_a_study_stops_once_little_is_expected_and_says_why():
     assert watch.enough
     assert 60 <= seen(watch) < 300
     best = int(np.argmin(uniform(300)[: seen(watch)]))
-    assert f"after {seen(watch)} trials, another 30 would improve the best validation mae (trial " \
-        f"{best}) by less than 2 %" in watch.sentence  # fmt: skip
-    assert "95 % were asked for" in watch.sentence
+    assert f"after {seen(watch)} trials it is " in watch.sentence
+    assert "(95 % were asked for) that another 30 would" in watch.sentence
+    assert f"of trial {best}, by less than 2 %" in watch.sentence
     assert not watch.add(trials[-1])
     again = watched(trials)
     assert (seen(again), again.sentence) == (seen(watch), watch.sentence)

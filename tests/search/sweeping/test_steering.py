@@ -177,7 +177,7 @@ def test_a_study_that_expects_no_gain_proposes_no_more(tmp_path):
     gain = {"improvement": 0.5, "trials": 1, "confidence": 0.6}
     parts = {"sampler": {"name": "random"}, "expected_gain": gain}
     result = steered(place, trials=30, **parts)
-    assert "another 1 would improve the best validation mae" in result.stopped
+    assert "another 1 would improve the best validation mae, 0." in result.stopped
     finished = result.counts.finished
     assert finished < 30
     state = search.study_status(place).state

@@ -25,8 +25,8 @@ _DO_NOT_LEARN = ("random", "grid", "qmc")
 class Outlook:
     """What more trials are expected to bring.
 
-    chance: that `trials` more make the best error smaller by `improvement` of it or more. after:
-    how many trials had finished.
+    chance: the most that it may be that `trials` more make the best error smaller by `improvement`
+    of it or more. after: how many trials had finished.
     """
 
     chance: float
@@ -48,7 +48,7 @@ def is_outlook(found: Any) -> bool:
 def outlook_sentence(outlook: Mapping[str, Any]) -> str:
     """An outlook as plain values, for people."""
     return (
-        f"after {outlook['after']} trials, another {outlook['trials']} have a chance of "
+        f"after {outlook['after']} trials, another {outlook['trials']} have a chance of at most "
         f"{_percent(outlook['chance'])} to improve the best by "
         f"{_percent(outlook['improvement'])} or more"
     )
@@ -101,7 +101,7 @@ class GainWatch:
         name = next(iter(self._best.objectives)).replace("_", " ")
         wanted = self._wanted
         return (
-            f"Stopped: after {self.outlook.after} trials it is "
+            f"Stopped: after {self.outlook.after} trials it is at least "
             f"{_percent(1 - self.outlook.chance)} likely ({_percent(wanted.confidence)} were asked "
             f"for) that another {wanted.trials} would improve the best {name}, "
             f"{_error(self._best):.4g} of trial {self._best.number}, by less than "

@@ -2,12 +2,13 @@
 
 The smallest errors above an end point that nobody knows follow a generalised Pareto distribution,
 whatever the law of all (Balkema and de Haan 1974; Pickands 1975). Its shape and scale are averaged
-over, each as it is likely, so that few trials leave much possible.
+over, each as it is likely, so that few trials leave much possible. A study is looked at again and
+again and stops at the first look that says so, and a sampler that learns gets better: as a margin
+for both, each trial to come counts as two.
 
-A sampler that learns does not draw from one law. What it found while it knew little says little of
-what comes, so that its latest trials are asked as well as all of them, and the largest answer
-counts; it is taken to do in one trial what its past ones would in two; and where it still got on,
-it is taken to get on.
+A sampler that learns does not draw from one law either. What it found while it knew little says
+little of what comes, so that its latest trials are asked as well as all of them, and the largest
+answer counts; and where it still got on, it is taken to get on.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _SHARE, _FEWEST = 0.2, 10
 _SHAPES = np.linspace(-1.0, 0.0, 11)[:, None]
 # Scales around the one that has the mean of what is seen.
 _SCALES = np.geomspace(0.3, 6.0, 30)[None, :]
-# One trial of a sampler that learns is worth so many of its past ones.
-_LEARNT = 2
+# As how many a trial to come counts.
+_MARGIN = 2
 _PARTS_OF_LEARNERS = (1.0, 0.5, 0.25)
 # The least chance of what it has just brought about once.
 _AGAIN = 0.5
@@ -33,7 +34,7 @@ _UNSEEN = 0.15
 def chance_of_gain(
     errors: Float[np.ndarray, " trials"], further: int, improvement: float, *, learns: bool
 ) -> float:
-    """The chance that the best of `further` trials is better than all so far by more than a share.
+    """The most that it may be likely that `further` trials improve on the best by a share.
 
     errors: of the finished trials in their order, infinite for those without one. improvement: the
     share of the best error's size. learns: whether the sampler learns from trials, and its latest
@@ -55,9 +56,9 @@ def chance_of_gain(
     n, best = len(errors), float(errors[found].min())
     sought = best - improvement * abs(best)
     unseen = _UNSEEN * further / (n + further)
+    tries = _MARGIN * further
     if not learns:
-        return max(unseen, _chance_by_tail(errors, further, sought))
-    tries = _LEARNT * further
+        return max(unseen, _chance_by_tail(errors, tries, sought))
     by_tail = (
         _chance_by_tail(errors[n - round(n * part) :], tries, sought) for part in _PARTS_OF_LEARNERS
     )

@@ -180,9 +180,9 @@ def test_a_study_that_expects_no_gain_proposes_no_more(tmp_path):
     assert "another 1 would improve the best validation mae, 0." in result.stopped
     finished = result.counts.finished
     assert finished < 30
-    state = search.study_status(place).state
-    assert state.outlook == {**state.outlook, "trials": 1, "improvement": 0.5}
-    assert any("have a chance of" in line for line in search.study_status(place).sentences())
+    status = search.study_status(place)
+    assert status.state.outlook == {**status.state.outlook, "trials": 1, "improvement": 0.5}
+    assert any("have a chance of at most" in line for line in status.sentences())
     again = steered(place, trials=30, **parts)
     assert (again.counts.finished, again.stopped) == (finished, result.stopped)
     steered(tmp_path / "parts", trials=5, **parts)

@@ -43,11 +43,19 @@ def note_end(
 
 
 def note_stop(folder: StudyFolder, why: str | None) -> None:
-    """Note why a run stopped before its study's end, as a sentence; None where it did not."""
-    if why is None:
-        (folder.path / STOPPED).unlink(missing_ok=True)
+    """Note why a run stopped before its study's end, as a sentence; None where it did not.
+
+    What an earlier end of the study says of that does then no longer hold.
+    """
+    if why is None and folder.read_kept(folder.ENDED).get("stopped") is None:
+        forget_stop(folder)
     else:
         folder.write_json(STOPPED, {"stopped": why})
+
+
+def forget_stop(folder: StudyFolder) -> None:
+    """Let what a study's end says hold again, whatever the last run said."""
+    (folder.path / STOPPED).unlink(missing_ok=True)
 
 
 def note_tracked(folder: StudyFolder, spec: Spec) -> None:

@@ -18,7 +18,7 @@ from search.spec.reading import parse, read_spec
 from search.spec.rules import rule_problems
 from search.spec.tables import ExpectedGainTable, Spec
 from search.study.access import alone_with, disk_failures_named
-from search.study.ending import note_end, note_stop, note_tracked, tracked
+from search.study.ending import forget_stop, note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
@@ -103,7 +103,7 @@ def sweep(
                     _run(spec, folder, shown, report, control)
             else:
                 # Where its last run was killed before it could.
-                note_stop(folder, None)
+                forget_stop(folder)
                 note_finished(folder)
                 if not tracked(folder, spec):
                     _track(spec, folder, shown)
@@ -168,7 +168,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
             forget_request(folder)
             display.say(loop.cut)
             return
-        note_stop(folder, None)
+        forget_stop(folder)
         note_end(folder, spec, loop.n_trials, loop.n_carried, loop.stopped)
         if tracking is not None and tracking.complete:
             note_tracked(folder, spec)

@@ -188,8 +188,10 @@ def test_a_study_that_expects_no_gain_proposes_no_more(tmp_path):
     steered(tmp_path / "parts", trials=5, **parts)
     assert steered(tmp_path / "parts", trials=30, **parts).stopped == result.stopped
     assert essence(tmp_path / "parts") == essence(place)
-    more = steered(place, trials=finished + 1, sampler={"name": "random"})
-    assert (more.counts.finished, more.stopped) == (finished + 1, None)
+    said = []
+    own = {"on_trial": lambda trial: said.append(StudyFolder(place).stopped)}
+    more = steered(place, trials=finished + 1, sampler={"name": "random"}, own=own)
+    assert (more.counts.finished, more.stopped, said) == (finished + 1, None, [None])
     with pytest.raises(InputError, match="expected_gain, improvement: expected a number"):
         steered(place, trials=30, own={"expected_gain": "much"})
 

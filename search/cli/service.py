@@ -41,6 +41,9 @@ def _add_sweep(parser: ArgumentParser) -> None:
         ("--patience", whole_number(1), "N",
          "propose no more after so many trials in a row without an improvement beyond noise "
          "(default: never)"),
+        ("--expected-gain", _expected_gain, "SHARE",
+         "propose no more once another 100 trials would improve the best by less than this share "
+         "with 95 %% confidence; or improvement=0.01,trials=100,confidence=0.95 (default: never)"),
         ("--seed", whole_number(0, 2**31 - 1), "N",
          "number from which data, starts and the search are drawn; the same seed in a new folder "
          "gives the same study (default: 0, or what the file says)"),
@@ -80,6 +83,12 @@ def _point(text: str) -> dict[str, Any]:
             raise ArgumentTypeError(found)
         point[name.replace("-", "_")] = _plain_value(value)
     return point
+
+
+def _expected_gain(text: str) -> dict[str, Any]:
+    """A type for argparse: a share alone, or values by name."""
+    alone = _plain_value(text)
+    return {"improvement": alone} if isinstance(alone, int | float) else _point(text)
 
 
 def _plain_value(text: str) -> bool | int | float | str:
@@ -134,6 +143,9 @@ def _spec(arguments: Namespace) -> Any:
         given, chosen = values.get(key, []), getattr(arguments, key)
         if chosen and isinstance(given, list):
             values[key] = [*given, *chosen]
+    if isinstance(values.get("expected_gain"), int | float):
+        values["expected_gain"] = {"improvement": values["expected_gain"]}
+    put_into(values, "expected_gain", arguments.expected_gain or {})
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
     workers["address"] = arguments.cluster
     put_into(values, "workers", workers)

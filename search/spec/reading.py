@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -222,8 +222,10 @@ def _known_at(kind: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
             continue
         field = model.model_fields.get(part)
         annotation = field.annotation if field is not None else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        # Of a table that may be left out, the table.
+        kinds = [one for one in get_args(annotation) or (annotation,) if one is not type(None)]
+        if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], BaseModel):
+            model = kinds[0]
         else:
             return ["low", "high", "log"]
     if location and location[0] == "training":

@@ -269,6 +269,18 @@ def _patience_needs_one_objective(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _expected_gain_needs_errors(spec: Spec) -> Iterator[Problem]:
+    several = len(spec.objective.minimise) > 1
+    if spec.expected_gain is not None and (several or spec.objective.error_target is not None):
+        yield Problem(
+            "expected_gain",
+            "of two objectives there is no single best trial to improve on"
+            if several
+            else "with an error_target the cost is minimised, which goes by steps of the budget",
+            "Leave expected_gain out, or minimise one error",
+        )
+
+
 _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _source_exists,
     _strength_needs_a_prior,
@@ -289,4 +301,5 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _grid_has_an_order,
     _earlier_studies_are_there,
     _patience_needs_one_objective,
+    _expected_gain_needs_errors,
 )

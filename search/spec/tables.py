@@ -290,8 +290,20 @@ class TrackingTable(Table):
     uri: str | None = None
 
 
+class ExpectedGainTable(Table):
+    """When more trials are hardly worth it, by what those so far lead to expect.
+
+    No more are proposed once another `trials` would, with this confidence, make the best error
+    smaller by less than the share `improvement` of it (see `search.study.lower_tail`).
+    """
+
+    improvement: float = Field(default=0.01, gt=0, lt=1)
+    trials: int = Field(default=100, ge=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
 #: What of a spec a study may be given anew while it is under way: points to try, and more time.
-STEERING = ("enqueue", "earlier", "hours", "patience")
+STEERING = ("enqueue", "earlier", "hours", "patience", "expected_gain")
 
 
 class Spec(Table):
@@ -304,7 +316,8 @@ class Spec(Table):
     enqueue: points that are tried first, whole or in part; the sampler chooses the rest.
     earlier: folders of studies whose trials are carried over, and whose best points are tried.
     hours: after so many a run ends, and may go on later. patience: after so many trials without an
-    improvement no more are proposed.
+    improvement no more are proposed. expected_gain: nor where more would hardly bring any; a number
+    is the share by which the best error is to become smaller.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
@@ -318,6 +331,7 @@ class Spec(Table):
     earlier: tuple[str, ...] = ()
     hours: float | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, ge=1)
+    expected_gain: ExpectedGainTable | None = None
     objective: ObjectiveTable = ObjectiveTable()
     constraints: ConstraintsTable = ConstraintsTable()
     sampler: SamplerTable = SamplerTable()
@@ -330,6 +344,11 @@ class Spec(Table):
     @classmethod
     def _listed(cls, given: Any) -> Any:
         return tuple(given) if isinstance(given, list) else given
+
+    @field_validator("expected_gain", mode="before")
+    @classmethod
+    def _share_alone(cls, given: Any) -> Any:
+        return {"improvement": given} if isinstance(given, int | float) else given
 
     @field_validator("enqueue")
     @classmethod

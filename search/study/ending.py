@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cellbox.storage.typed_tables import TABLE_SUFFIXES
-from search.spec.tables import DataTable, Spec
+from search.spec.tables import DataTable, ExpectedGainTable, Spec
 from search.study.checked_json import WHOLE
 from search.study.damage import damaged_data
 from search.study.folder import STOPPED, StudyFolder
@@ -32,6 +33,7 @@ def note_end(
             "trials": n_trials,
             "stop_when_tied": spec.sampler.stop_when_tied,
             "patience": spec.patience,
+            "expected_gain": _plain(spec.expected_gain),
             "data": _fingerprint(spec.data),
             "study": _digest([folder.path / "study.json"]),
             "stopped": stopped,
@@ -41,11 +43,19 @@ def note_end(
 
 
 def note_stop(folder: StudyFolder, why: str | None) -> None:
-    """Note why a run stopped before its study's end, as a sentence; None where it did not."""
-    if why is None:
-        (folder.path / STOPPED).unlink(missing_ok=True)
+    """Note why a run stopped before its study's end, as a sentence; None where it did not.
+
+    What an earlier end of the study says of that does then no longer hold.
+    """
+    if why is None and folder.read_kept(folder.ENDED).get("stopped") is None:
+        forget_stop(folder)
     else:
         folder.write_json(STOPPED, {"stopped": why})
+
+
+def forget_stop(folder: StudyFolder) -> None:
+    """Let what a study's end says hold again, whatever the last run said."""
+    (folder.path / STOPPED).unlink(missing_ok=True)
 
 
 def note_tracked(folder: StudyFolder, spec: Spec) -> None:
@@ -65,6 +75,7 @@ def ended(folder: StudyFolder, spec: Spec) -> bool:
     same = (
         end.get("stop_when_tied") == spec.sampler.stop_when_tied
         and end.get("patience") == spec.patience
+        and end.get("expected_gain") == _plain(spec.expected_gain)
         and end.get("data") == _fingerprint(spec.data)
         and end.get("study") == _digest([folder.path / "study.json"])
         and (spec.storage.url is not None or folder.has("optuna.journal"))
@@ -89,6 +100,10 @@ def tracked(folder: StudyFolder, spec: Spec) -> bool:
     own = spec.tracking.uri is None
     there = not own or folder.has("mlflow.db")
     return there and folder.read_kept(folder.ENDED).get("tracking") == _tracking(spec)
+
+
+def _plain(wanted: ExpectedGainTable | None) -> dict[str, Any] | None:
+    return None if wanted is None else wanted.model_dump(mode="json")
 
 
 def _fingerprint(data: DataTable) -> str | None:

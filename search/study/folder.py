@@ -193,9 +193,9 @@ class StudyFolder(ResumableFolder):
     def stopped(self) -> str | None:
         """Why the study has no more trials; None where it has all that were asked for."""
         for name in (STOPPED, self.ENDED):
-            stopped = self.read_kept(name).get("stopped")
-            if isinstance(stopped, str):
-                return stopped
+            kept = self.read_kept(name)
+            if "stopped" in kept:
+                return kept["stopped"] if isinstance(kept["stopped"], str) else None
         return None
 
     def runs(self) -> list[dict[str, Any]]:

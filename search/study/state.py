@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.study.checked_json import NUMBERS, TABLE
+from search.study.expected_gain import is_outlook, outlook_sentence
 from search.study.folder import StudyFolder
 
 STATE = "state.json"
@@ -38,7 +39,8 @@ class RunState:
         trainings under way. per_minute: trials, None before the first. seconds_left: None where it
         is not known.
     best: the best trial's number and objectives; None before any. error: what went wrong last and
-        did not end the run.
+        did not end the run. outlook: what more trials are expected to bring
+        (`search.study.expected_gain.Outlook`), where that was asked for.
     """
 
     phase: str
@@ -57,6 +59,7 @@ class RunState:
     seconds_left: float | None = None
     best: Mapping[str, Any] | None = None
     error: str | None = None
+    outlook: Mapping[str, Any] | None = None
 
 
 class StateWriter:
@@ -134,6 +137,8 @@ class StudyStatus:
                 for name, value in state.best["objectives"].items()
             )
             lines.append(f"best so far: trial {state.best.get('number')}, {shown}")
+        if state.outlook is not None:
+            lines.append(outlook_sentence(state.outlook))
         if state.error is not None:
             lines.append(f"last error: {state.error}")
         if not self.alive and state.total is not None and self.finished < state.total:
@@ -177,6 +182,9 @@ def _state(folder: StudyFolder) -> RunState | None:
         return None
     best = kept.get("best")
     if not (best is None or (TABLE.holds(best) and NUMBERS.holds(best.get("objectives")))):
+        return None
+    outlook = kept.get("outlook")
+    if not (outlook is None or is_outlook(outlook)):
         return None
     try:
         return RunState(**kept)

@@ -45,6 +45,7 @@ class Control:
             best=None
             if best is None
             else {"number": best.number, "objectives": dict(best.objectives)},
+            outlook=None if state.outlook is None else state.outlook.as_dict(),
             **{key: value for key, value in changes.items() if value is not None},
         )
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from search.console.quiet import progress_is_shown
 from search.console.terminal import Lines, LiveLines, Silent, console_of
+from search.study.expected_gain import Outlook
 from search.study.ranking import TrialCounts
 from search.tracking.background import TrackingStatus
 
@@ -23,7 +24,8 @@ class SweepState:
     """Where a sweep stands.
 
     training_share: of the workers' time, with their devices at work. filled_share: of the lanes in
-        packs, while more trials were to come, with a training.
+        packs, while more trials were to come, with a training. outlook: what more trials are
+        expected to bring, where that was asked for.
     """
 
     total: int
@@ -35,6 +37,7 @@ class SweepState:
     training_share: float | None
     filled_share: float | None
     tracking: TrackingStatus | None
+    outlook: Outlook | None = None
 
 
 class Display(Protocol):

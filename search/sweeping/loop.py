@@ -10,6 +10,7 @@ from search.console.interrupts import interrupt_if_asked, uninterrupted
 from search.proposals.proposer import Proposer
 from search.spec.tables import Spec
 from search.study.data import StudyData
+from search.study.expected_gain import GainWatch
 from search.study.folder import StudyFolder, TrialNetworks
 from search.study.patience import PatienceWatch
 from search.study.ranking import BestTrials, TrialCounts
@@ -74,7 +75,9 @@ class SweepLoop:
         self._told = 0
         self._counts, self._best = TrialCounts(), BestTrials()
         self._repeated = RepeatedPoints()
-        self._watches = (TieWatch(spec), PatienceWatch(spec))
+        # Of a sampler of one's own nobody knows whether it learns.
+        self._gain = GainWatch(spec, learns=None if control.own.sampler is None else True)
+        self._watches = (TieWatch(spec), PatienceWatch(spec), self._gain)
         # What is known of trials that ended before, and where those that end are noted.
         self._summaries = summaries
         self._callbacks = Callbacks(control.own, folder, display.say)
@@ -374,6 +377,7 @@ class SweepLoop:
             training_share=self._executor.training_share,
             filled_share=self._filling.share,
             tracking=None if tracking is None else tracking.status_of(self._counts.finished),
+            outlook=self._gain.outlook,
         )
 
 

@@ -6,19 +6,19 @@ What brings JAX is imported when the workers are on their way, which then import
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import InputError, Problem
 from search.console.interrupts import Interrupted, uninterrupted
-from search.spec.reading import read_spec
+from search.spec.reading import parse, read_spec
 from search.spec.rules import rule_problems
-from search.spec.tables import Spec
+from search.spec.tables import ExpectedGainTable, Spec
 from search.study.access import alone_with, disk_failures_named
-from search.study.ending import note_end, note_stop, note_tracked, tracked
+from search.study.ending import forget_stop, note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
 from search.study.ranking import best_numbers
 from search.study.result import SweepResult
@@ -45,6 +45,7 @@ def sweep(
     study: str | Path | None = None,
     trials: int | None = None,
     hours: float | None = None,
+    expected_gain: float | Mapping[str, Any] | None = None,
     display: Display | None = None,
     report: bool = True,
     sampler: BaseSampler | Callable[[int], BaseSampler] | None = None,
@@ -56,8 +57,9 @@ def sweep(
     """Run a sweep, or go on with one that was started in the same folder.
 
     spec: what to search, or the path of its TOML file. study: the study's folder; by default
-    studies/<name>. trials, hours: how many the study has in all, and how long this run may take,
-    instead of the spec's. display: what shows progress; by default the terminal. report: whether
+    studies/<name>. trials, hours, expected_gain: how many the study has in all, how long this run
+    may take, and what more trials have to promise (a share, or a mapping as in the file), instead
+    of the spec's. display: what shows progress; by default the terminal. report: whether
     report.html is written. sampler, pruner, metric, on_trial, on_improvement: see `OwnParts`.
 
     The same spec and seed in a new folder give the same study, whatever the number of workers.
@@ -81,7 +83,7 @@ def sweep(
     """
     if not isinstance(spec, Spec):
         spec = read_spec(spec)
-    spec = _with(spec, trials, hours)
+    spec = _with(spec, trials, hours, expected_gain)
     own = OwnParts(sampler, pruner, metric, on_trial, on_improvement)
     own.check(len(spec.objective.minimise))
     started = time.monotonic()
@@ -101,7 +103,7 @@ def sweep(
                     _run(spec, folder, shown, report, control)
             else:
                 # Where its last run was killed before it could.
-                note_stop(folder, None)
+                forget_stop(folder)
                 note_finished(folder)
                 if not tracked(folder, spec):
                     _track(spec, folder, shown)
@@ -111,9 +113,21 @@ def sweep(
     return SweepResult(folder)
 
 
-def _with(spec: Spec, trials: int | None, hours: float | None) -> Spec:
+def _with(
+    spec: Spec,
+    trials: int | None,
+    hours: float | None,
+    expected_gain: float | Mapping[str, Any] | None,
+) -> Spec:
     """The spec with what a call says instead; all that is wrong with either is told together."""
-    problems = rule_problems(spec, "spec")
+    problems: list[Problem] = []
+    if expected_gain is not None:
+        wanted = expected_gain
+        if not isinstance(wanted, Mapping):
+            wanted = {"improvement": wanted}
+        found, problems = parse(ExpectedGainTable, wanted, "expected_gain")
+        spec = spec.model_copy(update={"expected_gain": found})
+    problems += rule_problems(spec, "spec")
     for name, given in (("trials", trials), ("hours", hours)):
         if given is None:
             continue
@@ -154,7 +168,7 @@ def _run(spec: Spec, folder: StudyFolder, display: Display, report: bool, contro
             forget_request(folder)
             display.say(loop.cut)
             return
-        note_stop(folder, None)
+        forget_stop(folder)
         note_end(folder, spec, loop.n_trials, loop.n_carried, loop.stopped)
         if tracking is not None and tracking.complete:
             note_tracked(folder, spec)

@@ -163,3 +163,11 @@ def test_without_descent_compares_both_ways_to_fit(monkeypatch, capsys):
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("CY")]
     assert line.split()[1] in ("skipped", "needed")
     assert 0 < float(line.split()[2]) <= 1
+
+
+def test_expected_gain_counts_stops_that_came_too_early(tmp_path):
+    sizes = ("--seeds", "1", "--trials", "90", "--asked", "1")
+    result = run("expected_gain", tmp_path / "out.json", *sizes)
+    groups = [row["group"] for row in result["together"]]
+    assert groups == ["laws", "hidden region", "functions, random", "functions, tpe"]
+    assert all(0 <= row["wrong"] <= row["stopped"] <= row["replays"] for row in result["together"])

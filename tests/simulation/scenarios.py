@@ -35,6 +35,11 @@ SCENARIOS: tuple[dict[str, Any], ...] = (
     {"trials": 9, "sampler": {"name": "tpe", "stop_when_tied": 3}, "tied": True},
     {"trials": 9, "patience": 2},
     {
+        "trials": 16,
+        "sampler": {"name": "random"},
+        "expected_gain": {"improvement": 0.5, "trials": 1, "confidence": 0.6},
+    },
+    {
         "trials": 5,
         "constraints": {"edges": 6},
         "enqueue": [{"l1": 2e-5}, {"schedule": "constant", "peak_rate": 0.03}],

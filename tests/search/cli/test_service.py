@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 
 import pytest
 
+from cellbox.errors import InputError
 from search.cli import service
 from search.cli.main import build_parser, main
 from search.cli.output import plain
@@ -150,6 +151,7 @@ GIVEN = {
     "executor": "inline",
     "hours": "1.5",
     "patience": "9",
+    "expected_gain": "0.02",
     "enqueue": "l1=1e-5,schedule=constant",
     "earlier": "earlier",
 }
@@ -173,3 +175,23 @@ def test_every_flag_of_a_sweep_changes_its_spec(tmp_path, monkeypatch):
     plain_spec = spec_with()
     for name, value in GIVEN.items():
         assert spec_with(flags[name][0], value) != plain_spec, name
+
+
+def test_an_expected_gain_on_the_command_line_leaves_the_rest_of_the_file_as_it_is(tmp_path):
+    parser = ArgumentParser()
+    service._add_sweep(parser)
+    file = tmp_path / "sweep.toml"
+
+    def wanted(in_file, *arguments):
+        file.write_text(f'data.system = "CY"\n{in_file}\n')
+        gain = service._spec(parser.parse_args([str(file), *arguments])).expected_gain
+        return gain.improvement, gain.trials, gain.confidence
+
+    table = "expected_gain = { trials = 30, confidence = 0.9 }"
+    assert wanted(table) == (0.01, 30, 0.9)
+    assert wanted(table, "--expected-gain", "0.05") == (0.05, 30, 0.9)
+    assert wanted(table, "--expected-gain", "trials=40,improvement=0.02") == (0.02, 40, 0.9)
+    assert wanted("expected_gain = 0.03") == (0.03, 100, 0.95)
+    assert wanted("expected_gain = 0.03", "--expected-gain", "trials=40") == (0.03, 40, 0.95)
+    with pytest.raises(InputError, match=r"expected_gain\.trails: unknown setting, found 3"):
+        wanted(table, "--expected-gain", "trails=3")

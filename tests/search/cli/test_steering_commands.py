@@ -32,6 +32,24 @@ def test_the_status_of_a_finished_study_says_so(study, tmp_path, capsys):
     )
 
 
+def test_the_status_tells_what_more_trials_would_bring_where_that_was_asked(
+    study, tmp_path, capsys
+):
+    folder = StudyFolder(tmp_path / "study")
+    shutil.copytree(study.path, folder.path)
+    state = folder.read_json("state.json")
+    assert state["outlook"] is None
+    outlook = {"chance": 0.25, "trials": 30, "improvement": 0.02, "after": 3}
+    folder.write_json("state.json", {**state, "outlook": outlook})
+    main(["status", str(folder.path)])
+    said = "after 3 trials, another 30 have a chance of at most 25 % to improve the best by 2 %"
+    assert said in capsys.readouterr().out
+    for damaged in ({**outlook, "chance": "high"}, {"chance": 0.25}, "good"):
+        folder.write_json("state.json", {**state, "outlook": damaged})
+        main(["status", str(folder.path)])
+        assert "no sweep is running; 3 trials have ended" in capsys.readouterr().out
+
+
 def held(folder, until):
     with open(folder.path / folder.LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -172,6 +172,30 @@ def test_a_study_without_improvement_proposes_no_more(tmp_path):
     assert more.counts.finished > finished
 
 
+def test_a_study_that_expects_no_gain_proposes_no_more(tmp_path):
+    place = tmp_path / "study"
+    gain = {"improvement": 0.5, "trials": 1, "confidence": 0.6}
+    parts = {"sampler": {"name": "random"}, "expected_gain": gain}
+    result = steered(place, trials=30, **parts)
+    assert "another 1 would improve the best validation mae, 0." in result.stopped
+    finished = result.counts.finished
+    assert finished < 30
+    status = search.study_status(place)
+    assert status.state.outlook == {**status.state.outlook, "trials": 1, "improvement": 0.5}
+    assert any("have a chance of at most" in line for line in status.sentences())
+    again = steered(place, trials=30, **parts)
+    assert (again.counts.finished, again.stopped) == (finished, result.stopped)
+    steered(tmp_path / "parts", trials=5, **parts)
+    assert steered(tmp_path / "parts", trials=30, **parts).stopped == result.stopped
+    assert essence(tmp_path / "parts") == essence(place)
+    said = []
+    own = {"on_trial": lambda trial: said.append(StudyFolder(place).stopped)}
+    more = steered(place, trials=finished + 1, sampler={"name": "random"}, own=own)
+    assert (more.counts.finished, more.stopped, said) == (finished + 1, None, [None])
+    with pytest.raises(InputError, match="expected_gain, improvement: expected a number"):
+        steered(place, trials=30, own={"expected_gain": "much"})
+
+
 def test_callbacks_are_called_and_one_that_fails_ends_nothing(tmp_path, capsys):
     seen, better = [], []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,8 +32,8 @@ _DIGITS = 7
 class ComparisonFolder(FolderOfParts):
     """The files of one comparison."""
 
-    RUN = "comparison"
-    MARK = "splits"
+    RUN: ClassVar[str] = "comparison"
+    MARK: ClassVar[str] = "splits"
 
     def write(self, data: Dataset, split: HeldOut, entrant: Entrant, predicted: Predicted) -> None:
         """Keep the predictions of a split."""

@@ -36,25 +36,30 @@ def comparison_page(folder: Path) -> Page:
         about=f"cellbox compare; an ensemble of {entrant['members']} networks for each split",
         summary=(
             Text(("Does CellBox predict conditions better that nobody trained on?",), "lead"),
-            _overview(schemes),
-            Text(tuple(f"{_title(s)}: {sentence}" for s in schemes for sentence in s["sentences"])),
+            overview(schemes),
+            Text(
+                tuple(
+                    f"{scheme_title(s)}: {sentence}" for s in schemes for sentence in s["sentences"]
+                )
+            ),
         ),
         sections=(*(_scheme_section(scheme) for scheme in schemes), _how_section(content)),
     )
 
 
-def _title(scheme: Mapping[str, Any]) -> str:
+def scheme_title(scheme: Mapping[str, Any]) -> str:
+    """How a way of holding out is called at the head of its part."""
     return _WORDS.get(scheme["scheme"], scheme["scheme"])
 
 
-def _overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
+def overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
     """Every model's pooled scores, for each way of holding out."""
     models = list(dict.fromkeys(n for s in schemes for n in s["measured_nodes"]["scores"]))
     rows = []
     for scheme in schemes:
         scores = scheme["measured_nodes"]["scores"]
         cells = [(scores.get(n) or {}).get(key) for n in models for key in ("pearson", "mae")]
-        rows.append((_title(scheme), len(scheme["splits"]), *cells))
+        rows.append((scheme_title(scheme), len(scheme["splits"]), *cells))
     titles = tuple(title for name in models for title in (f"{name} r", f"{name} MAE"))
     return Table(
         "Pearson r and mean absolute error (log ratio) over all held-out values",
@@ -64,7 +69,8 @@ def _overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def _scheme_section(scheme: Mapping[str, Any]) -> Section:
+def scheme_blocks(scheme: Mapping[str, Any]) -> list[Block]:
+    """Figures and tables of one way of holding out."""
     measured = scheme["measured_nodes"]
     figures = [_difference_figure(measured, scheme["scheme"], key) for key in ("mae", "pearson")]
     figures = [figure for figure in figures if figure is not None]
@@ -75,7 +81,11 @@ def _scheme_section(scheme: Mapping[str, Any]) -> Section:
     if scheme["all_nodes"] is not None:
         every = scheme["all_nodes"]
         blocks.append(_score_table(every, scheme["scheme"], f"all {every['n_nodes']} nodes"))
-    return Section(scheme["scheme"], _title(scheme), tuple(blocks))
+    return blocks
+
+
+def _scheme_section(scheme: Mapping[str, Any]) -> Section:
+    return Section(scheme["scheme"], scheme_title(scheme), tuple(scheme_blocks(scheme)))
 
 
 def _score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
@@ -98,8 +108,8 @@ def _score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
 
 
 _MEASURES = {
-    "mae": ("error", "MAE of CellBox minus that of the other (log ratio)", "smaller"),
-    "pearson": ("r", "r of CellBox minus that of the other", "larger"),
+    "mae": ("error", "MAE, CellBox minus the other", "smaller"),
+    "pearson": ("r", "r, CellBox minus the other", "larger"),
 }
 
 
@@ -175,7 +185,7 @@ def _how_section(content: Mapping[str, Any]) -> Section:
     splits = Table(
         "Splits",
         ("held out", "split"),
-        tuple((_title(s), name) for s in content["schemes"] for name in s["splits"]),
+        tuple((scheme_title(s), name) for s in content["schemes"] for name in s["splits"]),
         file="splits.csv",
     )
     blocks: tuple[Block, ...] = (

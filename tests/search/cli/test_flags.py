@@ -112,6 +112,10 @@ REST = {
         **{"--workers": "", "--tracking-uri": ""},
     },
     "benchmark dream4": {"--networks": "test_benchmark", "--out": "test_benchmark"},
+    "benchmark skmel133": dict.fromkeys(
+        ("--schemes", "--seeds", "--members", "--settings", "--total-dose", "--seed", "--out"),
+        "test_skmel133",
+    ),
     "report": {"--out": ""},
     "reproduce": {
         **dict.fromkeys(("--systems", "--workers", "--out"), "test_reproduce"),

@@ -37,14 +37,8 @@ from cellbox.evaluation.held_out_predictions import (
 from cellbox.evaluation.paired_comparison import Predicted, report_scheme
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
-from search.benchmark.skmel133_result import (
-    GIVEN,
-    KNOWN,
-    NEW,
-    PUBLISHED,
-    SchemeResult,
-    Skmel133Result,
-)
+from search.benchmark.skmel133_result import Skmel133Result
+from search.benchmark.skmel133_scheme import GIVEN, KNOWN, NEW, PUBLISHED, SchemeResult
 from search.comparison.folder import ComparisonFolder
 from search.comparison.running import ComparisonDisplay, predict_splits
 
@@ -166,8 +160,6 @@ def benchmark_skmel133(
     is_published = data_digest(data) == _PUBLISHED_DATA
     return Skmel133Result(
         data.name,
-        is_published,
-        data.n_nodes,
         tuple(
             _scheme_result(
                 data, learning, [each for each in every if each[0].scheme == scheme], is_published

@@ -10,12 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cellbox.evaluation.held_out_predictions import ENSEMBLE, MEAN, RIDGE
-from search.benchmark.skmel133_result import (
-    PUBLISHED_CELLBOX,
-    SOURCE,
-    SchemeResult,
-    Skmel133Result,
-)
+from search.benchmark.skmel133_result import Skmel133Result
+from search.benchmark.skmel133_scheme import PUBLISHED_CELLBOX, SOURCE, SchemeResult
 from search.benchmark.skmel133_sentences import NAMES, caveats_of, verdicts_of
 from search.report.blocks import Block, Figure, Figures, Folded, Page, Section, Table, Text
 from search.report.comparisons import overview, scheme_blocks, scheme_title
@@ -40,13 +36,13 @@ def page_of(result: Skmel133Result) -> Page:
     ]
     if result.is_published:
         beside += _published(result)
-    caveats = caveats_of(result)
+    caveats = caveats_of(result.schemes)
     data = " and data of Korkut et al. 2015, eLife 4:e04640" if result.is_published else ""
     return Page(
         title=f"CellBox on {result.data}",
         about=f"cellbox benchmark skmel133; schemes{data}, after Yuan et al. 2021",
         summary=(
-            Text(tuple(verdicts_of(result)), style="lead"),
+            Text(tuple(verdicts_of(result.schemes)), style="lead"),
             *((Text(tuple(caveats)),) if caveats else ()),
         ),
         sections=(

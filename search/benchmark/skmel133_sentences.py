@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from cellbox.evaluation.held_out_predictions import ADDITIVE, RIDGE, RIDGE_WITH_DOSE
+from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE, RIDGE, RIDGE_WITH_DOSE
 from cellbox.evaluation.paired_comparison import Difference
-from search.benchmark.skmel133_result import KNOWN, NEW, Skmel133Result
+from search.benchmark.skmel133_scheme import KNOWN, NEW, SchemeResult
 
 # How each way of holding out is called within a sentence.
 NAMES = {
@@ -21,26 +21,27 @@ _WORDS = {1: "better", 0: "alike", -1: "worse"}
 _ALIKE = "Alike: the 95 % interval of the paired difference holds 0."
 
 
-def sentences_of(result: Skmel133Result) -> list[str]:
+def sentences_of(schemes: Sequence[SchemeResult]) -> list[str]:
     """What to know at once, and what to know of it."""
-    return [*verdicts_of(result), *caveats_of(result)]
+    return [*verdicts_of(schemes), *caveats_of(schemes)]
 
 
-def verdicts_of(result: Skmel133Result) -> list[str]:
+def verdicts_of(schemes: Sequence[SchemeResult]) -> list[str]:
     """Where CellBox is better, alike or worse, and how it compares to the published one."""
     rivals = (RIDGE, RIDGE_WITH_DOSE, ADDITIVE)
-    verdicts = [sentence for rival in rivals for sentence in _against(result, rival)]
+    verdicts = [sentence for rival in rivals for sentence in _against(schemes, rival)]
     return [
         *verdicts,
         *([_ALIKE] if any("alike" in sentence for sentence in verdicts) else []),
-        *_beside_published(result),
+        *_beside_published(schemes),
     ]
 
 
-def caveats_of(result: Skmel133Result) -> list[str]:
+def caveats_of(schemes: Sequence[SchemeResult]) -> list[str]:
     """What was chosen with these data in view."""
-    ways = {scheme.learning for scheme in result.schemes}
-    if not result.is_published or not ways & {KNOWN, NEW}:
+    ways = {scheme.learning for scheme in schemes}
+    is_published = any(scheme.published is not None for scheme in schemes)
+    if not is_published or not ways & {KNOWN, NEW}:
         return []
     return [
         "Which way of learning suits known drugs and which new ones was decided on these data, so "
@@ -50,10 +51,10 @@ def caveats_of(result: Skmel133Result) -> list[str]:
     ]
 
 
-def _against(result: Skmel133Result, rival: str) -> Iterator[str]:
+def _against(schemes: Sequence[SchemeResult], rival: str) -> Iterator[str]:
     """Where CellBox is better, alike or worse."""
     places: dict[str, list[str]] = {}
-    for scheme in result.schemes:
+    for scheme in schemes:
         apart = scheme.report.measured_nodes.differences.get(rival)
         if apart is None or not apart.rows:
             continue
@@ -73,22 +74,21 @@ def _verdict(apart: Difference) -> str:
     return by_r if by_r == by_error else f"{by_error} by MAE and {by_r} by r"
 
 
-def _beside_published(result: Skmel133Result) -> Iterator[str]:
-    if not result.is_published:
+def _beside_published(schemes: Sequence[SchemeResult]) -> Iterator[str]:
+    told = [
+        f"{own:.3f} instead of {scheme.published.pearson:.3f} on {NAMES[scheme.report.scheme]}"
+        for scheme in schemes
+        if scheme.published is not None and (own := scheme.like_published[ENSEMBLE]) is not None
+    ]
+    if told:
+        yield (
+            "The published CellBox's r, over all nodes, is not from the same splits; beside it "
+            f"this one has {', '.join(told)}."
+        )
+    elif all(scheme.published is None for scheme in schemes):
         yield (
             "These are not the published SK-MEL-133 data, so no published figures stand beside "
             "these."
-        )
-        return
-    told = ", ".join(
-        f"{own:.3f} instead of {scheme.published.pearson:.3f} on {NAMES[scheme.report.scheme]}"
-        for scheme in result.schemes
-        if scheme.published is not None and (own := scheme.like_published["CellBox"]) is not None
-    )
-    if told:
-        yield (
-            f"The published CellBox's r, over all {result.n_nodes} nodes, is not from the same "
-            f"splits; beside it this one has {told}."
         )
 
 

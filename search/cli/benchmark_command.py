@@ -159,8 +159,7 @@ def _run_skmel133(arguments: Namespace) -> int:
 
 def _say_skmel133(result: Skmel133Result, output: Output) -> None:
     """Print a table for each scheme, that beside the published figures, and what they come to."""
-    from search.benchmark.skmel133_result import SOURCE
-    from search.benchmark.skmel133_sentences import sentences_of
+    from search.benchmark.skmel133_scheme import SOURCE
 
     for scheme in result.schemes:
         entrant, report = scheme.entrant, scheme.report
@@ -178,7 +177,7 @@ def _say_skmel133(result: Skmel133Result, output: Output) -> None:
         output.say(f"\nBeside {SOURCE}")
         output.say(fitting_table(header, rows, terminal_width()))
     output.say()
-    for sentence in sentences_of(result):
+    for sentence in result.sentences():
         output.say(sentence)
 
 

@@ -11,7 +11,7 @@ from cellbox.evaluation.paired_comparison import Difference, NodesReport
 from cellbox.scores.baselines import baselines
 from cellbox.settings import Settings
 from search.benchmark.skmel133 import SCHEMES, learning_of
-from search.benchmark.skmel133_sentences import sentences_of, verdicts_of
+from search.benchmark.skmel133_sentences import verdicts_of
 from search.cli.main import main
 from search.cli.settings_flags import settings_of_file
 from search.comparison import running
@@ -194,7 +194,7 @@ def test_verdicts_say_where_it_is_better_alike_and_worse(folder, trained, tmp_pa
             strict=True,
         )
     ]
-    said = verdicts_of(replace(result, schemes=tuple(schemes)))
+    said = verdicts_of(schemes)
     assert said[:2] == [
         "Against ridge, CellBox is better on random conditions; alike on combinations of each "
         "drug; worse on new drugs; better by MAE and alike by r on all combinations.",
@@ -211,7 +211,7 @@ def test_published_figures_stand_beside_the_published_data_alone(trained, tmp_pa
     assert [row[2] for row in rows] == ["0.926", "0.935", "0.780", "0.924"]
     frame = result.to_frame()
     assert (frame["model"] == "published CellBox").sum() == 4
-    assert any("leads may be a little flattered" in sentence for sentence in sentences_of(result))
+    assert any("leads may be a little flattered" in sentence for sentence in result.sentences())
     for scheme in result.as_dict()["schemes"]:
         like, every = scheme["like_published"][RIDGE], scheme["all_nodes"]["scores"][RIDGE]
         of = {"random": "pearson", COMBINATIONS: None}.get(scheme["scheme"], "pearson_mean")

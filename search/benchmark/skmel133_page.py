@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cellbox.evaluation.held_out_predictions import ENSEMBLE, MEAN, RIDGE
+from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE, RIDGE, RIDGE_WITH_DOSE
 from search.benchmark.skmel133_result import Skmel133Result
 from search.benchmark.skmel133_scheme import PUBLISHED_CELLBOX, SOURCE, SchemeResult
 from search.benchmark.skmel133_sentences import NAMES, caveats_of, verdicts_of
 from search.report.blocks import Block, Figure, Figures, Folded, Page, Section, Table, Text
-from search.report.comparisons import overview, scheme_blocks, scheme_title
+from search.report.comparisons import overview, scheme_title, score_table, split_figure
 from search.report.drawing import drawn
 from search.report.fits import settings_table
 from search.study.plots import BEST, OTHER, POINTS, remove_frame
@@ -80,11 +80,7 @@ def _title(scheme: str) -> str:
 
 def _differences(result: Skmel133Result, key: str) -> Figure | None:
     """CellBox minus each rival in every scheme, with intervals; None where none is known."""
-    rivals = [
-        name
-        for name in result.schemes[0].report.measured_nodes.differences
-        if name != MEAN
-    ]  # fmt: skip
+    rivals = (RIDGE, RIDGE_WITH_DOSE, ADDITIVE)
     points: list[tuple[str, str, float, float, float]] = []
     for scheme in result.schemes:
         for name in rivals:
@@ -100,6 +96,7 @@ def _differences(result: Skmel133Result, key: str) -> Figure | None:
     def paint(ax: Axes) -> None:
         _paint_differences(ax, points, rivals)
         ax.set_xlabel(f"{measure}, CellBox minus the other")
+        ax.locator_params(axis="x", nbins=5)
 
     told = "; ".join(
         f"{p}, {n}: {v:+.4f}, {low:+.4f} to {high:+.4f}" for p, n, v, low, high in points
@@ -142,18 +139,23 @@ def _paint_differences(
 
 def _blocks(scheme: SchemeResult, own: dict[str, Any]) -> list[Block]:
     header, rows = scheme.rows()
-    name = scheme.report.scheme
-    scatters = [_scatter(scheme, rule) for rule in (ENSEMBLE, RIDGE)]
+    name, measured, every = scheme.report.scheme, own["measured_nodes"], own["all_nodes"]
+    figures = [_scatter(scheme, rule) for rule in (ENSEMBLE, RIDGE)]
+    scores = [score_table(measured, name, f"{measured['n_nodes']} measured nodes")]
+    if every is not None:
+        scores.append(score_table(every, name, f"all {every['n_nodes']} nodes"))
+    if len(own["splits"]) > 1:
+        figures.append(split_figure(measured, own))
     return [
-        Text(tuple(scheme.report.sentences())),
         Table(
             f"Over the {scheme.report.measured_nodes.n_nodes} measured nodes",
             header,
             tuple(rows),
             f"{name}_beside.csv",
         ),
-        Figures(tuple(scatters)),
-        *scheme_blocks(own),
+        Figures(tuple(figures)),
+        Folded("In sentences", (Text(tuple(scheme.report.sentences())),)),
+        Folded("Scores pooled and by split", tuple(scores)),
     ]
 
 
@@ -163,15 +165,18 @@ def _scatter(scheme: SchemeResult, rule: str) -> Figure:
     # Every so-manieth, so that a picture stays small; the scores are over all.
     step = max(1, -(-len(measured) // _POINTS_SHOWN))
     shown = slice(None, None, step)
-    values = np.concatenate([measured, predicted]) if len(measured) else np.zeros(1)
-    ends = [float(values.min()), float(values.max())]
+    # The same for each rule, so that pictures side by side compare.
+    values = np.concatenate([scheme.measured, *(scheme.predicted[one] for one in _COLOURS)])
+    ends = [float(np.nanmin(values)), float(np.nanmax(values))]
 
     def paint(ax: Axes) -> None:
         ax.plot(ends, ends, color=OTHER, linestyle="--", linewidth=1)
         ax.plot(
             measured[shown], predicted[shown], ".", color=_COLOURS[rule], markersize=2, alpha=0.4
         )
-        ax.set(xlabel="measured (log ratio)", ylabel=f"predicted, {rule}")
+        room = 0.05 * (ends[1] - ends[0])
+        limits = (ends[0] - room, ends[1] + room)
+        ax.set(xlabel="measured (log ratio)", ylabel=f"predicted, {rule}", xlim=limits, ylim=limits)
 
     score = scheme.report.measured_nodes.scores[rule]
     told = "" if score.pearson is None else f"; pooled r {score.pearson:.3f}"

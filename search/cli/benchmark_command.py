@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace, _SubParsersAction
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ def _add_dream4(actions: _SubParsersAction[ArgumentParser]) -> None:
         "and judge the ranking of its edges as the challenge does, beside the knock-out\n"
         "z-score; predict double knock-outs, beside the additive rule and the mean.",
         epilog="example:\n  cellbox benchmark dream4 dream4 --networks size100_1 size100_2",
+        formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     dream4.add_argument(
@@ -64,6 +65,7 @@ def _add_skmel133(actions: _SubParsersAction[ArgumentParser]) -> None:
         epilog="examples:\n"
         "  cellbox benchmark skmel133 data/skmel133\n"
         "  cellbox benchmark skmel133 data/skmel133 --schemes random --seeds 3",
+        formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     skmel133.add_argument(
@@ -89,7 +91,7 @@ def _add_skmel133(actions: _SubParsersAction[ArgumentParser]) -> None:
     skmel133.add_argument(
         "--settings", metavar="FILE.toml",
         help="train with these in every scheme, as cellbox compare does (default: what suits known "
-        "drugs, and new ones)",
+        "drugs, and what new ones)",
     )  # fmt: skip
     skmel133.add_argument(
         "--total-dose", action="store_true",

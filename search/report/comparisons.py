@@ -69,26 +69,22 @@ def overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def scheme_blocks(scheme: Mapping[str, Any]) -> list[Block]:
-    """Figures and tables of one way of holding out."""
+def _scheme_section(scheme: Mapping[str, Any]) -> Section:
     measured = scheme["measured_nodes"]
     figures = [_difference_figure(measured, scheme["scheme"], key) for key in ("mae", "pearson")]
     figures = [figure for figure in figures if figure is not None]
     if len(scheme["splits"]) > 1:
-        figures.append(_split_figure(measured, scheme))
+        figures.append(split_figure(measured, scheme))
     blocks: list[Block] = [Figures(tuple(figure for figure in figures if figure is not None))]
-    blocks.append(_score_table(measured, scheme["scheme"], f"{measured['n_nodes']} measured nodes"))
+    blocks.append(score_table(measured, scheme["scheme"], f"{measured['n_nodes']} measured nodes"))
     if scheme["all_nodes"] is not None:
         every = scheme["all_nodes"]
-        blocks.append(_score_table(every, scheme["scheme"], f"all {every['n_nodes']} nodes"))
-    return blocks
+        blocks.append(score_table(every, scheme["scheme"], f"all {every['n_nodes']} nodes"))
+    return Section(scheme["scheme"], scheme_title(scheme), tuple(blocks))
 
 
-def _scheme_section(scheme: Mapping[str, Any]) -> Section:
-    return Section(scheme["scheme"], scheme_title(scheme), tuple(scheme_blocks(scheme)))
-
-
-def _score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
+def score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
+    """Scores of every model over some nodes, pooled and by split."""
     columns = (
         ("pooled r", "pearson"),
         ("pooled MAE", "mae"),
@@ -136,6 +132,7 @@ def _difference_figure(nodes: Mapping[str, Any], scheme: str, key: str) -> Figur
         ax.set_yticks(rows, [f"beside {name}" for name, *_ in known])
         ax.set_ylim(-0.7, len(known) - 0.3)
         ax.set_xlabel(axis)
+        ax.locator_params(axis="x", nbins=5)
         remove_frame(ax)
 
     told = "; ".join(f"{n}: {v:+.4f}, {low:+.4f} to {high:+.4f}" for n, v, low, high in known)
@@ -150,7 +147,7 @@ def _difference_figure(nodes: Mapping[str, Any], scheme: str, key: str) -> Figur
     )
 
 
-def _split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure:
+def split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure:
     """r of every model in every split."""
     names, models = scheme["splits"], list(nodes["scores"])
     values = {name: nodes["scores"][name]["pearson_by_split"] for name in models}

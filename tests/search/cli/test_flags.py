@@ -257,3 +257,11 @@ def test_every_flag_of_a_simulation_reaches_it(command, monkeypatch, tmp_path):
             and network.form == usual[0].form
         )
         assert not same or chosen != usual[1], flag
+
+
+@pytest.mark.parametrize("command", ["benchmark skmel133 folder", "design check folder"])
+def test_quiet_may_stand_before_and_behind_an_action(command):
+    name, *rest = command.split()
+    assert parsed(name, *rest, "-q").quiet
+    assert parsed(name, "-q", *rest).quiet
+    assert not parsed(name, *rest).quiet

@@ -162,7 +162,7 @@ def split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure:
             )  # fmt: skip
         ax.set_yticks(range(len(names)), names, fontsize=8.5)
         ax.set(xlabel="Pearson r", ylabel="split")
-        ax.legend(frameon=False, fontsize=8.5, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
+        ax.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
         remove_frame(ax)
 
     return Figure(

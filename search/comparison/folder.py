@@ -22,7 +22,7 @@ from cellbox.refinement.refine import is_large
 from search.study.resumable import FolderOfParts, differing
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
-_FORMAT, _FORMAT_OF_LARGE = 4, 5
+_FORMAT, _FORMAT_OF_LARGE = 6, 7
 REPORT = "comparison.json"
 
 # Predictions are log ratios, which nobody measures to this many digits.

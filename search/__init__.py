@@ -21,6 +21,8 @@ from cellbox.lazy_names import lazy_names
 if TYPE_CHECKING:
     from search.benchmark.dream4 import benchmark_dream4
     from search.benchmark.result import BenchmarkResult
+    from search.benchmark.skmel133 import benchmark_skmel133
+    from search.benchmark.skmel133_result import Skmel133Result
     from search.budget.result import BudgetResult
     from search.budget.running import budget_study
     from search.comparison.differences import Differences, differences
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "search.benchmark.dream4": ("benchmark_dream4",),
     "search.benchmark.result": ("BenchmarkResult",),
+    "search.benchmark.skmel133": ("benchmark_skmel133",),
+    "search.benchmark.skmel133_result": ("Skmel133Result",),
     "search.budget.result": ("BudgetResult",),
     "search.budget.running": ("budget_study",),
     "search.comparison.differences": ("Differences", "differences"),

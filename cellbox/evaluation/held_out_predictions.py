@@ -59,7 +59,7 @@ def predict_held_out(
     learned_from = data
     if entrant.total_dose:
         learned_from = with_total_dose(data)
-        predictions[RIDGE_WITH_DOSE] = baselines(learned_from, split)[RIDGE]
+        predictions[RIDGE_WITH_DOSE] = ridge_with_total_dose(data, held_out)
     ensemble = fit_ensemble(
         learned_from,
         entrant.settings,
@@ -80,3 +80,12 @@ def predict_held_out(
         for name, values in predictions.items()
         if values is not None
     }
+
+
+def ridge_with_total_dose(
+    data: Dataset, held_out: HeldOut
+) -> Float[np.ndarray, "n_test_rows n_times n_nodes"]:
+    """Predictions (log ratio) of the held-out rows by ridge that knows each row's total dose."""
+    predicted = baselines(with_total_dose(data), held_out.split)[RIDGE]
+    assert predicted is not None
+    return predicted[..., : data.n_nodes]

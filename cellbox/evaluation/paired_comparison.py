@@ -22,7 +22,8 @@ from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE
 from cellbox.scores.additive import predictable
 from cellbox.scores.metrics import mean_absolute_error, pearson_correlation
 
-Predicted = Mapping[str, Float[np.ndarray, "n_test_rows n_times n_nodes"]]
+# Of one split; others hold other numbers of rows out.
+Predicted = Mapping[str, Float[np.ndarray, "_n_test_rows n_times n_nodes"]]
 
 BOOTSTRAPS = 2000
 
@@ -66,6 +67,20 @@ class Difference:
     mae: float | None
     mae_low: float | None
     mae_high: float | None
+
+    @property
+    def by_pearson(self) -> int | None:
+        """1 where CellBox has clearly the larger r, -1 the smaller, 0 where neither is clear."""
+        if self.pearson_low is None or self.pearson_high is None:
+            return None
+        return _verdict(self.pearson_low, self.pearson_high)
+
+    @property
+    def by_mae(self) -> int | None:
+        """1 where CellBox has clearly the smaller error, -1 the larger, 0 where neither is."""
+        if self.mae_low is None or self.mae_high is None:
+            return None
+        return _verdict(-self.mae_high, -self.mae_low)
 
 
 @dataclass(frozen=True)
@@ -268,12 +283,12 @@ def _sentence(report: NodesReport, other: str) -> str:
             f"The {other} rule applies to none of the {apart.of_rows} held-out series: the single "
             "responses of what they perturb were not measured."
         )
-    if apart.pearson_low is None or apart.pearson_high is None:
+    if apart.by_pearson is None:
         return f"CellBox and {other} cannot be compared: a prediction is missing or constant."
-    if apart.mae_low is None or apart.mae_high is None:
+    if apart.by_mae is None:
         return f"CellBox and {other} cannot be compared: no error is known."
-    by_r = _WORDS[_verdict(apart.pearson_low, apart.pearson_high)].format(other=other)
-    by_error = _WORDS[_verdict(-apart.mae_high, -apart.mae_low)].format(other=other)
+    by_r = _WORDS[apart.by_pearson].format(other=other)
+    by_error = _WORDS[apart.by_mae].format(other=other)
     verdict = by_r if by_r == by_error else f"{by_r} by r, and {by_error} by MAE"
     part = ""
     if apart.rows < apart.of_rows:

@@ -22,6 +22,11 @@ what predicts best when some of the conditions are left out of the fit in turn (
   (1 + residual² / scale²)^(−1/2) from the step before (iteratively reweighted least squares; the
   pseudo-Huber loss of Charbonnier et al. 1997).
 
+Of one prior's strengths the strongest is taken whose error is not clearly larger than the least: by
+no more than one standard error of their difference over conditions (Breiman et al. 1984, for
+trees). Without that, chance decides among errors that are much the same, for fits that go on from
+stronger ones in few steps; fitted in full, the weakest of them predict far worse.
+
 Every fit is Gauss-Newton through whole courses (`cellbox.refinement.whole_courses`), in coarse
 steps and single precision until all is chosen.
 """
@@ -30,22 +35,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from cellbox.arrays import EdgeMask, EdgeValues, NodeMask, Perturbations, RowNumbers
+from cellbox.arrays import EdgeMask, EdgeValues, NodeMask, RowNumbers
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.prior import AUTO, EdgePrior
+from cellbox.refinement.left_out import is_as_good, left_out_together
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.penalised_fit import PenalisedFit, Prior
-
-# Into how many parts conditions are divided, each of which is left out once.
-_PARTS = 3
 
 # Strengths, as multiples of how sharply a weight is determined by the data on average: first far
 # apart, from strong to weak, then between the best of these and its neighbours. The penalty for few
@@ -82,8 +84,8 @@ class Shrunken:
     """A network whose weights were drawn to zero.
 
     noise: root mean square of its residuals (log ratio). choice: how they were drawn.
-    choices: that, or what it was taken from, the best first; then others that predict nearly as
-    well, so that an ensemble may know better than each.
+    choices: that, or what it was taken from, the best first; then those of other amplitudes that
+    predict nearly as well, so that an ensemble may know better than each.
     """
 
     network: Network
@@ -253,6 +255,10 @@ class _Choice:
         self._counted = problem.measured & scored
         perturbed = (problem.perturbations != 0).any(axis=0)
         self._has_levers = bool(perturbed.any() and not perturbed.all())
+        _, condition = np.unique(problem.perturbations, axis=0, return_inverse=True)
+        scored_rows = condition.reshape(-1)[self._counted.any(axis=(1, 2))]
+        # Without gaps: a condition whose rows were not measured at all has no error.
+        self._condition_of_error = np.unique(scored_rows, return_inverse=True)[1].reshape(-1)
         self._tried: list[_Candidate] = []
         self.n_steps = 0
 
@@ -275,33 +281,35 @@ class _Choice:
             # From a network with many edges: from none, few would ever come to be.
             prior = replace(best.prior, sparse=True)
             best = self._better(best, prior, _SPARSE_STRENGTHS, path[-1].fits)
+        best = self._strongest(best.prior)
         # Here a small gain is one, since the network is much the same.
         robust = self._path(replace(best.prior, robust=True), [best.share], best.fits)
         return min(best, *robust, key=_error)
 
     def choices(self, best: _Candidate) -> tuple[Choice, ...]:
-        """The best, then others that predict nearly as well, of unlike amplitudes first.
+        """The best, then those of other expected amplitudes that predict nearly as well.
 
-        They differ from it in amplitudes and strength alone.
+        They differ from it in amplitudes and strength alone: other strengths of the same
+        amplitudes, which explain less or predict worse when fitted in full, add nothing to these.
         """
-        alike = [
-            each
+        plain = replace(best.prior, robust=False)
+        alike = dict.fromkeys(
+            each.prior
             for each in self._tried
-            if each.prior == replace(best.prior, robust=False, headroom=each.prior.headroom)
-        ]
-        least = min(each.error for each in alike)
-        near = sorted((one for one in alike if one.error <= (1 + _NOTHING) * least), key=_error)
-        found = [_choice(best, best.prior.robust)]
-        by_headroom: dict[float | None, list[Choice]] = {}
-        for each in near:
-            choice = _choice(each, best.prior.robust)
-            if (choice.prior, choice.strength) != (found[0].prior, found[0].strength):
-                by_headroom.setdefault(each.prior.headroom, []).append(choice)
-        # Those of the best one's amplitudes come last in each round.
-        own = by_headroom.pop(best.prior.headroom, [])
-        for round_of in zip_longest(*by_headroom.values(), own):
-            found += [choice for choice in round_of if choice is not None]
-        return tuple(found)
+            if each.prior == replace(plain, headroom=each.prior.headroom)
+        )
+        least = min(each.error for each in self._tried if each.prior in alike)
+        others = [self._strongest(prior) for prior in alike if prior != plain]
+        near = sorted((one for one in others if one.error <= (1 + _NOTHING) * least), key=_error)
+        return tuple(_choice(each, best.prior.robust) for each in (best, *near))
+
+    def _strongest(self, prior: Prior) -> _Candidate:
+        """What draws weights to zero most of what predicts as well as this prior's best."""
+        tried = [each for each in self._tried if each.prior == prior]
+        best = min(tried, key=_error)
+        of_rows = self._condition_of_error
+        as_good = [each for each in tried if is_as_good(each.errors, best.errors, of_rows)]
+        return max((best, *as_good), key=lambda each: each.strength)
 
     def _better(
         self,
@@ -360,12 +368,3 @@ def _choice(candidate: _Candidate, robust: bool) -> Choice:
 
 def _error(candidate: _Candidate) -> float:
     return candidate.error
-
-
-def left_out_together(perturbations: Perturbations) -> list[Int[np.ndarray, " n_rows_left_out"]]:
-    """The rows of a third of the conditions at a time; every condition, with all its rows, once."""
-    _, condition = np.unique(perturbations, axis=0, return_inverse=True)
-    condition = condition.reshape(-1)
-    order = np.random.default_rng(0).permutation(int(condition.max()) + 1)
-    parts = np.array_split(order, min(_PARTS, len(order)))
-    return [np.flatnonzero(np.isin(condition, part)) for part in parts]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, add_kept, add_seed, whole_number
 from search.cli.command import Command
+from search.cli.comparison_line import ComparisonLine
 from search.cli.data_commands import add_cellbox_form, read_folder
 from search.cli.output import Output, say_interrupted, say_warnings, warnings_as_json
 from search.cli.report_command import say_report_of
 from search.cli.settings_flags import add_settings, settings_from
-from search.cli.text_tables import shown_seconds, text_table
+from search.cli.text_tables import text_table
 
 if TYPE_CHECKING:
     from cellbox.evaluation.paired_comparison import NodesReport, SchemeReport
@@ -126,31 +126,6 @@ def _compare_models(arguments: Namespace) -> int:
     content = {**comparison.as_dict(), "data_warnings": warnings_as_json(warnings)}
     output.write_json({**content, "report": page})
     return 0
-
-
-class ComparisonLine:
-    """How far a comparison is: one line on a terminal, and one for each split elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = ""
-
-    def update(self, finished: float, total: int, now: str, seconds_left: float | None) -> None:
-        """Show the split under way."""
-        left = "" if seconds_left is None else f", about {shown_seconds(seconds_left)} left"
-        if self._terminal:
-            width = shutil.get_terminal_size().columns
-            text = f"{finished:.1f} of {total} splits, {now}{left}"
-            sys.stderr.write(f"\r\x1b[K{text[: width - 1]}")
-        elif now != self._last:
-            sys.stderr.write(f"{int(finished)} of {total} splits finished, now {now}{left}\n")
-        self._last = now
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        """Take the line away."""
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
 
 
 def _say(comparison: Comparison, output: Output) -> None:

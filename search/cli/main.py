@@ -122,10 +122,18 @@ def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         command.add_arguments(subparser)
-        subparser.add_argument(
-            "-q", "--quiet", action="store_true", help="no progress and no notes: the result alone"
-        )
+        _add_quiet(subparser, default=False)
     return parser
+
+
+def _add_quiet(parser: argparse.ArgumentParser, default: bool | str) -> None:
+    """Declare --quiet on a command and on its actions, which leave the command's as it is."""
+    text = "no progress and no notes: the result alone"
+    parser.add_argument("-q", "--quiet", action="store_true", default=default, help=text)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                _add_quiet(inner, argparse.SUPPRESS)
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:

@@ -146,8 +146,6 @@ def settings_from(arguments: Namespace) -> Settings:
 
     Raises InputError with every problem, each under the flag or the row that it came from.
     """
-    from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_dict
-
     places: dict[str, str] = {}
     values: dict[str, Any] = {}
     if arguments.settings is not None:
@@ -156,6 +154,18 @@ def settings_from(arguments: Namespace) -> Settings:
         given = getattr(arguments, flag.name)
         if given is not None:
             values[flag.name], places[flag.name] = given, flag.option
+    return _checked(values, places)
+
+
+def settings_of_file(path: str) -> Settings:
+    """The settings that a file gives alone. Raises InputError with every problem and its row."""
+    return _checked(*_read_file(Path(path)))
+
+
+def _checked(values: Mapping[str, Any], places: Mapping[str, str]) -> Settings:
+    """Settings of these values, whose problems are named by their places."""
+    from cellbox.settings import SETTING_NAMES, SOLVER_SETTING_NAMES, settings_from_dict
+
     known = (*SETTING_NAMES, *SOLVER_SETTING_NAMES)
     # Told here, because here the row of each is known, and the flags that it may be meant for.
     problems = [_unknown(name, places[name], known) for name in values if name not in known]

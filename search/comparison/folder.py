@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from cellbox.refinement.refine import is_large
 from search.study.resumable import FolderOfParts, differing
 
 # Rises when a split is done in another way, so that earlier results are not taken for new ones.
-_FORMAT, _FORMAT_OF_LARGE = 4, 5
+_FORMAT, _FORMAT_OF_LARGE = 6, 7
 REPORT = "comparison.json"
 
 # Predictions are log ratios, which nobody measures to this many digits.
@@ -32,8 +32,8 @@ _DIGITS = 7
 class ComparisonFolder(FolderOfParts):
     """The files of one comparison."""
 
-    RUN = "comparison"
-    MARK = "splits"
+    RUN: ClassVar[str] = "comparison"
+    MARK: ClassVar[str] = "splits"
 
     def write(self, data: Dataset, split: HeldOut, entrant: Entrant, predicted: Predicted) -> None:
         """Keep the predictions of a split."""

@@ -65,22 +65,37 @@ def compare(
     splits = [split for scheme in schemes for split in held_out(data, scheme, seeds=seeds)]
     folder = ComparisonFolder(Path(out))
     with folder.opened():
-        found = [folder.read(data, split, entrant) for split in splits]
-        tally = _Tally(len(splits), sum(each is not None for each in found), progress)
-        try:
-            predicted = [
-                _done(data, split, entrant, folder, tally) if each is None else each
-                for split, each in zip(splits, found, strict=True)
-            ]
-        except KeyboardInterrupt as stopped:
-            raise Interrupted(folder.path, tally.finished, len(splits), "splits") from stopped
-        finally:
-            if progress is not None:
-                progress.close()
+        predicted = predict_splits(data, [(split, entrant) for split in splits], folder, progress)
         reports = tuple(_report(data, scheme, splits, predicted) for scheme in schemes)
         comparison = Comparison(data.name, entrant, reports)
         folder.write_report(comparison.as_dict())
     return comparison
+
+
+def predict_splits(
+    data: Dataset,
+    asked: Sequence[tuple[HeldOut, Entrant]],
+    folder: ComparisonFolder,
+    progress: ComparisonDisplay | None = None,
+) -> list[Predicted]:
+    """Predictions of each split's held-out rows, by what is to learn from the others.
+
+    folder: which this process holds; what it has is not done again.
+
+    Raises as `compare` does.
+    """
+    found = [folder.read(data, split, entrant) for split, entrant in asked]
+    tally = _Tally(len(asked), sum(each is not None for each in found), progress)
+    try:
+        return [
+            _done(data, split, entrant, folder, tally) if each is None else each
+            for (split, entrant), each in zip(asked, found, strict=True)
+        ]
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(folder.path, tally.finished, len(asked), "splits") from stopped
+    finally:
+        if progress is not None:
+            progress.close()
 
 
 def _report(

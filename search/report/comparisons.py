@@ -36,25 +36,30 @@ def comparison_page(folder: Path) -> Page:
         about=f"cellbox compare; an ensemble of {entrant['members']} networks for each split",
         summary=(
             Text(("Does CellBox predict conditions better that nobody trained on?",), "lead"),
-            _overview(schemes),
-            Text(tuple(f"{_title(s)}: {sentence}" for s in schemes for sentence in s["sentences"])),
+            overview(schemes),
+            Text(
+                tuple(
+                    f"{scheme_title(s)}: {sentence}" for s in schemes for sentence in s["sentences"]
+                )
+            ),
         ),
         sections=(*(_scheme_section(scheme) for scheme in schemes), _how_section(content)),
     )
 
 
-def _title(scheme: Mapping[str, Any]) -> str:
+def scheme_title(scheme: Mapping[str, Any]) -> str:
+    """How a way of holding out is called at the head of its part."""
     return _WORDS.get(scheme["scheme"], scheme["scheme"])
 
 
-def _overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
+def overview(schemes: Sequence[Mapping[str, Any]]) -> Table:
     """Every model's pooled scores, for each way of holding out."""
     models = list(dict.fromkeys(n for s in schemes for n in s["measured_nodes"]["scores"]))
     rows = []
     for scheme in schemes:
         scores = scheme["measured_nodes"]["scores"]
         cells = [(scores.get(n) or {}).get(key) for n in models for key in ("pearson", "mae")]
-        rows.append((_title(scheme), len(scheme["splits"]), *cells))
+        rows.append((scheme_title(scheme), len(scheme["splits"]), *cells))
     titles = tuple(title for name in models for title in (f"{name} r", f"{name} MAE"))
     return Table(
         "Pearson r and mean absolute error (log ratio) over all held-out values",
@@ -69,16 +74,17 @@ def _scheme_section(scheme: Mapping[str, Any]) -> Section:
     figures = [_difference_figure(measured, scheme["scheme"], key) for key in ("mae", "pearson")]
     figures = [figure for figure in figures if figure is not None]
     if len(scheme["splits"]) > 1:
-        figures.append(_split_figure(measured, scheme))
+        figures.append(split_figure(measured, scheme))
     blocks: list[Block] = [Figures(tuple(figure for figure in figures if figure is not None))]
-    blocks.append(_score_table(measured, scheme["scheme"], f"{measured['n_nodes']} measured nodes"))
+    blocks.append(score_table(measured, scheme["scheme"], f"{measured['n_nodes']} measured nodes"))
     if scheme["all_nodes"] is not None:
         every = scheme["all_nodes"]
-        blocks.append(_score_table(every, scheme["scheme"], f"all {every['n_nodes']} nodes"))
-    return Section(scheme["scheme"], _title(scheme), tuple(blocks))
+        blocks.append(score_table(every, scheme["scheme"], f"all {every['n_nodes']} nodes"))
+    return Section(scheme["scheme"], scheme_title(scheme), tuple(blocks))
 
 
-def _score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
+def score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
+    """Scores of every model over some nodes, pooled and by split."""
     columns = (
         ("pooled r", "pearson"),
         ("pooled MAE", "mae"),
@@ -98,8 +104,8 @@ def _score_table(nodes: Mapping[str, Any], scheme: str, which: str) -> Table:
 
 
 _MEASURES = {
-    "mae": ("error", "MAE of CellBox minus that of the other (log ratio)", "smaller"),
-    "pearson": ("r", "r of CellBox minus that of the other", "larger"),
+    "mae": ("error", "MAE, CellBox minus the other", "smaller"),
+    "pearson": ("r", "r, CellBox minus the other", "larger"),
 }
 
 
@@ -126,6 +132,7 @@ def _difference_figure(nodes: Mapping[str, Any], scheme: str, key: str) -> Figur
         ax.set_yticks(rows, [f"beside {name}" for name, *_ in known])
         ax.set_ylim(-0.7, len(known) - 0.3)
         ax.set_xlabel(axis)
+        ax.locator_params(axis="x", nbins=5)
         remove_frame(ax)
 
     told = "; ".join(f"{n}: {v:+.4f}, {low:+.4f} to {high:+.4f}" for n, v, low, high in known)
@@ -140,7 +147,7 @@ def _difference_figure(nodes: Mapping[str, Any], scheme: str, key: str) -> Figur
     )
 
 
-def _split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure:
+def split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure:
     """r of every model in every split."""
     names, models = scheme["splits"], list(nodes["scores"])
     values = {name: nodes["scores"][name]["pearson_by_split"] for name in models}
@@ -155,7 +162,7 @@ def _split_figure(nodes: Mapping[str, Any], scheme: Mapping[str, Any]) -> Figure
             )  # fmt: skip
         ax.set_yticks(range(len(names)), names, fontsize=8.5)
         ax.set(xlabel="Pearson r", ylabel="split")
-        ax.legend(frameon=False, fontsize=8.5, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
+        ax.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
         remove_frame(ax)
 
     return Figure(
@@ -175,7 +182,7 @@ def _how_section(content: Mapping[str, Any]) -> Section:
     splits = Table(
         "Splits",
         ("held out", "split"),
-        tuple((_title(s), name) for s in content["schemes"] for name in s["splits"]),
+        tuple((scheme_title(s), name) for s in content["schemes"] for name in s["splits"]),
         file="splits.csv",
     )
     blocks: tuple[Block, ...] = (

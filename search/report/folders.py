@@ -70,6 +70,12 @@ def page_of(folder: Path) -> Page:
             "expected the folder of a fit, a sweep or a comparison, found a reproduction",
             f"Open {folder / 'index.html'}, which is its report",
         )
+    if (folder / "benchmark.json").is_file():
+        raise refuse(
+            str(folder),
+            "expected the folder of a fit, a sweep or a comparison, found a benchmark",
+            f"Open {folder / 'index.html'}, which is its report",
+        )
     raise refuse(
         str(folder),
         "expected the folder of a fit, a sweep, a budget study or a comparison, found none of them",

@@ -112,6 +112,10 @@ REST = {
         **{"--workers": "", "--tracking-uri": ""},
     },
     "benchmark dream4": {"--networks": "test_benchmark", "--out": "test_benchmark"},
+    "benchmark skmel133": dict.fromkeys(
+        ("--schemes", "--seeds", "--members", "--settings", "--total-dose", "--seed", "--out"),
+        "test_skmel133",
+    ),
     "report": {"--out": ""},
     "reproduce": {
         **dict.fromkeys(("--systems", "--workers", "--out"), "test_reproduce"),
@@ -253,3 +257,11 @@ def test_every_flag_of_a_simulation_reaches_it(command, monkeypatch, tmp_path):
             and network.form == usual[0].form
         )
         assert not same or chosen != usual[1], flag
+
+
+@pytest.mark.parametrize("command", ["benchmark skmel133 folder", "design check folder"])
+def test_quiet_may_stand_before_and_behind_an_action(command):
+    name, *rest = command.split()
+    assert parsed(name, *rest, "-q").quiet
+    assert parsed(name, "-q", *rest).quiet
+    assert not parsed(name, *rest).quiet

@@ -64,9 +64,10 @@ _BORNE = 1.1
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
-# The search for edges ends where a step neither moves any weight as far nor gains as much, or where
-# for so many steps the same weights have been well above zero and little was gained.
-_MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
+# The search for edges ends where a step neither moves any weight as far nor gains as much, where it
+# gains nothing, weights at the edge of zero going to and fro, or where for so many steps the same
+# weights have been well above zero and little was gained.
+_MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE, _GAINS_NOTHING = 80, 2e-3, 3e-4, 1e-5
 _SAME_EDGES, _SAME_EDGES_GAIN = 3, 2e-3
 
 _MOST_REVISIONS = 6
@@ -195,10 +196,9 @@ class _EdgeSearch:
             unchanged = (edges == self._seeming_edges()).all() and gained < _SAME_EDGES_GAIN
             same = same + 1 if unchanged else 0
             moved = np.abs(np.asarray(self._fit.parameters.weights) - before).max()
-            # Short steps that gain are on their way: where loops gain, no step comes far. What goes
-            # to and fro at the edge of zero can wait for courses that are drawn less.
-            arrived = moved < _SETTLED or self._fit.gain > 0
-            if same >= _SAME_EDGES or (arrived and gained < _GAINS_LITTLE):
+            # Short steps that gain are on their way: where loops gain, no step comes far.
+            arrived = gained < (_GAINS_LITTLE if moved < _SETTLED else _GAINS_NOTHING)
+            if same >= _SAME_EDGES or arrived:
                 return
 
     def _let_go(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ from cellbox.networks.export import (
 )
 from cellbox.networks.network import Network, edge_table
 from cellbox.networks.sbml import write_sbml
+
+logger = logging.getLogger("cellbox")
 
 
 def strongest(network: Network, *, top: int | None = None, threshold: float = 0.0) -> Network:
@@ -51,7 +54,8 @@ def write_network_as(
 
     The forms: .csv (source, target, weight), .graphml (networkx, yEd, Cytoscape), .sif
     (Cytoscape), .cx2 (Cytoscape Web, NDEx), .xml or .sbml (the whole model, see
-    `cellbox.write_sbml`). top, threshold: which edges, see `strongest`.
+    `cellbox.write_sbml`). top, threshold: which edges, see `strongest`. Lists of edges have those
+    between measured nodes, and a note says so where there are hidden ones.
     facts: what is written of each edge beside its weight, in CSV, GraphML and CX2.
 
     Raises InputError for another ending, and where `strongest` or the writer of the form does.
@@ -63,11 +67,17 @@ def write_network_as(
         raise refuse(str(path), found, "Choose one of these forms")
     kept = strongest(network, top=top, threshold=threshold)
     _writer(suffix, facts)(kept, path)
+    if suffix in _LISTS_OF_EDGES and network.form is not None and network.form.hidden is not None:
+        hidden = network.form.hidden.sentence(network.nodes)
+        logger.info(
+            "%s has no hidden nodes, and edges that they stand behind miss: %s", path, hidden
+        )
     return kept
 
 
 #: How the names of files end that `write_network_as` writes.
 FORMS = (".csv", ".graphml", ".sif", ".cx2", ".xml", ".sbml")
+_LISTS_OF_EDGES = FORMS[:4]
 
 
 def _writer(suffix: str, facts: EdgeFacts) -> Callable[[Network, str | os.PathLike[str]], Any]:

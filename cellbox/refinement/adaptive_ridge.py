@@ -35,7 +35,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.network import Network, possible_edges
 from cellbox.refinement.course_fit import MOST_FAILURES, NEARBY, ROUGHLY, CourseFit
-from cellbox.refinement.few_edges import Around, are_few
+from cellbox.refinement.few_edges import Around, are_few, are_sparse
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.row_tests import Rows
@@ -64,9 +64,10 @@ _BORNE = 1.1
 
 # δ of the penalty: entries of W well below it are no edges.
 _SMALL = 0.05
-# The search for edges ends where a step neither moves any weight as far nor gains as much, or where
-# for so many steps the same weights have been well above zero and little was gained.
-_MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE = 80, 2e-3, 3e-4
+# The search for edges ends where a step neither moves any weight as far nor gains as much, where it
+# gains nothing, weights at the edge of zero going to and fro, or where for so many steps the same
+# weights have been well above zero and little was gained.
+_MOST_ADAPTIVE_STEPS, _SETTLED, _GAINS_LITTLE, _GAINS_NOTHING = 80, 2e-3, 3e-4, 1e-5
 _SAME_EDGES, _SAME_EDGES_GAIN = 3, 2e-3
 
 _MOST_REVISIONS = 6
@@ -141,10 +142,10 @@ class _EdgeSearch:
             self._draw_to_zero(n_steps)
         drawn = fit.state
         fit.keep(self._seeming_edges())
-        if not are_few(fit.free):
+        if not are_sparse(fit.free):
             fit.restore(approached)
             self._choose_by_rows()
-        if are_few(fit.free):
+        if are_sparse(fit.free):
             self._let_go()
         else:
             fit.restore(drawn)
@@ -196,7 +197,8 @@ class _EdgeSearch:
             same = same + 1 if unchanged else 0
             moved = np.abs(np.asarray(self._fit.parameters.weights) - before).max()
             # Short steps that gain are on their way: where loops gain, no step comes far.
-            if same >= _SAME_EDGES or (moved < _SETTLED and gained < _GAINS_LITTLE):
+            arrived = gained < (_GAINS_LITTLE if moved < _SETTLED else _GAINS_NOTHING)
+            if same >= _SAME_EDGES or arrived:
                 return
 
     def _let_go(self) -> None:

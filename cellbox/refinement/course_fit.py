@@ -39,6 +39,10 @@ from cellbox.refinement.whole_courses import (
 # the next step is another one anyway, and near the end, where loops that gain want many more.
 ROUGHLY, NEARBY = (0.1, 30), (0.01, 150)
 
+# Of larger networks equations are solved roughly in float32, for 0.6 of the time. Smaller ones have
+# the time: where loops gain, another rounding may lead another way.
+_LARGEST_IN_FLOAT64 = 128
+
 # With a larger gain courses come back to measurements before they have gone far.
 _HARDLY_DRAWN = 0.05
 
@@ -71,6 +75,8 @@ class CourseFit:
     def __init__(self, problem: MultipleShooting, start: Network, allowed: EdgeMask):
         self.problem, self._series = problem, Series.of(problem)
         self._rough = Series.of(problem, 2 * LONGEST_STEP)
+        single = problem.n_nodes > _LARGEST_IN_FLOAT64
+        self._rougher = Series.of(problem, 2 * LONGEST_STEP, "float32") if single else self._rough
         self.allowed = self.free = allowed
         self.parameters = Parameters(
             jnp.asarray(np.where(allowed, start.weights, 0.0)),
@@ -232,7 +238,7 @@ class CourseFit:
             jnp.asarray(self.variance),
             jnp.asarray(self._damping),
             blocks=self._blocks,
-            rough=self._rough,
+            rough=self._rougher if accuracy >= ROUGHLY[0] else self._rough,
             accuracy=accuracy,
             most_products=most_products,
         )

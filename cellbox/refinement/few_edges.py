@@ -29,10 +29,18 @@ from cellbox.refinement.whole_courses import Penalty, Series
 # With more unknowns than this, conjugate gradients cost less than the whole curvature.
 _FEW = 640
 
+# Networks where nodes have more regulators than this on average are called dense.
+_OF_A_NODE = 6
+
 
 def are_few(free: EdgeMask) -> bool:
     """Whether the free weights are few enough for their whole curvature."""
     return int(free.sum()) + len(free) <= _FEW
+
+
+def are_sparse(free: EdgeMask) -> bool:
+    """Whether nodes have as few regulators as networks have, so that a choice has been made."""
+    return are_few(free) or int(free.sum()) <= _OF_A_NODE * len(free)
 
 
 class Around(NamedTuple):

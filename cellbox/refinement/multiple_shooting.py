@@ -25,16 +25,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from cellbox.arrays import (
-    EdgeMask,
-    Perturbations,
-    Responses,
-    RowMask,
-    RowNumbers,
-)
-from cellbox.data.dataset import Dataset
+from cellbox.arrays import Perturbations, Responses
 from cellbox.equation.forms import formed_ends, formed_flow, formed_forces
 from cellbox.equation.interval_flow import (
     Flow,
@@ -47,21 +40,13 @@ from cellbox.equation.interval_flow import (
     transition,
 )
 from cellbox.networks.fitted_form import FittedForm
-from cellbox.networks.form import EQ_1, Form
+from cellbox.networks.form import EQ_1
 from cellbox.networks.network import Network
 from cellbox.networks.whole_network import measured_part, whole
-from cellbox.refinement.edge_prices import EdgePrices
-from cellbox.refinement.hidden_shooting import (
-    Hidden,
-    padded_edges,
-    padded_nodes,
-    padded_prices,
-    shown_prices,
-)
-from cellbox.refinement.line_shooting import Lines, by_line
+from cellbox.refinement.formed_series import FormedSeries
+from cellbox.refinement.line_shooting import by_line
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties, tied_states
 from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
-from cellbox.refinement.measured_series import MeasuredSeries
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
@@ -74,143 +59,13 @@ _Found = TypeVar("_Found", np.ndarray, Flow, Forced)
 
 
 @dataclass(frozen=True, eq=False)
-class MultipleShooting(MeasuredSeries):
-    """The measured series that a network is to explain, and how it may.
+class MultipleShooting(FormedSeries):
+    """The measured series that a network is to explain, with free states.
 
     tie: how far a state may lie from the end of the interval before it, in units of the noise.
-    form: what the network may have beside Eq. 1.
-    prices: what edges cost in the information criterion beside log(n_values); None for nothing.
-    hidden: which nodes, the last ones, are hidden, with their drives; None where none are.
-    lines: the cell line of each row; None where they are of one.
     """
 
     tie: float = TIGHT
-    form: Form = EQ_1
-    prices: EdgePrices | None = None
-    hidden: Hidden | None = None
-    lines: Lines | None = None
-
-    @classmethod
-    def of(cls, data: Dataset, rows: RowNumbers) -> MultipleShooting:
-        """The problem of some rows of a data set; a row may be given more than once."""
-        problem = cls(data.perturbations[rows], data.measurements[rows], data.times)
-        if data.lines is not None:
-            problem = replace(problem, lines=Lines.of(data, rows))
-        if data.errors is None:
-            return problem
-        # Of all rows, so that every part of the data has the same unit.
-        typical = data.typical_error
-        return replace(problem, errors=data.errors[rows], typical_error=typical)
-
-    def rows(self, rows: RowMask | Int[np.ndarray, " n_chosen"]) -> MultipleShooting:
-        """The problem of these rows alone."""
-        return replace(
-            self,
-            perturbations=self.perturbations[rows],
-            measurements=self.measurements[rows],
-            weights=None if self.weights is None else self.weights[rows],
-            errors=None if self.errors is None else self.errors[rows],
-            hidden=None if self.hidden is None else self.hidden._replace(row=self.hidden.row[rows]),
-            lines=None if self.lines is None else self.lines.of_rows(rows),
-        )
-
-    def of_form(self, network: Network) -> MultipleShooting:
-        """The same with the parts that a network has beside Eq. 1."""
-        if network.form is None:
-            return self
-        problem = self.with_form(network.form.form)
-        lines = problem.differing
-        if lines is None:
-            return problem
-        return replace(problem, lines=lines.told_by(network.form.lines))
-
-    def with_form(self, form: Form) -> MultipleShooting:
-        """The same with a form. Hidden nodes stand behind the others, and have no values."""
-        more = form.n_hidden
-        if form.lines and self.lines is not None:
-            lines = self.lines._replace(form=form, told=None)
-            return replace(self, form=lines.inner, lines=lines)
-        form = replace(form, lines=False) if form.lines else form
-        if self.differing is not None:
-            self = replace(self, lines=self.differing._replace(form=EQ_1))
-        if self.hidden is not None:
-            # They are there already, of which a network may have fewer.
-            known = self.hidden._replace(form=replace(form, n_hidden=self.hidden.n_hidden))
-            return replace(self, form=known.inner, hidden=known)
-        if not more:
-            return replace(self, form=form)
-        n_rows = len(self.perturbations)
-        hidden = Hidden(form, self.n_nodes + more, np.arange(n_rows), n_rows)
-        return replace(
-            self,
-            perturbations=padded_nodes(self.perturbations, more, 0.0),
-            measurements=padded_nodes(self.measurements, more, np.nan),
-            weights=None if self.weights is None else padded_nodes(self.weights, more, 0.0),
-            errors=None if self.errors is None else padded_nodes(self.errors, more, np.nan),
-            form=hidden.inner,
-            prices=padded_prices(self.prices, more),
-            hidden=hidden,
-        )
-
-    def without_hidden(self) -> MultipleShooting:
-        """The problem of the nodes that are not hidden, by Eq. 1; itself where all are such."""
-        if self.hidden is None:
-            return self
-        shown = np.s_[..., : self.n_shown]
-        return replace(
-            self,
-            perturbations=self.perturbations[shown],
-            measurements=self.measurements[shown],
-            weights=None if self.weights is None else self.weights[shown],
-            errors=None if self.errors is None else self.errors[shown],
-            form=EQ_1,
-            prices=shown_prices(self.prices, self.n_shown),
-            hidden=None,
-        )
-
-    def without_differences(self) -> MultipleShooting:
-        """The same where all lines are taken as one."""
-        return self.with_form(replace(self.fitted_form, lines=False))
-
-    @property
-    def differing(self) -> Lines | None:
-        """The cell lines, where these may differ; None where all rows are taken as of one."""
-        return self.lines if self.lines is not None and self.lines.differ else None
-
-    @property
-    def fitted_form(self) -> Form:
-        """What is fitted beside Eq. 1."""
-        if self.differing is not None:
-            return self.differing.form
-        return self.form if self.hidden is None else self.hidden.form
-
-    @property
-    def n_shown(self) -> int:
-        """How many nodes are not hidden."""
-        return self.n_nodes if self.hidden is None else self.hidden.n_shown
-
-    @property
-    def n_parameters(self) -> int:
-        """Entries of W, amplitudes, numbers of the form, and what is behind them.
-
-        That is drives of hidden nodes, or differences between lines.
-        """
-        n_drives = 0 if self.hidden is None else self.hidden.n_drives
-        n_drives += 0 if self.lines is None else self.lines.n_numbers(self.n_nodes)
-        return self.n_nodes**2 + self.n_nodes + self.form.n_numbers(self.n_nodes) + n_drives
-
-    def free(self, edges: EdgeMask) -> Bool[np.ndarray, " n_parameters"]:
-        """The parameters that may differ from Eq. 1 without edges, with these edges.
-
-        edges: of all nodes, or of those that are not hidden, and then of hidden ones all.
-        """
-        edges = padded_edges(edges, self.n_nodes)
-        amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
-        of_form = self.form.told(self.perturbations)
-        free = np.concatenate([edges.ravel(), amplitudes, of_form])
-        if self.differing is not None:
-            return self.differing.free(free, edges)
-        return free if self.hidden is None else self.hidden.free(free)
 
     def point(self, network: Network) -> Iterate:
         """A network, and the measured states; where none was measured, where the network leads.
@@ -347,26 +202,6 @@ class MultipleShooting(MeasuredSeries):
         least = _DEVIATION_OF_UNMEASURED**-2
         weights = np.where(self.measured, np.maximum(self.weights, least), least)
         return 1.0 / (np.sqrt(weights) * self.root_precision)
-
-    def _split(
-        self, parameters: Float[np.ndarray, " n_parameters"]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """W and α."""
-        n_weights = self.n_nodes**2
-        weights = parameters[:n_weights].reshape(self.n_nodes, self.n_nodes)
-        with np.errstate(over="ignore"):
-            return weights, np.exp(parameters[n_weights : n_weights + self.n_nodes])
-
-    def _numbers(self, parameters: Float[np.ndarray, " n_parameters"]) -> np.ndarray:
-        """Those of the form."""
-        begin = self.n_nodes**2 + self.n_nodes
-        return parameters[begin : begin + self.form.n_numbers(self.n_nodes)]
-
-    def _acting(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
-        """Perturbations, with what drives hidden nodes."""
-        if self.hidden is None:
-            return self.perturbations
-        return self.hidden.acting(parameters, self.perturbations)
 
     def forces(self, point: Iterate, intervals: Intervals) -> Forced:
         """How ends of intervals would move by what the equation has not."""

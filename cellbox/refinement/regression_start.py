@@ -15,7 +15,7 @@ responses, but lies in the right valley where a descent from no network at all m
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cellbox.arrays import EdgeMask, NodeValues, Responses, ValueMask
 from cellbox.networks.network import Network
@@ -45,13 +45,15 @@ def regression_start(
     averages, inputs, told, amplitudes = _inputs(problem)
     weights = np.zeros((problem.n_nodes, problem.n_nodes))
     roots = np.broadcast_to(problem.root_precision, problem.measurements.shape)
+    regressors = _Regressors(averages)
     for node in range(problem.n_nodes):
         used = told[:, :, node]
         sources = slice(None) if allowed_edges is None else allowed_edges[node]
         root = roots[:, :, node][used]
+        of_node, curvature = regressors.of(used, sources, root)
         weights[node, sources] = _ridge(
-            averages[used][:, sources] * root[:, None],
-            inputs[used][:, node] * root,
+            curvature,
+            of_node.T @ (inputs[used][:, node] * root),
             None if likely is None else np.exp(likely[node, sources]),
         )
     return Network(nodes, weights, amplitudes)
@@ -115,14 +117,36 @@ def _filled(problem: MultipleShooting) -> Responses:
     return states
 
 
+class _Regressors:
+    """x̄ as regressions need it; nodes that were measured alike, one after the other, share it."""
+
+    def __init__(self, averages: Responses):
+        self._averages = averages
+        self._asked: tuple[bytes, ...] = ()
+        self._found: tuple[np.ndarray, np.ndarray] | None = None
+
+    def of(
+        self,
+        used: Bool[np.ndarray, "n_conditions n_times"],
+        sources: Bool[np.ndarray, " n_nodes"] | slice,
+        root: Float[np.ndarray, " n_values"],
+    ) -> tuple[Float[np.ndarray, "n_values n_sources"], Float[np.ndarray, "n_sources n_sources"]]:
+        """The regressors of the values used, each times its root, and their curvature."""
+        of_sources = b"all" if isinstance(sources, slice) else sources.tobytes()
+        asked = (used.tobytes(), of_sources, root.tobytes())
+        if self._found is None or asked != self._asked:
+            regressors = self._averages[used][:, sources] * root[:, None]
+            self._asked, self._found = asked, (regressors, regressors.T @ regressors)
+        return self._found
+
+
 def _ridge(
-    regressors: Float[np.ndarray, "n_values n_sources"],
-    wanted: Float[np.ndarray, " n_values"],
+    curvature: Float[np.ndarray, "n_sources n_sources"],
+    wanted: Float[np.ndarray, " n_sources"],
     shares: Float[np.ndarray, " n_sources"] | None,
 ) -> Float[np.ndarray, " n_sources"]:
-    n_sources = regressors.shape[1]
-    curvature = regressors.T @ regressors
+    """shares: of the penalty, for each source; None for all of it."""
+    n_sources = len(wanted)
     penalty = _RIDGE * max(np.trace(curvature) / max(n_sources, 1), 1e-12)
-    # shares: of the penalty, for each source; None for all of it.
     diagonal = np.eye(n_sources) if shares is None else np.diag(shares)
-    return np.linalg.solve(curvature + penalty * diagonal, regressors.T @ wanted)
+    return np.linalg.solve(curvature + penalty * diagonal, wanted)

@@ -33,6 +33,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cellbox.equation.classical_step import classical_step
 from cellbox.equation.dynamics import Parameters, velocity
+from cellbox.equation.solver_settings import Precision
 from cellbox.equation.traced_arrays import Courses, Scalar, States
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
@@ -63,7 +64,12 @@ class Series(eqx.Module):
     step_of_time: Int[Array, " n_times"]
 
     @classmethod
-    def of(cls, problem: MultipleShooting, longest_step: float = LONGEST_STEP) -> Series:
+    def of(
+        cls,
+        problem: MultipleShooting,
+        longest_step: float = LONGEST_STEP,
+        precision: Precision = "float64",
+    ) -> Series:
         """The same series; to be called where JAX computes in float64.
 
         longest_step: in the model's time unit.
@@ -83,13 +89,15 @@ class Series(eqx.Module):
             padding = [(0, n_groups * group - n_rows)] + [(0, 0)] * (values.ndim - 1)
             padded = np.pad(values, padding)
             parts = padded.reshape(n_groups, group, *values.shape[1:])
-            return jnp.asarray(np.moveaxis(parts, 1, -1))
+            return jnp.asarray(np.moveaxis(parts, 1, -1), precision)
 
         return cls(
             perturbations=grouped(problem.perturbations),
             measurements=grouped(np.where(problem.measured, problem.measurements, 0.0)),
             measured=grouped(problem.measured * problem.root_weights),
-            steps=jnp.asarray(np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts)),
+            steps=jnp.asarray(
+                np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts), precision
+            ),
             time_of_step=jnp.asarray(time_of_step),
             step_of_time=jnp.asarray(ends),
         )
@@ -178,6 +186,19 @@ def normal_equations(
     return misfit, slope, lambda step: slope(derivative(step))
 
 
+def _products(
+    parameters: Parameters, series: Series, gain: Scalar, free: Bool[Array, "n_nodes n_nodes"]
+) -> Callable[[Parameters], Parameters]:
+    """Products with Jᵀ J as `normal_equations` has them, in the precision of the series."""
+
+    def in_precision_of(like: Array, parts: Parameters) -> Parameters:
+        return jax.tree.map(lambda part: part.astype(like.dtype), parts)
+
+    there = in_precision_of(series.steps, parameters)
+    _, _, of_data = normal_equations(there, series, gain.astype(series.steps.dtype), free)
+    return lambda step: in_precision_of(step.weights, of_data(in_precision_of(series.steps, step)))
+
+
 def _over_free(free: Bool[Array, "n_nodes n_nodes"], values: Parameters) -> Parameters:
     return Parameters(jnp.where(free, values.weights, 0.0), values.log_amplitudes)
 
@@ -201,14 +222,15 @@ def gauss_newton_step(
 
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
     blocks: the row blocks here or nearby, which make the equations easy to solve. rough: the same
-    series in longer steps, for Jᵀ J alone, which makes nearly the same step for less. accuracy: the
+    series in longer steps, for Jᵀ J alone, which makes nearly the same step for less, and for half
+    of that again where it is in float32. accuracy: the
     share of the first residual that the equations may be left with (an inexact Newton method,
     Dembo, Eisenstat & Steihaug 1982, does not need them solved well). most_products: of conjugate
     gradients at the latest.
     """
     misfit, slope, of_data = normal_equations(parameters, series, gain, free)
     if rough is not None:
-        _, _, of_data = normal_equations(parameters, rough, gain, free)
+        of_data = _products(parameters, rough, gain, free)
     blocks = RowBlocks(blocks.curvature / variance)
     added = jax.tree.map(
         lambda strength, own: strength + damping * own, penalty.strength, blocks.diagonal

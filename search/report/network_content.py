@@ -30,6 +30,7 @@ _DRUGS = (
     " A drug's square is the activity that the drug takes away: where it activates a target, the "
     "drug pushes that target down."
 )
+_HIDDEN = " Hidden nodes, and what they act on, are not drawn; the form of the model names them."
 _TOLD_BY = (
     "Most told by: the training conditions with the largest shares of the Fisher information of an "
     "edge, where its source moves most and its target can still answer."
@@ -100,12 +101,17 @@ def _graph(judged: JudgedNetwork, data: Dataset, perturbed: NodeMask) -> Graph:
         f"The {order} edges; the stronger, the wider"
         f"{', and the fainter, the fewer models have it' if _has_frequencies(judged) else ''}."
         f"{without} Edges below {100 * _WORTH:.0f} % of the strongest are not drawn."
-        f"{_DRUGS if data.activity_nodes.any() else ''}",
+        f"{_DRUGS if data.activity_nodes.any() else ''}"
+        f"{_HIDDEN if _has_hidden_nodes(judged.network) else ''}",
     )
 
 
 def _has_frequencies(judged: JudgedNetwork) -> bool:
     return any(edge.frequency is not None and edge.frequency < 1 for edge in judged.edges)
+
+
+def _has_hidden_nodes(network: Network) -> bool:
+    return network.form is not None and network.form.hidden is not None
 
 
 def _named(data: Dataset, which: NodeMask) -> frozenset[str]:

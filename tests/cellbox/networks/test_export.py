@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import sys
 
@@ -21,6 +22,7 @@ from cellbox.networks.export import (
 from cellbox.networks.export_forms import strongest, write_network_as
 from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write
+from tests.cellbox.formed import with_hidden
 
 NETWORK = Network(
     nodes=("Pax6", "p53 & <friends>", "alone", "βcat"),
@@ -225,3 +227,11 @@ def test_cx2_holds_every_node_and_edge_and_only_numbers_that_json_has(tmp_path):
     assert strongest_edge["v"] == values
     (declared,) = aspects["attributeDeclarations"]
     assert set(values) <= set(declared["edges"])
+
+
+@pytest.mark.parametrize(("network", "said"), [(with_hidden(), True), (NETWORK, False)])
+def test_lists_of_edges_say_that_hidden_nodes_are_not_in_them(tmp_path, caplog, network, said):
+    with caplog.at_level(logging.INFO, logger="cellbox"):
+        write_network_as(network, tmp_path / "network.csv")
+    assert ("no hidden nodes" in caplog.text) == said
+    assert ("hidden1 acts on" in caplog.text) == said

@@ -10,6 +10,7 @@ from cellbox.errors import InputError
 from cellbox.networks.known_systems import SYSTEM_NAMES, system
 from cellbox.networks.network import Network, natural_order, read_network, write_network
 from cellbox.networks.random_networks import MOTIFS, random_network
+from tests.refusals import refusal
 
 # Name, nodes, edges, training conditions, noise, amplitude, held-out conditions.
 BUDGETS = [
@@ -29,12 +30,6 @@ BUDGETS = [
 def as_graph(network: Network) -> networkx.DiGraph:
     # networkx reads rows as sources; W has them as targets.
     return networkx.from_numpy_array(network.weights.T, create_using=networkx.DiGraph)
-
-
-def refusal(call, *args, **kwargs) -> str:
-    with pytest.raises(InputError) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 def test_the_ten_systems_are_in_the_order_of_the_paper_table():

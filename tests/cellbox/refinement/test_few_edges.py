@@ -8,7 +8,7 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.refinement.amplitude_pooling import AmplitudePool
 from cellbox.refinement.edge_selection import Minimum, leave_out
-from cellbox.refinement.few_edges import Around, Choice, FewEdges, are_few
+from cellbox.refinement.few_edges import Around, Choice, FewEdges, are_few, are_sparse
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.sparse_curvature import curvature_of
 from cellbox.refinement.whole_courses import Penalty, Series, half_gradient, residuals
@@ -102,3 +102,8 @@ def test_how_sure_amplitudes_are_depends_on_what_else_is_free(fitted):
 def test_few_are_counted_with_the_amplitudes():
     assert are_few(np.eye(320, dtype=bool))
     assert not are_few(np.eye(321, dtype=bool))
+
+
+def test_networks_are_sparse_where_nodes_have_few_regulators_however_many_nodes():
+    assert are_sparse(np.eye(321, dtype=bool))
+    assert not are_sparse(np.ones((321, 321), dtype=bool))

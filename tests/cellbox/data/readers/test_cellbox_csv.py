@@ -1,12 +1,14 @@
 """The 2020 CellBox's files: signs, activity nodes, structural zeros, and bad files."""
 
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
 
 from cellbox.data.readers import cellbox_2020_edges, read_cellbox_csv, read_data
 from cellbox.errors import InputError
+from tests.refusals import refusal
 
 PERT = "0,0,-0.5\n0,0,0\n0,0,-1.5\n"
 EXPR = "0.1,0.2,-0.4\n0.3,,0\nNA,NaN,-0.9\n"
@@ -29,11 +31,12 @@ def files(tmp_path):
     return write
 
 
-def refusal(folder, **options) -> str:
+def read(folder, **options):
     paths = [folder / name for name in ("pert.csv", "expr.csv", "node_Index.csv")]
-    with pytest.raises(InputError) as caught:
-        read_cellbox_csv(*paths, **options)
-    return str(caught.value)
+    return read_cellbox_csv(*paths, **options)
+
+
+refused = partial(refusal, read)
 
 
 def test_files_become_a_dataset_with_one_time_point_and_missing_values_as_nan(files):
@@ -59,7 +62,7 @@ def test_the_sign_of_perturbations_is_converted_and_logged(files, caplog):
 
 def test_the_time_of_measurement_can_be_chosen_and_has_to_be_positive(files):
     np.testing.assert_array_equal(read_data(files(), time=3.0).times, [3.0])
-    assert "positive time of measurement, found 0" in refusal(files(), time=0)
+    assert "positive time of measurement, found 0" in refused(files(), time=0)
 
 
 def test_activity_nodes_are_nonzero_exactly_where_they_are_perturbed(files):
@@ -103,7 +106,7 @@ def test_structural_zeros_of_named_phenotypes():
 
 
 def test_an_unknown_phenotype_is_refused_with_the_nearest_node(files):
-    message = refusal(files(), structural_zeros=True, phenotypes=["Pax7"])
+    message = refused(files(), structural_zeros=True, phenotypes=["Pax7"])
     assert "phenotypes: expected a known node, found 'Pax7'" in message
     assert "Did you mean 'Pax6'" in message
 
@@ -138,7 +141,7 @@ def test_an_unknown_phenotype_is_refused_with_the_nearest_node(files):
     ],
 )
 def test_bad_files_are_refused_with_file_place_and_fix(files, changed, words):
-    message = refusal(files(**changed))
+    message = refused(files(**changed))
     assert all(word in message for word in words), message
 
 
@@ -193,14 +196,14 @@ def test_activity_nodes_are_seen_in_spite_of_rounding(files):
 
 
 def test_problems_of_all_three_files_come_at_once(files):
-    message = refusal(files(pert="0,0,y\n", expr="1 2 3\n", nodes="a\na\nb\n"))
+    message = refused(files(pert="0,0,y\n", expr="1 2 3\n", nodes="a\na\nb\n"))
     assert all(f"{name}, row" in message for name in ("pert.csv", "expr.csv", "node_Index.csv"))
     assert len(message.splitlines()) == 3
 
 
 def test_a_bad_column_is_cut_with_a_count(files):
     rows = "x,1,1\n" * 100
-    message = refusal(files(pert="0,0,0\n" * 100, expr=rows))
+    message = refused(files(pert="0,0,0\n" * 100, expr=rows))
     assert len(message.splitlines()) == 6
     assert "expr.csv, row 100, column 1 (Pax6): ... and 95 more of this kind" in message
 

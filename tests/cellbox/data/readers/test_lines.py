@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from cellbox.errors import InputError
 from cellbox.networks.line_networks import of_line, shown_differences
 from cellbox.networks.random_lines import with_lines
 from tests.cellbox.formed import NETWORK
+from tests.refusals import refusal
+
+refused = partial(refusal, read_data)
 
 MEASURED = (
     "condition,cell_line,time,node,value\n"
@@ -34,12 +38,6 @@ def folder(tmp_path):
         return tmp_path
 
     return write
-
-
-def refusal(path) -> str:
-    with pytest.raises(InputError) as caught:
-        read_data(path)
-    return str(caught.value)
 
 
 def test_a_column_tells_lines_and_one_condition_may_be_of_several(folder, caplog):
@@ -80,7 +78,7 @@ def test_lines_csv_tells_them_of_tidy_tables_and_of_cellbox_files(folder, tmp_pa
 
 def test_what_is_wrong_with_lines_is_said_all_at_once(folder):
     measured = "condition,time,node,value\nAKTi,5,g1,0.1\nMEKi,5,g1,0.2\n"
-    said = refusal(folder(measured=measured, lines="condition,line\nAKTI,A549\nMEKi,\n"))
+    said = refused(folder(measured=measured, lines="condition,line\nAKTI,A549\nMEKi,\n"))
     assert "unknown" not in said
     assert "expected a known condition, found 'AKTI'. Did you mean 'AKTi'" in said
     assert "expected the name of a cell line, found an empty cell" in said
@@ -88,8 +86,8 @@ def test_what_is_wrong_with_lines_is_said_all_at_once(folder):
 
 
 def test_lines_are_told_once_and_of_all_values(folder):
-    assert "expected the lines once" in refusal(folder(lines="condition,line\nAKTi,A\nMEKi,B\n"))
-    said = refusal(folder(measured=MEASURED.replace("MEKi,A549,5,g1", "MEKi,,5,g1"), lines=""))
+    assert "expected the lines once" in refused(folder(lines="condition,line\nAKTi,A\nMEKi,B\n"))
+    said = refused(folder(measured=MEASURED.replace("MEKi,A549,5,g1", "MEKi,,5,g1"), lines=""))
     assert "expected the name of a line, found an empty cell" in said
 
 
@@ -118,10 +116,10 @@ def test_true_differences_belong_to_lines_however_these_are_told(tmp_path):
     lines, table = folder / "lines.csv", folder / "measurements.csv"
     said_lines = lines.read_text()
     lines.write_text(said_lines.replace("line1", "", 1))
-    assert "line_differences" not in refusal(folder)
+    assert "line_differences" not in refused(folder)
     lines.unlink()
     (folder / "noise_free.csv").unlink()
-    assert "expected data that tell the line of each condition, found none" in refusal(folder)
+    assert "expected data that tell the line of each condition, found none" in refused(folder)
     line_of = dict(row.split(",") for row in said_lines.splitlines())
     header, *rows = table.read_text().splitlines()
     of_rows = [f"{row},{line_of[row.split(',')[0]]}" for row in rows]

@@ -1,12 +1,16 @@
 """Tidy tables: what they mean, that they round-trip, and what is refused."""
 
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
 
 from cellbox.data.readers import read_data, read_tidy, write_tidy
 from cellbox.errors import InputError
+from tests.refusals import refusal
+
+refused = partial(refusal, read_tidy)
 
 MEASUREMENTS = """condition,replicate,time,node,value
 low,1,8,g1,0.1
@@ -37,12 +41,6 @@ def folder(tmp_path):
         return path
 
     return write
-
-
-def refusal(folder) -> str:
-    with pytest.raises(InputError) as caught:
-        read_tidy(folder)
-    return str(caught.value)
 
 
 def test_conditions_and_replicates_are_rows_in_order_of_appearance(folder):
@@ -77,7 +75,7 @@ def test_an_unperturbed_control_is_listed_without_a_node_or_with_a_dose_of_zero(
 
 
 def test_measured_conditions_that_the_perturbations_do_not_list_are_counted_and_named(folder):
-    message = refusal(folder(MEASUREMENTS + "new,,4,g1,1\n", P + "low,g2,0.5\n"))
+    message = refused(folder(MEASUREMENTS + "new,,4,g1,1\n", P + "low,g2,0.5\n"))
     assert "found none of 2 of 3: 'control', 'new'" in message
     assert "(control,,)" in message
 
@@ -132,7 +130,7 @@ def test_semicolons_and_decimal_commas_are_read_and_said(folder, caplog):
 
 
 def test_a_spreadsheets_date_is_refused_where_the_other_file_has_the_gene(folder):
-    message = refusal(folder(M + "a,4,2-Sep,1\na,4,43892,2\n", P + "a,SEPT2,1\na,MARCH3,1\n"))
+    message = refused(folder(M + "a,4,2-Sep,1\na,4,43892,2\n", P + "a,SEPT2,1\na,MARCH3,1\n"))
     assert "found '2-Sep', of which a spreadsheet made" in message
     assert "Write SEPT2 here" in message
     assert "Write MARCH3 here" in message
@@ -148,7 +146,7 @@ def test_a_spreadsheets_dates_in_both_files_are_warned_about_with_the_likely_gen
 def test_many_names_that_are_not_known_are_counted_with_a_few_suggestions(folder):
     n = 1_000
     measured = M + "".join(f"cell_{k:05},4,g1,1\n" for k in range(n))
-    message = refusal(folder(measured, P + "".join(f"cell-{k:05},g1,1\n" for k in range(n))))
+    message = refused(folder(measured, P + "".join(f"cell-{k:05},g1,1\n" for k in range(n))))
     assert "'cell-00000'. Did you mean 'cell_00000'" in message
     assert f"and {n - 5} more of this kind" in message
     assert len(message.splitlines()) == 7
@@ -212,12 +210,12 @@ def test_the_list_of_rounding_sensitive_conditions_is_read_under_its_former_name
 
 
 def test_two_lists_of_rounding_sensitive_conditions_are_refused(folder):
-    said = refusal(folder(rounding_sensitive="condition\n", undetermined="condition\nlow\n"))
+    said = refused(folder(rounding_sensitive="condition\n", undetermined="condition\nlow\n"))
     assert "found rounding_sensitive.csv and undetermined.csv" in said
 
 
 def test_rounding_sensitive_conditions_have_to_be_measured_and_listed_once(folder):
-    said = refusal(folder(rounding_sensitive="condition\nlow\nlwo\nlow\n"))
+    said = refused(folder(rounding_sensitive="condition\nlow\nlwo\nlow\n"))
     assert "rounding_sensitive.csv, row 3, column 'condition': expected a known condition" in said
     assert "Did you mean 'low'" in said
     assert "rounding_sensitive.csv, row 4: expected each condition once, found 'low' again" in said
@@ -253,7 +251,7 @@ M, P = "condition,time,node,value\n", "condition,node,value\n"
     ],
 )
 def test_bad_measurements_are_refused_with_place_and_fix(folder, measurements, words):
-    message = refusal(folder(measurements))
+    message = refused(folder(measurements))
     assert all(word in message for word in words), message
 
 
@@ -272,7 +270,7 @@ def test_bad_measurements_are_refused_with_place_and_fix(folder, measurements, w
     ],
 )
 def test_bad_perturbations_are_refused_with_place_and_fix(folder, perturbations, words):
-    message = refusal(folder(perturbations=perturbations))
+    message = refused(folder(perturbations=perturbations))
     assert all(word in message for word in ["perturbations.csv", *words]), message
 
 
@@ -302,14 +300,14 @@ SPLIT = "condition,part\nlow,training\ncontrol,test\n"
     ],
 )
 def test_bad_optional_files_are_refused_with_place_and_fix(folder, others, words):
-    message = refusal(folder(**others))
+    message = refused(folder(**others))
     assert all(word in message for word in words), message
 
 
 def test_a_split_that_puts_one_perturbation_into_two_parts_is_refused(folder):
     parts = "condition,part\nlow,training\ncontrol,validation\nagain,test\n"
     doses = PERTURBATIONS + "again,g3,-0.25\nagain,g2,0.5\n"
-    message = refusal(folder(MEASUREMENTS + "again,,4,g1,1\n", doses, split=parts))
+    message = refused(folder(MEASUREMENTS + "again,,4,g1,1\n", doses, split=parts))
     assert "split.csv, row 4, column 'part'" in message
     assert "'again' in test and 'low' in training" in message
     assert "one part" in message
@@ -323,20 +321,20 @@ def test_controls_may_stand_in_every_part(folder):
 
 
 def test_problems_of_all_files_come_at_once(folder):
-    message = refusal(
+    message = refused(
         folder(
             MEASUREMENTS + "low,1,4,g1,x\n",
             PERTURBATIONS + "low,g1,NaN\n",
             network="source,target\ng1,g9\n",
             split="condition,part\nlow,train\n",
-        )
+        ),
     )
     for name in ("measurements", "perturbations", "network", "split"):
         assert f"{name}.csv" in message
 
 
 def test_a_file_in_the_place_of_a_folder_is_refused_with_the_two_ways_to_call(folder):
-    assert "or both files" in refusal(folder() / "measurements.csv")
+    assert "or both files" in refused(folder() / "measurements.csv")
 
 
 def test_what_belongs_to_the_2020_form_is_refused_for_a_tidy_folder(folder):

@@ -1,12 +1,15 @@
 """Parquet and workbooks: read as the text tables with the same cells, and refused as clearly."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from cellbox.data.readers import read_data
-from cellbox.errors import InputError
+from tests.refusals import refusal
+
+refused = partial(refusal, read_data)
 
 MEASURED = [
     ("condition", "time", "node", "value"),
@@ -50,12 +53,6 @@ def write_workbook(path, **sheets):
             sheet.append(row)
     book.save(path)
     return path
-
-
-def refusal(path) -> str:
-    with pytest.raises(InputError) as caught:
-        read_data(path)
-    return str(caught.value)
 
 
 def assert_same(data, other):
@@ -103,22 +100,22 @@ def test_whole_numbers_and_dates_of_a_spreadsheet_are_the_names_it_shows(tmp_pat
 def test_mistakes_are_said_with_sheet_and_row(tmp_path):
     measured = [*MEASURED[:2], ("low", 4.0, "g2", "high")]
     path = write_workbook(tmp_path / "trial.xlsx", measurements=measured, perturbations=PERTURBED)
-    said = refusal(path)
+    said = refused(path)
     assert "trial.xlsx/measurements, row 3, column 'value' (node 'g2')" in said
     assert "'high'" in said
     path = write_workbook(tmp_path / "one.xlsx", measurements=MEASURED)
-    assert "expected a sheet 'perturbations', found the sheets 'measurements'" in refusal(path)
+    assert "expected a sheet 'perturbations', found the sheets 'measurements'" in refused(path)
     path.write_bytes(b"PK\x03\x04rest")
-    assert refusal(path).count("expected a workbook") == 1
+    assert refused(path).count("expected a workbook") == 1
 
 
 def test_a_broken_parquet_file_and_two_tables_of_one_name_are_refused(tmp_path):
     folder = text_folder(tmp_path / "text")
     pytest.importorskip("pyarrow", reason="needs pyarrow (extra formats)")
     (folder / "measurements.parquet").write_bytes(b"PAR1rest")
-    assert "found measurements.csv and measurements.parquet" in refusal(folder)
+    assert "found measurements.csv and measurements.parquet" in refused(folder)
     (folder / "measurements.csv").unlink()
-    assert "measurements.parquet: expected a Parquet file" in refusal(folder)
+    assert "measurements.parquet: expected a Parquet file" in refused(folder)
 
 
 @pytest.mark.parametrize(("package", "suffix"), [("pyarrow", "parquet"), ("openpyxl", "xlsx")])
@@ -130,7 +127,7 @@ def test_a_missing_library_is_one_sentence_with_what_to_install(
     start = {"parquet": b"PAR1", "xlsx": b"PK\x03\x04"}[suffix]
     (folder / f"measurements.{suffix}").write_bytes(start)
     monkeypatch.setitem(sys.modules, package, None)
-    said = refusal(folder)
+    said = refused(folder)
     assert f"expected the package {package}" in said
     assert said.splitlines()[0].endswith('Install it with: pip install "cellbox[formats]".')
 
@@ -148,10 +145,10 @@ def test_what_cannot_be_read_is_told_the_nearest_form(tmp_path, name, words):
     text_folder(tmp_path / "text")
     path = tmp_path / name
     path.touch()
-    said = refusal(path)
+    said = refused(path)
     assert all(word in said for word in words), said
 
 
 def test_a_folder_around_a_workbook_names_it(tmp_path):
     write_workbook(tmp_path / "trial.xlsx", measurements=MEASURED, perturbations=PERTURBED)
-    assert f"Name {tmp_path / 'trial.xlsx'} instead" in refusal(tmp_path)
+    assert f"Name {tmp_path / 'trial.xlsx'} instead" in refused(tmp_path)

@@ -1,6 +1,7 @@
 """Wide tables and other names of columns: read as the tidy tables with the same values."""
 
 import logging
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from cellbox.data.readers import read_data
 from cellbox.data.units import Units
 from cellbox.errors import InputError
+from tests.refusals import refusal
+
+refused = partial(refusal, read_data)
 
 MEASUREMENTS = """condition,time,replicate,g1,g2
 low,4,1,0.2,NA
@@ -39,12 +43,6 @@ def folder(tmp_path):
         return tmp_path
 
     return write
-
-
-def refusal(folder, **how) -> str:
-    with pytest.raises(InputError) as caught:
-        read_data(folder, **how)
-    return str(caught.value)
 
 
 def assert_same(data, other):
@@ -112,7 +110,7 @@ def test_an_index_of_pandas_names_the_conditions_of_a_wide_table(folder):
 
 
 def test_two_columns_that_could_be_one_are_refused(folder):
-    said = refusal(folder("condition,time,gene,protein,value\nlow,4,a,b,1\n", LONG_PERTURBATIONS))
+    said = refused(folder("condition,time,gene,protein,value\nlow,4,a,b,1\n", LONG_PERTURBATIONS))
     assert "measurements.csv, row 1: expected one column node, found 'gene' and 'protein'" in said
 
 
@@ -122,9 +120,9 @@ def test_a_wide_table_without_times_is_of_a_steady_state(folder, caplog):
         np.testing.assert_array_equal(read_data(folder(steady)).times, [10.0])
     assert "no column time and is read as of time 10" in caplog.text
     np.testing.assert_array_equal(read_data(folder(steady), time=25.0).times, [25.0])
-    said = refusal(folder(steady), units=Units(time_unit="30min"))
+    said = refused(folder(steady), units=Units(time_unit="30min"))
     assert "Give the time of measurement in that unit" in said
-    assert "measurements.csv tells it" in refusal(folder(), time=25.0)
+    assert "measurements.csv tells it" in refused(folder(), time=25.0)
 
 
 def test_columns_of_words_are_no_nodes_and_a_column_without_values_is_one(folder, caplog):
@@ -147,9 +145,9 @@ def test_wide_perturbations_may_repeat_a_condition_with_the_same_doses(folder):
         "condition,time,replicate,g2,g3\nlow,4,1,0.5,-0.25\nlow,8,1,0.5,-0.25\ncontrol,4,1,0,0\n"
     )
     assert_same(read_data(folder(perturbations=again)), read_data(folder()))
-    said = refusal(folder(perturbations=again.replace("8,1,0.5", "8,1,0.7")))
+    said = refused(folder(perturbations=again.replace("8,1,0.5", "8,1,0.7")))
     assert "row 3: expected each node once in a condition, found 'g2' in condition 'low'" in said
-    said = refusal(folder(perturbations=again.replace("8,1,0.5", "8,1,")))
+    said = refused(folder(perturbations=again.replace("8,1,0.5", "8,1,")))
     assert "row 3: expected each node once in a condition" in said
 
 
@@ -168,7 +166,7 @@ def test_wide_perturbations_may_repeat_a_condition_with_the_same_doses(folder):
     ],
 )
 def test_what_is_wrong_in_a_wide_table_is_said_with_row_and_column(folder, measurements, words):
-    said = refusal(folder(measurements))
+    said = refused(folder(measurements))
     assert all(word in said for word in words), said
 
 
@@ -205,5 +203,5 @@ def test_a_name_that_adds_a_letter_to_another_is_a_node(folder):
 
 
 def test_a_transposed_table_without_a_name_is_called_so(folder):
-    said = refusal(folder(",low,control\ng1,0.2,0\ng2,0.1,0\n"))
+    said = refused(folder(",low,control\ng1,0.2,0\ng2,0.1,0\n"))
     assert "found columns of them: 'control', 'low'. Transpose the table" in said

@@ -99,9 +99,12 @@ def test_how_sure_amplitudes_are_depends_on_what_else_is_free(fitted):
     assert apart @ np.linalg.solve(covariance, apart) < 30
 
 
-def test_few_are_counted_with_the_amplitudes():
-    assert are_few(np.eye(320, dtype=bool))
-    assert not are_few(np.eye(321, dtype=bool))
+def test_few_are_counted_with_the_amplitudes_of_no_more_nodes_than_pay():
+    five_each = np.tile(np.arange(107) < 5, (107, 1))
+    assert are_few(five_each[:106, :106])
+    assert not are_few(five_each)
+    assert are_few(np.eye(128, dtype=bool))
+    assert not are_few(np.eye(129, dtype=bool))
 
 
 def test_networks_are_sparse_where_nodes_have_few_regulators_however_many_nodes():

@@ -26,8 +26,8 @@ from cellbox.refinement.row_tests import HARDLY_ANY
 from cellbox.refinement.sparse_curvature import curvature_of
 from cellbox.refinement.whole_courses import Penalty, Series
 
-# With more unknowns or more nodes than this, conjugate gradients cost less than the whole curvature:
-# of 592 unknowns of 200 nodes and 400 conditions it takes 110 s of processor time, a step by them 10.
+# With more unknowns or nodes than this, conjugate gradients cost less than the whole curvature: of
+# 592 unknowns of 200 nodes and 400 conditions it takes 110 s of processor time, a step by them 10.
 _FEW, _MOST_NODES = 640, 128
 
 # Networks where nodes have more regulators than this on average are called dense.

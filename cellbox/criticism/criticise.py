@@ -384,6 +384,7 @@ _OTHERS = {
     "autocorrelation": "Residuals resemble those of the time before: what is left is no "
     "independent noise.",
     "replicates": "Conditions differ from what the network explains by more than their replicates "
-    "differ from one another.",
+    "differ from one another. Where these share more than the dose, such as a culture or a plate, "
+    "they are no independent measurements: give their mean as one row.",
     "held_out": "Conditions that the fit has not seen leave more than those that it has.",
 }

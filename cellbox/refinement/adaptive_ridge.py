@@ -197,8 +197,10 @@ class _EdgeSearch:
             same = same + 1 if unchanged else 0
             moved = np.abs(np.asarray(self._fit.parameters.weights) - before).max()
             # Short steps that gain are on their way: where loops gain, no step comes far.
-            arrived = gained < (_GAINS_LITTLE if moved < _SETTLED else _GAINS_NOTHING)
-            if same >= _SAME_EDGES or arrived:
+            # Those of costly networks can as well go on where courses are drawn less.
+            can_wait = self._fit.is_costly and self._fit.gain > 0
+            least = _GAINS_LITTLE if moved < _SETTLED or can_wait else _GAINS_NOTHING
+            if same >= _SAME_EDGES or gained < least:
                 return
 
     def _let_go(self) -> None:

@@ -39,9 +39,9 @@ from cellbox.refinement.whole_courses import (
 # the next step is another one anyway, and near the end, where loops that gain want many more.
 ROUGHLY, NEARBY = (0.1, 30), (0.01, 150)
 
-# Of larger networks equations are solved roughly in float32, for 0.6 of the time. Smaller ones have
-# the time: where loops gain, another rounding may lead another way.
-_LARGEST_IN_FLOAT64 = 128
+# Of larger networks a step takes so long that rough ones are in float32, for 0.6 of the time, and
+# end as soon as little is gained. Others have the time: where loops gain, that may lead astray.
+_LARGEST_WITH_TIME = 128
 
 # With a larger gain courses come back to measurements before they have gone far.
 _HARDLY_DRAWN = 0.05
@@ -68,15 +68,17 @@ _State = tuple[Parameters, EdgeMask, AmplitudePool, float]
 class CourseFit:
     """Parameters, the edges that may differ from zero, and the noise as it is estimated here.
 
-    gain: how strongly courses are drawn to what was measured. To be used where JAX computes in
-    float64.
+    gain: how strongly courses are drawn to what was measured. is_costly: whether steps take so long
+    that rough ones have to do. To be used where JAX computes in float64.
     """
 
     def __init__(self, problem: MultipleShooting, start: Network, allowed: EdgeMask):
         self.problem, self._series = problem, Series.of(problem)
         self._rough = Series.of(problem, 2 * LONGEST_STEP)
-        single = problem.n_nodes > _LARGEST_IN_FLOAT64
-        self._rougher = Series.of(problem, 2 * LONGEST_STEP, "float32") if single else self._rough
+        self.is_costly = problem.n_nodes > _LARGEST_WITH_TIME
+        self._rougher = self._rough
+        if self.is_costly:
+            self._rougher = Series.of(problem, 2 * LONGEST_STEP, "float32")
         self.allowed = self.free = allowed
         self.parameters = Parameters(
             jnp.asarray(np.where(allowed, start.weights, 0.0)),

@@ -69,9 +69,7 @@ def write_network_as(
     _writer(suffix, facts)(kept, path)
     if suffix in _LISTS_OF_EDGES and network.form is not None and network.form.hidden is not None:
         hidden = network.form.hidden.sentence(network.nodes)
-        logger.info(
-            "%s has no hidden nodes, and edges that they stand behind miss: %s", path, hidden
-        )
+        logger.info("%s lists edges between measured nodes alone, and left out: %s", path, hidden)
     return kept
 
 

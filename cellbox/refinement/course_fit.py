@@ -18,7 +18,7 @@ from cellbox.networks.network import Network
 from cellbox.refinement.amplitude_pooling import AmplitudePool, pool_amplitudes
 from cellbox.refinement.driven_rows import Terms, choose_rows
 from cellbox.refinement.edge_selection import information_criterion, price_of
-from cellbox.refinement.few_edges import FewEdges, are_few
+from cellbox.refinement.few_edges import MOST_NODES, FewEdges, are_few
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
 from cellbox.refinement.rounds import tell_round
@@ -38,10 +38,6 @@ from cellbox.refinement.whole_courses import (
 # How well the equations of a step are solved and with how many products at most: on the way, where
 # the next step is another one anyway, and near the end, where loops that gain want many more.
 ROUGHLY, NEARBY = (0.1, 30), (0.01, 150)
-
-# Of larger networks a step takes so long that rough ones are in float32, for 0.6 of the time, and
-# end as soon as little is gained. Others have the time: where loops gain, that may lead astray.
-_LARGEST_WITH_TIME = 128
 
 # With a larger gain courses come back to measurements before they have gone far.
 _HARDLY_DRAWN = 0.05
@@ -75,7 +71,9 @@ class CourseFit:
     def __init__(self, problem: MultipleShooting, start: Network, allowed: EdgeMask):
         self.problem, self._series = problem, Series.of(problem)
         self._rough = Series.of(problem, 2 * LONGEST_STEP)
-        self.is_costly = problem.n_nodes > _LARGEST_WITH_TIME
+        # Rough steps in float32 take 0.6 of the time. Of smaller networks all are in float64: where
+        # loops gain, another rounding may lead astray.
+        self.is_costly = problem.n_nodes > MOST_NODES
         self._rougher = self._rough
         if self.is_costly:
             self._rougher = Series.of(problem, 2 * LONGEST_STEP, "float32")
@@ -240,7 +238,7 @@ class CourseFit:
             jnp.asarray(self.variance),
             jnp.asarray(self._damping),
             blocks=self._blocks,
-            rough=self._rougher if accuracy >= ROUGHLY[0] else self._rough,
+            rough=self._rougher if self._solved == ROUGHLY else self._rough,
             accuracy=accuracy,
             most_products=most_products,
         )

@@ -28,7 +28,7 @@ from cellbox.refinement.whole_courses import Penalty, Series
 
 # With more unknowns or nodes than this, conjugate gradients cost less than the whole curvature: of
 # 592 unknowns of 200 nodes and 400 conditions it takes 110 s of processor time, a step by them 10.
-_FEW, _MOST_NODES = 640, 128
+_FEW, MOST_NODES = 640, 128
 
 # Networks where nodes have more regulators than this on average are called dense.
 _OF_A_NODE = 6
@@ -36,7 +36,7 @@ _OF_A_NODE = 6
 
 def are_few(free: EdgeMask) -> bool:
     """Whether the free weights, and nodes, are few enough for their whole curvature."""
-    return len(free) <= _MOST_NODES and int(free.sum()) + len(free) <= _FEW
+    return len(free) <= MOST_NODES and int(free.sum()) + len(free) <= _FEW
 
 
 def are_sparse(free: EdgeMask) -> bool:

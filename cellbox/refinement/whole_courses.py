@@ -223,10 +223,9 @@ def gauss_newton_step(
     damping: added to the curvature, in units of its diagonal (Levenberg 1944, Marquardt 1963).
     blocks: the row blocks here or nearby, which make the equations easy to solve. rough: the same
     series in longer steps, for Jᵀ J alone, which makes nearly the same step for less, and for half
-    of that again where it is in float32. accuracy: the
-    share of the first residual that the equations may be left with (an inexact Newton method,
-    Dembo, Eisenstat & Steihaug 1982, does not need them solved well). most_products: of conjugate
-    gradients at the latest.
+    of that again where it is in float32. accuracy: the share of the first residual that the
+    equations may be left with (an inexact Newton method, Dembo, Eisenstat & Steihaug 1982, does not
+    need them solved well). most_products: of conjugate gradients at the latest.
     """
     misfit, slope, of_data = normal_equations(parameters, series, gain, free)
     if rough is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from search.cli.arguments import add_json, add_kept, add_seed, whole_number
 from search.cli.command import Command
-from search.cli.compare_command import SCHEMES
+from search.cli.compare_command import SCHEMES, add_random_splits
 from search.cli.comparison_line import ComparisonLine
 from search.cli.output import Output, run_and_say
 from search.cli.settings_flags import settings_of_file
@@ -79,10 +79,7 @@ def _add_skmel133(actions: _SubParsersAction[ArgumentParser]) -> None:
         "leave-one-out (the combinations of each drug in turn), leave-one-out-without-singles "
         "(all conditions of each drug), single-to-combination (all combinations) (default: all)",
     )  # fmt: skip
-    skmel133.add_argument(
-        "--seeds", type=whole_number(1), default=10, metavar="N",
-        help="random splits (default: 10, of the seeds 0 to 9)",
-    )  # fmt: skip
+    add_random_splits(skmel133)
     skmel133.add_argument(
         "--members", type=whole_number(1), metavar="M",
         help="networks that are trained for each split and predict together (default: 4 for known "

@@ -32,6 +32,14 @@ SCHEMES = (
 _FLAGS_OF_RESULTS = ("help", "json", "quiet")
 
 
+def add_random_splits(parser: ArgumentParser) -> None:
+    """How many splits are random."""
+    parser.add_argument(
+        "--seeds", type=whole_number(1), default=10, metavar="N",
+        help="random splits (default: 10, of the seeds 0 to 9)",
+    )  # fmt: skip
+
+
 def _add_compare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "data", nargs="+", metavar="FOLDER",
@@ -44,10 +52,7 @@ def _add_compare(parser: ArgumentParser) -> None:
         "each drug in turn; all conditions of each drug in turn; all combinations "
         "(default: all of these)",
     )  # fmt: skip
-    parser.add_argument(
-        "--seeds", type=whole_number(1), default=10, metavar="N",
-        help="random splits (default: 10, of the seeds 0 to 9)",
-    )  # fmt: skip
+    add_random_splits(parser)
     parser.add_argument(
         "--members", type=whole_number(1), default=6, metavar="M",
         help="networks that are trained for each split and predict together (default: 6)",

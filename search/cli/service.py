@@ -127,6 +127,7 @@ def _run_sweep(arguments: Namespace) -> int:
 def _spec(arguments: Namespace) -> Any:
     """The spec from the file, or the built-in one, with what the command line says instead."""
     from search.spec.reading import make_spec, name_from, read_spec_values
+    from search.spec.tables import gain_table
 
     require_one_source(arguments, "cellbox sweep --system LI --trials 32")
     if arguments.spec is not None:
@@ -143,9 +144,9 @@ def _spec(arguments: Namespace) -> Any:
         given, chosen = values.get(key, []), getattr(arguments, key)
         if chosen and isinstance(given, list):
             values[key] = [*given, *chosen]
-    if isinstance(values.get("expected_gain"), int | float):
-        values["expected_gain"] = {"improvement": values["expected_gain"]}
-    put_into(values, "expected_gain", arguments.expected_gain or {})
+    if arguments.expected_gain is not None:
+        values["expected_gain"] = gain_table(values.get("expected_gain", {}))
+        put_into(values, "expected_gain", arguments.expected_gain)
     workers = {"count": arguments.workers, "lanes": arguments.lanes, "executor": arguments.executor}
     workers["address"] = arguments.cluster
     put_into(values, "workers", workers)

@@ -302,6 +302,13 @@ class ExpectedGainTable(Table):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 
 
+def gain_table(given: Any) -> Any:
+    """The table that a share alone stands for; a table, or nothing, as it is."""
+    if given is None or isinstance(given, Mapping | ExpectedGainTable):
+        return given
+    return {"improvement": given}
+
+
 #: What of a spec a study may be given anew while it is under way: points to try, and more time.
 STEERING = ("enqueue", "earlier", "hours", "patience", "expected_gain")
 
@@ -348,7 +355,7 @@ class Spec(Table):
     @field_validator("expected_gain", mode="before")
     @classmethod
     def _share_alone(cls, given: Any) -> Any:
-        return {"improvement": given} if isinstance(given, int | float) else given
+        return gain_table(given)
 
     @field_validator("enqueue")
     @classmethod

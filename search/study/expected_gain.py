@@ -12,8 +12,7 @@ import numpy as np
 from search.spec.tables import Spec
 from search.study.checked_json import NUMBERS
 from search.study.lower_tail import chance_of_gain
-from search.study.record import TrialRecord
-from search.study.summary_lines import TrialSummary
+from search.study.patience import Trial
 
 # A study is looked at whenever it has grown by a twentieth, and by so many trials.
 _GROWTH, _FEWEST_MORE = 20, 5
@@ -68,12 +67,12 @@ class GainWatch:
         self._wanted = spec.expected_gain
         self._learns = spec.sampler.name not in _DO_NOT_LEARN if learns is None else learns
         self._errors: list[float] = []
-        self._best: TrialRecord | TrialSummary | None = None
+        self._best: Trial | None = None
         self._next_look = _FEWEST_MORE
         self.outlook: Outlook | None = None
         self.enough = False
 
-    def add(self, record: TrialRecord | TrialSummary) -> bool:
+    def add(self, record: Trial) -> bool:
         """Take note of the next trial; whether it was the one that made it enough."""
         if self._wanted is None or self.enough:
             return False
@@ -111,7 +110,7 @@ class GainWatch:
         )
 
 
-def _error(record: TrialRecord | TrialSummary) -> float:
+def _error(record: Trial) -> float:
     return next(iter(record.objectives.values())) if record.eligible else math.inf
 
 

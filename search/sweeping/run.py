@@ -16,7 +16,7 @@ from cellbox.errors import InputError, Problem
 from search.console.interrupts import Interrupted, uninterrupted
 from search.spec.reading import parse, read_spec
 from search.spec.rules import rule_problems
-from search.spec.tables import ExpectedGainTable, Spec
+from search.spec.tables import ExpectedGainTable, Spec, gain_table
 from search.study.access import alone_with, disk_failures_named
 from search.study.ending import forget_stop, note_end, note_stop, note_tracked, tracked
 from search.study.folder import StudyFolder
@@ -122,10 +122,7 @@ def _with(
     """The spec with what a call says instead; all that is wrong with either is told together."""
     problems: list[Problem] = []
     if expected_gain is not None:
-        wanted = expected_gain
-        if not isinstance(wanted, Mapping):
-            wanted = {"improvement": wanted}
-        found, problems = parse(ExpectedGainTable, wanted, "expected_gain")
+        found, problems = parse(ExpectedGainTable, gain_table(expected_gain), "expected_gain")
         spec = spec.model_copy(update={"expected_gain": found})
     problems += rule_problems(spec, "spec")
     for name, given in (("trials", trials), ("hours", hours)):

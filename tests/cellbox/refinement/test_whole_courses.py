@@ -71,8 +71,12 @@ def test_the_slope_is_that_of_the_exact_sensitivities(experiment):
     np.testing.assert_allclose(flat(slope), expected, atol=2e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("longest_step", [None, 2 * LONGEST_STEP], ids=["its own", "twice that"])
-def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment, longest_step):
+@pytest.mark.parametrize(
+    "rough",
+    [None, (2 * LONGEST_STEP, "float64"), (2 * LONGEST_STEP, "float32")],
+    ids=["its own steps", "twice as long", "in float32"],
+)
+def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment, rough):
     problem, network = experiment
     residuals, jacobian = exact(problem, network)
     free = np.ones((5, 5), bool)
@@ -93,7 +97,7 @@ def test_a_step_is_the_damped_gauss_newton_step_over_the_free_weights(experiment
             jnp.asarray(variance),
             jnp.asarray(damping),
             blocks=blocks,
-            rough=None if longest_step is None else Series.of(problem, longest_step),
+            rough=None if rough is None else Series.of(problem, *rough),
         )
         own = flat(blocks.diagonal)[among] / variance
     curvature += np.diag(strength + damping * own)

@@ -74,11 +74,76 @@ def test_what_says_that_nothing_was_given_is_no_treatment(midas):
     assert data.nodes == ("AKT", "ERK", "EGF", "MEK", "pi3k")
 
 
-def test_rows_of_several_cell_lines_are_refused(midas):
-    table = TABLE.replace("TR:HepG2:CellLine", "TR:HepG2:CellType,TR:Huh7:CellType")
-    both = table.replace("\n1,", "\n,1,").replace("\n,1,", "\n1,,", 2)
-    with pytest.raises(InputError, match=r"found 2: HepG2 \(2 rows\), Huh7 \(3 rows\)"):
-        read_data(midas(both))
+def in_two_lines(first="1,,", second=",1,"):
+    """The table with its first two rows of one cell line, the others of another."""
+    header, *rows = TABLE.splitlines()
+    header = header.replace("TR:HepG2:CellLine", "TR:HepG2:CellType,TR:Huh7:CellType")
+    marked = [
+        row.replace("1,", first if place < 2 else second, 1) for place, row in enumerate(rows)
+    ]
+    return "\n".join([header, *marked])
+
+
+def test_columns_of_cell_lines_say_of_which_line_a_row_is(midas):
+    data = read_data(midas(in_two_lines()))
+    assert data.line_names == ("HepG2", "Huh7")
+    of = dict(zip(data.row_names, data.lines, strict=True))
+    assert of == {
+        "control": "HepG2",
+        "EGF, HepG2, replicate 1": "HepG2",
+        "EGF, Huh7, replicate 1": "Huh7",
+        "EGF + MEKi 0.5": "Huh7",
+        "EGF + pi3ki": "Huh7",
+    }
+
+
+@pytest.mark.parametrize(("marked", "found"), [("1,1,", "HepG2 and Huh7"), (",,", "none")])
+def test_a_row_of_no_cell_line_or_of_two_is_refused(midas, marked, found):
+    header, *rows = in_two_lines().splitlines()
+    rows[2] = rows[2].replace(",1,", marked, 1)
+    with pytest.raises(InputError, match=f"row 4: expected one cell line, found {found}"):
+        read_data(midas("\n".join([header, *rows])))
+
+
+BEFORE_STIMULI = """\
+TR:HepG2:CellLine,TR:EGF:Cytokines,TR:MEK:Inhibitors,DA:ALL,DV:AKT,DV:ERK
+1,0,0,0,2,4
+1,0,0,0,4,4
+1,0,1,0,2,1
+1,1,0,30,6,16
+1,1,1,30,4,2
+"""
+
+
+def test_series_start_from_what_their_inhibitors_alone_had_at_time_0(midas, caplog):
+    units = Units(transform="log2-ratio", control=("time 0",))
+    with caplog.at_level("INFO"):
+        data = read_data(midas(BEFORE_STIMULI), units=units)
+    assert data.row_names == ("EGF", "EGF + MEKi")
+    np.testing.assert_allclose(data.measurements[:, 0, :2], [[1.0, 2.0], [1.0, 1.0]])
+    assert "the start of 2 conditions is what their inhibitors alone had at time 0" in caplog.text
+
+
+def test_a_series_with_a_start_of_its_own_keeps_it(midas):
+    own = BEFORE_STIMULI + "1,1,0,0,3,8\n"
+    data = read_data(midas(own), units=Units(transform="log2-ratio", control=("time 0",)))
+    egf = data.row_names.index("EGF")
+    np.testing.assert_allclose(data.measurements[egf, 0, :2], [1.0, 1.0])
+
+
+def test_where_all_times_are_0_values_are_steady_states(midas):
+    at_rest = TABLE.replace(",5,", ",0,")
+    assert read_data(midas(at_rest)).times.tolist() == [10.0]
+    assert read_data(midas(at_rest), time=20.0).times.tolist() == [20.0]
+    with pytest.raises(InputError, match="expected a time in files for the unit 30min"):
+        read_data(midas(at_rest), units=Units(time_unit="30min"))
+
+
+def test_rows_of_a_blank_are_left_out(midas):
+    header, *rows = TABLE.splitlines()
+    typed = [f"ID:type,{header}", f"blank,{rows[0]}", *(f"t,{row}" for row in rows)]
+    data = read_data(midas("\n".join(typed)))
+    assert (data.n_rows, data.nodes) == (5, ("AKT", "ERK", "EGF", "MEK", "pi3k"))
 
 
 def test_controls_that_were_measured_at_the_start_alone_are_the_reference(midas):

@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from cellbox.knockouts.inference import KnockoutNetwork, KnockoutSettings, infer_network
     from cellbox.models.combinations import predict_pairs
     from cellbox.models.ensemble import Ensemble
-    from cellbox.models.model import FittedModel, load_model
+    from cellbox.models.model import FittedModel
     from cellbox.models.model_export import export_network
     from cellbox.models.saved_ensembles import load_ensemble
+    from cellbox.models.saved_models import load_model
     from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.fitted_form import FittedForm
     from cellbox.networks.form import form_of
@@ -82,7 +83,8 @@ _HOMES = {
     "cellbox.evaluation.report": ("evaluate",),
     "cellbox.training.fit": ("fit",),
     "cellbox.identifiability.check": ("check_design", "check_plan"),
-    "cellbox.models.model": ("FittedModel", "load_model"),
+    "cellbox.models.model": ("FittedModel",),
+    "cellbox.models.saved_models": ("load_model",),
     "cellbox.models.model_export": ("export_network",),
     "cellbox.networks.sbml": ("write_sbml",),
     "cellbox.networks.amplitudes": ("with_amplitudes",),

@@ -23,6 +23,7 @@ from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.models.pair_table import PairResponse, PairTable
+from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 from cellbox.storage.problems import Problems, note_unknown
 
 #: How far beyond the pair's dose a single drug is followed for Loewe's standard.
@@ -70,19 +71,18 @@ def predict_pairs(
     mean = _mean(answers)
     pairs, singles = mean[: len(chosen)], mean[len(chosen) : len(chosen) + len(names)]
     courses = mean[len(chosen) + len(names) :].reshape(len(factors), len(names))
+    low, high = _ends(model, together, at, place[node], answers[:, : len(chosen)])
     matrix = np.diag(singles)
     found = []
     for row, (i, j) in enumerate(chosen):
         matrix[i, j] = matrix[j, i] = pairs[row]
-        own = answers[:, row]
-        several = len(own) > 1 and np.isfinite(own).all()
         found.append(
             PairResponse(
                 names[i],
                 names[j],
                 float(pairs[row]),
-                float(own.min()) if several else None,
-                float(own.max()) if several else None,
+                float(low[row]) if np.isfinite(low[row]) else None,
+                float(high[row]) if np.isfinite(high[row]) else None,
                 float(singles[i]),
                 float(singles[j]),
                 _bliss(pairs[row], singles[i], singles[j]),
@@ -112,6 +112,28 @@ def _answers(
     """The response of one node, by each member of an ensemble or by the only model."""
     members = model.members if isinstance(model, Ensemble) else (model,)
     return np.array([member.predict(perturbations, [time])[:, 0, node] for member in members])
+
+
+def _ends(
+    model: FittedModel,
+    perturbations: Perturbations,
+    time: float,
+    node: int,
+    answers: Float[np.ndarray, "n_members n_rows"],
+) -> tuple[Float[np.ndarray, " n_rows"], Float[np.ndarray, " n_rows"]]:
+    """Low and high ends of 90 % intervals, NaN where they are not known.
+
+    answers: of each member of an ensemble, as `Ensemble.predict_interval` takes them.
+    """
+    if len(answers) > 1:
+        within = student_quantile(LEVEL, len(answers) - 1) * answers.std(axis=0, ddof=1)
+        return answers.mean(axis=0) - within, answers.mean(axis=0) + within
+    interval = model.predict_interval(perturbations, [time])
+    if interval is None:
+        nothing = np.full(len(perturbations), np.nan)
+        return nothing, nothing
+    low, high = interval
+    return low[:, 0, node], high[:, 0, node]
 
 
 def _mean(answers: Float[np.ndarray, "n_members n_rows"]) -> Float[np.ndarray, " n_rows"]:

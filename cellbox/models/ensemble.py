@@ -98,6 +98,19 @@ class Ensemble(FittedModel):
         total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
+    def predict_interval(
+        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+    ) -> tuple[Responses, Responses] | None:
+        """The mean of the members' predictions ± Student's t · their standard deviation.
+
+        None for one member alone, which tells no more than it does as a model.
+        """
+        if len(self.members) < 2:
+            return self.members[0].predict_interval(perturbations, times, line=line)
+        every = np.array([one.predict(perturbations, times, line=line) for one in self.members])
+        within = student_quantile(LEVEL, len(every) - 1) * every.std(axis=0, ddof=1)
+        return every.mean(axis=0) - within, every.mean(axis=0) + within
+
     @property
     def intervals_from(self) -> str:
         """Where the intervals of `edges` come from, as a sentence."""

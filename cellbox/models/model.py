@@ -13,29 +13,25 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 
 from cellbox.arrays import Perturbations, Responses, Times
-from cellbox.criticism.criticism import Criticism, criticism_of
+from cellbox.criticism.criticism import Criticism
 from cellbox.data.unit_transforms import answers, u_of_doses
-from cellbox.data.units import MODEL_UNITS, Units, units_from_dict
+from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
     ARRAYS_DIGEST,
-    lines_from,
-    network_and_times,
-    read_description,
-    training_of,
-    whole_number_of,
 )
 from cellbox.models.doses import Doses, as_perturbations, condition_names
-from cellbox.models.provenance import provenance_from
+from cellbox.models.network_draws import DRAWS, NetworkDraws
 from cellbox.models.training_record import Training
-from cellbox.networks.fitted_form import FittedForm, fitted_form_of, states_at_the_start
+from cellbox.networks.fitted_form import FittedForm, states_at_the_start
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
-from cellbox.settings import Settings, settings_from_dict
+from cellbox.refinement.edge_intervals import LEVEL, student_quantile
+from cellbox.settings import Settings
 from cellbox.storage.files import atomic_write
 from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems
@@ -53,10 +49,9 @@ _ROWS_DRAWN, _TIMES_DRAWN = 4, 101
 #: A cell line, or that of each row; None for the reference.
 Line = str | Sequence[str] | None
 
-_FORMAT = 1
-_ARRAYS = "model.npz"
-_DESCRIPTION = "model.json"
-_FIX = "Train and save the model again"
+FORMAT = 1
+ARRAYS = "model.npz"
+DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +68,8 @@ class FittedModel:
     units: what the numbers of the data were, which `predict_frame` takes and gives.
     provenance: version, date, data, split and errors, as `cellbox.models.provenance` has them; None
         where that is not known.
+    draws: networks that the same experiment might have led to, from which predictions have their
+        intervals; None where these would say too much (see `draws_of`).
 
     Example:
         >>> import cellbox
@@ -92,6 +89,7 @@ class FittedModel:
     criticism: Criticism | None = field(default=None, kw_only=True)
     units: Units = field(default=MODEL_UNITS, kw_only=True)
     provenance: Mapping[str, Any] | None = field(default=None, kw_only=True)
+    draws: NetworkDraws | None = field(default=None, kw_only=True)
 
     @property
     def form(self) -> FittedForm | None:
@@ -162,11 +160,32 @@ class FittedModel:
             lines=self._lines_of(line, len(perturbations)),
         )
 
+    def predict_interval(
+        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+    ) -> tuple[Responses, Responses] | None:
+        """Low and high ends of the 90 % intervals of `predict`; None where nothing tells them.
+
+        They are of the response without measurement noise: how far predictions by networks that
+        the same experiment might have led to are from this one (root mean square, times Student's
+        t). NaN where some of them could not be solved.
+        """
+        if self.draws is None:
+            return None
+        doses = as_perturbations(perturbations, self.network.nodes)
+        predicted = self.predict(doses, times, line=line)
+        times = self.times if times is None else _numbers(times, "times")
+        solver = prediction_solver(self.settings)
+        drawn = self.draws.networks(self.network.nodes)
+        apart = [responses(network, doses, times, solver) - predicted for network in drawn]
+        within = student_quantile(LEVEL, len(drawn)) * np.sqrt(np.mean(np.square(apart), axis=0))
+        return predicted - within, predicted + within
+
     def predict_frame(
         self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
     ) -> DataFrame:
         """Predictions as a table with the columns condition, time, node and value.
 
+        Beside them low and high, the 90 % interval, where the model tells it (`predict_interval`).
         line: as in `predict`.
 
         Doses, times and values are in the units of the data (`units.sentence` says which); where
@@ -180,7 +199,13 @@ class FittedModel:
         values = self.answer(doses, asked, line=line)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
-        return pandas.DataFrame({"value": values.reshape(-1)}, index=places).reset_index()
+        columns = {"value": values.reshape(-1)}
+        interval = self.answer_interval(doses, asked, line=line)
+        if interval is not None:
+            columns |= dict(
+                zip(("low", "high"), (end.reshape(-1) for end in interval), strict=True)
+            )
+        return pandas.DataFrame(columns, index=places).reset_index()
 
     @property
     def own_times(self) -> Times:
@@ -195,13 +220,25 @@ class FittedModel:
         Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
         """
-        n_nodes = len(self.network.nodes)
-        _check_request(doses, times, n_nodes)
+        predicted = self.predict(*self._in_own_units(doses, times), line=line)
+        return answers(predicted, self.units)
+
+    def answer_interval(
+        self, doses: Perturbations, times: Times, *, line: Line = None
+    ) -> tuple[Responses, Responses] | None:
+        """`predict_interval` with doses, times and values in the units of the data."""
+        interval = self.predict_interval(*self._in_own_units(doses, times), line=line)
+        if interval is None:
+            return None
+        low, high = (answers(end, self.units) for end in interval)
+        return low, high
+
+    def _in_own_units(self, doses: Perturbations, times: Times) -> tuple[Perturbations, Times]:
+        _check_request(doses, times, len(self.network.nodes))
         problems = Problems()
         u = u_of_doses(doses, self.network.nodes, self.units, problems)
         problems.raise_any()
-        predicted = self.predict(u, times / self.units.decay_time, line=line)
-        return answers(predicted, self.units)
+        return u, times / self.units.decay_time
 
     def to_frame(self) -> DataFrame:
         """The learned edges as a table, the strongest first."""
@@ -253,6 +290,8 @@ class FittedModel:
         if folder.exists() and not folder.is_dir():
             raise refuse(str(folder), "expected a folder, found a file", "Choose another place")
         folder.mkdir(parents=True, exist_ok=True)
+        # Of another model that was here.
+        (folder / DRAWS).unlink(missing_ok=True)
         arrays = io.BytesIO()
         np.savez(
             arrays,
@@ -260,10 +299,10 @@ class FittedModel:
             amplitudes=self.network.amplitudes,
             times=self.times,
         )
-        with atomic_write(folder / _ARRAYS, "wb") as handle:
+        with atomic_write(folder / ARRAYS, "wb") as handle:
             handle.write(arrays.getvalue())
         description = {
-            "format": _FORMAT,
+            "format": FORMAT,
             ARRAYS_DIGEST: digest_of(arrays.getvalue()),
             "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
             "beside_the_equation": None if self.form is None else str(self.form.form),
@@ -277,8 +316,10 @@ class FittedModel:
         }
         if self.lines:
             description["lines"] = list(self.lines)
-        with atomic_write(folder / _DESCRIPTION) as handle:
+        with atomic_write(folder / DESCRIPTION) as handle:
             handle.write(sealed_text(description, indent=2, allow_nan=True))
+        if self.draws is not None:
+            self.draws.write(folder)
         return folder
 
 
@@ -338,48 +379,3 @@ def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -
         problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
     if problems:
         raise InputError(problems)
-
-
-def load_model(folder: str | Path) -> FittedModel:
-    """Load a model that `FittedModel.save` wrote. Raises InputError where that cannot be.
-
-    Example:
-        >>> import cellbox
-        >>> data = cellbox.read_data("my_experiment")
-        >>> settings = cellbox.Settings(steps=50, refinement="none")
-        >>> model = cellbox.fit(data, settings)
-        >>> again = cellbox.load_model(model.save("first_model"))
-        >>> bool((again.network.weights == model.network.weights).all())
-        True
-    """
-    folder = Path(folder)
-    missing = [name for name in (_ARRAYS, _DESCRIPTION) if not (folder / name).is_file()]
-    if missing:
-        raise refuse(
-            str(folder),
-            f"expected the files {_ARRAYS} and {_DESCRIPTION}, found no {' and no '.join(missing)}",
-            "Give the folder that a fit or a sweep wrote its model to",
-        )
-    where = folder / _DESCRIPTION
-    description = read_description(where, _FORMAT, _FIX)
-    network, times = network_and_times(folder / _ARRAYS, description, where, _FIX)
-    training = training_of(description.get("training"), f"{where}, key training", _FIX)
-    form = fitted_form_of(training.form, network.n_nodes, f"{where}, key training.form", _FIX)
-    try:
-        return FittedModel(
-            network=replace(network, form=form),
-            settings=settings_from_dict(description["settings"], str(where)),
-            times=times,
-            seed=whole_number_of(description, "seed", str(where), _FIX),
-            training=training,
-            lines=lines_from(description.get("lines"), f"{where}, key lines", _FIX),
-            # Models of earlier versions have none.
-            criticism=criticism_of(description.get("criticism")),
-            units=units_from_dict(description.get("units")),
-            provenance=provenance_from(description.get("provenance"), str(where), _FIX),
-        )
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        found = f"expected a model as this version saves it, found {type(error).__name__}: {error}"
-        raise refuse(str(folder), found, _FIX) from error

@@ -21,8 +21,9 @@ from cellbox.models.checked_files import (
     whole_number_of,
 )
 from cellbox.models.ensemble import ARRAYS, DESCRIPTION, FORMAT, Ensemble, ensemble_of
-from cellbox.models.model import FittedModel, load_model
+from cellbox.models.model import FittedModel
 from cellbox.models.provenance import provenance_from
+from cellbox.models.saved_models import load_model
 from cellbox.networks.fitted_form import fitted_form_of
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import EdgeIntervals

@@ -3,8 +3,7 @@
 One fit may be wrong, and a design for it worthless. So a design is judged by an ensemble: the
 members of one that was fitted, or draws from what the data leave open around a fit. A draw is what
 the same experiment might have led to with other noise: each row of W and its amplitude as its row
-block says (`cellbox.planning.row_information`), without the edges that the Bayesian information
-criterion would leave out.
+block says (`cellbox.identifiability.drawn_networks`).
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from cellbox.arrays import (
     EdgeMask,
@@ -28,29 +25,28 @@ from cellbox.arrays import (
     ValueMask,
 )
 from cellbox.data.dataset import Dataset
-from cellbox.equation.dynamics import Parameters
-from cellbox.equation.solver_settings import precision_context
 from cellbox.errors import refuse
 from cellbox.identifiability.design_findings import training_rows
+from cellbox.identifiability.drawn_networks import (
+    AMPLITUDE_DEVIATION,
+    alikeness,
+    drawn_around,
+    row_factors,
+)
+from cellbox.identifiability.row_information import Factors
 from cellbox.networks.form import EQ_1
 from cellbox.networks.network import Network, in_order_of
 from cellbox.networks.prior import AUTO
 from cellbox.networks.random_networks import Motif, random_network
-from cellbox.planning.row_information import Factors, RowDerivatives, factors_after
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import explain, is_large, obstacle
-from cellbox.refinement.refined import PRIOR_DEVIATION, Refined
+from cellbox.refinement.refined import Refined
 from cellbox.refinement.regression_start import amplitude_guess
 from cellbox.refinement.shrinkage import shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts, share_left
-from cellbox.refinement.whole_courses import Series, slope_and_blocks
 from cellbox.training.starts import Starts
 
 MEMBERS = 20
-
-# Standard deviations of the prior on log α: where nothing is known of it, and the smallest. (That
-# on entries of W is `PRIOR_DEVIATION`.)
-AMPLITUDE_DEVIATION, _ALIKE = 0.5, 0.03
 
 # An ensemble of fewer is no picture of what is open, and draws are made around each of its members.
 _ENOUGH_MEMBERS = 8
@@ -117,7 +113,7 @@ class Belief:
 
     def factors(self, networks: Sequence[Network]) -> Factors:
         """What the experiment so far tells of each row, were these the true networks."""
-        return _factors(
+        return row_factors(
             networks,
             self.perturbations,
             self.counted,
@@ -173,7 +169,7 @@ def belief_from_data(
         members = tuple(centres)
         told.insert(0, f"Judged by the {len(members)} networks of the ensemble.")
     else:
-        members = _drawn_around(problem, centres, level, data.possible_edges, n_members, seed)
+        members = drawn_around(problem, centres, level, data.possible_edges, n_members, seed)
         told.insert(0, f"Judged by {n_members} networks drawn from what the data leave open.")
     if data.errors is not None:
         told.append(
@@ -188,7 +184,7 @@ def belief_from_data(
         data.possible_edges,
         problem.perturbations,
         problem.measured,
-        _alikeness(fit.network),
+        alikeness(fit.network),
         tuple(told),
         data.row_names,
         root_precision=None if data.errors is None else np.asarray(problem.root_precision),
@@ -245,31 +241,6 @@ def belief_of_family(
     )
 
 
-def _factors(
-    networks: Sequence[Network],
-    perturbations: Perturbations,
-    counted: Responses,
-    times: Times,
-    noise: float,
-    allowed: EdgeMask,
-    amplitude_deviation: float,
-) -> Factors:
-    n = perturbations.shape[1]
-    deviations = np.full((len(networks), n, n + 1), amplitude_deviation)
-    deviations[..., :n] = PRIOR_DEVIATION * allowed
-    derivatives = RowDerivatives(networks, times)(perturbations)
-    return factors_after(derivatives, counted, deviations, noise)
-
-
-def _alikeness(network: Network) -> float:
-    """How different amplitudes are, as the standard deviation of log α: what others tell of each.
-
-    Least squares drew them together as far as the data say
-    (`cellbox.refinement.amplitude_pooling`).
-    """
-    return float(np.clip(np.std(np.log(network.amplitudes)), _ALIKE, AMPLITUDE_DEVIATION))
-
-
 def _explaining(problem: MultipleShooting, networks: Sequence[Network]) -> Refined:
     """The network that explains the data best, as it is."""
     explained = [explain(problem, network) for network in networks]
@@ -310,96 +281,3 @@ def _of_few_data(problem: MultipleShooting, data: Dataset, networks: Sequence[Ne
         network = Network(data.nodes, np.zeros((n, n)), amplitude_guess(problem))
         noise = float(np.sqrt(np.nanmean(problem.measurements**2)))
     return Refined(network, noise, 0, problem.n_values, 0, math.inf)
-
-
-def _drawn_around(
-    problem: MultipleShooting,
-    centres: Sequence[Network],
-    noise: float,
-    allowed: EdgeMask,
-    n_members: int,
-    seed: int,
-) -> tuple[Network, ...]:
-    """Networks that the same experiment might have led to."""
-    random = np.random.default_rng(seed)
-    n = problem.n_nodes
-    drawn: list[Network] = []
-    for number, centre in enumerate(centres):
-        count = len(range(number, n_members, len(centres)))
-        # In large networks the edges are those of the fit: to choose anew takes minutes.
-        support = centre.weights != 0 if is_large(n) else allowed
-        [factors] = _factors(
-            [centre],
-            problem.perturbations,
-            problem.measured * problem.root_precision,
-            problem.times,
-            noise,
-            support,
-            _alikeness(centre),
-        )
-        middle = np.concatenate([centre.weights, np.log(centre.amplitudes)[:, None]], axis=1)
-        if not is_large(n):
-            middle = middle + _step(problem, centre, factors, noise)
-        shape = (count, n, n + 1)
-        values = middle + (factors @ random.standard_normal(shape)[..., None])[..., 0]
-        if not is_large(n):
-            values = _without_weak(values, factors, math.log(max(2, problem.n_values)))
-        drawn += [
-            Network(centre.nodes, one[:, :n], np.exp(np.clip(one[:, n], -7, 7))) for one in values
-        ]
-    return tuple(drawn)
-
-
-def _step(
-    problem: MultipleShooting,
-    centre: Network,
-    factors: Float[np.ndarray, "n_nodes row row"],
-    noise: float,
-) -> Float[np.ndarray, "n_nodes row"]:
-    """From a network to the least squares of all edges, row by row; 0 where that is far away."""
-    with precision_context("float64"):
-        parameters = Parameters(
-            jnp.asarray(centre.weights), jnp.log(jnp.asarray(centre.amplitudes))
-        )
-        slope, _ = slope_and_blocks(parameters, Series.of(problem))
-        downhill = -np.concatenate(
-            [np.asarray(slope.weights), np.asarray(slope.log_amplitudes)[:, None]], axis=1
-        )
-    step = factors @ (np.swapaxes(factors, 1, 2) @ downhill[..., None]) / noise**2
-    step = step[..., 0]
-    deviations = np.sqrt((factors**2).sum(axis=2))
-    believable = np.isfinite(step) & (np.abs(step) < 3 * deviations)
-    return np.where(believable, step, 0.0)
-
-
-def _without_weak(
-    values: Float[np.ndarray, "n_members n_nodes row"],
-    factors: Float[np.ndarray, "n_nodes row row"],
-    least: float,
-) -> Float[np.ndarray, "n_members n_nodes row"]:
-    """Leave weights out of each row, the least certain first, while value² / variance is below.
-
-    The others move to where they are best without it, as in `cellbox.refinement.edge_selection`.
-    """
-    n_members, n, width = values.shape
-    covariances = np.broadcast_to(
-        factors @ np.swapaxes(factors, 1, 2), (n_members, n, width, width)
-    ).reshape(-1, width, width)
-    left, rows = values.reshape(-1, width), np.arange(n_members * n)
-    covariances = covariances.copy()
-    for _ in range(width - 1):
-        variances = np.diagonal(covariances, axis1=1, axis2=2)[:, :-1]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            loss = np.where(variances > 1e-12, left[:, :-1] ** 2 / variances, np.inf)
-        out = np.argmin(loss, axis=1)
-        going = loss[rows, out] < least
-        if not going.any():
-            break
-        columns = (
-            covariances[rows, :, out] / np.maximum(covariances[rows, out, out], 1e-300)[:, None]
-        )
-        columns *= going[:, None]
-        covariances = covariances - columns[:, :, None] * covariances[rows, out][:, None, :]
-        left = left - columns * left[rows, out][:, None]
-        left[rows[going], out[going]] = 0.0
-    return left.reshape(values.shape)

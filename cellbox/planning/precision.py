@@ -21,9 +21,9 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
 from cellbox.identifiability.design_report import DETERMINED_BELOW
 from cellbox.identifiability.least_errors import MOST_PARAMETERS
+from cellbox.identifiability.row_information import Derivatives, RowDerivatives, updated
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import Belief
-from cellbox.planning.row_information import Derivatives, RowDerivatives, updated
 from cellbox.refinement.edge_intervals import LEVEL
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import PRIOR_DEVIATION

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.arrays import Times
+from cellbox.identifiability.row_information import Derivatives, Factors, RowDerivatives
 from cellbox.planning.beliefs import Belief
 from cellbox.planning.limits import Limits
-from cellbox.planning.row_information import Derivatives, Factors, RowDerivatives
 from cellbox.planning.selection import Criterion, all_edges, named_edges
 
 

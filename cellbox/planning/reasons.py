@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.arrays import NodeValues
+from cellbox.identifiability.row_information import Factors, updated
 from cellbox.planning.question import Question
-from cellbox.planning.row_information import Factors, updated
 from cellbox.planning.selection import Candidates, Choice
 
 # A condition that is worth this share of the best in its place is as good as the best.

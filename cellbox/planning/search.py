@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from cellbox.arrays import Times
+from cellbox.identifiability.row_information import Factors, RowDerivatives
 from cellbox.networks.network import Network
 from cellbox.planning.limits import balanced_conditions, candidate_conditions
 from cellbox.planning.precision import Precision, Prospect
 from cellbox.planning.proposal import Proposal
 from cellbox.planning.question import Question
 from cellbox.planning.reasons import explained
-from cellbox.planning.row_information import Factors, RowDerivatives
 from cellbox.planning.selection import Candidates, Choice, choose
 
 # Bytes that the derivatives of all candidates may take; in large networks there are fewer then.

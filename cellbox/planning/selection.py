@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellbox.planning.row_information import (
+from cellbox.identifiability.row_information import (
     Derivatives,
     Factors,
     gains,

@@ -16,6 +16,7 @@ from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, vali
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
+from cellbox.models.network_draws import draws_of
 from cellbox.models.provenance import provenance
 from cellbox.networks.form import NONE
 from cellbox.networks.network import Network
@@ -94,7 +95,9 @@ def fit(
             finished = _trained(finisher, data, split, settings, seed, on_progress)
             criticism = criticise_fit(finished.model.network, data, split)
             model = replace(finished.model, criticism=criticism)
-    return replace(model, provenance=provenance(data, split))
+    widening = 1.0 if model.criticism is None else model.criticism.widening
+    draws = draws_of(model.network, model.training, widening, data, split.training, model.seed)
+    return replace(model, provenance=provenance(data, split), draws=draws)
 
 
 def with_prior(data: Dataset, prior: EdgePrior | str | PathLike[str] | None) -> Dataset:

@@ -141,7 +141,7 @@ def _guess(arguments: Namespace, data: Dataset, output: Output) -> Network | Non
             raise refuse("--guess-amplitude", found, "Give an edge list, or leave it out")
         return None
     if Path(arguments.guess).is_dir():
-        from cellbox.models.model import load_model
+        from cellbox.models.saved_models import load_model
         from cellbox.networks.network import in_order_of
 
         model = load_model(arguments.guess)

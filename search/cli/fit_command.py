@@ -293,11 +293,12 @@ def _model_files() -> set[str]:
     from cellbox.identifiability.design_report import REPORT_FILES
     from cellbox.models.ensemble import ARRAYS, DESCRIPTION, EDGES
     from cellbox.models.model_files import NETWORK_FILES, PICTURES
+    from cellbox.models.network_draws import DRAWS
     from cellbox.networks.line_tables import LINE_DIFFERENCES
     from search.report.evaluation import DATA, EVALUATION
     from search.report.folders import REPORT
 
-    model = ("model.npz", "model.json", ARRAYS, DESCRIPTION, EDGES, EVALUATION, DATA, REPORT)
+    model = ("model.npz", "model.json", DRAWS, ARRAYS, DESCRIPTION, EDGES, EVALUATION, DATA, REPORT)
     return {*model, *NETWORK_FILES, *REPORT_FILES, *PICTURES, _WARNINGS, LINE_DIFFERENCES}
 
 

@@ -112,8 +112,8 @@ def _say(table: PairTable, output: Output) -> None:
     output.say(
         "Bliss excess: beyond the sum of both alone, below 0 where the pair pushes down more; told "
         "where both push down.\nLoewe index: below 1 where the pair needs less than a dilution of "
-        "one would; told where both alone reach the pair's effect.\nFrom and to are the members of "
-        "an ensemble."
+        "one would; told where both alone reach the pair's effect.\nFrom and to are the 90 % "
+        "interval, where the model tells it."
     )
 
 

@@ -105,11 +105,13 @@ def _run_predict(arguments: Namespace) -> int:
         conditions, perturbations = read_doses(arguments.perturbations, nodes)
     moments = model.own_times.tolist() if arguments.times is None else arguments.times
     keep_compiled_programs()
-    predicted = model.answer(perturbations, np.array(moments), line=arguments.line)
+    asked = np.array(moments)
+    predicted = model.answer(perturbations, asked, line=arguments.line)
+    interval = model.answer_interval(perturbations, asked, line=arguments.line)
     if model.units.given:
         print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
     _note_unsolved(conditions, predicted)
-    table = _table(conditions, moments, nodes, predicted)
+    table = _table(conditions, moments, nodes, predicted, interval)
     if arguments.out is not None:
         with atomic_write(arguments.out) as handle:
             handle.write(table)
@@ -129,6 +131,7 @@ def _run_predict(arguments: Namespace) -> int:
             **({"line": arguments.line or model.lines[0]} if model.lines else {}),
             "units": model.units.to_dict() if model.units.given else None,
             "predictions": predicted,
+            **({} if interval is None else {"low": interval[0], "high": interval[1]}),
         }
     )
     return 0
@@ -166,18 +169,29 @@ def _note_unsolved(conditions: Sequence[str], predicted: np.ndarray) -> None:
 
 
 def _table(
-    conditions: Sequence[str], moments: Sequence[float], nodes: Sequence[str], predicted: np.ndarray
+    conditions: Sequence[str],
+    moments: Sequence[float],
+    nodes: Sequence[str],
+    predicted: np.ndarray,
+    interval: tuple[np.ndarray, np.ndarray] | None,
 ) -> str:
-    """The predictions as a tidy table, in the form of measurements.csv."""
+    """The predictions as a tidy table, in the form of measurements.csv, with their intervals."""
     from cellbox.storage.csv_tables import number_text, table_text
 
+    columns = (predicted, *(interval or ()))
     rows = (
-        (condition, number_text(time), node, number_text(predicted[row, slot, column]))
+        (
+            condition,
+            number_text(time),
+            node,
+            *(number_text(values[row, slot, column]) for values in columns),
+        )
         for row, condition in enumerate(conditions)
         for slot, time in enumerate(moments)
         for column, node in enumerate(nodes)
     )
-    return table_text(("condition", "time", "node", "value"), rows)
+    header = ("condition", "time", "node", "value", "low", "high")
+    return table_text(header[: 3 + len(columns)], rows)
 
 
 PREDICT = Command(
@@ -187,8 +201,10 @@ PREDICT = Command(
     _run_predict,
     description="Predict how every node responds (log ratio to the unperturbed state) to\n"
     "perturbations, also to such as were never measured. The result is a table with the\n"
-    "columns condition, time, node and value. Doses, times and values are in the units that\n"
-    "the model's data had, where these were not the model's own (see cellbox lint --help).",
+    "columns condition, time, node and value, and low and high, the 90 % interval of the\n"
+    "response without noise, where the model tells it. Doses, times and values are in the\n"
+    "units that the model's data had, where these were not the model's own (see cellbox\n"
+    "lint --help).",
     epilog="examples:\n"
     '  cellbox predict models/LI-seed0 --perturb "g1=0.5,g3=0.2" --times 5,10,20\n'
     "  cellbox predict models/LI-seed0 my_plans.csv --out predictions.csv\n"

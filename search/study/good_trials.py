@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellbox.models.ensemble import SELECTED_ABOVE, ensemble_of
-from cellbox.models.model import FittedModel, load_model
+from cellbox.models.model import FittedModel
+from cellbox.models.saved_models import load_model
 from cellbox.networks.network import Network, is_same
 from cellbox.storage.files import whole_folder
 from search.study.folder import StudyFolder

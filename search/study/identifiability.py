@@ -6,12 +6,14 @@ Only the best trial is judged: the standard errors of a network cost as much as 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from cellbox.identifiability.check import check_result
 from cellbox.identifiability.design_report import write_design_report
-from cellbox.models.model import load_model
+from cellbox.models.network_draws import DRAWS, draws_of
+from cellbox.models.saved_models import load_model
 from cellbox.networks.network import is_same
 from cellbox.storage.files import atomic_write
 from cellbox.training.fit import criticise_fit
@@ -40,19 +42,26 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
         return
     for number in best[1:]:
         if folder.identifiability(number) is not None and _found_the_same(folder, number, best[0]):
-            pairs = (folder.identifiability_files(one) for one in (number, best[0]))
-            # The first of them last: where it is, both are.
+            pairs = (_files(folder, one) for one in (number, best[0]))
+            # The first of them last: where it is, all are.
             for known, file in reversed(list(zip(*pairs, strict=True))):
-                with atomic_write(file, "wb") as handle:
-                    handle.write(known.read_bytes())
+                if known.is_file():
+                    with atomic_write(file, "wb") as handle:
+                        handle.write(known.read_bytes())
             return
     seen = data.trained_on(*data.indices(record.budget, repeat))
-    refined = load_model(target).training.refined
+    model, rows = load_model(target), np.arange(seen.n_rows)
     criticism = criticise_fit(network, *data.training_set(*data.indices(record.budget, repeat)))
-    report = check_result(
-        network, seen, np.arange(seen.n_rows), refined=refined, criticism=criticism
-    )
+    report = check_result(network, seen, rows, refined=model.training.refined, criticism=criticism)
+    draws = draws_of(model.network, model.training, criticism.widening, seen, rows, model.seed)
+    if draws is not None:
+        draws.write(target)
     write_design_report(report, target, sealed=True)
+
+
+def _files(folder: StudyFolder, number: int) -> list[Path]:
+    """What a judged trial has beside its model."""
+    return [*folder.identifiability_files(number), folder.model(number) / DRAWS]
 
 
 def _found_the_same(folder: StudyFolder, number: int, other: int) -> bool:

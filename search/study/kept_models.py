@@ -92,7 +92,7 @@ def _look_alike(model: FittedModel, other: FittedModel) -> bool:
 
 def _is_usable(model: Path) -> bool:
     """Whether a model's files are what was written; a damaged one is written again."""
-    from cellbox.models.model import load_model
+    from cellbox.models.saved_models import load_model
 
     try:
         load_model(model)

@@ -17,8 +17,9 @@ import numpy as np
 
 from cellbox.errors import InputError, Problem
 from cellbox.evaluation.report import evaluate
-from cellbox.models.model import FittedModel, load_model
+from cellbox.models.model import FittedModel
 from cellbox.models.saved_ensembles import load_ensemble
+from cellbox.models.saved_models import load_model
 from search.proposals.optuna_storage import told_history
 from search.proposals.proposer import study_name
 from search.spec.tables import Spec

@@ -50,6 +50,8 @@ _SCRIPT = Path(__file__).with_name("pyfunc_model.py")
 _FILES = ("model.json", "model.npz")
 # As `Ensemble.save` names them; its module would load JAX, which is no part of writing.
 _OF_ENSEMBLE = ("ensemble.json", "ensemble.npz", "edges.csv")
+# As `cellbox.models.network_draws` names them, which would load JAX as well.
+_DRAWS = "draws.npz"
 _CONTENT = "cellbox.content"
 _TRAINED_ON = "trained_on.json"
 _EXAMPLE_DOSE = 0.5
@@ -106,7 +108,7 @@ def _content(folder: StudyFolder, name: str, number: int) -> str:
     """Tells whether a model is still the one that the study's folder has."""
     source = model_folder(folder, name, number)
     digest = hashlib.sha256(f"{name} {number}".encode())
-    for file in (*_FILES, *_OF_ENSEMBLE):
+    for file in (*_FILES, *_OF_ENSEMBLE, _DRAWS):
         if (source / file).is_file():
             digest.update((source / file).read_bytes())
     return digest.hexdigest()[:16]
@@ -230,7 +232,7 @@ class PyfuncFolders:
         shutil.copytree(self.prepare(nodes, times, trained), target)
         own = target / "artifacts" / "model"
         # The arrays, and of the best what its data determine: pictures may lie beside them.
-        for file in (*_FILES, *_OF_ENSEMBLE, *REPORT_FILES):
+        for file in (*_FILES, *_OF_ENSEMBLE, _DRAWS, *REPORT_FILES):
             if (model / file).is_file():
                 shutil.copyfile(model / file, own / file)
         saved = Model.load(str(target))

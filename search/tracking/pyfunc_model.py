@@ -20,9 +20,7 @@ from mlflow.pyfunc.model import PythonModel
 
 import cellbox
 from cellbox.errors import Problem
-from cellbox.models.ensemble import Ensemble
 from cellbox.models.saved_ensembles import load_fitted
-from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 
 
 class CellBoxModel(PythonModel):
@@ -46,8 +44,9 @@ class CellBoxModel(PythonModel):
         params: "times", ascending and positive; by default those of the training data.
 
         All in the model's own units, whatever those of its data were: u, decay times, log ratios.
-        value: log ratio. low, high: 90 % interval from the spread of an ensemble's members,
-        missing where there is one model alone. note: in what a condition goes beyond the data that
+        value: log ratio. low, high: 90 % interval (`cellbox.FittedModel.predict_interval`), from
+        the spread of an ensemble's members, or from what the data leave open around one model;
+        missing where that is not known. note: in what a condition goes beyond the data that
         the model was trained on, empty where it does not.
 
         Raises InputError for unknown nodes and for what are not numbers.
@@ -78,16 +77,13 @@ class CellBoxModel(PythonModel):
 
     def _predicted(self, perturbations: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, ...]:
         """Value, low and high, (n_rows, n_times, n_nodes) each."""
-        fitted = self.fitted
-        if not isinstance(fitted, Ensemble) or len(fitted.members) < 2:
-            value = fitted.predict(perturbations, times)
+        value = self.fitted.predict(perturbations, times)
+        interval = self.fitted.predict_interval(perturbations, times)
+        if interval is None:
             # None rather than NaN, which a server would write into its JSON.
             missing = np.full(value.shape, None, object)
             return value, missing, missing
-        every = np.array([member.predict(perturbations, times) for member in fitted.members])
-        value = every.mean(axis=0)
-        within = student_quantile(LEVEL, len(every) - 1) * every.std(axis=0, ddof=1)
-        return value, value - within, value + within
+        return value, *interval
 
 
 def _note(

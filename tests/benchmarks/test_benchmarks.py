@@ -49,6 +49,12 @@ def needs(module: str):
     return pytest.mark.skipif(missing, reason=f"{module} is not installed (extra bench)")
 
 
+def test_prediction_intervals_are_compared_with_responses_without_noise(tmp_path):
+    result = run("prediction_intervals", tmp_path / "out.json", "--quick")
+    [experiment] = result["rows"]
+    assert experiment["held"] is None or 0 <= experiment["held"] <= 1
+
+
 def test_cell_lines_tells_what_was_found(tmp_path):
     sizes = ("--networks", "LI", "--lines", "2", "--differences", "1", "--conditions", "6")
     result = run("cell_lines", tmp_path / "out.json", *sizes, "--form-alone")

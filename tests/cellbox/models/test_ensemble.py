@@ -11,8 +11,8 @@ from cellbox.data.dataset import Split
 from cellbox.data.simulation import simulate
 from cellbox.errors import InputError
 from cellbox.models.ensemble import ensemble_of
-from cellbox.models.model import load_model
 from cellbox.models.saved_ensembles import load_ensemble, load_fitted
+from cellbox.models.saved_models import load_model
 from cellbox.refinement.hidden_start import first_guess
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings

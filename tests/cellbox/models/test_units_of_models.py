@@ -9,8 +9,9 @@ import pytest
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import InputError
 from cellbox.models.ensemble import ensemble_of
-from cellbox.models.model import FittedModel, load_model
+from cellbox.models.model import FittedModel
 from cellbox.models.saved_ensembles import load_ensemble
+from cellbox.models.saved_models import load_model
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
 from cellbox.settings import Settings

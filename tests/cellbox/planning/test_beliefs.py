@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cellbox.errors import InputError
+from cellbox.identifiability.row_information import RowDerivatives
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import belief_from_data, belief_of_family
 from cellbox.planning.limits import usual_limits
 from cellbox.planning.precision import Prospect
 from cellbox.planning.question import Question
-from cellbox.planning.row_information import RowDerivatives
 from tests.cellbox.planning.conftest import NETWORK, random_conditions
 
 MORE = random_conditions(3, seed=8)

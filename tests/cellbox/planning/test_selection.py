@@ -5,7 +5,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pytest
 
-from cellbox.planning.row_information import RowDerivatives, updated
+from cellbox.identifiability.row_information import RowDerivatives, updated
 from cellbox.planning.selection import Candidates, all_edges, choose, named_edges
 from tests.cellbox.planning.conftest import random_conditions
 

@@ -14,8 +14,9 @@ from cellbox.equation import gradient_check
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import InputError
 from cellbox.evaluation.report import evaluate
-from cellbox.models.model import FittedModel, load_model
+from cellbox.models.model import FittedModel
 from cellbox.models.provenance import fingerprint
+from cellbox.models.saved_models import load_model
 from cellbox.refinement.rounds import Round
 from cellbox.scores.baselines import score_baselines
 from cellbox.scores.metrics import pearson_correlation
@@ -160,7 +161,7 @@ def test_a_model_predicts_the_same_to_the_bit_after_saving_and_loading(model, da
 
 def test_a_saved_model_is_plain_arrays_and_strict_json(model, tmp_path):
     folder = model.save(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == ["draws.npz", "model.json", "model.npz"]
     with np.load(folder / "model.npz", allow_pickle=False) as arrays:
         assert set(arrays) == {"weights", "amplitudes", "times"}
 

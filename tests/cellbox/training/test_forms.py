@@ -9,8 +9,8 @@ from cellbox.data.readers import write_petab
 from cellbox.errors import InputError
 from cellbox.identifiability.check import check_result
 from cellbox.models.ensemble import ensemble_of
-from cellbox.models.model import load_model
 from cellbox.models.saved_ensembles import load_ensemble
+from cellbox.models.saved_models import load_model
 from cellbox.networks.form import EQ_1, form_of
 from cellbox.networks.sbml import write_sbml
 from cellbox.refinement.multiple_shooting import MultipleShooting

@@ -9,7 +9,7 @@ from cellbox.criticism.criticism import Finding
 from cellbox.errors import InputError
 from cellbox.identifiability.check import check_result
 from cellbox.models.ensemble import ensemble_of
-from cellbox.models.model import load_model
+from cellbox.models.saved_models import load_model
 from cellbox.networks.form import EQ_1, form_of
 from cellbox.networks.hidden_nodes import WARNING
 from cellbox.networks.sbml import write_sbml

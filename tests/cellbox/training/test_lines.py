@@ -7,10 +7,10 @@ from cellbox.data.dataset import with_reference_line
 from cellbox.data.simulation import simulate
 from cellbox.errors import InputError
 from cellbox.models.ensemble import ensemble_of
-from cellbox.models.model import load_model
 from cellbox.models.model_export import export_network
 from cellbox.models.model_files import write_network_files
 from cellbox.models.saved_ensembles import load_ensemble
+from cellbox.models.saved_models import load_model
 from cellbox.networks.line_networks import of_line, shown_differences
 from cellbox.networks.network import is_same
 from cellbox.networks.random_lines import with_lines

@@ -8,7 +8,7 @@ import pytest
 from cellbox.data.readers import read_tidy, write_tidy
 from cellbox.data.simulation import simulate
 from cellbox.errors import InputError
-from cellbox.models.model import load_model
+from cellbox.models.saved_models import load_model
 from cellbox.networks.form import EQ_1
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.networks.random_networks import random_network

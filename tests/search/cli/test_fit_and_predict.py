@@ -10,7 +10,7 @@ import pytest
 
 from cellbox.data.readers import read_data
 from cellbox.data.units import Units
-from cellbox.models.model import load_model
+from cellbox.models.saved_models import load_model
 from search.cli.fit_report import caveat_sentences
 from search.cli.main import main
 from tests.search.cli_helpers import (
@@ -33,7 +33,7 @@ FIT_KEYS = {
     ),
 }
 MODEL_FILES = {
-    *("model.npz", "model.json", "network.csv", "network.graphml", "network.sif"),
+    *("model.npz", "model.json", "draws.npz", "network.csv", "network.graphml", "network.sif"),
     *("identifiability.json", "identifiability.csv", "evaluation.json", "data", "report.html"),
     *("network.png", "trajectories.png", "predicted_against_measured.png", "loss_history.png"),
 }

@@ -76,7 +76,7 @@ def refused_flag(capsys, flag, value, experiment):
 
 
 def test_a_model_brings_its_data(experiment, tmp_path, capsys):
-    from cellbox.models.model import load_model
+    from cellbox.models.saved_models import load_model
     from tests.cellbox.planning.model_of import model_of_truth
 
     folder = tmp_path / "model"

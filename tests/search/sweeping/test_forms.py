@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellbox.data.readers import write_tidy
-from cellbox.models.model import load_model
+from cellbox.models.saved_models import load_model
 from cellbox.networks.form import form_of
 from search.sweeping.verifying import verify_study
 from search.tracking.trial_content import trial_content

@@ -15,7 +15,7 @@ import pytest
 
 import search
 from cellbox.errors import InputError
-from cellbox.models.model import load_model
+from cellbox.models.saved_models import load_model
 from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.study.record import trial_as_json

@@ -6,7 +6,7 @@ import pytest
 
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.solver_settings import precision_context
-from cellbox.planning.row_information import RowDerivatives, factors_after, gains, updated
+from cellbox.identifiability.row_information import RowDerivatives, factors_after, gains, updated
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.whole_courses import Series, row_blocks
 from tests.cellbox.planning.conftest import NETWORK, random_conditions

@@ -133,13 +133,17 @@ class Starts:
         key = ("random", way)
         if key not in self._known:
             # Random starts take all values alike.
-            enough = NEXT_TO_NOTHING * float(np.nanmean(self._training.measurements**2))
-            drawn = random_starts(self._training, self._nodes, self._allowed, enough=enough)
+            plain = self._training.plain
+            if plain is None:
+                # They are followed by Eq. 1 with doses that last.
+                return []
+            enough = NEXT_TO_NOTHING * float(np.nanmean(plain.measurements**2))
+            drawn = random_starts(plain, self._nodes, self._allowed, enough=enough)
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [
                 fit
-                for plain in drawn.networks
-                for network in (with_hidden_guess(self._problem(way), plain),)
+                for one in drawn.networks
+                for network in (with_hidden_guess(self._problem(way), one),)
                 for fit in self._judged(self._refine(network, way), network, start, way)
             ]
         return self._known[key]

@@ -21,6 +21,7 @@ from jaxtyping import Float
 
 from cellbox.arrays import EdgeMask, NodeMask, Perturbations
 from cellbox.data.dataset import Dataset
+from cellbox.data.readers.clamped_nodes import CLAMPED_FILE
 from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.line_files import LINES_FILE, read_lines
@@ -131,6 +132,13 @@ def _read_folder(folder: Path, taking: Taking) -> Dataset:
         time=STEADY_STATE_TIME if taking.time is None else taking.time,
         structural_zeros=taking.structural_zeros,
     )
+    if (folder / CLAMPED_FILE).exists():
+        raise refuse(
+            str(folder / CLAMPED_FILE),
+            "expected held nodes of a tidy folder, found those of one in the CellBox form",
+            f"Write tidy tables with cellbox convert (without this file), and put {CLAMPED_FILE} "
+            "beside them",
+        )
     lines_path = folder / LINES_FILE
     if lines_path.exists():
         problems = Problems()

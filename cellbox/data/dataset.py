@@ -223,7 +223,7 @@ class Dataset:
     @property
     def touched(self) -> Bool[np.ndarray, "n_rows n_nodes"]:
         """Which nodes have a dose, or are held, in each row."""
-        dosed = self.perturbations != 0
+        dosed: np.ndarray = self.perturbations != 0
         return dosed if self.interventions is None else dosed | ~self.interventions.free
 
     @cached_property

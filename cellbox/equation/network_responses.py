@@ -15,14 +15,9 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.forms import formed_responses
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.solver_settings import EXACT, SolverSettings, precision_context
-from cellbox.errors import refuse
 from cellbox.networks.fitted_form import FittedForm
 from cellbox.networks.form import EQ_1
-from cellbox.networks.interventions import (
-    NOT_BESIDE_INTERVENTIONS,
-    OF_TREATED_ROWS,
-    Interventions,
-)
+from cellbox.networks.interventions import Interventions, check_form_beside
 from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
 
@@ -82,7 +77,7 @@ def _with_interventions(
     interventions: Interventions,
 ) -> Responses:
     """The responses of rows, some of which have held nodes or doses that begin later or end."""
-    check_network(network, interventions)
+    check_form_beside(() if network.form is None else network.form.form.names, interventions)
     found = np.empty((len(perturbations), len(times), network.n_nodes))
     ordinary = ~interventions.affected
     own = None if start is None else start[ordinary]
@@ -96,22 +91,6 @@ def _with_interventions(
             begun = begun + network.form.values.get("start", 0.0)
         found[rows] = _in_pieces(network, perturbations[rows], times, solver, begun, done)
     return found
-
-
-def check_network(network: Network, interventions: Interventions) -> None:
-    """Refuse networks with what is not known beside held nodes or doses that end."""
-    form = network.form
-    parts = () if form is None else form.form.names
-    unknown = [part for part in parts if part in NOT_BESIDE_INTERVENTIONS]
-    if interventions.lasting.all():
-        unknown = [part for part in unknown if part not in OF_TREATED_ROWS]
-    if unknown:
-        raise refuse(
-            "form",
-            "expected a form that is known beside held nodes and doses that begin or end, found "
-            f"{', '.join(unknown)}",
-            f"Leave {unknown[0]} out of the form, or these conditions out of the data",
-        )
 
 
 def _in_pieces(

@@ -26,6 +26,7 @@ from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Line, Training
 from cellbox.networks.fitted_form import mean_form
+from cellbox.networks.interventions import Held, Interventions
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.storage.files import atomic_write
@@ -85,14 +86,21 @@ class Ensemble(FittedModel):
     bootstrap: bool
 
     def predict(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> Responses:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
 
         A row that some but not all members cannot solve is the mean of the others.
         """
+        asked = {"line": line, "clamped": clamped, "interventions": interventions}
         predicted = np.array(
-            [member.predict(perturbations, times, line=line) for member in self.members]
+            [member.predict(perturbations, times, **asked) for member in self.members]  # type: ignore[arg-type]
         )
         solved = np.isfinite(predicted)
         total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)

@@ -32,6 +32,7 @@ from cellbox.models.doses import Doses, as_perturbations, condition_names
 from cellbox.models.provenance import provenance_from
 from cellbox.models.training_record import Training
 from cellbox.networks.fitted_form import FittedForm, fitted_form_of, states_at_the_start
+from cellbox.networks.interventions import Held, Interventions, check_doses, held_nodes
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
@@ -98,10 +99,13 @@ class FittedModel:
         """What the equation has beside Eq. 1 (see `cellbox.networks.form`), None for nothing."""
         return self.network.form
 
-    def at_the_start(self, perturbations: Doses) -> Perturbations:
-        """What would be measured at time 0: x(0), and the offset of treated rows."""
+    def at_the_start(
+        self, perturbations: Doses, interventions: Interventions | None = None
+    ) -> Perturbations:
+        """What would be measured at time 0: x(0), the offset of treated rows, levels held."""
         doses = as_perturbations(perturbations, self.network.nodes)
-        return states_at_the_start(self.form, doses)
+        states = states_at_the_start(self.form, doses)
+        return states if interventions is None else interventions.with_levels(states)
 
     def network_of(self, line: str) -> Network:
         """The network of one cell line: W, α and what else there is of it.
@@ -136,6 +140,8 @@ class FittedModel:
         times: ArrayLike | None = None,
         *,
         line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> Responses:
         """The response (log ratio) to each perturbation at `times`, from x(0).
 
@@ -148,26 +154,59 @@ class FittedModel:
         times: (n_times,) ascending, in the model's time unit; by default those of the data.
         line: the cell line, or that of each row, of `lines`; by default the reference. A model
             whose data told no lines takes all rows alike.
+        clamped: nodes that are held from time 0 on, as {"AKT": -3} (log ratio) for all rows, or one
+            such mapping for each row.
+        interventions: the same as an array, and when doses begin and end; instead of `clamped`.
 
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
         perturbations = as_perturbations(perturbations, self.network.nodes)
         times = self.times if times is None else _numbers(times, "times")
         _check_request(perturbations, times, len(self.network.nodes))
+        if clamped is not None:
+            interventions = held_nodes(clamped, self.network.nodes, len(perturbations))
+        if interventions is not None:
+            check_doses(interventions, perturbations, self.network.nodes, "perturbations")
         return responses(
             self.network,
             perturbations,
             times,
             prediction_solver(self.settings),
             lines=self._lines_of(line, len(perturbations)),
+            interventions=interventions,
+        )
+
+    def predict_rows(
+        self, data: Dataset, rows: Int[np.ndarray, " n_asked"], times: ArrayLike | None = None
+    ) -> Responses:
+        """`predict` of rows of data, with all that was done in them. times: by default the data's.
+
+        Example:
+            >>> import cellbox
+            >>> data = cellbox.read_data("my_experiment")
+            >>> settings = cellbox.Settings(steps=50, refinement="none")
+            >>> model = cellbox.fit(data, settings)
+            >>> model.predict_rows(data, data.split.test).shape == (1, 2, 3)
+            True
+        """
+        return self.predict(
+            data.perturbations[rows],
+            data.times if times is None else times,
+            line=data.lines_of(rows),
+            interventions=data.interventions_of(rows),
         )
 
     def predict_frame(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
     ) -> DataFrame:
         """Predictions as a table with the columns condition, time, node and value.
 
-        line: as in `predict`.
+        line, clamped: as in `predict`; levels of held nodes are log ratios in all units.
 
         Doses, times and values are in the units of the data (`units.sentence` says which); where
         those were the model's, doses are u, times decay times and values log ratios, as `predict`
@@ -177,7 +216,7 @@ class FittedModel:
 
         doses = as_perturbations(perturbations, self.network.nodes)
         asked = self.own_times if times is None else _numbers(times, "times")
-        values = self.answer(doses, asked, line=line)
+        values = self.answer(doses, asked, line=line, clamped=clamped)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
         return pandas.DataFrame({"value": values.reshape(-1)}, index=places).reset_index()
@@ -187,10 +226,19 @@ class FittedModel:
         """The times of the data it was trained on, in their unit."""
         return self.times * self.units.decay_time
 
-    def answer(self, doses: Perturbations, times: Times, *, line: Line = None) -> Responses:
+    def answer(
+        self,
+        doses: Perturbations,
+        times: Times,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
+    ) -> Responses:
         """`predict` with doses, times and values in the units of the data.
 
-        doses: (n_rows, n_nodes). times: (n_times,). line: as in `predict`.
+        doses: (n_rows, n_nodes). times: (n_times,). line, clamped, interventions: as in `predict`,
+        levels of held nodes as log ratios, and times of doses in decay times.
 
         Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
@@ -200,7 +248,13 @@ class FittedModel:
         problems = Problems()
         u = u_of_doses(doses, self.network.nodes, self.units, problems)
         problems.raise_any()
-        predicted = self.predict(u, times / self.units.decay_time, line=line)
+        predicted = self.predict(
+            u,
+            times / self.units.decay_time,
+            line=line,
+            clamped=clamped,
+            interventions=interventions,
+        )
         return answers(predicted, self.units)
 
     def to_frame(self) -> DataFrame:
@@ -228,10 +282,11 @@ class FittedModel:
         from cellbox.models.plots import plot_trajectories
 
         first = range(min(data.n_rows, _ROWS_DRAWN))
-        shown = data.rows(np.array(first if rows is None else rows))
+        chosen = np.array(first if rows is None else rows)
+        shown = data.rows(chosen)
         dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
-        curves = self.predict(shown.perturbations, dense, line=shown.lines)
-        start = self.at_the_start(shown.perturbations)[:, None]
+        curves = self.predict_rows(data, chosen, dense)
+        start = self.at_the_start(shown.perturbations, shown.interventions)[:, None]
         return plot_trajectories(
             np.concatenate([[0.0], dense]), np.concatenate([start, curves], axis=1), shown
         )[0].figure

@@ -13,14 +13,14 @@ no parts of a form (`cellbox.networks.form`), which is searched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cellbox.arrays import Perturbations, Responses, RowMask
+from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers
 from cellbox.errors import refuse
 from cellbox.networks.hidden_nodes import HIDDEN
 from cellbox.networks.line_differences import LINES
@@ -31,11 +31,34 @@ from cellbox.storage.problems import Problems, note_unknown
 #: while.
 OF_TREATED_ROWS = ("treated_drive", "offset")
 
-#: Parts and curves of a form that are not known beside what is told here. Hidden nodes have drives
+#: Parts of a form that are not known beside anything that is told here. Hidden nodes have drives
 #: of their own in each row, which would take up what is done there.
-NOT_BESIDE_INTERVENTIONS = (*OF_TREATED_ROWS, *HIDDEN, LINES)
+NOT_BESIDE = (*HIDDEN, LINES)
 
 _NAMED = 6
+
+
+def check_form_beside(
+    parts: Iterable[str], interventions: Interventions | None, where: str = "form"
+) -> None:
+    """Refuse parts of a form that are not known beside held nodes, or beside doses that end."""
+    unknown = unknown_beside(parts, interventions)
+    if unknown:
+        raise refuse(
+            where,
+            "expected a form that is known beside held nodes and doses that begin or end, found "
+            f"{', '.join(unknown)}",
+            f"Leave {unknown[0]} out of the form, or these conditions out of the data",
+        )
+
+
+def unknown_beside(parts: Iterable[str], interventions: Interventions | None) -> list[str]:
+    """Of these parts those that are not known beside what was done."""
+    if interventions is None:
+        return []
+    lasting = bool(interventions.lasting.all())
+    unknown = NOT_BESIDE if lasting else (*OF_TREATED_ROWS, *NOT_BESIDE)
+    return [part for part in parts if part in unknown]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,21 +148,18 @@ class Interventions:
 
     def words(self, row: int, nodes: Sequence[str]) -> str:
         """What was done in a row beside doses that last; "" for nothing."""
-        told = [
-            f"{nodes[n]} held at {self.held[row, n]:.3g}" for n in np.flatnonzero(~self.free[row])
-        ]
-        for node in np.flatnonzero(~self.lasting[row]):
+        held = np.flatnonzero(~self.free[row]).tolist()
+        told = [f"{nodes[node]} held at {self.held[row, node]:.3g}" for node in held]
+        for node in np.flatnonzero(~self.lasting[row]).tolist():
             end = self.ends[row, node]
             until = "" if np.isinf(end) else f" until {end:.3g}"
             told.append(f"dose of {nodes[node]} from {self.begins[row, node]:.3g}{until}")
         return ", ".join(told)
 
-    def sentences(
-        self, nodes: Sequence[str], condition_of_row: Int[np.ndarray, " n_rows"]
-    ) -> list[str]:
+    def sentences(self, nodes: Sequence[str], condition_of_row: RowNumbers) -> list[str]:
         """What was done in how many conditions, for people."""
         said = []
-        for node in np.flatnonzero((~self.free).any(axis=0)):
+        for node in np.flatnonzero((~self.free).any(axis=0)).tolist():
             rows = ~self.free[:, node]
             levels = np.unique(self.held[rows, node])
             at = f"{levels[0]:.3g}" if len(levels) == 1 else f"{levels[0]:.3g} to {levels[-1]:.3g}"
@@ -186,7 +206,11 @@ def held_nodes(
     Raises InputError for nodes that are not known and levels that are no finite numbers.
     """
     alike = isinstance(clamped, Mapping)
-    each = [clamped] * (1 if n_rows is None else n_rows) if alike else list(clamped)  # type: ignore[list-item]
+    each: list[Mapping[str, Any]]
+    if isinstance(clamped, Mapping):
+        each = [clamped] * (1 if n_rows is None else n_rows)
+    else:
+        each = list(clamped)
     if n_rows is not None and len(each) != n_rows:
         found = f"expected levels for each of {n_rows} rows, found {len(each)}"
         raise refuse(where, found, 'Give one mapping for all rows, as {"AKT": -3}, or one for each')
@@ -228,7 +252,7 @@ def check_doses(
 ) -> None:
     """Raise InputError for a node that is held and has a dose, and for times that cannot be."""
     problems = Problems()
-    for row, node in np.argwhere(~interventions.free & (perturbations != 0)):
+    for row, node in np.argwhere(~interventions.free & (perturbations != 0)).tolist():
         problems.add(
             f"{where}, row {row + 1}, node {nodes[node]!r}",
             "expected a node either held or with a dose, found both",
@@ -236,7 +260,7 @@ def check_doses(
         )
     bad = np.isinf(interventions.held) | ~(interventions.begins >= 0)
     bad |= ~(interventions.ends > interventions.begins)
-    for row, node in np.argwhere(bad):
+    for row, node in np.argwhere(bad).tolist():
         problems.add(
             f"{where}, row {row + 1}, node {nodes[node]!r}",
             "expected a finite level, and a dose that begins at 0 or later and ends after that, "

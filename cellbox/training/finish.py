@@ -27,12 +27,14 @@ from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
+from cellbox.errors import refuse
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import is_large, obstacle
+from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Known, Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts
@@ -120,6 +122,8 @@ class Finisher:
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
+        if training.interventions is not None:
+            _check_interventions(training, self._obstacle)
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
@@ -153,10 +157,10 @@ class Finisher:
         """
         started = time.perf_counter()
         ending = self._ending(harvest, settings)
-        message = ""
+        message = self._descended_on
         if harvest.status.diverged and ending.refined:
             found = "a network all the same" if _has_edges(ending) else "no edge either"
-            message = f" Least squares found {found}."
+            message += f" Least squares found {found}."
         went = Course(
             status=_status(harvest, ending),
             message=harvest.status.sentence + message,
@@ -166,6 +170,45 @@ class Finisher:
             compile_seconds=compile_seconds,
         )
         return self._finished(ending, went, settings, seed)
+
+    @property
+    def _descended_on(self) -> str:
+        """From which rows descent has learned, where these are not all."""
+        done = self._training.interventions
+        if done is None:
+            return ""
+        n_rows = len(done.affected)
+        return (
+            f" Descent, which knows doses that last alone, learned from "
+            f"{n_rows - int(done.affected.sum())} of {n_rows} rows; least squares from all."
+        )
+
+    def finish_from_regression(self, settings: Settings, *, seed: int) -> FinishedTraining:
+        """The best of what least squares from a regression lead to, where nothing can descend.
+
+        Raises InputError where these equations cannot be solved.
+        """
+        started = time.perf_counter()
+        select_edges = settings.refinement == "select_edges"
+        form = self._starts.form_for(settings.form, select_edges)
+        fits = self._starts.regression(select_edges, form, settings.prior_strength)
+        candidates = self._candidates(fits, settings)
+        candidates = [*candidates, *self._told_by(candidates, settings, form)]
+        if not candidates:
+            raise refuse(
+                "fit",
+                "expected least squares that can be solved from a regression, found none",
+                "Give conditions without held nodes and with doses that last, from which other "
+                "starts begin",
+            )
+        best = min(candidates, key=lambda one: one.found.information)
+        went = Course(
+            status="completed",
+            message="Least squares from a regression: in all conditions nodes are held or doses "
+            "begin later or end, which descent does not know.",
+            seconds=time.perf_counter() - started,
+        )
+        return self._finished(self._ended(best, settings), went, settings, seed)
 
     def finish_without_descent(self, settings: Settings, *, seed: int) -> FinishedTraining | None:
         """What least squares from a regression lead to, where that explains the data.
@@ -384,6 +427,16 @@ class Finisher:
         """Of each validation row, and over them; see `errors_in_rows`."""
         solver = prediction_solver(settings)
         return errors_in_rows(network, self._validation, solver, self._training.typical_error)
+
+
+def _check_interventions(training: MultipleShooting, obstacle: str | None) -> None:
+    """Refuse held nodes and doses that end where least squares with free states do not apply."""
+    why = obstacle
+    if is_large(training.n_nodes):
+        why = f"{training.n_nodes} nodes are more than {LARGEST_WITH_FREE_STATES}"
+    if why is not None:
+        fix = "Leave these conditions out, or some nodes"
+        refuse_interventions(training.interventions, f"fit ({why})", fix)
 
 
 def _status(harvest: Harvest, ending: Ending) -> str:

@@ -28,6 +28,7 @@ from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.data.readers.usual_layouts import STEADY_STATE_TIME
 from cellbox.data.same_numbers import ROUNDING
 from cellbox.data.unit_transforms import in_model_units
+from cellbox.errors import refuse
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.matrices import (
     MatrixText,

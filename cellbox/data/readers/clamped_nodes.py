@@ -79,6 +79,10 @@ def with_interventions(
 
     data: with log ratios. rows: the condition of each row.
     """
+    affected = {name for name, so in zip(rows, done.affected, strict=True) if so}
+    for name in affected & set(data.units.control):
+        found = f"expected an unperturbed condition, found {name!r}, in which nodes are held or "
+        problems.add("control", f"{found}doses end", "Name a condition without any")
     condition = number_conditions(data.perturbations, data.lines, done)
     held = done.held.copy()
     for row, node in np.argwhere(np.isinf(done.held)):

@@ -254,6 +254,13 @@ class Dataset:
         """What was done in these rows beside doses that last; None for nothing."""
         return rows_of(self.interventions, rows)
 
+    @property
+    def interventions_in_words(self) -> list[str]:
+        """In how many conditions nodes are held and doses do not last, as sentences."""
+        if self.interventions is None:
+            return []
+        return self.interventions.sentences(self.nodes, self.condition_of_row)
+
     def rows(self, rows: Int[np.ndarray, " n_chosen"]) -> Dataset:
         """The dataset of these rows alone, in this order, without the split it came with."""
         sensitive = self.rounding_sensitive

@@ -231,10 +231,8 @@ def _facts_of_lines(data: Dataset) -> dict[str, Any]:
 
 def _facts_of_interventions(data: Dataset) -> dict[str, Any]:
     """What was done beside doses that last, where anything was."""
-    done = data.interventions
-    if done is None:
-        return {}
-    return {"interventions": done.sentences(data.nodes, data.condition_of_row)}
+    said = data.interventions_in_words
+    return {"interventions": said} if said else {}
 
 
 def _readable_facts(facts: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What it is worth to tell that nodes are held, and that doses begin and end.
 
     python -m tests.benchmarks.interventions --seeds 3 --first-seed 1400
-    python -m tests.benchmarks.interventions --kinds pulses --share 0.5
+    python -m tests.benchmarks.interventions --seeds 3 --first-seed 1400 --conditions 9
 
 Networks and designs are those of `tests.benchmarks.forms`: acyclic, of ten nodes, 30 conditions to
 train on with two perturbed nodes each, 5 times to 20, noise 0.02. In a share of the conditions one
@@ -32,13 +32,13 @@ KINDS = ("knock-outs", "pulses")
 _NODES, _TRAINING, _NOISE, _LEVEL, _DOSE = 10, 30, 0.02, -2.0, 1.0
 
 
-def data_of(kind: str, share: float, seed: int) -> Dataset:
+def data_of(kind: str, share: float, n_conditions: int, seed: int) -> Dataset:
     """An experiment in which so many conditions have knock-outs, or doses that begin and end."""
     network = random_network(_NODES, density=0.2, motif="acyclic", seed=seed)
     knock_outs, pulses = (share, 0.0) if kind == "knock-outs" else (0.0, share)
     return simulate(
         network,
-        n_conditions=_TRAINING,
+        n_conditions=n_conditions,
         noise=_NOISE,
         design="balanced",
         done=Drawn(knock_outs=knock_outs, level=_LEVEL, pulses=pulses),
@@ -75,11 +75,11 @@ def left_out(data: Dataset) -> Dataset:
     return replace(data.rows(kept), split=Split(*parts))
 
 
-def lines(kinds: list[str], share: float, seeds: range) -> Iterator[str]:
+def lines(kinds: list[str], share: float, n_conditions: int, seeds: range) -> Iterator[str]:
     """A line for each fit."""
     for kind in kinds:
         for seed in seeds:
-            data = data_of(kind, share, seed)
+            data = data_of(kind, share, n_conditions, seed)
             ways = {
                 "told": data,
                 "as a dose": without_being_told(data, _DOSE, seed),
@@ -101,9 +101,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     parser.add_argument("--share", type=float, default=1 / 3, metavar="X")
+    parser.add_argument("--conditions", type=int, default=_TRAINING, metavar="N")
     add_seeds(parser, 3, 1400)
     arguments = parser.parse_args()
-    for line in lines(arguments.kinds, arguments.share, seeds_of(arguments)):
+    how = arguments.kinds, arguments.share, arguments.conditions
+    for line in lines(*how, seeds_of(arguments)):
         print(line, flush=True)
 
 

@@ -18,7 +18,7 @@ from cellbox.data.unit_transforms import answers, u_of_doses
 from cellbox.data.units import MODEL_UNITS, Units, units_from_dict
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.errors import InputError, Problem, refuse
+from cellbox.errors import InputError, refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
     ARRAYS_DIGEST,
@@ -28,7 +28,13 @@ from cellbox.models.checked_files import (
     training_of,
     whole_number_of,
 )
-from cellbox.models.doses import Doses, as_perturbations, condition_names
+from cellbox.models.doses import (
+    Doses,
+    as_perturbations,
+    check_request,
+    condition_names,
+    numbers_of,
+)
 from cellbox.models.provenance import provenance_from
 from cellbox.models.training_record import Training
 from cellbox.networks.fitted_form import FittedForm, fitted_form_of, states_at_the_start
@@ -161,8 +167,8 @@ class FittedModel:
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
         perturbations = as_perturbations(perturbations, self.network.nodes)
-        times = self.times if times is None else _numbers(times, "times")
-        _check_request(perturbations, times, len(self.network.nodes))
+        times = self.times if times is None else numbers_of(times, "times")
+        check_request(perturbations, times, len(self.network.nodes))
         if clamped is not None:
             interventions = held_nodes(clamped, self.network.nodes, len(perturbations))
         if interventions is not None:
@@ -215,7 +221,7 @@ class FittedModel:
         pandas = pandas_for("table of predictions")
 
         doses = as_perturbations(perturbations, self.network.nodes)
-        asked = self.own_times if times is None else _numbers(times, "times")
+        asked = self.own_times if times is None else numbers_of(times, "times")
         values = self.answer(doses, asked, line=line, clamped=clamped)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
@@ -244,7 +250,7 @@ class FittedModel:
         where a perturbed node has no EC50.
         """
         n_nodes = len(self.network.nodes)
-        _check_request(doses, times, n_nodes)
+        check_request(doses, times, n_nodes)
         problems = Problems()
         u = u_of_doses(doses, self.network.nodes, self.units, problems)
         problems.raise_any()
@@ -356,43 +362,6 @@ def prediction_solver(settings: Settings) -> SolverSettings:
 
 def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:
     return None if form is None else form.to_dict()
-
-
-def _numbers(values: ArrayLike, where: str) -> np.ndarray:
-    """The values as float64; raises InputError where they are no numbers, or rows differ."""
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError) as error:
-        raise refuse(where, f"expected an array of numbers ({error})", "Correct it") from error
-
-
-def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:
-    problems = []
-    if perturbations.ndim != 2 or perturbations.shape[1] != n_nodes:
-        problems.append(
-            Problem(
-                "perturbations",
-                f"expected shape (rows, {n_nodes}), found {perturbations.shape}",
-                "Give one column for each node of the model",
-            )
-        )
-    elif not np.isfinite(perturbations).all():
-        row = int(np.flatnonzero(~np.isfinite(perturbations).all(axis=1))[0])
-        problems.append(
-            Problem(
-                f"perturbations, row {row}",
-                "expected finite numbers, found NaN or infinity",
-                "Use 0 where a node is left alone",
-            )
-        )
-    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all() or times[0] <= 0:
-        problems.append(
-            Problem("times", f"expected positive times, found {times}", "Give at least one")
-        )
-    elif (np.diff(times) <= 0).any():
-        problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
-    if problems:
-        raise InputError(problems)
 
 
 def load_model(folder: str | Path) -> FittedModel:

@@ -251,6 +251,10 @@ def check_doses(
     interventions: Interventions, perturbations: Perturbations, nodes: Sequence[str], where: str
 ) -> None:
     """Raise InputError for a node that is held and has a dose, and for times that cannot be."""
+    if interventions.held.shape != np.shape(perturbations):
+        shape, found = np.shape(perturbations), interventions.held.shape
+        fix = "Tell what was done in each row and node"
+        raise refuse(where, f"expected interventions of shape {shape}, found {found}", fix)
     problems = Problems()
     for row, node in np.argwhere(~interventions.free & (perturbations != 0)).tolist():
         problems.add(

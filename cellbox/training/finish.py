@@ -25,16 +25,15 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import Perturbations, RowNumbers
+from cellbox.arrays import RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.errors import refuse
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
-from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, is_large, obstacle
+from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.shrinkage import Known, Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts
@@ -44,10 +43,15 @@ from cellbox.training.endings import (
     Course,
     Ending,
     Explained,
+    all_in,
+    check_interventions,
     error_sentence,
+    finite,
     form_sentence,
+    has_edges,
     line_sentence,
     prior_sentence,
+    status_of,
     tail_sentence,
     unexplained_sentence,
 )
@@ -123,7 +127,7 @@ class Finisher:
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
         if training.interventions is not None:
-            _check_interventions(training, self._obstacle)
+            check_interventions(training, self._obstacle)
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
@@ -159,10 +163,10 @@ class Finisher:
         ending = self._ending(harvest, settings)
         message = self._descended_on
         if harvest.status.diverged and ending.refined:
-            found = "a network all the same" if _has_edges(ending) else "no edge either"
+            found = "a network all the same" if has_edges(ending) else "no edge either"
             message += f" Least squares found {found}."
         went = Course(
-            status=_status(harvest, ending),
+            status=status_of(harvest, ending),
             message=harvest.status.sentence + message,
             steps=harvest.step,
             history=harvest.history,
@@ -246,15 +250,15 @@ class Finisher:
             status=went.status,
             message=went.message,
             steps=went.steps,
-            validation_mae=_finite(ending.validation_mae),
+            validation_mae=finite(ending.validation_mae),
             history={
                 "step": [step for step, _, _ in went.history],
-                "training_loss": [_finite(error) for _, error, _ in went.history],
-                "validation_mae": [_finite(error) for _, _, error in went.history],
+                "training_loss": [finite(error) for _, error, _ in went.history],
+                "validation_mae": [finite(error) for _, _, error in went.history],
             },
             seconds=went.seconds,
             compile_seconds=went.compile_seconds,
-            selection_error=_finite(ending.selection_error),
+            selection_error=finite(ending.selection_error),
             refinement=ending.refinement + line_sentence(ending.network, settings, self._training),
             noise=ending.noise,
             noise_freedom=ending.freedom,
@@ -319,7 +323,7 @@ class Finisher:
             found.penalised_noise,
             told,
             found.noise,
-            freedom=_finite(found.freedom),
+            freedom=finite(found.freedom),
             refined=True,
             edges_selected=settings.refinement == "select_edges",
             prior_strength=found.prior_strength,
@@ -332,7 +336,7 @@ class Finisher:
             return descended
         after, error = self._errors(found.network, settings)
         before, _ = self._errors(descended.network, settings)
-        kept_back = not _all_in(self._validation.perturbations, self._training.perturbations)
+        kept_back = not all_in(self._validation.perturbations, self._training.perturbations)
         if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
             told = f"validation error {after.mean():.3g} instead of {before.mean():.3g}"
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
@@ -427,34 +431,3 @@ class Finisher:
         """Of each validation row, and over them; see `errors_in_rows`."""
         solver = prediction_solver(settings)
         return errors_in_rows(network, self._validation, solver, self._training.typical_error)
-
-
-def _check_interventions(training: MultipleShooting, obstacle: str | None) -> None:
-    """Refuse held nodes and doses that end where least squares with free states do not apply."""
-    why = obstacle
-    if is_large(training.n_nodes):
-        why = f"{training.n_nodes} nodes are more than {LARGEST_WITH_FREE_STATES}"
-    if why is not None:
-        fix = "Leave these conditions out, or some nodes"
-        refuse_interventions(training.interventions, f"fit ({why})", fix)
-
-
-def _status(harvest: Harvest, ending: Ending) -> str:
-    """What became of a training, refinement included: completed, stopped_early or diverged."""
-    if harvest.status.diverged:
-        return "completed" if ending.refined and _has_edges(ending) else "diverged"
-    return harvest.status.name.lower()
-
-
-def _has_edges(ending: Ending) -> bool:
-    """Whether anything acts on anything."""
-    return bool((ending.network.weights != 0).any())
-
-
-def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
-    """Whether all of these conditions are among those."""
-    return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

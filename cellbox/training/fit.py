@@ -12,7 +12,8 @@ import numpy as np
 
 from cellbox.criticism.criticise import criticise
 from cellbox.criticism.criticism import Criticism
-from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, validation_rows
+from cellbox.data.checked_numbers import check_numbers
+from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
@@ -215,7 +216,7 @@ def check_split(data: Dataset, split: Split) -> None:
     """Refuse a split whose training or validation rows hold no measured value.
 
     An error over no values would be 0, and every model would look perfect. Nor are numbers let
-    through that no reader gives (`cellbox.data.dataset.check_numbers`).
+    through that no reader gives (`cellbox.data.checked_numbers`).
     """
     check_numbers(data)
     parts = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What the options of `_add_experiment` are called among the arguments, but for noise and seed.
 EXPERIMENT_OPTIONS = (
     *("conditions", "held_out", "perturbed_nodes", "times", "horizon", "replicates"),
-    *("amplitude", "design"),
+    *("amplitude", "design", "knock_outs", "knock_out_level", "pulses"),
 )
 
 

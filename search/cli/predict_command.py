@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def _add_predict(parser: ArgumentParser) -> None:
     parser.usage = (
         "%(prog)s MODEL_DIR (PERTURBATIONS.csv | --perturb NODE=VALUE,... | "
-        "--all-pairs --node NODE) [options]"
+        "--clamp NODE=LEVEL,... | --all-pairs --node NODE) [options]"
     )
     parser.add_argument("model", metavar="MODEL_DIR", help="folder that cellbox fit wrote")
-    which = parser.add_mutually_exclusive_group(required=True)
+    which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "perturbations",
         nargs="?",
@@ -49,21 +49,7 @@ def _add_predict(parser: ArgumentParser) -> None:
         "first, beside both alone, and whether the pair does more than Bliss's independence and "
         "Loewe's additivity expect",
     )
-    pairs = parser.add_argument_group("with --all-pairs")
-    pairs.add_argument("--node", metavar="NODE", help="whose response, such as cellviab")
-    pairs.add_argument(
-        "--dose",
-        type=real_number(0, open_ends=True),
-        metavar="X",
-        help="of each of the two (default: 0.5)",
-    )
-    pairs.add_argument(
-        "--among",
-        type=lambda text: [name.strip() for name in text.split(",")],
-        metavar="NODE,...",
-        help="the nodes to perturb (default: those that the model's data perturb)",
-    )
-    pairs.add_argument("--plot", metavar="FILE.png", help="draw the pairs as a heat map")
+    _add_pairs(parser)
     parser.add_argument(
         "--times",
         type=times,
@@ -89,6 +75,25 @@ def _add_predict(parser: ArgumentParser) -> None:
     add_json(parser)
 
 
+def _add_pairs(parser: ArgumentParser) -> None:
+    """Declare what goes with --all-pairs."""
+    pairs = parser.add_argument_group("with --all-pairs")
+    pairs.add_argument("--node", metavar="NODE", help="whose response, such as cellviab")
+    pairs.add_argument(
+        "--dose",
+        type=real_number(0, open_ends=True),
+        metavar="X",
+        help="of each of the two (default: 0.5)",
+    )
+    pairs.add_argument(
+        "--among",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="NODE,...",
+        help="the nodes to perturb (default: those that the model's data perturb)",
+    )
+    pairs.add_argument("--plot", metavar="FILE.png", help="draw the pairs as a heat map")
+
+
 def _run_predict(arguments: Namespace) -> int:
     import numpy as np
 
@@ -109,9 +114,11 @@ def _run_predict(arguments: Namespace) -> int:
     if arguments.model_units:
         model = replace(model, units=MODEL_UNITS)
     nodes = model.network.nodes
+    done = None
     if arguments.perturb is not None:
         conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")
-        done = None
+    elif arguments.perturbations is None:
+        conditions, perturbations = (_held_alone(arguments),), np.zeros((1, len(nodes)))
     else:
         conditions, perturbations, done = read_doses(
             arguments.perturbations, nodes, model.units.decay_time
@@ -149,6 +156,17 @@ def _run_predict(arguments: Namespace) -> int:
         }
     )
     return 0
+
+
+def _held_alone(arguments: Namespace) -> str:
+    """The name of the one condition that holds nodes and perturbs none."""
+    if arguments.clamp is None:
+        raise refuse(
+            "cellbox predict",
+            "expected a table of perturbations, --perturb, --clamp or --all-pairs, found none",
+            'Say what to predict, such as --perturb "AKT=0.5"',
+        )
+    return f"{' '.join(','.join(arguments.clamp).split(','))} held"
 
 
 def _with_clamps(

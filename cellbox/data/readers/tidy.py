@@ -41,7 +41,7 @@ from cellbox.data.readers.long_tables import LongTable, read_long_table
 from cellbox.data.unit_transforms import in_model_units
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import listed, refuse
-from cellbox.networks.interventions import no_interventions
+from cellbox.networks.interventions import Interventions, no_interventions
 from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 from cellbox.storage.typed_tables import TABLE_SUFFIXES, sheet_names
@@ -209,9 +209,7 @@ def _read(
     conditions = [condition for condition, _ in table.series]
     u = doses.array(conditions, nodes)
     held = _read_held(extras, rows_of, nodes, doses, problems)
-    done = no_interventions(len(conditions), len(nodes))
-    doses.add_spans(done, conditions, nodes, units.decay_time)
-    held.add_to(done, conditions, nodes)
+    done = _done(conditions, nodes, doses, held, units)
     added, noise_free = tidy_extras.Extras(), None
     if extras is not None and table.series:
         asked = tidy_extras.Asked(rows_of, u, table.lines or None, done)
@@ -247,6 +245,20 @@ def _read(
     if done.affected.any():
         data = with_interventions(data, done, held, conditions, problems)
     return _without_mere_starts(data, at_zero)
+
+
+def _done(
+    conditions: Sequence[str],
+    nodes: Sequence[str],
+    doses: DoseTable,
+    held: HeldTable,
+    units: Units,
+) -> Interventions:
+    """What is done in each row, of these conditions, beside doses that last."""
+    done = no_interventions(len(conditions), len(nodes))
+    doses.add_spans(done, conditions, nodes, units.decay_time)
+    held.add_to(done, conditions, nodes)
+    return done
 
 
 def _read_held(

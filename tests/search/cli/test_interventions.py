@@ -66,6 +66,13 @@ def test_what_does_not_know_them_refuses_them(folder, capsys, command):
     assert "doses that begin" in said
 
 
+def test_a_knock_out_alone_is_predicted(folder, capsys):
+    capsys.readouterr()
+    assert main(["predict", str(folder / "model"), "--clamp", "g2=-3", "--times", "20"]) == 0
+    assert "g2=-3 held,20.0,g2,-3.0" in capsys.readouterr().out
+    assert "--perturb" in refused(capsys, "predict", folder / "model")
+
+
 def test_flags_that_mean_nothing_are_refused(folder, capsys):
     said = refused(capsys, "simulate", "LI", "--knock-out-level", "-3", "--out", folder / "other")
     assert "--knock-outs 0.33" in said

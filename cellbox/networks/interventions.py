@@ -204,6 +204,12 @@ def held_nodes(
 
     Levels are log ratios. n_rows: how many rows there are; by default as many as mappings.
     Raises InputError for nodes that are not known and levels that are no finite numbers.
+
+    Example:
+        >>> import cellbox
+        >>> done = cellbox.held_nodes({"AKT": -3}, ("AKT", "MEK"), n_rows=2)
+        >>> done.held.tolist()
+        [[-3.0, nan], [-3.0, nan]]
     """
     alike = isinstance(clamped, Mapping)
     each: list[Mapping[str, Any]]

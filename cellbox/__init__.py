@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cellbox.networks.amplitudes import with_amplitudes
     from cellbox.networks.fitted_form import FittedForm
     from cellbox.networks.form import form_of
+    from cellbox.networks.interventions import Interventions, held_nodes
     from cellbox.networks.known_systems import SYSTEM_NAMES, system
     from cellbox.networks.network import Network, read_network, write_network
     from cellbox.networks.prior import EdgePrior, compare_with_prior
@@ -91,6 +92,7 @@ _HOMES = {
     "cellbox.data.flaws": ("Flaws",),
     "cellbox.networks.fitted_form": ("FittedForm",),
     "cellbox.networks.form": ("form_of",),
+    "cellbox.networks.interventions": ("Interventions", "held_nodes"),
     "cellbox.networks.known_systems": ("SYSTEM_NAMES", "system"),
     "cellbox.networks.network": ("Network", "read_network", "write_network"),
     "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),

@@ -22,6 +22,7 @@ from cellbox.data.dataset import Dataset, Split, split_rows
 from cellbox.data.design import nested_times
 from cellbox.data.split_schemes import TEST_SHARE
 from cellbox.equation.network_responses import responses
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.baselines import baselines
 from cellbox.scores.metrics import mean_absolute_error
@@ -43,6 +44,11 @@ class Subsamples:
     dataset: Dataset
     test: float = TEST_SHARE
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise InputError for data with held nodes, or doses that begin later or end."""
+        done = self.dataset.interventions
+        refuse_interventions(done, f"{self.dataset.name}, learning curves")
 
     def run(self, cell: Mapping[str, Any], draw: int) -> dict[str, Any]:
         """Learn from a part of the data and predict what is held out: errors by model.

@@ -35,13 +35,19 @@ SPOILING = (
 
 
 def advice(
-    criticism: Criticism, fitted: Form, *, n_times: int = 2, doubts: Sequence[str] = ()
+    criticism: Criticism,
+    fitted: Form,
+    *,
+    n_times: int = 2,
+    doubts: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> str:
     """What to try after this, in a sentence; "" where no form accounts for what was found.
 
     fitted: the form that the network has already. n_times: of measurement; one does not tell the
     parts from each other, nor from nodes that were not measured. doubts: kinds of what the numbers
-    can hardly mean, which is to be mended first.
+    can hardly mean, which is to be mended first. without: parts that cannot be fitted to these
+    data.
     """
     spoiling = [kind for kind in doubts if kind in SPOILING]
     if spoiling and not criticism.edges_hold:
@@ -49,7 +55,8 @@ def advice(
             f"Mend first what the numbers can hardly mean ({', '.join(spoiling)}): that alone may "
             "be what Eq. 1 does not explain, and no form makes up for it."
         )
-    forms = [fitted.with_part(name) for name in forms_for(criticism)]
+    named = [name for name in forms_for(criticism) if name not in without]
+    forms = [fitted.with_part(name) for name in named]
     more = next((form for form in forms if form is not None), None)
     if more is None:
         return ""

@@ -30,6 +30,10 @@ from cellbox.criticism.linear_theory import LinearTheory, fitted_states, linear_
 from cellbox.criticism.score_tests import Outcome, Residuals, lack_of_fit, predicted_worse, upper_f
 from cellbox.data.dataset import Dataset
 from cellbox.data.plausibility import data_warnings
+from cellbox.networks.form import PARTS
+from cellbox.networks.hidden_nodes import HIDDEN
+from cellbox.networks.interventions import unknown_beside
+from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.refinement.linearised import Iterate
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -206,6 +210,7 @@ class _Judgement:
             self._problem.fitted_form,
             n_times=len(self._problem.times),
             doubts=[doubt.kind for doubt in doubts],
+            without=unknown_beside((*PARTS, *HIDDEN, LINES), self._problem.interventions),
         )
 
     @property

@@ -205,4 +205,8 @@ def _alternatives(
         "response": np.concatenate([columns(forces.square), columns(forces.cube)], axis=2),
     }
     found["treated_drive"] = drive * treated
+    if problem.interventions is not None:
+        # What is held begins at its level, and is known without an offset.
+        free = problem.interventions.free[:, None]
+        found |= {kind: found[kind] * free for kind in ("start", "offset")}
     return drive, found

@@ -29,7 +29,7 @@ def control_warnings(
     noise: standard deviation of a measurement where replicates tell it; without them it is taken
         from how a control's values change from one time to the next, which a drift does slowly.
     """
-    perturbed = (data.perturbations != 0).any(axis=1)
+    perturbed = data.touched.any(axis=1)
     sizes = np.array([root_mean_square(row) for row in measured])
     controls = np.flatnonzero(~perturbed & np.isfinite(sizes))
     others = sizes[perturbed & np.isfinite(sizes)]

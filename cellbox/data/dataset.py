@@ -13,13 +13,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from cellbox.arrays import EdgeMask, NodeMask, Perturbations, Responses, RowMask, RowNumbers, Times
-from cellbox.data.same_numbers import groups_of_close
+from cellbox.data.condition_numbers import number_conditions, numbered_in_order
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.html_tables import html_of
+from cellbox.networks.interventions import Interventions, check_doses, rows_of
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.network_checks import as_array, checked_names
@@ -48,7 +49,7 @@ class Dataset:
     nodes: names; their order is the order of every node axis.
     times: when measurements were taken, ascending, all > 0, in the model's time unit; x(0) = 0.
     perturbations: u, sign of the paper (positive pushes a node down), zero where left alone.
-    measurements: log ratio of each node, NaN where nothing was measured.
+    measurements: log ratio of each node, NaN where nothing was measured, and where it is held.
     row_names: a label for each row, unique.
     activity_nodes: nodes whose value follows from the dose given to them alone (drug activity
         nodes); headline metrics leave them out.
@@ -65,6 +66,8 @@ class Dataset:
     lines: the cell line, or batch, of each row; None where the data tell none. The same doses in
         two lines are two conditions.
     reference_line: the line that others are compared with, "" for that of the first row.
+    interventions: nodes that are held, and doses that begin later or end (see
+        `cellbox.networks.interventions`); None where all doses last and no node is held.
     reading_warnings: what the files said that may not be meant so; see
         `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
@@ -96,6 +99,7 @@ class Dataset:
     prior: EdgePrior | None = None
     lines: tuple[str, ...] | None = None
     reference_line: str = ""
+    interventions: Interventions | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for names and arrays that do not go together, with both shapes."""
@@ -120,6 +124,37 @@ class Dataset:
             raise InputError(problems)
         check_lines(self.lines, self.n_rows, self.name)
         check_prior(self.prior, self.nodes, self.name)
+        if self.interventions is not None:
+            self._take_interventions(self.interventions)
+
+    def _take_interventions(self, interventions: Interventions) -> None:
+        """Check what was done beside doses that last; what is held tells nothing of its equation.
+
+        Raises InputError where it does not go with the doses, and beside several cell lines.
+        """
+        shape = np.shape(self.perturbations)
+        of_parts = [interventions.held, interventions.begins, interventions.ends]
+        other = [np.shape(part) for part in of_parts if np.shape(part) != shape]
+        if other:
+            raise InputError(
+                [_other_shape(f"{self.name}, interventions", shape, "rows, nodes", other[0])]
+            )
+        check_doses(interventions, self.perturbations, self.nodes, self.name)
+        if not interventions.affected.any():
+            object.__setattr__(self, "interventions", None)
+            return
+        if len(self.line_names) > 1:
+            raise refuse(
+                f"{self.name}, lines",
+                "expected conditions of one cell line where nodes are held or doses end, found "
+                f"{len(self.line_names)}",
+                "Take the conditions of one line, or leave the lines out",
+            )
+        for name in ("measurements", "noise_free", "errors"):
+            values = getattr(self, name)
+            if values is not None:
+                told = np.where(interventions.free[:, None], values, np.nan)
+                object.__setattr__(self, name, told)
 
     def _check_parts(self) -> None:
         """Raise InputError for nodes that are no names, and for what is no array of numbers."""
@@ -175,12 +210,21 @@ class Dataset:
         Doses that differ by rounding alone (relative 1e-6) are the same; those of two cell lines
         are not.
         """
-        return number_conditions(self.perturbations, self.lines)
+        return number_conditions(self.perturbations, self.lines, self.interventions)
 
     @cached_property
     def combination_of_row(self) -> RowNumbers:
-        """Number of each row's combination of perturbed nodes, whatever their doses."""
-        return _number_in_order(self.perturbations != 0)
+        """Number of each row's combination of perturbed nodes, whatever their doses.
+
+        Nodes that are held are perturbed as well.
+        """
+        return numbered_in_order(self.touched)
+
+    @property
+    def touched(self) -> Bool[np.ndarray, "n_rows n_nodes"]:
+        """Which nodes have a dose, or are held, in each row."""
+        dosed: np.ndarray = self.perturbations != 0
+        return dosed if self.interventions is None else dosed | ~self.interventions.free
 
     @cached_property
     def line_names(self) -> tuple[str, ...]:
@@ -206,6 +250,17 @@ class Dataset:
         """Number of different perturbations."""
         return int(self.condition_of_row.max()) + 1
 
+    def interventions_of(self, rows: Int[np.ndarray, " n_chosen"]) -> Interventions | None:
+        """What was done in these rows beside doses that last; None for nothing."""
+        return rows_of(self.interventions, rows)
+
+    @property
+    def interventions_in_words(self) -> list[str]:
+        """In how many conditions nodes are held and doses do not last, as sentences."""
+        if self.interventions is None:
+            return []
+        return self.interventions.sentences(self.nodes, self.condition_of_row)
+
     def rows(self, rows: Int[np.ndarray, " n_chosen"]) -> Dataset:
         """The dataset of these rows alone, in this order, without the split it came with."""
         sensitive = self.rounding_sensitive
@@ -221,6 +276,7 @@ class Dataset:
             # Of a part of the data the reference is still that of all.
             lines=self.lines_of(rows),
             reference_line=self.line_names[0] if self.lines else "",
+            interventions=self.interventions_of(rows),
         )
 
     def to_frame(self) -> pandas.DataFrame:
@@ -247,6 +303,8 @@ class Dataset:
         for row in range(min(self.n_rows, _ROWS_SHOWN)):
             doses = self.perturbations[row]
             perturbed = [f"{self.nodes[n]} {doses[n]:.3g}" for n in np.flatnonzero(doses)]
+            done = self.interventions and self.interventions.words(row, self.nodes)
+            perturbed += [done] if done else []
             measured = int(np.isfinite(self.measurements[row]).sum())
             rows.append((self.row_names[row], ", ".join(perturbed) or "none", measured))
         return html_of(
@@ -265,33 +323,6 @@ def _other_shape(
     if sorted(found) == sorted(expected):
         fix = f"Transpose it: its axes are {axes}"
     return Problem(where, f"expected shape {expected} ({axes}), found {found}", fix)
-
-
-def check_numbers(data: Dataset) -> None:
-    """Raise InputError for numbers that no reader gives: data may have been made in Python."""
-    measured = ~np.isnan(data.measurements)
-    problems = []
-    if not np.isfinite(data.perturbations).all():
-        found = "expected finite doses, found others"
-        problems.append(Problem(f"{data.name}, perturbations", found, "0 leaves a node alone"))
-    if np.isinf(data.measurements).any():
-        found = f"expected numbers or NaN, found {int(np.isinf(data.measurements).sum()):,} others"
-        problems.append(Problem(f"{data.name}, measurements", found, "NaN is a missing value"))
-    if not (np.isfinite(data.times).all() and (np.diff(data.times, prepend=0.0) > 0).all()):
-        found = (
-            f"expected ascending times above 0, found {np.array2string(data.times, threshold=9)}"
-        )
-        problems.append(Problem(f"{data.name}, times", found, "Sort them, and leave out time 0"))
-    if data.errors is not None:
-        bad = measured & ~((data.errors > 0) & np.isfinite(data.errors))
-        if bad.any():
-            found = (
-                f"expected errors above 0 of all measured values, found {int(bad.sum()):,} others"
-            )
-            fix = "Correct them, or leave all errors out"
-            problems.append(Problem(f"{data.name}, errors", found, fix))
-    if problems:
-        raise InputError(problems)
 
 
 def validation_rows(data: Dataset, split: Split) -> Int[np.ndarray, " n_chosen"]:
@@ -322,25 +353,6 @@ def with_reference_line(data: Dataset, line: str, where: str = "reference line")
     return replace(data, reference_line=line)
 
 
-def number_conditions(
-    perturbations: Perturbations, lines: Sequence[str] | None = None
-) -> RowNumbers:
-    """Number the rows of u that are the same but for rounding alike, from 0 on.
-
-    lines: of each row; rows of different ones are not the same.
-    """
-    levels = np.zeros(perturbations.shape, dtype=np.int32)
-    for column in np.flatnonzero((perturbations != 0).any(axis=0)):
-        rows = np.flatnonzero(perturbations[:, column])
-        distinct, of_row = np.unique(perturbations[rows, column], return_inverse=True)
-        levels[rows, column] = groups_of_close(distinct)[of_row.reshape(-1)] + 1
-    if lines is not None:
-        place = {name: number for number, name in enumerate(dict.fromkeys(lines))}
-        of_line = np.array([place[name] for name in lines], dtype=np.int32)
-        levels = np.column_stack([levels, of_line])
-    return _number_in_order(levels)
-
-
 def check_lines(lines: Sequence[str] | None, n_rows: int, where: str) -> None:
     """Raise InputError for lines that are not one name for each row."""
     if lines is None:
@@ -348,16 +360,6 @@ def check_lines(lines: Sequence[str] | None, n_rows: int, where: str) -> None:
     if len(lines) != n_rows or not all(isinstance(name, str) and name for name in lines):
         found = f"expected a name for each of {n_rows} rows, found {len(lines)} values"
         raise refuse(f"{where}, lines", found, "Name the cell line or batch of each row")
-
-
-def _number_in_order(keys: np.ndarray) -> RowNumbers:
-    """Number equal rows of `keys` alike, counting from 0 in order of first appearance."""
-    # By their bytes: sorting rows of hundreds of columns takes many times as long.
-    numbers: dict[bytes, int] = {}
-    return np.array(
-        [numbers.setdefault(row.tobytes(), len(numbers)) for row in np.ascontiguousarray(keys)],
-        dtype=int,
-    )
 
 
 def split_rows(

@@ -27,7 +27,7 @@ _NAMED = 6
 
 def dose_warnings(data: Dataset) -> Iterator[DataWarning]:
     """Everything that speaks against the doses."""
-    if not data.perturbations.any():
+    if not data.touched.any():
         yield DataWarning(
             "nothing_perturbed",
             f"No row of {data.n_rows:,} has a perturbation: all doses are 0 or missing, and by "

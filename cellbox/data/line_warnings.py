@@ -39,7 +39,7 @@ def line_warnings(data: Dataset) -> Iterator[DataWarning]:
             f"{_of(alone)} one condition alone, which does not tell what differs there",
             "Add conditions, or leave the line out",
         )
-    perturbed = (data.perturbations != 0).any(axis=1)
+    perturbed = np.asarray(data.touched.any(axis=1))
     still = [name for number, name in enumerate(names) if not perturbed[of_row == number].any()]
     if still and len(names) > 1:
         yield DataWarning(

@@ -124,7 +124,7 @@ def _scale_of(lowest: float, middle: float, highest: float) -> tuple[str, str] |
 
 def _controls_are_near_zero(data: Dataset, measured: Responses, middle: float) -> bool:
     """Whether unperturbed rows show that no change is 0 here."""
-    controls = measured[~(data.perturbations != 0).any(axis=1)]
+    controls = measured[~data.touched.any(axis=1)]
     controls = controls[np.isfinite(controls)]
     return len(controls) > 0 and float(np.median(np.abs(controls))) < 0.2 * middle
 
@@ -289,7 +289,7 @@ def _constants(measured: Responses) -> dict[int, float]:
 def _noise(data: Dataset) -> Iterator[DataWarning]:
     measured = measured_values(data)
     noise = replicate_noise(data, measured)
-    perturbed = (data.perturbations != 0).any(axis=1)
+    perturbed = data.touched.any(axis=1)
     if noise is None or not perturbed.any():
         return
     size = root_mean_square(measured[perturbed])
@@ -307,7 +307,7 @@ def replicate_noise(data: Dataset, measured: Responses) -> float | None:
     """The standard deviation between replicates of perturbed conditions; None without any."""
     squares, free = 0.0, 0
     condition = data.condition_of_row
-    perturbed = (data.perturbations != 0).any(axis=1)
+    perturbed = data.touched.any(axis=1)
     counts = np.bincount(condition[perturbed], minlength=1)
     for one in np.flatnonzero(counts > 1):
         values = measured[condition == one]

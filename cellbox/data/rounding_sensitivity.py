@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.equation.network_responses import responses
+from cellbox.networks.interventions import Interventions, rows_of
 from cellbox.networks.network import Network
 
 #: How far x(0) is moved (log ratio): far above the error of an exact solve, far below any noise.
@@ -26,7 +27,12 @@ _SUSPICIOUS = 0.05
 
 
 def rounding_sensitive_conditions(
-    network: Network, perturbations: Perturbations, times: Times, exact: Responses, noise: float
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    exact: Responses,
+    noise: float,
+    interventions: Interventions | None = None,
 ) -> RowMask:
     """Rows whose response changes by more than the noise when a node of x(0) is moved by 1e-6.
 
@@ -40,20 +46,26 @@ def rounding_sensitive_conditions(
     """
     least = max(noise, LEAST_CHANGE)
     n_rows, n_nodes = perturbations.shape
-    suspected = np.flatnonzero(_glance(network, perturbations, times, exact) > _SUSPICIOUS * least)
+    glance = _glance(network, perturbations, times, exact, interventions)
+    suspected = np.flatnonzero(glance > _SUSPICIOUS * least)
     rows, nodes = np.repeat(suspected, n_nodes), np.tile(np.arange(n_nodes), len(suspected))
     sensitive = np.zeros(n_rows, bool)
     for first in range(0, len(rows), n_rows):
         # Always as many as there are rows, so that the program that made `exact` does this too.
         chosen = np.arange(first, first + n_rows) % len(rows)
         row, start = rows[chosen], DISPLACEMENT * np.eye(n_nodes)[nodes[chosen]]
-        change = _change(network, perturbations[row], times, exact[row], start)
+        done = rows_of(interventions, row)
+        change = _change(network, perturbations[row], times, exact[row], start, done)
         sensitive[row[change > least]] = True
     return sensitive
 
 
 def _glance(
-    network: Network, perturbations: Perturbations, times: Times, exact: Responses
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    exact: Responses,
+    interventions: Interventions | None,
 ) -> Float[np.ndarray, " n_rows"]:
     """Each row's largest change (log ratio) after all nodes are moved at once, each differently.
 
@@ -64,8 +76,8 @@ def _glance(
     random = np.random.default_rng(0)
     starts = DISPLACEMENT * random.standard_normal((_GLANCES, network.n_nodes))
     changes = [
-        _change(network, perturbations, times, exact, np.broadcast_to(start, perturbations.shape))
-        for start in starts
+        _change(network, perturbations, times, exact, every, interventions)
+        for every in (np.broadcast_to(start, perturbations.shape) for start in starts)
     ]
     return np.max(changes, axis=0)
 
@@ -76,10 +88,11 @@ def _change(
     times: Times,
     exact: Responses,
     start: Perturbations,
+    interventions: Interventions | None,
 ) -> Float[np.ndarray, " n_rows"]:
     """How far each row comes to lie from `exact` (log ratio); infinite where it is not solved."""
     if network.form is not None:
         start = start + network.form.values.get("start", 0.0)
-    moved = responses(network, perturbations, times, start=start)
+    moved = responses(network, perturbations, times, start=start, interventions=interventions)
     change = np.abs(moved - exact).max(axis=(1, 2))
     return np.where(np.isnan(change), np.inf, change)

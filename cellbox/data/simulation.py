@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,12 +11,14 @@ from jaxtyping import Float, Int
 from cellbox.arrays import Perturbations, Responses, RowMask, Times
 from cellbox.data.dataset import Dataset, Split
 from cellbox.data.design import check_perturbed, draw_design
+from cellbox.data.drawn_interventions import NOTHING_DRAWN, Drawn, drawn_interventions
 from cellbox.data.flaws import NO_FLAWS, Flaws, part_of, seen_nodes, with_flaws
 from cellbox.data.hill_kinetics import hill_responses
 from cellbox.data.rounding_sensitivity import rounding_sensitive_conditions
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import EXACT
 from cellbox.errors import InputError, Problem, refuse
+from cellbox.networks.interventions import Interventions, rows_of
 from cellbox.networks.known_systems import System
 from cellbox.networks.line_networks import names_of_lines, networks_of_lines
 from cellbox.networks.network import Network, check_numbers
@@ -45,6 +47,7 @@ def simulate(
     times: Sequence[float] | None = None,
     kinetics: Kinetics = "eq1",
     flaws: Flaws = NO_FLAWS,
+    done: Drawn = NOTHING_DRAWN,
     seed: int = 0,
     name: str = "simulated",
 ) -> Dataset:
@@ -58,7 +61,8 @@ def simulate(
     (`cellbox.with_lines`), all of these are of each line, and doses are drawn for each. design: see
     `draw_design`. times: when to measure
     (decay times), instead of `n_times` equal steps. kinetics: "hill" for another equation (see
-    `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes.
+    `cellbox.data.hill_kinetics`). flaws: gaps, wild values and hidden nodes. done: knock-outs and
+    doses that begin later and end.
 
     Raises InputError for a budget that cannot be, and for a network too stiff to solve or whose
     numbers are not finite.
@@ -80,7 +84,12 @@ def simulate(
     perturbations = _drawn(design, n_all, network.n_nodes, seen, n_perturbed, random)
     moments = equal_times(n_times, horizon) if times is None else checked_times(times)
     lines = np.repeat(np.array(names, dtype=object), n_each)
-    exact, sensitive = _answers(network, perturbations, moments, noise, name, kinetics, lines)
+    interventions = None
+    if done != NOTHING_DRAWN:
+        _check_done(kinetics, len(names))
+        perturbations, interventions = drawn_interventions(perturbations, done, moments[-1], seed)
+    asked = _Asked(perturbations, moments, interventions)
+    exact, sensitive = _answers(network, asked, noise, name, kinetics, lines)
     part = np.repeat(np.arange(n_all), n_replicates)
     exact = exact[part][:, :, seen]
     truth = network if len(seen) == network.n_nodes else part_of(network, seen)
@@ -97,14 +106,32 @@ def simulate(
         split=_split_of(n_conditions, n_held_out, n_replicates, len(names)),
         name=name,
         lines=tuple(lines[part]) if len(names) > 1 else None,
+        interventions=None
+        if interventions is None
+        else rows_of(interventions.in_order(seen), part),
     )
     return with_flaws(clean, flaws, seed)
 
 
+class _Asked(NamedTuple):
+    """What is simulated: doses, times, and what is done beside doses that last."""
+
+    perturbations: Perturbations
+    times: Times
+    interventions: Interventions | None
+
+
+def _check_done(kinetics: Kinetics, n_lines: int) -> None:
+    """Refuse what is not simulated with held nodes and doses that end."""
+    other = "Hill kinetics" if kinetics == "hill" else "several cell lines"
+    if kinetics != "eq1" or n_lines > 1:
+        found = f"expected Eq. 1 and one cell line with knock-outs or pulses, found {other}"
+        raise refuse("knock-outs and pulses", found, "Leave one of the two out")
+
+
 def _answers(
     network: Network,
-    perturbations: Perturbations,
-    times: Times,
+    asked: _Asked,
     noise: float,
     name: str,
     kinetics: Kinetics,
@@ -116,17 +143,31 @@ def _answers(
     """
     if names_of_lines(network):
         parts = [
-            _answers(own, perturbations[lines == line], times, noise, name, kinetics, lines[:0])
+            _answers(
+                own,
+                asked._replace(perturbations=asked.perturbations[lines == line]),
+                noise,
+                name,
+                kinetics,
+                lines[:0],
+            )
             for line, own in networks_of_lines(network).items()
         ]
         sensitive = [each for _, each in parts if each is not None]
         exact = np.concatenate([each for each, _ in parts])
         return exact, np.concatenate(sensitive) if sensitive else None
     if kinetics == "eq1":
-        return exact_responses(network, perturbations, times, noise=noise, name=name)
+        return exact_responses(
+            network,
+            asked.perturbations,
+            asked.times,
+            noise=noise,
+            name=name,
+            interventions=asked.interventions,
+        )
     if kinetics != "hill":
         raise refuse("kinetics", f"expected eq1 or hill, found {kinetics!r}", "Choose one of these")
-    return hill_responses(network, perturbations, times), None
+    return hill_responses(network, asked.perturbations, asked.times), None
 
 
 def checked_times(times: Sequence[float]) -> Times:
@@ -183,20 +224,28 @@ def simulate_system(system: System, *, seed: int = 0, **changes) -> Dataset:
 
 
 def exact_responses(
-    network: Network, perturbations: Perturbations, times: Times, *, noise: float, name: str
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    *,
+    noise: float,
+    name: str,
+    interventions: Interventions | None = None,
 ) -> tuple[Responses, RowMask]:
     """The exact responses (log ratio) at `times`, and which are rounding-sensitive.
 
     times: in model time units.
 
     noise: standard deviation of a measurement (log ratio); see `rounding_sensitive_conditions`.
-    name: what is simulated, for people.
+    name: what is simulated, for people. interventions: see `responses`.
 
     Raises InputError for a network too stiff to solve.
     """
-    exact = responses(network, perturbations, times)
+    exact = responses(network, perturbations, times, interventions=interventions)
     _refuse_unsolved(exact, name)
-    return exact, rounding_sensitive_conditions(network, perturbations, times, exact, noise)
+    return exact, rounding_sensitive_conditions(
+        network, perturbations, times, exact, noise, interventions
+    )
 
 
 def _refuse_unsolved(exact: Responses, name: str) -> None:

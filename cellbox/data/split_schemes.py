@@ -70,7 +70,7 @@ def held_out(data: Dataset, scheme: str, *, seeds: int = 10) -> list[HeldOut]:
     splits = [HeldOut(scheme, name, np.setdiff1d(every_row, test), test) for name, test in tests]
     splits = [split for split in splits if len(split.test)]
     if not splits or not all(len(split.training) for split in splits):
-        n_drugs = (data.perturbations != 0).sum(axis=1)
+        n_drugs = data.touched.sum(axis=1)
         raise refuse(
             f"{data.name}, scheme {scheme}",
             "expected conditions to hold out and others to train on, found "
@@ -83,7 +83,7 @@ def held_out(data: Dataset, scheme: str, *, seeds: int = 10) -> list[HeldOut]:
 
 def _tests(data: Dataset, scheme: str) -> Iterator[tuple[str, RowMask]]:
     """The name of each split, and which rows it holds out."""
-    perturbed = data.perturbations != 0
+    perturbed = data.touched
     is_combination = perturbed.sum(axis=1) > 1
     if scheme == "single-to-combination":
         yield "combinations", is_combination

@@ -43,7 +43,10 @@ def with_total_dose(data: Dataset) -> Dataset:
     allowed = np.zeros((n_nodes + 1, n_nodes + 1), bool)
     allowed[:n_nodes, :n_nodes] = data.possible_edges
     allowed[:n_nodes, n_nodes] = data.measured_nodes
-    noise_free, errors = data.noise_free, data.errors
+    noise_free, errors, done = data.noise_free, data.errors, data.interventions
+    if done is not None and not done.lasting.all():
+        found = "expected doses that last, of which there is a total, found some that do not"
+        raise refuse(data.name, found, "Leave the total dose out")
     nodes = (*data.nodes, TOTAL_DOSE)
     return replace(
         data,
@@ -57,6 +60,7 @@ def with_total_dose(data: Dataset) -> Dataset:
         errors=None if errors is None else _with_unknown_node(errors),
         # The true network has no such node.
         truth=None,
+        interventions=None if done is None else done.with_free_node(),
     )
 
 

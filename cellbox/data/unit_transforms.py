@@ -198,7 +198,7 @@ def _of_controls(
         if not of_name.any():
             known = tuple(dict.fromkeys(row.split(_REPLICATE)[0] for row in data.row_names))
             note_unknown(name, known, "control", "condition", problems)
-        elif data.perturbations[of_name].any():
+        elif data.touched[of_name].any():
             found = f"expected an unperturbed condition, found {name!r}, which has doses"
             problems.add("control", found, "Name a condition without any")
         rows |= of_name

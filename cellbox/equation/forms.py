@@ -87,8 +87,11 @@ _CURVES = {
 }
 
 
-def _rate(form: Form, weights, log_amplitudes, extras, perturbations, state):
-    """dx/dt of all nodes in one row, or in a batch of rows (first axis of both)."""
+def _rate(form: Form, weights, log_amplitudes, extras, perturbations, state, free=None):
+    """dx/dt of all nodes in one row, or in a batch of rows (first axis of both).
+
+    free: 1 of nodes that follow their equation, 0 of those that are held; None where all are free.
+    """
 
     def of_row(x, u):
         treated = jnp.any(u != 0).astype(x.dtype)
@@ -99,7 +102,8 @@ def _rate(form: Form, weights, log_amplitudes, extras, perturbations, state):
         return jax.vmap(of_node, in_axes=(0, 0, 0, 1, 0))(x, weights, log_amplitudes, extras, u)
 
     rate = jax.vmap(of_row) if state.ndim == 2 else of_row
-    return rate(state, perturbations)
+    found = rate(state, perturbations)
+    return found if free is None else found * free
 
 
 def formed_flow(
@@ -155,7 +159,7 @@ def _traced_ends(form: Form, extras, weights, amplitudes, intervals, n_steps: in
 @partial(jax.jit, static_argnums=(0, 5))
 def _traced_flow(form: Form, extras, weights, amplitudes, intervals, n_steps: int):
     states = _states(form, extras, weights, amplitudes, intervals, n_steps)
-    slopes = _slopes(form, extras, weights, amplitudes, intervals[1], states)
+    slopes = _slopes(form, extras, weights, amplitudes, intervals, states)
     by_state, by_row, by_amplitude, by_extras, _ = slopes
     transitions = _transitions(by_state, intervals[2], n_steps)
     inputs = by_input(transitions, intervals[2], n_steps)
@@ -171,7 +175,7 @@ def _traced_flow(form: Form, extras, weights, amplitudes, intervals, n_steps: in
 @partial(jax.jit, static_argnums=(0, 5))
 def _traced_forces(form: Form, extras, weights, amplitudes, intervals, n_steps: int):
     states = _states(form, extras, weights, amplitudes, intervals, n_steps)
-    by_state, *_, by_tested = _slopes(form, extras, weights, amplitudes, intervals[1], states)
+    by_state, *_, by_tested = _slopes(form, extras, weights, amplitudes, intervals, states)
     transitions = _transitions(by_state, intervals[2], n_steps)
     inputs = by_input(transitions, intervals[2], n_steps)
     forces = jnp.einsum("sbki,sbie->ebki", inputs, by_tested[::2])
@@ -180,39 +184,42 @@ def _traced_forces(form: Form, extras, weights, amplitudes, intervals, n_steps: 
 
 def _states(form: Form, extras, weights, amplitudes, intervals, n_steps: int):
     """States at the start and after each step."""
-    starts, perturbations, durations = intervals
+    starts, perturbations, durations, *free = intervals
     step = (durations / n_steps)[:, None]
     rate = partial(_rate, form, weights, jnp.log(amplitudes), extras, perturbations)
 
     def advance(state, _):
-        state = classical_step(lambda _, x: rate(x), state, step)
+        state = classical_step(lambda _, x: rate(x, *free), state, step)
         return state, state
 
     _, states = jax.lax.scan(advance, starts, None, length=n_steps)
     return jnp.concatenate([starts[None], states])
 
 
-def _slopes(form: Form, extras, weights, amplitudes, perturbations, states):
+def _slopes(form: Form, extras, weights, amplitudes, intervals, states):
     """Derivatives of rates along the states: by states, W, log α, the form, and what is tested."""
+    _, perturbations, _, *free = intervals
     log_amplitudes = jnp.log(amplitudes)
     untested = jnp.zeros(len(_TESTED), states.dtype)
 
-    def of_row(x, u):
+    def of_row(x, u, *free):
         treated = jnp.any(u != 0).astype(x.dtype)
 
-        def of_node(own, row, log_amplitude, numbers, dose):
+        def of_node(own, row, log_amplitude, numbers, dose, *is_free):
             def rate(x, own, row, log_amplitude, numbers, tested):
                 parts = (row, log_amplitude, numbers, dose, treated, tested)
-                return _rate_of_node(form, x, own, *parts)
+                found = _rate_of_node(form, x, own, *parts)
+                return found * is_free[0] if is_free else found
 
             slopes = jax.grad(rate, argnums=(0, 1, 2, 3, 4, 5))
             return slopes(x, own, row, log_amplitude, numbers, untested)
 
-        over_nodes = jax.vmap(of_node, in_axes=(0, 0, 0, 1, 0))
-        by_state, by_own, *others = over_nodes(x, weights, log_amplitudes, extras, u)
+        over_nodes = jax.vmap(of_node, in_axes=(0, 0, 0, 1, 0, *(0 for _ in free)))
+        by_state, by_own, *others = over_nodes(x, weights, log_amplitudes, extras, u, *free)
         return by_state + jnp.diag(by_own), *others
 
-    return jax.vmap(jax.vmap(of_row), in_axes=(0, None))(states, perturbations)
+    along = jax.vmap(jax.vmap(of_row), in_axes=(0, None, *(None for _ in free)))
+    return along(states, perturbations, *free)
 
 
 def _transitions(by_state, durations, n_steps: int):
@@ -239,12 +246,15 @@ def formed_responses(
     times: TracedTimes,
     settings: SolverSettings,
     start: Float[Array, "n_rows n_nodes"] | None = None,
+    free: Float[Array, "n_rows n_nodes"] | None = None,
 ) -> Responses:
     """What is measured at `times` in each row, by diffrax; NaN where a row could not be solved.
 
-    start: x(0) of each row, by default that of the form.
+    start: x(0) of each row, by default that of the form. free: 1 of nodes that follow their
+    equation, 0 of those that stay at their start; None where all are free.
     """
     if fitted.hidden is not None:
+        assert free is None
         return _responses_of_whole(
             fitted, weights, amplitudes, perturbations, times, settings, start
         )
@@ -253,11 +263,14 @@ def formed_responses(
         of_form = fitted.values.get("start", np.zeros(n_nodes))
         start = jnp.broadcast_to(jnp.asarray(of_form, weights.dtype), perturbations.shape)
     extras = jnp.asarray(fitted.table(n_nodes), weights.dtype)
+    log_amplitudes, more = jnp.log(amplitudes), () if free is None else (free,)
     states, reached = _solved(
-        fitted.form, extras, weights, jnp.log(amplitudes), perturbations, times, settings, start
+        fitted.form, extras, weights, log_amplitudes, perturbations, times, settings, start, *more
     )
     states = np.where(np.asarray(reached)[:, None, None], np.asarray(states, float), np.nan)
-    return states + offsets(fitted, np.asarray(perturbations, float))[:, None]
+    added = offsets(fitted, np.asarray(perturbations, float))
+    added = added if free is None else added * np.asarray(free, float)
+    return states + added[:, None]
 
 
 def _responses_of_whole(
@@ -343,8 +356,12 @@ def _velocities_beside_hidden(
 
 
 @partial(jax.jit, static_argnums=(0, 6))
-def _solved(form, extras, weights, log_amplitudes, perturbations, times, settings, start):
-    def rate(_, state, doses):
-        return _rate(form, weights, log_amplitudes, extras, doses, state)
+def _solved(form, extras, weights, log_amplitudes, perturbations, times, settings, start, *free):
+    def rate(_, state, done):
+        doses, *is_free = done
+        return _rate(form, weights, log_amplitudes, extras, doses, state, *is_free)
 
-    return jax.vmap(lambda u, x: solve(rate, u, x, times, settings))(perturbations, start)
+    def of_row(x, *done):
+        return solve(rate, done, x, times, settings)
+
+    return jax.vmap(of_row)(start, perturbations, *free)

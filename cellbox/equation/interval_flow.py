@@ -39,10 +39,31 @@ _BATCH, _SMALL_BATCH, _FEW = 64, 16, 32
 class Intervals(NamedTuple):
     """Pieces of time courses: where each begins, under which perturbation, how long it lasts.
 
-    durations: in the model's time unit.
+    durations: in the model's time unit. free: 1 of nodes that follow their equation, 0 of those
+    that stay where they begin; None where all are free. later: pieces that follow, in which other
+    perturbations act (see `cellbox.equation.interval_pieces`).
     """
 
     starts: Float[np.ndarray, "n_intervals n_nodes"]
+    perturbations: Float[np.ndarray, "n_intervals n_nodes"]
+    durations: Float[np.ndarray, " n_intervals"]
+    free: Float[np.ndarray, "n_intervals n_nodes"] | None = None
+    later: tuple[Piece, ...] = ()
+
+    def chosen(self, which: slice) -> Intervals:
+        """Some of them."""
+        return Intervals(
+            self.starts[which],
+            self.perturbations[which],
+            self.durations[which],
+            None if self.free is None else self.free[which],
+            tuple(Piece(*(values[which] for values in piece)) for piece in self.later),
+        )
+
+
+class Piece(NamedTuple):
+    """What follows in intervals where perturbations switch; a duration of 0 is nothing."""
+
     perturbations: Float[np.ndarray, "n_intervals n_nodes"]
     durations: Float[np.ndarray, " n_intervals"]
 
@@ -109,8 +130,10 @@ def forced(weights: EdgeValues, amplitudes: NodeValues, intervals: Intervals) ->
 def in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.ndarray]:
     """What a compiled program gives of intervals, in float64; their last batch is padded.
 
-    program: of W, α, a batch of intervals, and the number of steps.
+    program: of W, α, a batch of intervals, and the number of steps. Of their pieces the first.
     """
+    assert not intervals.later, "intervals in pieces are followed one by one"
+    arrays = [values for values in intervals[:4] if values is not None]
     n_intervals = len(intervals.starts)
     size = _SMALL_BATCH if n_intervals <= _FEW else _BATCH
     padding = [(0, -n_intervals % size)]
@@ -119,7 +142,7 @@ def in_batches(program, weights, amplitudes, intervals: Intervals) -> list[np.nd
     with precision_context("float64"):
         padded = [
             np.pad(np.asarray(values, float), padding + [(0, 0)] * (np.ndim(values) - 1))
-            for values in intervals
+            for values in arrays
         ]
         for begin in range(0, len(padded[0]), size):
             batch = tuple(values[begin : begin + size] for values in padded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,9 @@ from cellbox.equation.dynamics import Parameters
 from cellbox.equation.forms import formed_responses
 from cellbox.equation.integrate import integrate_each
 from cellbox.equation.solver_settings import EXACT, SolverSettings, precision_context
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import EQ_1
+from cellbox.networks.interventions import Interventions, check_form_beside
 from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
 
@@ -25,6 +29,7 @@ def responses(
     solver: SolverSettings = EXACT,
     start: Perturbations | None = None,
     lines: Sequence[str] | None = None,
+    interventions: Interventions | None = None,
 ) -> Responses:
     """The network's response (log ratio) to each perturbation at `times` (model time units).
 
@@ -33,9 +38,13 @@ def responses(
     lines: the cell line of each row, where the network's form has lines that differ, by default
     the reference; without such a form they do not matter.
 
+    interventions: of each row, nodes that are held and when doses act; None where all doses last.
+
     Each row is integrated by itself, so that it does not depend on the rows beside it. A row
     that the solver could not finish is NaN.
     """
+    if interventions is not None:
+        return _with_interventions(network, perturbations, times, solver, start, interventions)
     if names_of_lines(network):
         return _of_lines(network, perturbations, times, solver, start, lines)
     with precision_context(solver.precision):
@@ -57,6 +66,69 @@ def responses(
             parameters, number(perturbations), number(times), solver, from_here
         )
         return np.where(np.asarray(reached)[:, None, None], np.asarray(states, float), np.nan)
+
+
+def _with_interventions(
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    solver: SolverSettings,
+    start: Perturbations | None,
+    interventions: Interventions,
+) -> Responses:
+    """The responses of rows, some of which have held nodes or doses that begin later or end."""
+    check_form_beside(() if network.form is None else network.form.form.names, interventions)
+    found = np.empty((len(perturbations), len(times), network.n_nodes))
+    ordinary = ~interventions.affected
+    own = None if start is None else start[ordinary]
+    if ordinary.any():
+        found[ordinary] = responses(network, perturbations[ordinary], times, solver, own)
+    rows = np.flatnonzero(~ordinary)
+    done = interventions.rows(rows)
+    if done is not None:
+        begun = np.zeros((len(rows), network.n_nodes)) if start is None else start[rows]
+        if start is None and network.form is not None:
+            begun = begun + network.form.values.get("start", 0.0)
+        found[rows] = _in_pieces(network, perturbations[rows], times, solver, begun, done)
+    return found
+
+
+def _in_pieces(
+    network: Network,
+    perturbations: Perturbations,
+    times: Times,
+    solver: SolverSettings,
+    start: Perturbations,
+    done: Interventions,
+) -> Responses:
+    """The responses of rows from switch to switch of any of their doses."""
+    edges = np.concatenate([[0.0], done.switches(float(times[-1])), [times[-1]]])
+    found = np.empty((len(perturbations), len(times), network.n_nodes))
+    state = done.with_levels(start)
+    fitted = network.form or FittedForm(EQ_1, {})
+    for begin, end in pairwise(edges):
+        within = (times > begin) & (times < end)
+        # Always as many times, so that all pieces are a matter of the same compiled program.
+        n_more = len(times) - int(within.sum())
+        last = times[within][-1] if within.any() else begin
+        more = np.linspace(last, end, n_more + 1)[1:] - begin
+        moments = np.concatenate([times[within] - begin, more])
+        with precision_context(solver.precision):
+            number = partial(jnp.asarray, dtype=solver.dtype)
+            states = formed_responses(
+                fitted,
+                number(network.weights),
+                number(network.amplitudes),
+                number(done.acting(perturbations, begin)),
+                number(moments),
+                solver,
+                number(state),
+                number(done.free.astype(float)),
+            )
+        found[:, within] = states[:, : within.sum()]
+        found[:, times == end] = states[:, -1:]
+        state = states[:, -1]
+    return found
 
 
 def _of_lines(

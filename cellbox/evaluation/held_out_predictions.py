@@ -70,9 +70,7 @@ def predict_held_out(
         on_progress=on_progress,
     )
     predictions = {
-        ENSEMBLE: ensemble.predict(
-            learned_from.perturbations[split.test], line=data.lines_of(split.test)
-        ),
+        ENSEMBLE: ensemble.predict_rows(learned_from, split.test),
         **predictions,
     }
     return {

@@ -54,9 +54,7 @@ def evaluate(model: FittedModel, data: Dataset, split: Split) -> dict[str, Any]:
         >>> bool(0 < report["test_mae"] < 1)
         True
     """
-    predicted = model.predict(
-        data.perturbations[split.test], data.times, line=data.lines_of(split.test)
-    )
+    predicted = model.predict_rows(data, split.test)
     report: dict[str, Any] = _scores(predicted, data, split, data.measured_nodes)
     report["rounding_sensitive_share"] = _rounding_sensitive_share(data, split)
     report["wrong_basin_share"] = _wrong_basin_share(predicted, data, split)
@@ -137,8 +135,12 @@ def _unsteady_share(
 ) -> float | None:
     if len(data.times) > 1:
         return None
-    lines = data.lines_of(split.test)
-    return unsteady_share(model.network, data.perturbations[split.test], predicted[:, 0], lines)
+    lines, done = data.lines_of(split.test), data.interventions_of(split.test)
+    doses, states = data.perturbations[split.test], predicted[:, 0]
+    if done is not None:
+        doses = done.acting(doses, float(data.times[0]))
+    free = None if done is None else done.free
+    return unsteady_share(model.network, doses, states, lines, free)
 
 
 def _error_ratio(

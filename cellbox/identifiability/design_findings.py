@@ -155,7 +155,7 @@ def _telling_values(
     data: Dataset, rows: RowNumbers, measured: ValueMask
 ) -> Int[np.ndarray, " n_nodes"]:
     """Of each node, how many (condition, time) pairs with some perturbation were measured."""
-    disturbed = (data.perturbations[rows] != 0).any(axis=1)
+    disturbed = data.touched[rows].any(axis=1)
     conditions = data.condition_of_row[rows]
     seen = np.zeros((data.n_conditions, *measured.shape[1:]), bool)
     np.logical_or.at(seen, conditions[disturbed], measured[disturbed])

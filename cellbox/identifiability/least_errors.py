@@ -75,7 +75,7 @@ def least_errors(
         return replace(found, reason=why)
     by_blocks = n * (n + 1) > MOST_PARAMETERS
     errors_of = _by_blocks if by_blocks else _together
-    if guess.form is not None:
+    if guess.form is not None or data.interventions_of(rows) is not None:
         by_blocks, errors_of = False, _with_form
     states, of_weights, of_amplitudes = errors_of(data, rows, guess, given)
     if not np.isfinite(states).all():
@@ -150,7 +150,13 @@ def _with_form(data: Dataset, rows: RowNumbers, guess: Network, given: NodeMask)
     """From the curvature of least squares, the numbers of the form unknown as well."""
     n = data.n_nodes
     problem = MultipleShooting.of(data, rows).of_form(guess)
-    states = responses(guess, data.perturbations[rows], data.times, lines=data.lines_of(rows))
+    states = responses(
+        guess,
+        data.perturbations[rows],
+        data.times,
+        lines=data.lines_of(rows),
+        interventions=data.interventions_of(rows),
+    )
     of_weights, of_amplitudes = np.full((n, n), np.nan), np.full(n, np.nan)
     if not np.isfinite(states).all():
         return states, of_weights, of_amplitudes

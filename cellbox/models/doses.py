@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cellbox.arrays import Perturbations
-from cellbox.errors import refuse
+from cellbox.errors import InputError, Problem, refuse
 from cellbox.storage.csv_tables import number
 from cellbox.storage.problems import Problems, note_unknown
 
@@ -80,3 +80,41 @@ def _is_frame(doses: Any) -> TypeGuard[Any]:
 def _names_rows(frame: Any) -> bool:
     """Whether an index of rows has names, and not just their numbers."""
     return any(not isinstance(name, int | np.integer) for name in frame.index)
+
+
+def numbers_of(values: ArrayLike, where: str) -> np.ndarray:
+    """The values as float64; raises InputError where they are no numbers, or rows differ."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise refuse(where, f"expected an array of numbers ({error})", "Correct it") from error
+
+
+def check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:
+    """Raise InputError for doses and times of which no prediction can be made."""
+    problems = []
+    if perturbations.ndim != 2 or perturbations.shape[1] != n_nodes:
+        problems.append(
+            Problem(
+                "perturbations",
+                f"expected shape (rows, {n_nodes}), found {perturbations.shape}",
+                "Give one column for each node of the model",
+            )
+        )
+    elif not np.isfinite(perturbations).all():
+        row = int(np.flatnonzero(~np.isfinite(perturbations).all(axis=1))[0])
+        problems.append(
+            Problem(
+                f"perturbations, row {row}",
+                "expected finite numbers, found NaN or infinity",
+                "Use 0 where a node is left alone",
+            )
+        )
+    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all() or times[0] <= 0:
+        problems.append(
+            Problem("times", f"expected positive times, found {times}", "Give at least one")
+        )
+    elif (np.diff(times) <= 0).any():
+        problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
+    if problems:
+        raise InputError(problems)

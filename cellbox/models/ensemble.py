@@ -26,6 +26,7 @@ from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Line, Training
 from cellbox.networks.fitted_form import mean_form
+from cellbox.networks.interventions import Held, Interventions
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, EdgeIntervals, student_quantile
 from cellbox.storage.files import atomic_write
@@ -85,29 +86,45 @@ class Ensemble(FittedModel):
     bootstrap: bool
 
     def predict(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> Responses:
         """The mean of the members' predictions (log ratio); see `FittedModel.predict`.
 
         A row that some but not all members cannot solve is the mean of the others.
         """
+        asked = {"line": line, "clamped": clamped, "interventions": interventions}
         predicted = np.array(
-            [member.predict(perturbations, times, line=line) for member in self.members]
+            [member.predict(perturbations, times, **asked) for member in self.members]  # type: ignore[arg-type]
         )
         solved = np.isfinite(predicted)
         total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     def predict_interval(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> tuple[Responses, Responses] | None:
         """The mean of the members' predictions ± Student's t · their standard deviation.
 
-        None for one member alone, which tells no more than it does as a model.
+        Of one member alone, its own.
         """
+        asked = {"line": line, "clamped": clamped, "interventions": interventions}
         if len(self.members) < 2:
-            return self.members[0].predict_interval(perturbations, times, line=line)
-        every = np.array([one.predict(perturbations, times, line=line) for one in self.members])
+            return self.members[0].predict_interval(perturbations, times, **asked)  # type: ignore[arg-type]
+        every = np.array(
+            [member.predict(perturbations, times, **asked) for member in self.members]  # type: ignore[arg-type]
+        )
         within = student_quantile(LEVEL, len(every) - 1) * every.std(axis=0, ddof=1)
         return every.mean(axis=0) - within, every.mean(axis=0) + within
 

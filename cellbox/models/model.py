@@ -18,15 +18,22 @@ from cellbox.data.unit_transforms import answers, u_of_doses
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
-from cellbox.errors import InputError, Problem, refuse
+from cellbox.errors import refuse
 from cellbox.html_tables import html_of
 from cellbox.models.checked_files import (
     ARRAYS_DIGEST,
 )
-from cellbox.models.doses import Doses, as_perturbations, condition_names
+from cellbox.models.doses import (
+    Doses,
+    as_perturbations,
+    check_request,
+    condition_names,
+    numbers_of,
+)
 from cellbox.models.network_draws import DRAWS, NetworkDraws
 from cellbox.models.training_record import Training
 from cellbox.networks.fitted_form import FittedForm, states_at_the_start
+from cellbox.networks.interventions import Held, Interventions, check_doses, held_nodes
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
@@ -96,10 +103,13 @@ class FittedModel:
         """What the equation has beside Eq. 1 (see `cellbox.networks.form`), None for nothing."""
         return self.network.form
 
-    def at_the_start(self, perturbations: Doses) -> Perturbations:
-        """What would be measured at time 0: x(0), and the offset of treated rows."""
+    def at_the_start(
+        self, perturbations: Doses, interventions: Interventions | None = None
+    ) -> Perturbations:
+        """What would be measured at time 0: x(0), the offset of treated rows, levels held."""
         doses = as_perturbations(perturbations, self.network.nodes)
-        return states_at_the_start(self.form, doses)
+        states = states_at_the_start(self.form, doses)
+        return states if interventions is None else interventions.with_levels(states)
 
     def network_of(self, line: str) -> Network:
         """The network of one cell line: W, α and what else there is of it.
@@ -134,6 +144,8 @@ class FittedModel:
         times: ArrayLike | None = None,
         *,
         line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> Responses:
         """The response (log ratio) to each perturbation at `times`, from x(0).
 
@@ -146,22 +158,56 @@ class FittedModel:
         times: (n_times,) ascending, in the model's time unit; by default those of the data.
         line: the cell line, or that of each row, of `lines`; by default the reference. A model
             whose data told no lines takes all rows alike.
+        clamped: nodes that are held from time 0 on, as {"AKT": -3} (log ratio) for all rows, or one
+            such mapping for each row.
+        interventions: the same as an array, and when doses begin and end; instead of `clamped`.
 
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
         perturbations = as_perturbations(perturbations, self.network.nodes)
-        times = self.times if times is None else _numbers(times, "times")
-        _check_request(perturbations, times, len(self.network.nodes))
+        times = self.times if times is None else numbers_of(times, "times")
+        check_request(perturbations, times, len(self.network.nodes))
+        if clamped is not None:
+            interventions = held_nodes(clamped, self.network.nodes, len(perturbations))
+        if interventions is not None:
+            check_doses(interventions, perturbations, self.network.nodes, "perturbations")
         return responses(
             self.network,
             perturbations,
             times,
             prediction_solver(self.settings),
             lines=self._lines_of(line, len(perturbations)),
+            interventions=interventions,
+        )
+
+    def predict_rows(
+        self, data: Dataset, rows: Int[np.ndarray, " n_asked"], times: ArrayLike | None = None
+    ) -> Responses:
+        """`predict` of rows of data, with all that was done in them. times: by default the data's.
+
+        Example:
+            >>> import cellbox
+            >>> data = cellbox.read_data("my_experiment")
+            >>> settings = cellbox.Settings(steps=50, refinement="none")
+            >>> model = cellbox.fit(data, settings)
+            >>> model.predict_rows(data, data.split.test).shape == (1, 2, 3)
+            True
+        """
+        return self.predict(
+            data.perturbations[rows],
+            data.times if times is None else times,
+            line=data.lines_of(rows),
+            interventions=data.interventions_of(rows),
         )
 
     def predict_interval(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> tuple[Responses, Responses] | None:
         """Low and high ends of the 90 % intervals of `predict`; None where nothing tells them.
 
@@ -171,22 +217,33 @@ class FittedModel:
         """
         if self.draws is None:
             return None
-        doses = as_perturbations(perturbations, self.network.nodes)
-        predicted = self.predict(doses, times, line=line)
-        times = self.times if times is None else _numbers(times, "times")
-        solver = prediction_solver(self.settings)
-        drawn = self.draws.networks(self.network.nodes)
-        apart = [responses(network, doses, times, solver) - predicted for network in drawn]
-        within = student_quantile(LEVEL, len(drawn)) * np.sqrt(np.mean(np.square(apart), axis=0))
+        every = [self.network, *self.draws.networks(self.network.nodes)]
+        predicted, *drawn = (
+            replace(self, network=one).predict(
+                perturbations,
+                times,
+                line=line,
+                clamped=clamped,
+                interventions=interventions,
+            )
+            for one in every
+        )
+        deviation = np.sqrt(np.mean(np.square(np.array(drawn) - predicted), axis=0))
+        within = student_quantile(LEVEL, len(drawn)) * deviation
         return predicted - within, predicted + within
 
     def predict_frame(
-        self, perturbations: Doses, times: ArrayLike | None = None, *, line: Line = None
+        self,
+        perturbations: Doses,
+        times: ArrayLike | None = None,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
     ) -> DataFrame:
         """Predictions as a table with the columns condition, time, node and value.
 
         Beside them low and high, the 90 % interval, where the model tells it (`predict_interval`).
-        line: as in `predict`.
+        line, clamped: as in `predict`; levels of held nodes are log ratios in all units.
 
         Doses, times and values are in the units of the data (`units.sentence` says which); where
         those were the model's, doses are u, times decay times and values log ratios, as `predict`
@@ -195,16 +252,15 @@ class FittedModel:
         pandas = pandas_for("table of predictions")
 
         doses = as_perturbations(perturbations, self.network.nodes)
-        asked = self.own_times if times is None else _numbers(times, "times")
-        values = self.answer(doses, asked, line=line)
+        asked = self.own_times if times is None else numbers_of(times, "times")
+        values = self.answer(doses, asked, line=line, clamped=clamped)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
         columns = {"value": values.reshape(-1)}
-        interval = self.answer_interval(doses, asked, line=line)
+        interval = self.answer_interval(doses, asked, line=line, clamped=clamped)
         if interval is not None:
-            columns |= dict(
-                zip(("low", "high"), (end.reshape(-1) for end in interval), strict=True)
-            )
+            low, high = interval
+            columns |= {"low": low.reshape(-1), "high": high.reshape(-1)}
         return pandas.DataFrame(columns, index=places).reset_index()
 
     @property
@@ -212,29 +268,54 @@ class FittedModel:
         """The times of the data it was trained on, in their unit."""
         return self.times * self.units.decay_time
 
-    def answer(self, doses: Perturbations, times: Times, *, line: Line = None) -> Responses:
+    def answer(
+        self,
+        doses: Perturbations,
+        times: Times,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
+    ) -> Responses:
         """`predict` with doses, times and values in the units of the data.
 
-        doses: (n_rows, n_nodes). times: (n_times,). line: as in `predict`.
+        doses: (n_rows, n_nodes). times: (n_times,). line, clamped, interventions: as in `predict`,
+        levels of held nodes as log ratios, and times of doses in decay times.
 
         Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
         """
-        predicted = self.predict(*self._in_own_units(doses, times), line=line)
+        predicted = self.predict(
+            *self._in_own_units(doses, times),
+            line=line,
+            clamped=clamped,
+            interventions=interventions,
+        )
         return answers(predicted, self.units)
 
     def answer_interval(
-        self, doses: Perturbations, times: Times, *, line: Line = None
+        self,
+        doses: Perturbations,
+        times: Times,
+        *,
+        line: Line = None,
+        clamped: Held | None = None,
+        interventions: Interventions | None = None,
     ) -> tuple[Responses, Responses] | None:
         """`predict_interval` with doses, times and values in the units of the data."""
-        interval = self.predict_interval(*self._in_own_units(doses, times), line=line)
+        interval = self.predict_interval(
+            *self._in_own_units(doses, times),
+            line=line,
+            clamped=clamped,
+            interventions=interventions,
+        )
         if interval is None:
             return None
         low, high = (answers(end, self.units) for end in interval)
         return low, high
 
     def _in_own_units(self, doses: Perturbations, times: Times) -> tuple[Perturbations, Times]:
-        _check_request(doses, times, len(self.network.nodes))
+        check_request(doses, times, len(self.network.nodes))
         problems = Problems()
         u = u_of_doses(doses, self.network.nodes, self.units, problems)
         problems.raise_any()
@@ -265,10 +346,11 @@ class FittedModel:
         from cellbox.models.plots import plot_trajectories
 
         first = range(min(data.n_rows, _ROWS_DRAWN))
-        shown = data.rows(np.array(first if rows is None else rows))
+        chosen = np.array(first if rows is None else rows)
+        shown = data.rows(chosen)
         dense = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
-        curves = self.predict(shown.perturbations, dense, line=shown.lines)
-        start = self.at_the_start(shown.perturbations)[:, None]
+        curves = self.predict_rows(data, chosen, dense)
+        start = self.at_the_start(shown.perturbations, shown.interventions)[:, None]
         return plot_trajectories(
             np.concatenate([[0.0], dense]), np.concatenate([start, curves], axis=1), shown
         )[0].figure
@@ -342,40 +424,3 @@ def prediction_solver(settings: Settings) -> SolverSettings:
 
 def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:
     return None if form is None else form.to_dict()
-
-
-def _numbers(values: ArrayLike, where: str) -> np.ndarray:
-    """The values as float64; raises InputError where they are no numbers, or rows differ."""
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError) as error:
-        raise refuse(where, f"expected an array of numbers ({error})", "Correct it") from error
-
-
-def _check_request(perturbations: np.ndarray, times: np.ndarray, n_nodes: int) -> None:
-    problems = []
-    if perturbations.ndim != 2 or perturbations.shape[1] != n_nodes:
-        problems.append(
-            Problem(
-                "perturbations",
-                f"expected shape (rows, {n_nodes}), found {perturbations.shape}",
-                "Give one column for each node of the model",
-            )
-        )
-    elif not np.isfinite(perturbations).all():
-        row = int(np.flatnonzero(~np.isfinite(perturbations).all(axis=1))[0])
-        problems.append(
-            Problem(
-                f"perturbations, row {row}",
-                "expected finite numbers, found NaN or infinity",
-                "Use 0 where a node is left alone",
-            )
-        )
-    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all() or times[0] <= 0:
-        problems.append(
-            Problem("times", f"expected positive times, found {times}", "Give at least one")
-        )
-    elif (np.diff(times) <= 0).any():
-        problems.append(Problem("times", f"expected ascending times, found {times}", "Sort them"))
-    if problems:
-        raise InputError(problems)

@@ -113,12 +113,15 @@ def _trajectories(model: FittedModel, data: Dataset, split: Split) -> Axes:
     exact = None
     if data.truth is not None:
         truth = in_order_of(data.truth, data.nodes)
-        exact = from_the_start(responses(truth, shown.perturbations, dense, lines=shown.lines))
+        done = shown.interventions
+        curves = responses(truth, shown.perturbations, dense, lines=shown.lines, interventions=done)
+        rest = np.zeros(shown.perturbations.shape)
+        exact = from_the_start(curves, None if done is None else done.with_levels(rest))
     return plots.plot_trajectories(
         np.concatenate([[0.0], dense]),
         from_the_start(
-            model.predict(shown.perturbations, dense, line=shown.lines),
-            model.at_the_start(shown.perturbations),
+            model.predict_rows(data, split.test[spread], dense),
+            model.at_the_start(shown.perturbations, shown.interventions),
         ),
         shown,
         noise_free=exact,
@@ -132,9 +135,7 @@ def from_the_start(states: Responses, start: Perturbations | None = None) -> np.
 
 
 def _predicted_against_measured(model: FittedModel, data: Dataset, split: Split) -> Axes:
-    predicted = model.predict(
-        data.perturbations[split.test], data.times, line=data.lines_of(split.test)
-    )
+    predicted = model.predict_rows(data, split.test)
     panel = plots.plot_predicted_against_measured(
         predicted[..., data.measured_nodes],
         data.measurements[split.test][..., data.measured_nodes],

@@ -70,6 +70,9 @@ def draws_of(
     if not training.refined or not noise or not np.isfinite(widening) or network.form is not None:
         return None
     rows, edges = rows[data.judged[rows]], np.argwhere(network.weights != 0)
+    if data.interventions is not None:
+        # What they tell is not looked at, so that intervals are rather too wide.
+        rows = rows[~data.interventions.affected[rows]]
     if not len(rows) or not len(edges):
         return None
     problem = MultipleShooting.of(data, rows)

@@ -289,6 +289,8 @@ def _describe(data: Dataset, row: int) -> str:
     named = [f"{data.nodes[node]} {dose[node]:.2g}" for node in strongest[:2]]
     more = len(strongest) - len(named)
     treatment = ", ".join(named) + (f" and {more} more" if more else "")
+    done = "" if data.interventions is None else data.interventions.words(row, data.nodes)
+    treatment = "; ".join(part for part in (treatment, done) if part)
     return f"{data.row_names[row]}\nu: {treatment or 'none'}"
 
 

@@ -72,10 +72,14 @@ def split_by_name(data: Dataset, split: Split) -> dict[str, list[str]]:
 
 
 def fingerprint(data: Dataset) -> str:
-    """Tells data sets apart: of times, perturbations, measurements, their errors and lines."""
+    """Tells data sets apart: of times, perturbations, measurements, their errors and lines.
+
+    Held nodes and the times of doses, where there are any, are among the perturbations.
+    """
     digest = hashlib.sha256("\n".join(data.nodes).encode())
     errors = [] if data.errors is None else [data.errors]
-    for values in (data.times, data.perturbations, data.measurements, *errors):
+    done = [] if data.interventions is None else [data.interventions.keys()]
+    for values in (data.times, data.perturbations, data.measurements, *errors, *done):
         digest.update(np.ascontiguousarray(values, float).tobytes())
     digest.update("\n".join(data.lines or ()).encode())
     return digest.hexdigest()[:16]

@@ -13,6 +13,7 @@ from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.networks.fitted_form import refuse_form
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.network import Network
 from cellbox.planning.beliefs import MEMBERS, belief_from_data, belief_of_family
 from cellbox.planning.limits import MOST_CANDIDATES, Limits, note_limits, usual_limits
@@ -137,6 +138,7 @@ def search_of(
     undecided: bool = False,
 ) -> Search:
     """The search that `next_conditions` makes; see there for what is what."""
+    refuse_interventions(data.interventions, f"{data.name}, proposal of conditions")
     limits = usual_limits(data) if limits is None else limits
     problems = Problems()
     note_limits(limits, data.nodes, problems)

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from cellbox.arrays import EdgeMask, Perturbations, RowMask, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.networks.form import EQ_1, Form
+from cellbox.networks.interventions import rows_of
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.hidden_shooting import (
@@ -52,6 +53,8 @@ class FormedSeries(MeasuredSeries):
         problem = cls(data.perturbations[rows], data.measurements[rows], data.times)
         if data.lines is not None:
             problem = replace(problem, lines=Lines.of(data, rows))
+        if data.interventions is not None:
+            problem = replace(problem, interventions=data.interventions_of(rows))
         if data.errors is None:
             return problem
         # Of all rows, so that every part of the data has the same unit.
@@ -68,7 +71,16 @@ class FormedSeries(MeasuredSeries):
             errors=None if self.errors is None else self.errors[rows],
             hidden=None if self.hidden is None else self.hidden._replace(row=self.hidden.row[rows]),
             lines=None if self.lines is None else self.lines.of_rows(rows),
+            interventions=rows_of(self.interventions, rows),
         )
+
+    @property
+    def plain(self: _Series) -> _Series | None:
+        """The rows in which all doses last and no node is held; None where there are none."""
+        if self.interventions is None:
+            return self
+        ordinary = ~self.interventions.affected
+        return self.rows(ordinary) if self.measured[ordinary].any() else None
 
     def of_form(self: _Series, network: Network) -> _Series:
         """The same with the parts that a network has beside Eq. 1."""

@@ -192,7 +192,7 @@ def by_line(
     """What a program gives of intervals: an array, or a tuple of arrays, the same of each."""
     parts, order = [], []
     for own in lines:
-        chosen = Intervals(*(values[own.members] for values in intervals))
+        chosen = Intervals(*(values[own.members] for values in intervals[:3]))
         parts.append(program(form, own.weights, own.amplitudes, own.extras, chosen))
         order.append(own.members)
     back = np.argsort(np.concatenate(order), kind="stable")

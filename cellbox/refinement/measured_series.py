@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, Responses, Times, ValueMask
+from cellbox.networks.interventions import Interventions
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +22,8 @@ class MeasuredSeries:
     errors: standard error of each measured value (log ratio), None where it is not known: then
         all are taken to be the same. A square counts by (typical_error / error)², so that what is
         called the noise is that of a value with the typical error.
+    interventions: nodes that are held, and doses that begin later or end; None where all last.
+        What is held is not measured.
     """
 
     perturbations: Perturbations
@@ -28,11 +32,19 @@ class MeasuredSeries:
     weights: Responses | None = None
     errors: Responses | None = None
     typical_error: float = 1.0
+    interventions: Interventions | None = None
 
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
         return self.perturbations.shape[1]
+
+    @property
+    def conditions(self) -> Float[np.ndarray, "n_rows n_keys"]:
+        """Numbers that are the same in rows of one condition alone."""
+        if self.interventions is None:
+            return self.perturbations
+        return np.concatenate([self.perturbations, self.interventions.keys()], axis=1)
 
     @cached_property
     def measured(self) -> ValueMask:

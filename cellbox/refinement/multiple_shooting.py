@@ -28,7 +28,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cellbox.arrays import Perturbations, Responses
-from cellbox.equation.forms import formed_ends, formed_flow, formed_forces
 from cellbox.equation.interval_flow import (
     Flow,
     Forced,
@@ -39,6 +38,7 @@ from cellbox.equation.interval_flow import (
     forced,
     transition,
 )
+from cellbox.equation.interval_pieces import ends_of_pieces, flow_of_pieces, forces_of_pieces
 from cellbox.networks.fitted_form import FittedForm
 from cellbox.networks.form import EQ_1
 from cellbox.networks.network import Network
@@ -46,7 +46,12 @@ from cellbox.networks.whole_network import measured_part, whole
 from cellbox.refinement.formed_series import FormedSeries
 from cellbox.refinement.line_shooting import by_line
 from cellbox.refinement.linearised import Iterate, Quadratic, Ties, tied_states
-from cellbox.refinement.measured_flow import as_measured, begun, offsets_of
+from cellbox.refinement.measured_flow import (
+    as_measured,
+    begun,
+    offsets_of,
+    with_interventions,
+)
 
 # How far a state may lie from the end of the interval before it, in units of the noise.
 TIGHT = 0.1
@@ -87,14 +92,13 @@ class MultipleShooting(FormedSeries):
         """Parameters and the measured states; where none was measured, where these lead."""
         states = np.full(self.measurements.shape, np.nan)
         # Where the first interval begins, which no state says.
-        state = self._intervals(Iterate(parameters, states)).starts[:: len(self.times)]
+        every = self._intervals(Iterate(parameters, states))
+        state = every.starts[:: len(self.times)]
         offsets = self._offsets(parameters) if self.form else 0.0
-        durations = np.diff(self.times, prepend=0.0)
-        for time, duration in enumerate(durations):
+        for time in range(len(self.times)):
             if not self.measured[:, time].all():
-                full = np.full(len(state), duration)
-                intervals = Intervals(state, self._acting(parameters), full)
-                state = self._ends(parameters, intervals) + offsets
+                own = every.chosen(np.s_[time :: len(self.times)])
+                state = self._ends(parameters, own._replace(starts=state)) + offsets
             state = np.where(self.measured[:, time], self.measurements[:, time], state)
             states[:, time] = state
             state = state - offsets
@@ -165,7 +169,7 @@ class MultipleShooting(FormedSeries):
 
     def ties_of_states(self, point: Iterate) -> Ties:
         """The ties at a point, for what moves its states alone."""
-        if self.form:
+        if self._is_formed:
             return self._ties(point, self._flow(point))
         there = transition(*self._split(point.parameters), self._intervals(point))
         return self._ties(point, there)
@@ -198,16 +202,26 @@ class MultipleShooting(FormedSeries):
         """Standard deviations of measured values, in units of the noise."""
         if self.weights is None:
             of_measured = 1.0 / self.root_precision
-            return np.where(self.measured, of_measured, _DEVIATION_OF_UNMEASURED)
-        least = _DEVIATION_OF_UNMEASURED**-2
-        weights = np.where(self.measured, np.maximum(self.weights, least), least)
-        return 1.0 / (np.sqrt(weights) * self.root_precision)
+            found = np.where(self.measured, of_measured, _DEVIATION_OF_UNMEASURED)
+        else:
+            least = _DEVIATION_OF_UNMEASURED**-2
+            weights = np.where(self.measured, np.maximum(self.weights, least), least)
+            found = 1.0 / (np.sqrt(weights) * self.root_precision)
+        if self.interventions is None:
+            return found
+        # What is held goes nowhere.
+        return found * self.interventions.free[:, None]
+
+    @property
+    def _is_formed(self) -> bool:
+        """Whether intervals are more than Eq. 1 with doses that last."""
+        return bool(self.form) or self.interventions is not None
 
     def forces(self, point: Iterate, intervals: Intervals) -> Forced:
         """How ends of intervals would move by what the equation has not."""
-        if not self.form:
+        if not self._is_formed:
             return forced(*self._split(point.parameters), intervals)
-        return self._by_line(formed_forces, point.parameters, intervals)
+        return self._by_line(forces_of_pieces, point.parameters, intervals)
 
     def _by_line(
         self,
@@ -223,7 +237,8 @@ class MultipleShooting(FormedSeries):
         return by_line(program, self.form, each, intervals)
 
     def _offsets(self, parameters: Float[np.ndarray, " n_parameters"]) -> Perturbations:
-        return offsets_of(self.form, self._numbers(parameters), self.perturbations)
+        offsets = offsets_of(self.form, self._numbers(parameters), self.perturbations)
+        return offsets if self.interventions is None else offsets * self.interventions.free
 
     def _intervals(self, point: Iterate) -> Intervals:
         """The intervals between measured times, row by row."""
@@ -236,15 +251,18 @@ class MultipleShooting(FormedSeries):
             starts = np.concatenate([rest, point.states[:, :-1]], axis=1)
         perturbations = np.repeat(self._acting(point.parameters), n_times, axis=0)
         durations = np.tile(np.diff(self.times, prepend=0.0), n_rows)
-        return Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
+        intervals = Intervals(starts.reshape(-1, n_nodes), perturbations, durations)
+        if self.interventions is None:
+            return intervals
+        return with_interventions(intervals, self.interventions, self.times)
 
     def _ends(
         self, parameters: Float[np.ndarray, " n_parameters"], intervals: Intervals
     ) -> Float[np.ndarray, "n_intervals n_nodes"]:
         """Where intervals end, without the offset of their row."""
-        if not self.form:
+        if not self._is_formed:
             return ends(*self._split(parameters), intervals)
-        return self._by_line(formed_ends, parameters, intervals)
+        return self._by_line(ends_of_pieces, parameters, intervals)
 
     def _reached(self, point: Iterate) -> Float[np.ndarray, "n_intervals n_nodes"]:
         """Where intervals lead, as it would be measured."""
@@ -256,11 +274,12 @@ class MultipleShooting(FormedSeries):
     def _flow(self, point: Iterate) -> Flow:
         """Where intervals lead, as it would be measured, and the derivatives of that."""
         intervals = self._intervals(point)
-        if not self.form:
+        if not self._is_formed:
             return flow(*self._split(point.parameters), intervals)
-        there = self._by_line(formed_flow, point.parameters, intervals)
+        there = self._by_line(flow_of_pieces, point.parameters, intervals)
         offsets = self._offsets(point.parameters)
-        there = as_measured(self.form, there, self.perturbations, offsets)
+        free = None if self.interventions is None else self.interventions.free
+        there = as_measured(self.form, there, self.perturbations, offsets, free)
         if self.differing is not None:
             return self.differing.with_differences(there)
         return there if self.hidden is None else self.hidden.with_drives(there)

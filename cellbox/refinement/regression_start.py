@@ -36,7 +36,7 @@ def regression_start(
     """The network that a regression on the measured intervals finds.
 
     Values that were not measured are taken to lie on straight lines between those that were, from
-    0 at time 0; nothing is explained by them.
+    0 at time 0; nothing is explained by them. What is held lies at its level.
     allowed_edges: which entries of W may differ from zero; all by default.
 
     Where edges have prices, those that are likely beforehand are drawn to zero less, others more.
@@ -70,8 +70,21 @@ def _inputs(problem: MultipleShooting) -> tuple[Responses, Responses, ValueMask,
     averages, pulled, told = _pulled(problem)
     amplitudes = _largest_pull(pulled, told)
     with np.errstate(invalid="ignore", divide="ignore"):
-        inputs = np.arctanh(pulled / amplitudes) + problem.perturbations[:, None]
+        inputs = np.arctanh(pulled / amplitudes) + _doses(problem)
     return averages, inputs, told, amplitudes
+
+
+def _doses(problem: MultipleShooting) -> Responses:
+    """u of each interval, or of each row; where it switches, with the weight that decay leaves."""
+    doses, done = problem.perturbations[:, None], problem.interventions
+    if done is None or done.lasting.all():
+        return doses
+    ends = problem.times[:, None]
+    begins = np.concatenate([[0.0], problem.times[:-1]])[:, None]
+    first = np.clip(done.begins[:, None], begins, ends)
+    last = np.clip(done.ends[:, None], first, ends)
+    left = np.exp(last - ends) - np.exp(first - ends)
+    return doses * left / -np.expm1(begins - ends)
 
 
 def amplitude_guess(problem: MultipleShooting) -> NodeValues:
@@ -89,7 +102,10 @@ def _pulled(
 ]:
     """x̄ of each interval, the left side of the equation times α, and where the data tell it."""
     states = _filled(problem)
-    starts = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
+    first = np.zeros_like(states[:, :1])
+    if problem.interventions is not None:
+        first = problem.interventions.with_levels(first)
+    starts = np.concatenate([first, states[:, :-1]], axis=1)
     durations = np.diff(problem.times, prepend=0.0)[None, :, None]
     # An interval without length tells nothing, and must not divide by zero.
     told = problem.measured & (durations > 0)
@@ -114,7 +130,8 @@ def _filled(problem: MultipleShooting) -> Responses:
         known = np.concatenate([[True], problem.measured[row, :, node]])
         values = np.concatenate([[0.0], states[row, :, node]])
         states[row, :, node] = np.interp(problem.times, times[known], values[known])
-    return states
+    done = problem.interventions
+    return states if done is None else done.with_levels(states)
 
 
 class _Regressors:

@@ -38,9 +38,10 @@ def replicate_variance(problem: MultipleShooting) -> float | None:
     """
     flat = problem.measurements.reshape(len(problem.measurements), -1)
     # Infinite instead of NaN, which would not be equal to itself.
-    both = np.concatenate([problem.perturbations, np.where(np.isnan(flat), np.inf, flat)], axis=1)
+    conditions = problem.conditions
+    both = np.concatenate([conditions, np.where(np.isnan(flat), np.inf, flat)], axis=1)
     rows = np.unique(both, axis=0, return_index=True)[1]
-    _, condition = np.unique(problem.perturbations[rows], axis=0, return_inverse=True)
+    _, condition = np.unique(conditions[rows], axis=0, return_inverse=True)
     roots = np.broadcast_to(problem.root_precision, problem.measurements.shape)
     roots = roots.reshape(flat.shape)[rows]
     total, spare = 0.0, 0

@@ -35,6 +35,7 @@ from cellbox.equation.classical_step import classical_step
 from cellbox.equation.dynamics import Parameters, velocity
 from cellbox.equation.solver_settings import Precision
 from cellbox.equation.traced_arrays import Courses, Scalar, States
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.refinement.multiple_shooting import MultipleShooting
 
 # The longest step, in the model's time unit.
@@ -74,6 +75,7 @@ class Series(eqx.Module):
 
         longest_step: in the model's time unit.
         """
+        refuse_interventions(problem.interventions, "least squares of whole courses")
         n_rows = len(problem.perturbations)
         n_groups = math.ceil(n_rows / _GROUP)
         group = math.ceil(n_rows / n_groups / _MULTIPLE) * _MULTIPLE

@@ -51,12 +51,18 @@ def baselines(
         Values that were never measured are predicted as by `mean`.
     additive: the sum of the single responses, see `additive_responses`; NaN where a single response
         was not measured.
+    To ridge and the additive rule a node that is held is one more dose, its level, and a dose
+    that begins later or ends counts by the share of the time in which it acts (see
+    `Interventions.inputs`).
     persistence: a row's own last measured value of the node, 0 before the first. It sees the
         test row's earlier measurements, which no other prediction does, and predicts from
         one time to the next only. None where the data have a single time point.
     """
     rows = np.concatenate([split.training, split.validation])
-    perturbations, measurements = data.perturbations[rows], data.measurements[rows]
+    inputs = data.perturbations
+    if data.interventions is not None:
+        inputs = data.interventions.inputs(inputs, float(data.times[-1]))
+    perturbations, measurements = inputs[rows], data.measurements[rows]
     n_rows, n_times, n_nodes = measurements.shape
     mean = _mean_response(measurements)
     fitted = fit_ridge(
@@ -66,7 +72,7 @@ def baselines(
         where_unmeasured=mean.reshape(-1),
     )
     shape = (len(split.test), n_times, n_nodes)
-    asked, held_out = data.perturbations[split.test], data.measurements[split.test]
+    asked, held_out = inputs[split.test], data.measurements[split.test]
     summed = additive_responses(perturbations, measurements.reshape(n_rows, -1), asked)
     return {
         "mean": np.broadcast_to(mean, shape).copy(),

@@ -149,11 +149,13 @@ def unsteady_share(
     perturbations: Perturbations,
     states: Perturbations,
     lines: Sequence[str] | None = None,
+    free: Bool[np.ndarray, "n_rows n_nodes"] | None = None,
 ) -> float | None:
     """Share of rows in which the network has not come to rest in these states.
 
     In such a row some node has |dx/dt| above `STEADY_SPEED`, or there is no state (NaN). None
-    without rows. lines: the cell line of each row, where these differ.
+    without rows. lines: the cell line of each row, where these differ. free: nodes that are not
+    held, by default all; what is held rests.
     """
     if not len(states):
         return None
@@ -165,6 +167,7 @@ def unsteady_share(
         from cellbox.equation.forms import velocities
 
         speed = np.abs(velocities(network, perturbations, states, lines))
+    speed = speed if free is None else speed * free
     # Written so that a NaN does not rest.
     return float(np.mean(~(speed <= STEADY_SPEED).all(axis=1)))
 

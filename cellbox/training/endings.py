@@ -1,4 +1,4 @@
-"""What refining a training came to."""
+"""What refining a training came to, and where it cannot begin."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cellbox.arrays import Perturbations
 from cellbox.data.line_warnings import sentence_of
 from cellbox.networks.form import NONE, SEARCH
 from cellbox.networks.hidden_nodes import WARNING
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.hidden_start import hidden_obstacle
 from cellbox.refinement.multiple_shooting import MultipleShooting
-from cellbox.refinement.refine import is_large
+from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, is_large
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.unexplained import is_explained, share_left
 from cellbox.settings import Settings
+from cellbox.training.pack import Harvest
 from cellbox.training.row_errors import is_worse
 
 
@@ -171,3 +174,38 @@ def unexplained_sentence(training: MultipleShooting, noise: float | None) -> str
         f" That leaves {share:.0%} of the data's mean square: either they are that noisy, or "
         "no start led to the network, and its edges say nothing."
     )
+
+
+def check_interventions(training: MultipleShooting, obstacle: str | None) -> None:
+    """Refuse held nodes and doses that end where least squares with free states do not apply.
+
+    obstacle: why the data cannot be refined at all, if they cannot.
+    """
+    why = obstacle
+    if is_large(training.n_nodes):
+        why = f"{training.n_nodes} nodes are more than {LARGEST_WITH_FREE_STATES}"
+    if why is not None:
+        fix = "Leave these conditions out, or some nodes"
+        refuse_interventions(training.interventions, f"fit ({why})", fix)
+
+
+def status_of(harvest: Harvest, ending: Ending) -> str:
+    """What became of a training, refinement included: completed, stopped_early or diverged."""
+    if harvest.status.diverged:
+        return "completed" if ending.refined and has_edges(ending) else "diverged"
+    return harvest.status.name.lower()
+
+
+def has_edges(ending: Ending) -> bool:
+    """Whether anything acts on anything."""
+    return bool((ending.network.weights != 0).any())
+
+
+def all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
+    """Whether all of these conditions are among those."""
+    return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
+
+
+def finite(value: float) -> float | None:
+    """The number, or None in the place of what no file holds."""
+    return value if math.isfinite(value) else None

@@ -25,8 +25,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import Perturbations, RowNumbers
+from cellbox.arrays import RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
+from cellbox.errors import refuse
 from cellbox.models.model import FittedModel, prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
@@ -42,10 +43,15 @@ from cellbox.training.endings import (
     Course,
     Ending,
     Explained,
+    all_in,
+    check_interventions,
     error_sentence,
+    finite,
     form_sentence,
+    has_edges,
     line_sentence,
     prior_sentence,
+    status_of,
     tail_sentence,
     unexplained_sentence,
 )
@@ -120,6 +126,8 @@ class Finisher:
         self._validation = validation
         self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
+        if training.interventions is not None:
+            check_interventions(training, self._obstacle)
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
@@ -153,12 +161,12 @@ class Finisher:
         """
         started = time.perf_counter()
         ending = self._ending(harvest, settings)
-        message = ""
+        message = self._descended_on
         if harvest.status.diverged and ending.refined:
-            found = "a network all the same" if _has_edges(ending) else "no edge either"
-            message = f" Least squares found {found}."
+            found = "a network all the same" if has_edges(ending) else "no edge either"
+            message += f" Least squares found {found}."
         went = Course(
-            status=_status(harvest, ending),
+            status=status_of(harvest, ending),
             message=harvest.status.sentence + message,
             steps=harvest.step,
             history=harvest.history,
@@ -166,6 +174,45 @@ class Finisher:
             compile_seconds=compile_seconds,
         )
         return self._finished(ending, went, settings, seed)
+
+    @property
+    def _descended_on(self) -> str:
+        """From which rows descent has learned, where these are not all."""
+        done = self._training.interventions
+        if done is None:
+            return ""
+        n_rows = len(done.affected)
+        return (
+            f" Descent, which knows doses that last alone, learned from "
+            f"{n_rows - int(done.affected.sum())} of {n_rows} rows; least squares from all."
+        )
+
+    def finish_from_regression(self, settings: Settings, *, seed: int) -> FinishedTraining:
+        """The best of what least squares from a regression lead to, where nothing can descend.
+
+        Raises InputError where these equations cannot be solved.
+        """
+        started = time.perf_counter()
+        select_edges = settings.refinement == "select_edges"
+        form = self._starts.form_for(settings.form, select_edges)
+        fits = self._starts.regression(select_edges, form, settings.prior_strength)
+        candidates = self._candidates(fits, settings)
+        candidates = [*candidates, *self._told_by(candidates, settings, form)]
+        if not candidates:
+            raise refuse(
+                "fit",
+                "expected least squares that can be solved from a regression, found none",
+                "Give conditions without held nodes and with doses that last, from which other "
+                "starts begin",
+            )
+        best = min(candidates, key=lambda one: one.found.information)
+        went = Course(
+            status="completed",
+            message="Least squares from a regression: in all conditions nodes are held or doses "
+            "begin later or end, which descent does not know.",
+            seconds=time.perf_counter() - started,
+        )
+        return self._finished(self._ended(best, settings), went, settings, seed)
 
     def finish_without_descent(self, settings: Settings, *, seed: int) -> FinishedTraining | None:
         """What least squares from a regression lead to, where that explains the data.
@@ -203,15 +250,15 @@ class Finisher:
             status=went.status,
             message=went.message,
             steps=went.steps,
-            validation_mae=_finite(ending.validation_mae),
+            validation_mae=finite(ending.validation_mae),
             history={
                 "step": [step for step, _, _ in went.history],
-                "training_loss": [_finite(error) for _, error, _ in went.history],
-                "validation_mae": [_finite(error) for _, _, error in went.history],
+                "training_loss": [finite(error) for _, error, _ in went.history],
+                "validation_mae": [finite(error) for _, _, error in went.history],
             },
             seconds=went.seconds,
             compile_seconds=went.compile_seconds,
-            selection_error=_finite(ending.selection_error),
+            selection_error=finite(ending.selection_error),
             refinement=ending.refinement + line_sentence(ending.network, settings, self._training),
             noise=ending.noise,
             noise_freedom=ending.freedom,
@@ -276,7 +323,7 @@ class Finisher:
             found.penalised_noise,
             told,
             found.noise,
-            freedom=_finite(found.freedom),
+            freedom=finite(found.freedom),
             refined=True,
             edges_selected=settings.refinement == "select_edges",
             prior_strength=found.prior_strength,
@@ -289,7 +336,7 @@ class Finisher:
             return descended
         after, error = self._errors(found.network, settings)
         before, _ = self._errors(descended.network, settings)
-        kept_back = not _all_in(self._validation.perturbations, self._training.perturbations)
+        kept_back = not all_in(self._validation.perturbations, self._training.perturbations)
         if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
             told = f"validation error {after.mean():.3g} instead of {before.mean():.3g}"
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")
@@ -384,24 +431,3 @@ class Finisher:
         """Of each validation row, and over them; see `errors_in_rows`."""
         solver = prediction_solver(settings)
         return errors_in_rows(network, self._validation, solver, self._training.typical_error)
-
-
-def _status(harvest: Harvest, ending: Ending) -> str:
-    """What became of a training, refinement included: completed, stopped_early or diverged."""
-    if harvest.status.diverged:
-        return "completed" if ending.refined and _has_edges(ending) else "diverged"
-    return harvest.status.name.lower()
-
-
-def _has_edges(ending: Ending) -> bool:
-    """Whether anything acts on anything."""
-    return bool((ending.network.weights != 0).any())
-
-
-def _all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
-    """Whether all of these conditions are among those."""
-    return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -12,13 +12,15 @@ import numpy as np
 
 from cellbox.criticism.criticise import criticise
 from cellbox.criticism.criticism import Criticism
-from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, validation_rows
+from cellbox.data.checked_numbers import check_numbers
+from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.equation.gradient_check import check_gradient
 from cellbox.errors import InputError, Problem, refuse
 from cellbox.models.model import FittedModel
 from cellbox.models.network_draws import draws_of
 from cellbox.models.provenance import provenance
 from cellbox.networks.form import NONE
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.network import Network
 from cellbox.networks.prior import EdgePrior
 from cellbox.networks.prior_files import read_prior
@@ -83,6 +85,7 @@ def fit(
     descent = descent or ("where needed" if settings is None else "always")
     settings = settings or Settings()
     settings = with_form(settings, form)
+    check_refined(data, settings)
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
@@ -124,6 +127,29 @@ def with_form(settings: Settings, form: str | None) -> Settings:
     return settings
 
 
+def check_refined(data: Dataset, settings: Settings) -> None:
+    """Refuse held nodes and doses that end where nothing is refined: descent knows neither."""
+    if settings.refinement == "none":
+        fix = "Choose refinement select_edges or all_edges, or leave these conditions out"
+        refuse_interventions(data.interventions, f"{data.name}, setting refinement = none", fix)
+
+
+def descent_data(data: Dataset, split: Split) -> Dataset | None:
+    """The data that descent learns from: of conditions with doses that last alone.
+
+    Rows stay where they are, and others count as not measured. None where nothing is left to train
+    or to validate on.
+    """
+    if data.interventions is None:
+        return data
+    apart = data.interventions.affected[:, None, None]
+    measured = np.where(apart, np.nan, data.measurements)
+    alone = replace(data, measurements=measured, interventions=None)
+    validation = measured[validation_rows(data, split)][..., data.measured_nodes]
+    parts = (measured[split.training], validation)
+    return alone if all(np.isfinite(part).any() for part in parts) else None
+
+
 def _trained(
     finisher: Finisher,
     data: Dataset,
@@ -133,8 +159,11 @@ def _trained(
     on_progress: Callable[[int, float], None] | None,
 ) -> FinishedTraining:
     """A descent, refined as the settings say."""
+    descended_on = descent_data(data, split)
+    if descended_on is None:
+        return finisher.finish_from_regression(settings, seed=seed)
     check_gradient(settings.solver, data.times, data.n_nodes)
-    pool = pool_of(data, split, settings)
+    pool = pool_of(descended_on, split, settings)
     rows = np.arange(len(split.training))
     times = np.arange(len(data.times))
     pack = Pack(pool, shape_of(settings, len(rows), len(times)), n_lanes=1)
@@ -190,7 +219,7 @@ def check_split(data: Dataset, split: Split) -> None:
     """Refuse a split whose training or validation rows hold no measured value.
 
     An error over no values would be 0, and every model would look perfect. Nor are numbers let
-    through that no reader gives (`cellbox.data.dataset.check_numbers`).
+    through that no reader gives (`cellbox.data.checked_numbers`).
     """
     check_numbers(data)
     parts = {

@@ -29,9 +29,11 @@ from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.threads import in_one_thread
 from cellbox.training.finish import FinishedTraining, Finisher
 from cellbox.training.fit import (
+    check_refined,
     check_split,
     choose_split,
     criticise_fit,
+    descent_data,
     train_to_the_end,
     with_form,
     with_prior,
@@ -88,6 +90,7 @@ def fit_ensemble(
         raise refuse("members", f"expected at least 1, found {members}", "Train 10, for example")
     data = with_prior(data, prior)
     settings = with_form(settings or Settings(), form)
+    check_refined(data, settings)
     split = choose_split(data, split, seed)
     check_split(data, split)
     keep_compiled_programs()
@@ -174,8 +177,11 @@ def _trained(
     on_progress: OnEnsembleProgress | None,
 ) -> list[FinishedTraining]:
     """All members, in order."""
+    descended_on = descent_data(data, split)
+    if descended_on is None:
+        return [draw.finisher.finish_from_regression(settings, seed=draw.seed) for draw in draws]
     largest = max(len(draw.rows) for draw in draws)
-    pool = _pool(data, split, settings, largest)
+    pool = _pool(descended_on, split, settings, largest)
     # As many lanes as make the last pack as full as the others.
     n_packs = math.ceil(len(draws) / MOST_LANES)
     n_lanes = math.ceil(len(draws) / n_packs)

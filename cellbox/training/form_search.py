@@ -8,7 +8,7 @@ fitted with W and α from a regression, so that criteria are those of whole fits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from math import log
 from typing import NamedTuple, TypeGuard
@@ -58,12 +58,14 @@ def search_form(
     *,
     hidden: bool = True,
     lines: bool = False,
+    without: Sequence[str] = (),
 ) -> Form:
     """The form that the data ask for; Eq. 1 where that explains them, or nothing explains more.
 
     fits: what least squares with a form lead to. judge: None where that cannot be told, and then
     the criterion alone decides. perturbations: of the rows that are fitted. hidden: whether these
-    can tell hidden nodes. lines: whether they are of several cell lines.
+    can tell hidden nodes. lines: whether they are of several cell lines. without: parts that are
+    not tried.
     """
     best = _best(fits, Form())
     for _ in range(_MOST_PARTS):
@@ -75,6 +77,8 @@ def search_form(
         asked = [] if verdict is None else forms_for(verdict)
         asked = [name for name in asked if hidden or name not in HIDDEN]
         every = [name for name in (*PARTS, *CURVES) if _can_be_told(name, perturbations)]
+        if without:
+            asked, every = ([n for n in names if n not in without] for names in (asked, every))
         if lines:
             every.append(LINES)
         if hidden and _may_be_hidden(verdict):

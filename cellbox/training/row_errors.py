@@ -30,7 +30,12 @@ def errors_in_rows(
     know; in the mean they have none.
     """
     predicted = responses(
-        network, held_out.perturbations, held_out.times, solver, lines=held_out.lines
+        network,
+        held_out.perturbations,
+        held_out.times,
+        solver,
+        lines=held_out.lines,
+        interventions=held_out.interventions,
     )
     errors, mean = _of_predictions(predicted, held_out, typical_error)
     if n_hidden_of(network):

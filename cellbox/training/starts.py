@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cellbox.arrays import EdgeMask
-from cellbox.networks.form import EQ_1, SEARCH, Form, form_of
+from cellbox.networks.form import EQ_1, PARTS, SEARCH, Form, form_of
+from cellbox.networks.interventions import check_form_beside, unknown_beside
 from cellbox.networks.network import Network, possible_edges
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
@@ -70,8 +71,10 @@ class Starts:
         """The form that a setting names; where it is to be searched, what the search finds."""
         if obstacle(self._training, self._allowed) is not None or is_large(len(self._nodes)):
             return Form()
+        done = self._training.interventions
         if named != SEARCH:
             form = form_of(named)
+            check_form_beside(form.names, done)
             if self._training.lines is None:
                 form = replace(form, lines=False)
             return form if hidden_obstacle(self._training) is None else replace(form, n_hidden=0)
@@ -80,8 +83,9 @@ class Starts:
                 lambda form: self.regression(select_edges, form),
                 self._judge,
                 self._training.perturbations,
-                hidden=hidden_obstacle(self._training) is None,
-                lines=self._training.lines is not None,
+                hidden=hidden_obstacle(self._training) is None and done is None,
+                lines=self._training.lines is not None and done is None,
+                without=unknown_beside(PARTS, done),
             )
         return self._searched[select_edges]
 
@@ -133,13 +137,17 @@ class Starts:
         key = ("random", way)
         if key not in self._known:
             # Random starts take all values alike.
-            enough = NEXT_TO_NOTHING * float(np.nanmean(self._training.measurements**2))
-            drawn = random_starts(self._training, self._nodes, self._allowed, enough=enough)
+            plain = self._training.plain
+            if plain is None:
+                # They are followed by Eq. 1 with doses that last.
+                return []
+            enough = NEXT_TO_NOTHING * float(np.nanmean(plain.measurements**2))
+            drawn = random_starts(plain, self._nodes, self._allowed, enough=enough)
             start = f"the best of {drawn.n_starts} random starts"
             self._known[key] = [
                 fit
-                for plain in drawn.networks
-                for network in (with_hidden_guess(self._problem(way), plain),)
+                for one in drawn.networks
+                for network in (with_hidden_guess(self._problem(way), one),)
                 for fit in self._judged(self._refine(network, way), network, start, way)
             ]
         return self._known[key]

@@ -200,6 +200,7 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "rows": data.n_rows,
         "conditions": data.n_conditions,
         **_facts_of_lines(data),
+        **_facts_of_interventions(data),
         "combinations": int(data.combination_of_row.max()) + 1,
         "replicated_conditions": int((rows_of_condition > 1).sum()),
         "rounding_sensitive_conditions": (
@@ -228,6 +229,12 @@ def _facts_of_lines(data: Dataset) -> dict[str, Any]:
     return {"lines": {name: data.lines.count(name) for name in data.line_names}}
 
 
+def _facts_of_interventions(data: Dataset) -> dict[str, Any]:
+    """What was done beside doses that last, where anything was."""
+    said = data.interventions_in_words
+    return {"interventions": said} if said else {}
+
+
 def _readable_facts(facts: dict[str, Any]) -> str:
     times = facts["times"]
     activity, split = facts["activity_nodes"], facts["split"]
@@ -253,7 +260,9 @@ def _readable_facts(facts: dict[str, Any]) -> str:
     conditions = "conditions for training, validation, test"
     parts = "to be drawn when fitting" if split is None else ", ".join(map(str, split.values()))
     known = "known, to compare with" if facts["truth_known"] else "not known"
-    return text_pairs([*pairs, (conditions, parts), ("true network", known)])
+    table = text_pairs([*pairs, (conditions, parts), ("true network", known)])
+    said = facts.get("interventions", [])
+    return "\n".join([table, *(["", *said] if said else [])])
 
 
 SIMULATE = Command(
@@ -279,7 +288,8 @@ LINT = Command(
     description="Read a folder of data and report every problem in it at once, with its file and\n"
     "row; or, where there is none, what the data hold. Known are:\n"
     "  measurements.csv (condition, time, node, value, maybe replicate) with\n"
-    "  perturbations.csv (condition, node, value); positive pushes a node down;\n"
+    "  perturbations.csv (condition, node, value, maybe from and until); positive pushes a\n"
+    "  node down; and clamped.csv (condition, node, value) where nodes are held, as knock-outs;\n"
     "  or the 2020 CellBox's pert.csv, expr.csv and node_Index.csv, without headers.\n"
     "The first two may be wide (a column for each node), text with any separator, Parquet\n"
     "or .xlsx, or two sheets of these names in one workbook. Files of other programs are named\n"

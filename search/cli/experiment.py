@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from argparse import _ActionsContainer as Arguments
 
     from cellbox.data.dataset import Dataset
+    from cellbox.data.drawn_interventions import Drawn
     from cellbox.networks.network import Network
 
 # What the options of `_add_experiment` are called among the arguments, but for noise and seed.
 EXPERIMENT_OPTIONS = (
     *("conditions", "held_out", "perturbed_nodes", "times", "horizon", "replicates"),
-    *("amplitude", "design"),
+    *("amplitude", "design", "knock_outs", "knock_out_level", "pulses"),
 )
 
 
@@ -103,6 +105,14 @@ def _add_realism(group: Arguments) -> None:
     )  # fmt: skip
     add_options(
         group,
+        ("--knock-outs", share, "X", "share of conditions in which one of the perturbed nodes is "
+         "held at a low level instead (0)"),
+        ("--knock-out-level", real_number(-math.inf, open_ends=True), "LEVEL", "log ratio at which "
+         "it is held (-2)"),
+        ("--pulses", share, "X", "share of conditions whose doses begin later and end (0)"),
+    )  # fmt: skip
+    add_options(
+        group,
         ("--lines", whole_number(2), "K", "cell lines, each with conditions of its own (one)"),
         ("--line-differences", whole_number(0), "N", "in what each line differs from the first: "
          "edges, amplitudes, offsets (3)"),
@@ -129,7 +139,28 @@ def _realism(arguments: Namespace) -> dict[str, Any]:
     if arguments.at is not None and (arguments.times or arguments.horizon) is not None:
         found = "expected --at alone, found --times or --horizon beside it"
         raise refuse("--at", found, "Leave them out: --at says when to measure")
-    return {"flaws": flaws, "times": arguments.at, "kinetics": arguments.kinetics}
+    return {
+        "flaws": flaws,
+        "times": arguments.at,
+        "kinetics": arguments.kinetics,
+        "done": _done(arguments),
+    }
+
+
+def _done(arguments: Namespace) -> Drawn | None:
+    """Knock-outs and pulses that were asked for."""
+    from cellbox.data.drawn_interventions import Drawn
+
+    asked = {
+        "knock_outs": arguments.knock_outs,
+        "level": arguments.knock_out_level,
+        "pulses": arguments.pulses,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    if set(given) == {"level"}:
+        found = "expected --knock-outs beside --knock-out-level, found none"
+        raise refuse("--knock-out-level", found, "Say how many: --knock-outs 0.33")
+    return Drawn(**given) if given else None
 
 
 _LINE_DIFFERENCES = 3

@@ -371,6 +371,7 @@ def _described(
         "compile_seconds": training.compile_seconds,
         "data": data.name,
         "nodes": data.n_nodes,
+        **({"interventions": said} if (said := data.interventions_in_words) else {}),
         "rows": {part: len(getattr(split, part)) for part in ("training", "validation", "test")},
         "seed": model.seed,
         "steps": training.steps,

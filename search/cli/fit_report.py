@@ -47,6 +47,8 @@ def say_report(
         for part, name in (("training", "training"), ("validation", "validation"), ("test", "test"))
     )
     output.say(f"{data.name}: {data.n_nodes} nodes; rows: {parts} ({how_split})")
+    for sentence in data.interventions_in_words:
+        output.say(sentence)
     took = shown_seconds(training.seconds)
     if training.steps:
         took = (

@@ -18,20 +18,23 @@ from search.cli.pairs_report import run_pairs
 if TYPE_CHECKING:
     import numpy as np
 
+    from cellbox.networks.interventions import Interventions
+
 
 def _add_predict(parser: ArgumentParser) -> None:
     parser.usage = (
         "%(prog)s MODEL_DIR (PERTURBATIONS.csv | --perturb NODE=VALUE,... | "
-        "--all-pairs --node NODE) [options]"
+        "--clamp NODE=LEVEL,... | --all-pairs --node NODE) [options]"
     )
     parser.add_argument("model", metavar="MODEL_DIR", help="folder that cellbox fit wrote")
-    which = parser.add_mutually_exclusive_group(required=True)
+    which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "perturbations",
         nargs="?",
         metavar="PERTURBATIONS.csv",
-        help="a table with the columns condition, node and value; a positive value pushes the "
-        "node down, a row without a node is an unperturbed control",
+        help="a table with the columns condition, node and value, and from and until where doses "
+        "begin later or end; a positive value pushes the node down, a row without a node is an "
+        "unperturbed control",
     )
     which.add_argument(
         "--perturb",
@@ -46,6 +49,34 @@ def _add_predict(parser: ArgumentParser) -> None:
         "first, beside both alone, and whether the pair does more than Bliss's independence and "
         "Loewe's additivity expect",
     )
+    _add_pairs(parser)
+    parser.add_argument(
+        "--times",
+        type=times,
+        metavar="T,T,...",
+        help="when to predict, such as 4,8,12 (default: the times that the model was trained on)",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE.csv", help="write the table here instead of printing it"
+    )
+    parser.add_argument(
+        "--clamp",
+        action="append",
+        metavar="NODE=LEVEL,...",
+        help="nodes that are held at a level (log ratio) from time 0 on in every condition, such "
+        "as AKT=-3 for a knock-out; may be repeated",
+    )
+    parser.add_argument(
+        "--line",
+        metavar="LINE",
+        help="of which cell line, or batch, of the model's data (default: the reference)",
+    )
+    add_model_units(parser)
+    add_json(parser)
+
+
+def _add_pairs(parser: ArgumentParser) -> None:
+    """Declare what goes with --all-pairs."""
     pairs = parser.add_argument_group("with --all-pairs")
     pairs.add_argument("--node", metavar="NODE", help="whose response, such as cellviab")
     pairs.add_argument(
@@ -61,22 +92,6 @@ def _add_predict(parser: ArgumentParser) -> None:
         help="the nodes to perturb (default: those that the model's data perturb)",
     )
     pairs.add_argument("--plot", metavar="FILE.png", help="draw the pairs as a heat map")
-    parser.add_argument(
-        "--times",
-        type=times,
-        metavar="T,T,...",
-        help="when to predict, such as 4,8,12 (default: the times that the model was trained on)",
-    )
-    parser.add_argument(
-        "--out", metavar="FILE.csv", help="write the table here instead of printing it"
-    )
-    parser.add_argument(
-        "--line",
-        metavar="LINE",
-        help="of which cell line, or batch, of the model's data (default: the reference)",
-    )
-    add_model_units(parser)
-    add_json(parser)
 
 
 def _run_predict(arguments: Namespace) -> int:
@@ -99,15 +114,21 @@ def _run_predict(arguments: Namespace) -> int:
     if arguments.model_units:
         model = replace(model, units=MODEL_UNITS)
     nodes = model.network.nodes
+    done = None
     if arguments.perturb is not None:
         conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")
+    elif arguments.perturbations is None:
+        conditions, perturbations = (_held_alone(arguments),), np.zeros((1, len(nodes)))
     else:
-        conditions, perturbations = read_doses(arguments.perturbations, nodes)
+        conditions, perturbations, done = read_doses(
+            arguments.perturbations, nodes, model.units.decay_time
+        )
+    done = _with_clamps(arguments, nodes, len(conditions), done)
     moments = model.own_times.tolist() if arguments.times is None else arguments.times
     keep_compiled_programs()
     asked = np.array(moments)
-    predicted = model.answer(perturbations, asked, line=arguments.line)
-    interval = model.answer_interval(perturbations, asked, line=arguments.line)
+    predicted = model.answer(perturbations, asked, line=arguments.line, interventions=done)
+    interval = model.answer_interval(perturbations, asked, line=arguments.line, interventions=done)
     if model.units.given:
         print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
     _note_unsolved(conditions, predicted)
@@ -128,6 +149,7 @@ def _run_predict(arguments: Namespace) -> int:
             "times": moments,
             "conditions": conditions,
             "perturbations": perturbations,
+            **({} if done is None else {"interventions": _described(done, nodes)}),
             **({"line": arguments.line or model.lines[0]} if model.lines else {}),
             "units": model.units.to_dict() if model.units.given else None,
             "predictions": predicted,
@@ -137,6 +159,41 @@ def _run_predict(arguments: Namespace) -> int:
     return 0
 
 
+def _held_alone(arguments: Namespace) -> str:
+    """The name of the one condition that holds nodes and perturbs none."""
+    if arguments.clamp is None:
+        raise refuse(
+            "cellbox predict",
+            "expected a table of perturbations, --perturb, --clamp or --all-pairs, found none",
+            'Say what to predict, such as --perturb "AKT=0.5"',
+        )
+    return f"{' '.join(','.join(arguments.clamp).split(','))} held"
+
+
+def _with_clamps(
+    arguments: Namespace, nodes: Sequence[str], n_rows: int, done: Interventions | None
+) -> Interventions | None:
+    """What is done in each condition: when doses act, and the nodes that --clamp holds."""
+    from cellbox.data.readers.doses import parse_doses
+    from cellbox.networks.interventions import Interventions, held_nodes
+    from cellbox.storage.delimited import clean_name
+
+    if arguments.clamp is None:
+        return done
+    text = ",".join(arguments.clamp)
+    _, given = parse_doses([text], nodes, "--clamp", "level")
+    # One that is held at 0 is held as well.
+    named = [clean_name(part.rpartition("=")[0]) for part in text.split(",")]
+    levels = {node: given[0, nodes.index(node)] for node in named}
+    held = held_nodes(levels, nodes, n_rows, "--clamp")
+    return held if done is None else Interventions(held.held, done.begins, done.ends)
+
+
+def _described(done: Interventions, nodes: Sequence[str]) -> list[str]:
+    """What is done in each condition beside doses that last, in words."""
+    return [done.words(row, nodes) for row in range(len(done.held))]
+
+
 def _check_pair_flags(arguments: Namespace) -> None:
     """Refuse what only means something with --all-pairs where it is not given, and the reverse."""
     flags = ("node", "dose", "among", "plot")
@@ -144,6 +201,9 @@ def _check_pair_flags(arguments: Namespace) -> None:
     if given and not arguments.all_pairs:
         found = f"expected --all-pairs beside {', '.join(given)}, found none"
         raise refuse("cellbox predict", found, "Add it, or leave these out")
+    if arguments.all_pairs and arguments.clamp is not None:
+        found = "expected pairs of doses with --all-pairs, found --clamp beside it"
+        raise refuse("--clamp", found, "Leave one of the two out")
     if arguments.all_pairs and arguments.node is None:
         found = "expected --node beside --all-pairs, found none"
         raise refuse("cellbox predict", found, "Name the node whose response you want")
@@ -207,6 +267,7 @@ PREDICT = Command(
     "lint --help).",
     epilog="examples:\n"
     '  cellbox predict models/LI-seed0 --perturb "g1=0.5,g3=0.2" --times 5,10,20\n'
+    '  cellbox predict models/LI-seed0 --perturb "g1=0.5" --clamp g2=-3\n'
     "  cellbox predict models/LI-seed0 my_plans.csv --out predictions.csv\n"
     "  cellbox predict models/melanoma --all-pairs --dose 0.5 --node cellviab --plot pairs.png",
 )

@@ -96,6 +96,8 @@ def _identity(data: Dataset, split: HeldOut, entrant: Entrant) -> dict[str, Any]
     digest.update("\n".join(data.nodes).encode())
     digest.update(b"" if data.prior is None else data.prior.fingerprint.encode())
     digest.update("\n".join(data.lines or ()).encode())
+    if data.interventions is not None:
+        digest.update(data.interventions.keys().tobytes())
     return {
         "format": _FORMAT_OF_LARGE if is_large(data.n_nodes) else _FORMAT,
         "data": digest.hexdigest()[:16],

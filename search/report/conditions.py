@@ -17,14 +17,16 @@ from search.report.cells import shown_number
 class Condition:
     """One condition, all its replicates together.
 
-    row: the first of them in the data. perturbation: u. mean, spread: of its replicates (log
-    ratio), the spread (standard deviation) NaN where there is one measurement. predicted: at the
-    same times. error: mean absolute error against the mean, NaN where nothing was measured.
+    row: the first of them in the data. perturbation: u. words: what is done in it. mean, spread: of
+    its replicates (log ratio), the spread (standard deviation) NaN where there is one measurement.
+    predicted: at the same times. error: mean absolute error against the mean, NaN where nothing was
+    measured.
     """
 
     name: str
     row: int
     perturbation: NodeValues
+    words: str
     mean: Float[np.ndarray, "n_times n_nodes"]
     spread: Float[np.ndarray, "n_times n_nodes"]
     n_replicates: int
@@ -52,6 +54,7 @@ def conditions_of(data: Dataset, rows: RowNumbers, predicted: Responses) -> list
                 name=data.row_names[first],
                 row=first,
                 perturbation=data.perturbations[first],
+                words=row_in_words(data, first),
                 mean=mean,
                 spread=spread,
                 n_replicates=len(own),
@@ -70,6 +73,15 @@ def typical(conditions: list[Condition], most: int) -> list[Condition]:
     )
     ranks = np.linspace(0, len(judged) - 1, min(most, len(judged))).round().astype(int)
     return [judged[rank] for rank in ranks]
+
+
+def row_in_words(data: Dataset, row: int) -> str:
+    """What is done in a row: doses, nodes that are held, and doses that begin later or end."""
+    doses, done = doses_in_words(data.nodes, data.perturbations[row]), data.interventions
+    more = "" if done is None else done.words(row, data.nodes)
+    if not more:
+        return doses
+    return f"{doses}; {more}" if data.perturbations[row].any() else more
 
 
 def doses_in_words(nodes: tuple[str, ...], perturbation: NodeValues) -> str:

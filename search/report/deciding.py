@@ -15,7 +15,7 @@ from cellbox.arrays import Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
 from search.report.cells import percent
-from search.report.conditions import doses_in_words
+from search.report.conditions import row_in_words
 from search.report.edges import JudgedEdge
 
 _NAMED = 2
@@ -38,12 +38,12 @@ def deciding_conditions(
         return [""] * len(edges)
     place = {node: index for index, node in enumerate(network.nodes)}
     at = np.nan_to_num(states)
-    inputs = at @ network.weights.T - data.perturbations[rows][:, None]
+    inputs = at @ network.weights.T - _acting(data, rows)
     slopes = network.amplitudes * (1 - np.tanh(inputs) ** 2)
     measured = np.isfinite(data.measurements[rows])
     condition = data.condition_of_row[rows]
     names = {
-        int(number): doses_in_words(data.nodes, data.perturbations[row])
+        int(number): row_in_words(data, int(row))
         for number, row in zip(condition, rows, strict=True)
     }
     said = []
@@ -56,3 +56,11 @@ def deciding_conditions(
         parts = [f"{names[n]} ({percent(by_condition[n] / whole)})" for n in first if whole > 0]
         said.append(", ".join(parts))
     return said
+
+
+def _acting(data: Dataset, rows: RowNumbers) -> Responses:
+    """u of each row at each time, or once where all doses last."""
+    doses, done = data.perturbations[rows], data.interventions_of(rows)
+    if done is None:
+        return doses[:, None]
+    return np.stack([done.acting(doses, float(time)) for time in data.times], axis=1)

@@ -56,7 +56,7 @@ def fit_page(folder: Path) -> Page:
         found=found,
         judged=_judged(model, found, data),
         perturbed=perturbed_nodes(data.rows(data.split.training), found),
-        largest_dose=float(np.abs(data.perturbations).max()),
+        largest_dose=float(np.abs(data.perturbations).max()) or 1.0,
     )
     caveats: tuple[Block, ...] = (Text(tuple(content["caveats"])),) if content["caveats"] else ()
     return Page(
@@ -102,6 +102,7 @@ def _how_section(
         ("rows for training, validation, test", " / ".join(
             str(len(getattr(split, part))) for part in ("training", "validation", "test")
         )),
+        *(("beside doses that last", said) for said in data.interventions_in_words),
         ("split", content["split"]),
         ("seed", model.seed),
         ("training", training.message),

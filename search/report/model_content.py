@@ -17,7 +17,7 @@ from cellbox.models.model import FittedModel
 from cellbox.models.model_files import from_the_start
 from search.report.blocks import Block, Figures, Section, Table, Text, WhatIf
 from search.report.cells import shown_number
-from search.report.conditions import Condition, conditions_of, doses_in_words, typical
+from search.report.conditions import Condition, conditions_of, typical
 from search.report.deciding import deciding_conditions
 from search.report.edges import ROWS_SHOWN, JudgedNetwork
 from search.report.line_content import line_sections
@@ -142,11 +142,15 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
     """The sections about the network, its predictions, what if, and what the data determine."""
     data, model, rows = findings.data, findings.model, findings.split.test
     singles = _single_doses(findings)
-    predicted = model.predict(data.perturbations[rows], data.times, line=data.lines_of(rows))
+    predicted = model.predict_rows(data, rows)
     of_singles = _in_parts(model, singles, data.times, len(rows))
     training = findings.split.training
-    lines = data.lines_of(training)
-    states = _in_parts(model, data.perturbations[training], data.times, len(rows), lines)
+    lines, done = data.lines_of(training), data.interventions_of(training)
+    states = (
+        _in_parts(model, data.perturbations[training], data.times, len(rows), lines)
+        if done is None
+        else model.predict_rows(data, training)
+    )
     shown = findings.judged.edges[:ROWS_SHOWN]
     told_by = deciding_conditions(model.network, data, training, states, shown)
     prior = [] if data.prior is None else [prior_section(model, data.prior, findings.found)]
@@ -203,11 +207,11 @@ def _prediction_section(findings: ModelFindings, predicted: Responses) -> Sectio
         figures += [state_figure(each, data, k + 1) for k, each in enumerate(shown)]
     elif shown:
         dense_times = np.linspace(0, data.times[-1], _TIMES_DRAWN)[1:]
-        asked = np.array([condition.perturbation for condition in shown])
-        model = findings.model
-        lines = data.lines_of(np.array([condition.row for condition in shown]))
+        asked = np.array([condition.row for condition in shown])
+        model, doses = findings.model, data.perturbations[asked]
         dense = from_the_start(
-            model.predict(asked, dense_times, line=lines), model.at_the_start(asked)
+            model.predict_rows(data, asked, dense_times),
+            model.at_the_start(doses, data.interventions_of(asked)),
         )
         all_times = np.concatenate([[0.0], dense_times])
         figures += [
@@ -234,10 +238,7 @@ def _prediction_section(findings: ModelFindings, predicted: Responses) -> Sectio
 
 def _error_rows(conditions: Sequence[Condition], data: Dataset) -> tuple[tuple[Any, ...], ...]:
     order = sorted(conditions, key=lambda each: -np.nan_to_num(each.error, nan=-1.0))
-    return tuple(
-        (each.name, doses_in_words(data.nodes, each.perturbation), each.n_replicates, each.error)
-        for each in order
-    )
+    return tuple((each.name, each.words, each.n_replicates, each.error) for each in order)
 
 
 def _single_doses(findings: ModelFindings) -> Float[np.ndarray, "n_singles n_nodes"]:

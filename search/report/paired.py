@@ -32,9 +32,7 @@ def chance_sentence(
         return None
     nodes = data.measured_nodes
     apart = paired_difference(
-        model.predict(data.perturbations[split.test], data.times, line=data.lines_of(split.test))[
-            ..., nodes
-        ],
+        model.predict_rows(data, split.test)[..., nodes],
         other[..., nodes],
         data.measurements[split.test][..., nodes],
         conditions,

@@ -13,7 +13,7 @@ from cellbox.data.dataset import Dataset
 from cellbox.models.plots import plot_predicted_against_measured
 from search.report.blocks import Figure
 from search.report.cells import shown_number
-from search.report.conditions import Condition, doses_in_words
+from search.report.conditions import Condition
 from search.report.drawing import drawn
 from search.study.plots import BEST, OTHER, POINTS
 
@@ -139,7 +139,7 @@ def _figure_of(
 ) -> Figure:
     """A picture of one condition, with everything that was measured and predicted of it."""
     return Figure(
-        f"{condition.name}: {doses_in_words(data.nodes, condition.perturbation)}",
+        f"{condition.name}: {condition.words}",
         alt,
         source,
         f"condition_{number}.csv",

@@ -101,7 +101,7 @@ def _findings(result: SweepResult, best: TrialResult) -> ModelFindings:
         found=found,
         judged=_judged(folder, result.records, best, data, found),
         perturbed=perturbed_nodes(data, found),
-        largest_dose=float(np.abs(data.perturbations).max()),
+        largest_dose=float(np.abs(data.perturbations).max()) or 1.0,
     )
 
 

@@ -17,6 +17,7 @@ from cellbox.data.readers import read_data
 from cellbox.data.simulation import exact_responses
 from cellbox.errors import InputError, Problem
 from cellbox.networks.amplitudes import with_amplitudes
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network, read_network
 from cellbox.networks.prior_files import read_prior
@@ -196,6 +197,7 @@ def _from_files(spec: Spec) -> StudyData:
         time=spec.data.time,
         units=spec.data.units(),
     )
+    refuse_interventions(data.interventions, f"sweep of {data.name}")
     if spec.data.reference_line is not None:
         data = with_reference_line(data, spec.data.reference_line, "[data] reference_line")
     split = data.split or split_rows(

@@ -21,12 +21,14 @@ from jaxtyping import Float
 
 from cellbox.arrays import EdgeMask, NodeMask, Perturbations
 from cellbox.data.dataset import Dataset
+from cellbox.data.readers.clamped_nodes import CLAMPED_FILE
 from cellbox.data.readers.excel_names import excel_warnings
 from cellbox.data.readers.forms import Form, Taking
 from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.data.readers.usual_layouts import STEADY_STATE_TIME
 from cellbox.data.same_numbers import ROUNDING
 from cellbox.data.unit_transforms import in_model_units
+from cellbox.errors import refuse
 from cellbox.storage.delimited import Row, read_rows
 from cellbox.storage.matrices import (
     MatrixText,
@@ -131,6 +133,13 @@ def _read_folder(folder: Path, taking: Taking) -> Dataset:
         time=STEADY_STATE_TIME if taking.time is None else taking.time,
         structural_zeros=taking.structural_zeros,
     )
+    if (folder / CLAMPED_FILE).exists():
+        raise refuse(
+            str(folder / CLAMPED_FILE),
+            "expected held nodes of a tidy folder, found those of one in the CellBox form",
+            f"Write tidy tables with cellbox convert (without this file), and put {CLAMPED_FILE} "
+            "beside them",
+        )
     lines_path = folder / LINES_FILE
     if lines_path.exists():
         problems = Problems()

@@ -14,6 +14,7 @@ from cellbox.arrays import ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers.tidy_writer import check_free
 from cellbox.networks.fitted_form import refuse_form
+from cellbox.networks.interventions import refuse_interventions
 from cellbox.networks.network import Network, in_order_of
 from cellbox.networks.sbml import NodeIds, write_sbml
 from cellbox.storage.csv_tables import number_text
@@ -61,6 +62,7 @@ def write_petab(
         True
     """
     refuse_form(network.form, "PEtab problem")
+    refuse_interventions(data.interventions, "PEtab problem", "Leave these conditions out")
     network = in_order_of(network, data.nodes)
     target = Path(folder).resolve()
     check_free(target, folder, overwrite, PETAB_FILES)

@@ -10,6 +10,8 @@ any) and perturbations.csv (condition, node, value), and may hold
 - split.csv (condition, part), with training, validation, test or unused as part;
 - activity_nodes.csv (node) and allowed_edges.csv (source, target), as in `Dataset`.
 - prior.csv (source, target, and if known sign and confidence), see `cellbox.read_prior`;
+- clamped.csv (condition, node, value), nodes that are held at a log ratio, or, where the value is
+  empty, at their measured level;
 - lines.csv (condition, line), the cell line or batch of each condition, unless measurements.csv has
   a column line (or cell_line, batch), in which one condition may be of several.
 """
@@ -26,6 +28,12 @@ import numpy as np
 from cellbox.arrays import Perturbations
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
+from cellbox.data.readers.clamped_nodes import (
+    CLAMPED_FILE,
+    HeldTable,
+    read_clamped,
+    with_interventions,
+)
 from cellbox.data.readers.dose_tables import DoseTable, read_dose_table
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
 from cellbox.data.readers.forms import Form, Taking, file_ending
@@ -33,6 +41,7 @@ from cellbox.data.readers.long_tables import LongTable, read_long_table
 from cellbox.data.unit_transforms import in_model_units
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.errors import listed, refuse
+from cellbox.networks.interventions import Interventions, no_interventions
 from cellbox.storage.delimited import TableSource
 from cellbox.storage.problems import Problems, note_spellings, note_unknown
 from cellbox.storage.typed_tables import TABLE_SUFFIXES, sheet_names
@@ -59,7 +68,8 @@ def read_tidy(
         and sd, sem, or sd and n: how sure each value is, by which least squares weight them.
     perturbations: CSV with the columns condition, node, value; u, with the paper's sign (Ji et
         al. 2021: positive pushes a node down). Each measured condition has to be listed; one
-        with an empty node, or with doses of 0 alone, is an unperturbed control.
+        with an empty node, or with doses of 0 alone, is an unperturbed control. Columns from and
+        until tell when doses begin and end; without, they act from 0 on and for ever.
     time: when was measured, for a wide table that tells no time (by default 10).
     units: how the numbers become log ratios, doses near 1 and decay times, if they are not yet.
 
@@ -126,6 +136,11 @@ def _is_tidy(folder: Path) -> bool:
 def _read_workbook(path: Path, taking: Taking) -> Dataset:
     problems = Problems()
     others = [name for name in sheet_names(path, problems) if name not in TABLES]
+    for name in others:
+        if name.casefold() == Path(CLAMPED_FILE).stem:
+            found = f"expected held nodes in a file {CLAMPED_FILE}, found the sheet {name!r}"
+            fix = f"Write the tables as a folder with cellbox convert, and {CLAMPED_FILE} into it"
+            problems.add(str(path), found, fix)
     problems.raise_any()
     measurements, perturbations = (path / name for name in TABLES)
     if others:
@@ -191,10 +206,14 @@ def _read(
     note_spellings(places, problems)
     _note_spreadsheet_names(table.nodes, doses.nodes, problems)
     nodes = tuple(places)
-    u = doses.array([condition for condition, _ in table.series], nodes)
+    conditions = [condition for condition, _ in table.series]
+    u = doses.array(conditions, nodes)
+    held = _read_held(extras, rows_of, nodes, doses, problems)
+    done = _done(conditions, nodes, doses, held, units)
     added, noise_free = tidy_extras.Extras(), None
     if extras is not None and table.series:
-        added = tidy_extras.read_extras(extras, nodes, rows_of, u, problems, table.lines)
+        asked = tidy_extras.Asked(rows_of, u, table.lines or None, done)
+        added = tidy_extras.read_extras(extras, nodes, asked, problems)
         noise_free_path = extras / "noise_free.csv"
         if noise_free_path.exists():
             exact = read_long_table(noise_free_path, problems, like=table)
@@ -222,7 +241,38 @@ def _read(
         errors=table.error_array(tuple(table.series), table.times, nodes),
     )
     at_zero = table.zero_array(nodes)
-    return _without_mere_starts(in_model_units(data, units, at_zero), at_zero)
+    data = in_model_units(data, units, at_zero)
+    if done.affected.any():
+        data = with_interventions(data, done, held, conditions, problems)
+    return _without_mere_starts(data, at_zero)
+
+
+def _done(
+    conditions: Sequence[str],
+    nodes: Sequence[str],
+    doses: DoseTable,
+    held: HeldTable,
+    units: Units,
+) -> Interventions:
+    """What is done in each row, of these conditions, beside doses that last."""
+    done = no_interventions(len(conditions), len(nodes))
+    doses.add_spans(done, conditions, nodes, units.decay_time)
+    held.add_to(done, conditions, nodes)
+    return done
+
+
+def _read_held(
+    extras: Path | None,
+    rows_of: Mapping[str, Sequence[int]],
+    nodes: Sequence[str],
+    doses: DoseTable,
+    problems: Problems,
+) -> HeldTable:
+    """The nodes that a folder says are held; none where it has no such file."""
+    path = None if extras is None else extras / CLAMPED_FILE
+    if path is None or not path.exists():
+        return HeldTable()
+    return read_clamped(path, rows_of, nodes, doses.entries, problems)
 
 
 def _without_mere_starts(data: Dataset, at_zero: Perturbations) -> Dataset:

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from cellbox.arrays import EdgeMask, Perturbations, RowMask
-from cellbox.data.dataset import Split, number_conditions
+from cellbox.data.condition_numbers import number_conditions
+from cellbox.data.dataset import Split
 from cellbox.data.readers.condition_tables import by_condition
 from cellbox.data.readers.line_files import LINES_FILE, read_lines
 from cellbox.errors import InputError
 from cellbox.networks.amplitudes import read_amplitudes
+from cellbox.networks.interventions import Interventions
 from cellbox.networks.line_tables import LINE_DIFFERENCES, with_line_differences
 from cellbox.networks.network import Network, read_network
 from cellbox.networks.prior import EdgePrior
@@ -42,19 +44,27 @@ class Extras:
     lines: tuple[str, ...] | None = None
 
 
+class Asked(NamedTuple):
+    """The conditions that there are: the rows of each, doses, cell lines and interventions."""
+
+    rows_of: Mapping[str, Sequence[int]]
+    perturbations: Perturbations
+    lines: Sequence[str] | None
+    interventions: Interventions
+
+
 def read_extras(
     folder: Path,
     nodes: tuple[str, ...],
-    rows_of: Mapping[str, Sequence[int]],
-    perturbations: Perturbations,
+    asked: Asked,
     problems: Problems,
-    told_lines: tuple[str, ...] = (),
 ) -> Extras:
-    """Read the optional files that the folder holds, all but noise_free.csv.
+    """Read the optional files that the folder holds, all but noise_free.csv and clamped.csv.
 
-    rows_of: the dataset's rows of each condition. told_lines: the cell line of each row, where the
+    asked: the dataset's rows of each condition, and the cell line of each row, where the
         measurements tell it.
     """
+    rows_of, told_lines = asked.rows_of, asked.lines or ()
 
     def present(name: str) -> Path | None:
         path = folder / name
@@ -86,8 +96,9 @@ def read_extras(
     differences = present(LINE_DIFFERENCES)
     # Of lines that cannot be read nothing more is said.
     if truth is not None and differences and (told_lines or lines or not lines_path):
-        truth = with_line_differences(truth, differences, told_lines or lines, problems)
-    asked = _Asked(rows_of, perturbations, told_lines or lines)
+        told = tuple(told_lines) or lines
+        truth = with_line_differences(truth, differences, told, problems)
+    asked = asked._replace(lines=told_lines or lines)
     return Extras(
         truth=truth,
         lines=lines,
@@ -153,15 +164,7 @@ def _read_rounding_sensitive(
     return sensitive
 
 
-class _Asked(NamedTuple):
-    """The conditions that are split: the rows of each, their doses and cell lines."""
-
-    rows_of: Mapping[str, Sequence[int]]
-    perturbations: Perturbations
-    lines: Sequence[str] | None
-
-
-def _read_split(path: Path, asked: _Asked, problems: Problems) -> Split | None:
+def _read_split(path: Path, asked: Asked, problems: Problems) -> Split | None:
     """The rows of each part; None if the file's columns cannot be used."""
     rows_of = asked.rows_of
     part_of: dict[str, str] = {}
@@ -194,21 +197,21 @@ def _note_bad_parts(
     path: Path,
     part_of: Mapping[str, str],
     places: Mapping[str, str],
-    asked: _Asked,
+    asked: Asked,
     problems: Problems,
 ) -> None:
     """Note empty parts, and conditions of one perturbation in different parts, which leak."""
-    rows_of, perturbations = asked.rows_of, asked.perturbations
+    rows_of, done = asked.rows_of, asked.interventions
     empty = [part for part in PARTS if part not in part_of.values()]
     if empty:
         found = f"expected conditions in each part, found none for {' and '.join(empty)}"
         problems.add(str(path), found, "Give each part at least one condition")
     first: dict[int, str] = {}
-    number_of_row = number_conditions(perturbations, asked.lines)
+    number_of_row = number_conditions(asked.perturbations, asked.lines, done)
+    touched = (asked.perturbations != 0).any(axis=1) | done.affected
     for condition, part in part_of.items():
-        perturbation = perturbations[rows_of[condition][0]]
         # Controls leak nothing: without perturbation every model stays at 0, whatever it learned.
-        if part == UNUSED or not perturbation.any():
+        if part == UNUSED or not touched[rows_of[condition][0]]:
             continue
         other = first.setdefault(int(number_of_row[rows_of[condition][0]]), condition)
         if part != part_of[other]:

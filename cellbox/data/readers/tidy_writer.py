@@ -11,9 +11,12 @@ import numpy as np
 
 from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset, Split
+from cellbox.data.readers.clamped_nodes import CLAMPED_FILE
+from cellbox.data.readers.dose_tables import SPAN
 from cellbox.data.readers.line_files import LINES_FILE
 from cellbox.data.readers.tidy_extras import PARTS, ROUNDING_SENSITIVE_FILES, UNUSED
 from cellbox.errors import refuse
+from cellbox.networks.interventions import Interventions
 from cellbox.networks.line_networks import names_of_lines
 from cellbox.networks.line_tables import LINE_DIFFERENCES, write_line_differences
 from cellbox.networks.network import write_network
@@ -25,6 +28,7 @@ TIDY_FILES = (
     *("measurements.csv", "perturbations.csv", "network.csv", "amplitudes.csv", "noise_free.csv"),
     *(*ROUNDING_SENSITIVE_FILES, "split.csv", "activity_nodes.csv", "allowed_edges.csv"),
     PRIOR_FILE,
+    CLAMPED_FILE,
     LINES_FILE,
     LINE_DIFFERENCES,
 )
@@ -93,7 +97,18 @@ def _write_files(data: Dataset, folder: Path) -> None:
     else:
         rows = _long_rows(data, data.measurements, data.errors)
         write("measurements.csv", (*long_header, "sem"), rows)
-    write("perturbations.csv", ("condition", "node", "value"), _perturbation_rows(data))
+    done = data.interventions
+    doses = ("condition", "node", "value")
+    if done is None or done.lasting.all():
+        write("perturbations.csv", doses, _perturbation_rows(data))
+    else:
+        write("perturbations.csv", (*doses, *SPAN), _perturbation_rows(data, done))
+    if done is not None and not done.free.all():
+        held = (
+            (data.row_names[row], data.nodes[node], number_text(done.held[row, node]))
+            for row, node in np.argwhere(~done.free)
+        )
+        write(CLAMPED_FILE, doses, held)
     if data.noise_free is not None:
         write("noise_free.csv", long_header, _long_rows(data, data.noise_free))
     if data.rounding_sensitive is not None:
@@ -131,14 +146,26 @@ def _long_rows(data: Dataset, *values: Responses) -> Iterator[tuple[str, ...]]:
                 yield name, number_text(time), node, *cells
 
 
-def _perturbation_rows(data: Dataset) -> Iterator[tuple[str, ...]]:
-    """One row for each perturbed node of a condition, and one without a node for a control."""
+def _perturbation_rows(
+    data: Dataset, spans: Interventions | None = None
+) -> Iterator[tuple[str, ...]]:
+    """One row for each perturbed node of a condition, and one without a node for a control.
+
+    spans: when doses act, where that is written as well.
+    """
     for row, name in enumerate(data.row_names):
         perturbed = np.flatnonzero(data.perturbations[row])
         if not len(perturbed):
-            yield name, "", ""
+            yield name, "", "", *(() if spans is None else ("", ""))
         for column in perturbed:
-            yield name, data.nodes[column], number_text(data.perturbations[row, column])
+            told = name, data.nodes[column], number_text(data.perturbations[row, column])
+            yield told if spans is None else (*told, *_span(spans, row, int(column)))
+
+
+def _span(spans: Interventions, row: int, column: int) -> tuple[str, str]:
+    """When a dose begins and ends; empty where it lasts."""
+    begin, end = spans.begins[row, column], spans.ends[row, column]
+    return number_text(begin) if begin else "", number_text(end) if np.isfinite(end) else ""
 
 
 def _split_rows(data: Dataset, split: Split) -> Iterator[tuple[str, ...]]:

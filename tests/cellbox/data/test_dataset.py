@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellbox.data.dataset import Dataset, Split, check_numbers, split_rows, validation_rows
+from cellbox.data.checked_numbers import check_numbers
+from cellbox.data.dataset import Dataset, Split, split_rows, validation_rows
 from cellbox.data.readers import read_data
 from cellbox.errors import InputError
 

@@ -29,7 +29,7 @@ def test_every_condition_replicate_and_time_has_a_well_of_its_own(proposal):
 def test_doses_read_back_as_a_perturbations_table(proposal, tmp_path):
     paths = write_plates(proposal, tmp_path / "plates")
     assert [path.name for path in paths] == list(PLATE_FILES)
-    names, u = read_doses(paths[1], proposal.belief.nodes)
+    names, u, _ = read_doses(paths[1], proposal.belief.nodes)
     assert names[-1] == "control"
     assert (u[:-1] == proposal.perturbations).all()
     assert not u[-1].any()

@@ -161,7 +161,11 @@ def test_a_model_predicts_the_same_to_the_bit_after_saving_and_loading(model, da
 
 def test_a_saved_model_is_plain_arrays_and_strict_json(model, tmp_path):
     folder = model.save(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == ["draws.npz", "model.json", "model.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "draws.npz",
+        "model.json",
+        "model.npz",
+    ]
     with np.load(folder / "model.npz", allow_pickle=False) as arrays:
         assert set(arrays) == {"weights", "amplitudes", "times"}
 

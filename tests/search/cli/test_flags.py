@@ -33,6 +33,7 @@ SIMULATION = {
     **{"--missing": "0.1", "--outliers": "0.1", "--outlier-size": "3", "--hidden": "1"},
     **{"--kinetics": "hill", "--random": "5", "--network": NETWORK},
     **{"--lines": "2", "--line-differences": "1 --lines 2"},
+    **{"--knock-outs": "0.5", "--knock-out-level": "-3 --knock-outs 0.5", "--pulses": "0.5"},
 }
 UNITS = {
     "--transform": ["--transform", "log2-ratio", "--control", "c1"],
@@ -84,6 +85,7 @@ REST = {
             "test_fit_and_predict",
         ),
         **{"--among": "", "--model-units": "test_fit_and_predict", "--line": "test_lines"},
+        "--clamp": "test_interventions",
     },
     "export": {
         **dict.fromkeys(("--top", "--threshold", "--confident"), "test_export"),

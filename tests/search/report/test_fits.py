@@ -99,7 +99,7 @@ def test_a_model_without_edges_or_answers_has_a_page(tmp_path, monkeypatch):
     model.network.weights[:] = 0
     folder = save_fit(tmp_path / "empty", data, model)
 
-    def nothing(model, doses, times, line=None):
+    def nothing(model, doses, times, line=None, interventions=None):
         return np.full((len(doses), len(times), data.n_nodes), np.nan)
 
     monkeypatch.setattr(FittedModel, "predict", nothing)

@@ -10,6 +10,7 @@
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
     trials/000012/     record.json and network.npz of each finished trial, with their digests
+    checkpoints/       how far each training under way was when it was last saved: only saves time
     models/            the best models, as `FittedModel.save` writes them; beside the best one
                        identifiability.json and .csv: what its data determine, edge by edge
     ensemble/          those of them that are about as good as the best, as one model
@@ -28,6 +29,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,6 +64,8 @@ REPORT = "report.html"
 STOPPED = "stopped.json"
 
 logger = logging.getLogger("cellbox")
+
+_CHECKPOINT = re.compile(r"(\d{6,})-(\d+)\.state")
 
 # In a record, the digest of the file with its network.
 _NETWORK_DIGEST = "network_digest"
@@ -129,8 +133,35 @@ class StudyFolder(ResumableFolder):
     def written_places(self) -> Iterator[Path]:
         """The folders in which files and folders appear whole or not at all."""
         yield from (self.path, self.path / "trials", self.ensemble, self.figures, self.models)
+        yield self.checkpoints
         if self.models.is_dir():
             yield from (place for place in self.models.iterdir() if place.is_dir())
+
+    def clear(self) -> None:
+        """Remove what killed writes left, and how far trainings were that have ended since."""
+        super().clear()
+        if not self.checkpoints.is_dir():
+            return
+        for key, file in self.saved_trainings().items():
+            if self.finished(key[0]):
+                file.unlink()
+        if not any(self.checkpoints.iterdir()):
+            self.checkpoints.rmdir()
+
+    def saved_trainings(self) -> dict[tuple[int, int], Path]:
+        """Where it is kept how far trainings under way are, by trial and repeat."""
+        files = self.checkpoints.iterdir() if self.checkpoints.is_dir() else ()
+        found = {file: _CHECKPOINT.fullmatch(file.name) for file in files}
+        return {(int(one[1]), int(one[2])): file for file, one in found.items() if one is not None}
+
+    def saved_training(self, trial: int, repeat: int) -> Path:
+        """Where it is kept how far a training under way is."""
+        return self.checkpoints / f"{trial:06d}-{repeat}.state"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where it is kept how far trainings under way are."""
+        return self.path / "checkpoints"
 
     @property
     def id(self) -> str:

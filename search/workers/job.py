@@ -33,13 +33,15 @@ class Work:
 class Job(Work):
     """One training: one repeat of one trial.
 
-    rows, times: indices into the study's pool that this training may see.
+    rows, times: indices into the study's pool that this training may see. saved: from where it goes
+        on, as a `Saved` brought it; None where it begins.
     """
 
     seed: int
     settings: Settings
     rows: RowNumbers
     times: Int[np.ndarray, " n_times"]
+    saved: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,29 @@ class Report:
     repeat: int
     step: int
     validation_mae: float
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What is needed to go on with a training from a step of its descent, as bytes."""
+
+    trial: int
+    repeat: int
+    step: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A training that was given what had been saved of it.
+
+    step: from which it goes on. trouble: why it begins anew instead, from step 0; None where not.
+    """
+
+    trial: int
+    repeat: int
+    step: int
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +111,7 @@ class Finished(Ended):
     started: float
 
 
-Event = Report | Ended
+Event = Report | Saved | Continued | Ended
 WorkerEvent = Event | Descended
 
 

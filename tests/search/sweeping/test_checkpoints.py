@@ -98,7 +98,7 @@ def go_on(folder):
     return shown.said
 
 
-@pytest.mark.parametrize("poll", (2, 6))
+@pytest.mark.parametrize("poll", [2, 6])
 def test_a_killed_sweep_goes_on_where_its_trainings_were(poll, tmp_path, undisturbed, saves, cut):
     folder = tmp_path / "study"
     cut(poll, killed)

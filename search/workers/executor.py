@@ -56,7 +56,7 @@ class _Load:
 
 
 class WorkerDied(Exception):
-    """A worker is gone; what it was training must be trained again.
+    """A worker is gone; what it was training must be given to another.
 
     blameless: whether it went with its machine, as nodes of a cluster do.
     """

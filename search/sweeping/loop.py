@@ -32,6 +32,7 @@ from search.sweeping.trials import (
     make_job,
     make_plan,
     pruned_record,
+    state_of_parent,
     told_trial,
 )
 from search.sweeping.under_way import UnderWay
@@ -297,7 +298,8 @@ class SweepLoop:
                 )
             return
         origin = self._queue.origin(number)
-        plan = make_plan(number, parameters, self._spec, self._data, origin)
+        lineage = self._proposer.lineage(number)
+        plan = make_plan(number, parameters, self._spec, self._data, origin, lineage)
         first = self._repeated.first(plan)
         if first != number and self._folder.finished(first):
             self._repeat(plan, first)
@@ -315,7 +317,9 @@ class SweepLoop:
         self._keep(record, self._folder.networks(first))
 
     def _submit(self, number: int, repeat: int) -> None:
-        self._executor.submit(make_job(self._trials[number].plan, repeat, self._spec, self._data))
+        plan = self._trials[number].plan
+        begins = state_of_parent(plan, self._folder)
+        self._executor.submit(make_job(plan, repeat, self._spec, self._data, begins))
 
     def _take(self, event: Event) -> bool:
         """Handle what a worker says; whether a trial ended with it."""

@@ -34,7 +34,9 @@ class Job(Work):
     """One training: one repeat of one trial.
 
     rows, times: indices into the study's pool that this training may see. saved: from where it goes
-        on, as a `Saved` brought it; None where it begins.
+        on, as a `Saved` brought it; None where it begins. begins: the end of another training, from
+        which it begins; None where its seed decides. until: the step at which it is over before its
+        settings' last one; None where it is not.
     """
 
     seed: int
@@ -42,6 +44,8 @@ class Job(Work):
     rows: RowNumbers
     times: Int[np.ndarray, " n_times"]
     saved: bytes | None = None
+    begins: bytes | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Finished(Ended):
         its worker spent training.
     shape: what its numbers depend on beside settings, data and seed.
     started: seconds since 1970.
+    state: where its descent stopped before its last step; None where it did not.
     """
 
     weights: EdgeValues
@@ -109,6 +114,7 @@ class Finished(Ended):
     baselines: dict[str, Any]
     shape: dict[str, Any]
     started: float
+    state: bytes | None = None
 
 
 Event = Report | Saved | Continued | Ended

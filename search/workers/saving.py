@@ -52,6 +52,8 @@ def identity_of(job: Job, shape: Mapping[str, Any], data_digest: str) -> dict[st
         "conditions": digest_of(np.ascontiguousarray(job.rows, np.int64).tobytes()),
         "times": digest_of(np.ascontiguousarray(job.times, np.int64).tobytes()),
         "data": data_digest,
+        "begins": None if job.begins is None else digest_of(job.begins),
+        "until": job.until,
         **shape,
     }
 
@@ -96,6 +98,19 @@ def earlier_reports(job: Job, state: LaneState) -> Iterator[Report]:
     for step, _, validation in state.history:
         best = min(best, validation)
         yield Report(job.trial, job.repeat, step, best)
+
+
+def state_at_the_end(state: LaneState | None) -> bytes | None:
+    """Where a training stopped, with which another goes on."""
+    return None if state is None else state_as_bytes(state, {})
+
+
+def beginning_of(job: Job) -> LaneState | None:
+    """The state from which a training begins; None where its seed decides.
+
+    Raises UnusableState where it is damaged.
+    """
+    return None if job.begins is None else state_from_bytes(job.begins)[0]
 
 
 class Timing:

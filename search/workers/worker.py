@@ -50,11 +50,13 @@ from search.workers.saving import (
     WORTH_SAVING,
     Spent,
     Timing,
+    beginning_of,
     digest_of_data,
     earlier_reports,
     identity_of,
     saved_as_bytes,
     saved_in,
+    state_at_the_end,
 )
 
 
@@ -216,8 +218,9 @@ class Worker:
         running.compile_seconds = slots.uncharged_compile_seconds
         slots.uncharged_compile_seconds = 0.0
         slots.running[slot] = running
+        beginning = beginning_of(job)
         if job.saved is None:
-            slots.pack.insert(slot, job.seed, hyperparameters)
+            slots.pack.insert(slot, job.seed, hyperparameters, beginning)
             return []
         # Given to nobody else, and large.
         running.job = replace(job, saved=None)
@@ -225,7 +228,7 @@ class Worker:
             state, spent = saved_in(job.saved, self._identity(job, slots))
             slots.pack.insert(slot, job.seed, hyperparameters, state)
         except UnusableState as error:
-            slots.pack.insert(slot, job.seed, hyperparameters)
+            slots.pack.insert(slot, job.seed, hyperparameters, beginning)
             return [Continued(*job.key, 0, str(error))]
         running.goes_on(spent)
         return [Continued(*job.key, state.step), *earlier_reports(job, state)]
@@ -273,8 +276,8 @@ class Worker:
         events: list[WorkerEvent] = []
         for slot, running in list(slots.running.items()):
             running.seconds += share
-            if progress.status[slot] == Status.RUNNING:
-                step, best = int(progress.step[slot]), float(progress.best_validation[slot])
+            step, best = int(progress.step[slot]), float(progress.best_validation[slot])
+            if progress.status[slot] == Status.RUNNING and step < (running.job.until or np.inf):
                 events.append(Report(running.job.trial, running.job.repeat, step, best))
             else:
                 self._finish_beside(slots, slot, running)
@@ -284,7 +287,13 @@ class Worker:
 
     def _finish_beside(self, slots: _Slots, slot: int, running: _Running) -> None:
         """Let a training that has ended be finished; its lane is free for another."""
-        ended = slots.pack.harvest(slot), slots.shape
+        harvest, state = slots.pack.harvest(slot), None
+        if harvest.status == Status.RUNNING:
+            # Here it is over, and another goes on from its end.
+            state = state_at_the_end(slots.pack.state(slot))
+            harvest = replace(harvest, status=Status.COMPLETED)
+            slots.pack.stop(slot)
+        ended = harvest, slots.shape, state
         self._finishing.append(self._beside.submit(self._finish, running, *ended))
 
     def _finished(self, *, wait: bool) -> Iterator[Finished]:
@@ -308,7 +317,9 @@ class Worker:
             )
         return self._finishers[budget]
 
-    def _finish(self, running: _Running, harvest: Harvest, shape: dict[str, Any]) -> Finished:
+    def _finish(
+        self, running: _Running, harvest: Harvest, shape: dict[str, Any], state: bytes | None
+    ) -> Finished:
         job, data = running.job, self._data
         model = (
             self._finisher(job)
@@ -331,6 +342,7 @@ class Worker:
             baselines=evaluate_baselines(*data.training_set(job.rows, job.times)),
             shape=shape,
             started=running.started,
+            state=state,
         )
 
 

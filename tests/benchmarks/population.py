@@ -3,9 +3,9 @@
     python -m tests.benchmarks.population [--seeds 3] [--first-seed 0] [--nodes 100] [--steps 1500]
 
 One random network for each seed, 100 conditions of two nodes at three times, noise 0.01. All have
-the same number of training steps: pbt a population of 8 in 10 generations, tpe 8 whole trainings, and
-"tpe half" twice as many of half the steps. The first trial of each has the package's defaults. The best
-by validation error is judged by held-out conditions and the true W.
+the same number of training steps: pbt a population of 8 in 10 generations, tpe 8 whole trainings,
+and "tpe half" twice as many of half the steps. The first trial of each has the package's defaults.
+The best by validation error is judged by held-out conditions and the true W.
 """
 
 from __future__ import annotations

@@ -71,7 +71,11 @@ def study_data() -> StudyData:
 
 def _random_of(job: Job) -> np.random.Generator:
     """All that a training depends on, and nothing else."""
-    known = [asdict(job.settings), job.seed, job.rows.tolist(), job.times.tolist()]
+    known = [asdict(job.settings), job.seed, job.rows.tolist(), job.times.tolist(), job.until]
+    if job.begins is not None:
+        state = saving.beginning_of(job)
+        assert state is not None
+        known += [state.step, state.arrays["weights"].tolist()]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).digest()
     return np.random.default_rng(list(digest))
 
@@ -113,7 +117,16 @@ def trained(job: Job, *, tied: bool, started: float) -> tuple[list[Report], Fini
         baselines=_BASELINES,
         shape=_SHAPE,
         started=started,
+        state=_end_of(job, weights),
     )
+
+
+def _end_of(job: Job, weights: np.ndarray) -> bytes | None:
+    """With what another goes on, of a training that stops before its last step."""
+    if job.until is None or job.until >= _STEPS:
+        return None
+    state = LaneState({"step": np.array(job.until), "weights": weights}, [(job.until, 0.0, 0.0)])
+    return saving.state_at_the_end(state)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from search.proposals.optuna_storage import OptunaStorage
 from search.proposals.proposer import study_name
 from search.spec.lineage import Lineage
 from search.study.folder import StudyFolder
+from search.study.result import SweepResult
 from search.sweeping.display import Silent
 from search.sweeping.rerun import rerun_trial
 from search.sweeping.run import sweep
@@ -147,6 +148,23 @@ def test_a_damaged_end_is_found_and_its_trial_trained_once_more(tmp_path):
     run(tmp_path / "study")
     assert records(folder.path) == before
     assert folder.state(5) is not None
+
+
+def test_no_optimum_is_shared_by_trials_that_go_on_and_find_nothing_better(study):
+    assert [trial.number for trial in SweepResult(study).tied] == [SweepResult(study).best.number]
+
+
+def test_parts_of_trainings_are_not_carried_over_as_whole_ones(study, tmp_path):
+    said = []
+
+    class Telling(Silent):
+        def say(self, line):
+            said.append(line)
+
+    made = spec(trials=2, earlier=[str(study.path)], space=CHANGES["space"])
+    result = sweep(made, study=tmp_path / "next", display=Telling(), report=False)
+    assert any("0 of 16 trials carried over; 5 of its best points" in line for line in said)
+    assert result.counts.finished == 2
 
 
 def test_the_last_generation_ends_and_leaves_no_state(study):

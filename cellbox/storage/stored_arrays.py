@@ -55,14 +55,26 @@ def read_some_arrays(
     return read_arrays(file, known, fix=fix, finite=False)
 
 
+def stored_arrays(file: Path, content: bytes, *, fix: str) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file with this content, of the types that they have.
+
+    Raises InputError where it is none.
+    """
+    return _stored(file, None, fix, content)
+
+
 def _stored(
-    file: Path, names: Iterable[str], fix: str, content: bytes | None
+    file: Path, names: Iterable[str] | None, fix: str, content: bytes | None
 ) -> dict[str, np.ndarray]:
-    """Those arrays of these names that a file has, whatever they are."""
+    """Those arrays of these names that a file has, whatever they are; None for all."""
     try:
         whole = file.read_bytes() if content is None else content
         with np.load(io.BytesIO(whole), allow_pickle=False) as stored:
-            return {name: stored[name] for name in names if name in stored}
+            return {
+                name: stored[name]
+                for name in (stored if names is None else names)
+                if name in stored
+            }
     # NumPy, its zip files and its headers each have their own way to say that a file is damaged.
     except (
         *(ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, zlib.error),

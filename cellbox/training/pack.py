@@ -37,13 +37,21 @@ from cellbox.training.lane import (
     start_lane,
     train_interval,
 )
+from cellbox.training.lane_state import (
+    History,
+    LaneState,
+    check_state,
+    extract_state,
+    restore_state,
+)
 from cellbox.training.schedules import Schedule, ScheduleKind
 
 # Minibatch sizes are rounded up to one of these, so that a study over budgets compiles a few
 # programs instead of one per budget; places beyond the budget are masked.
 _SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30, 40, 50, 64, 80, 100, 128, 160, 200, 256)
 
-# "advance" programs train; "insert" programs only put a training into its lane.
+# "advance" programs train; "insert" and "restore" programs only put a training into its lane, and
+# "extract" programs take its state out of it.
 _compiled: dict[tuple[str, Hashable], Callable] = {}
 
 
@@ -58,10 +66,6 @@ def round_up(size: int) -> int:
 def compiled_programs() -> int:
     """How many training programs this process has compiled: one for each shape of pack."""
     return sum(name == "advance" for name, _ in _compiled)
-
-
-# Step, training error and validation error at each validation.
-History = list[tuple[int, float, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +191,8 @@ class Pack:
         self._summary: _Summary | None = None
         self._running: set[int] = set()
         self._histories: list[History] = [[] for _ in range(n_lanes)]
+        # Not while lanes are advanced: an interrupt may come in the middle of that.
+        self._settled = True
         self._precision = shape.solver.precision
         with self._context():
             self._lanes = self._empty_lanes()
@@ -203,16 +209,26 @@ class Pack:
         """Whether any lane is under way."""
         return bool(self._running)
 
-    def insert(self, slot: int, seed: int, hyperparameters: Hyperparameters) -> None:
-        """Start a training in a lane, whatever was in it before.
+    def insert(
+        self,
+        slot: int,
+        seed: int,
+        hyperparameters: Hyperparameters,
+        state: LaneState | None = None,
+    ) -> None:
+        """Start a training in a lane, or go on with one, whatever was in the lane before.
 
-        seed: from 0 to 2**32 - 1; all random numbers of the training follow from it.
+        seed: from 0 to 2**32 - 1; all random numbers of the training follow from it. state: from
+        where it goes on; its own random numbers are in it.
 
         Raises IndexError for a slot that is not there, ValueError for a minibatch larger than
-        the pack's shape has places for.
+        the pack's shape has places for, and its subclass UnusableState for a state of another one.
         """
         self._check_slot(slot)
         _check_fits(hyperparameters, self.shape)
+        if state is not None:
+            self._restore(slot, hyperparameters, state)
+            return
         self._summary = None
         self._running.add(slot)
         self._histories[slot] = []
@@ -220,6 +236,29 @@ class Pack:
             self._lanes = self._insert(
                 self._lanes, np.int32(slot), np.uint32(seed), hyperparameters, self._pool
             )
+
+    def _restore(self, slot: int, hyperparameters: Hyperparameters, state: LaneState) -> None:
+        with self._context():
+            check_state(state, self._blank_lane(), int(hyperparameters.n_steps))
+            arguments = np.int32(slot), hyperparameters, dict(state.arrays)
+            restore = _program("restore", restore_state, self._lanes, *arguments)
+            self._lanes = restore(self._lanes, *arguments)
+        self._summary = None
+        self._running.add(slot)
+        self._histories[slot] = list(state.history)
+
+    def state(self, slot: int) -> LaneState | None:
+        """What is needed to go on with the training in a lane, here or elsewhere.
+
+        None where none is under way, or an interrupt came while the lanes were advanced.
+        """
+        self._check_slot(slot)
+        if slot not in self._running or not self._settled or not self._histories[slot]:
+            return None
+        with self._context():
+            extract = _program("extract", extract_state, self._lanes, np.int32(slot))
+            arrays = jax.device_get(extract(self._lanes, np.int32(slot)))
+        return LaneState(arrays, list(self._histories[slot]))
 
     def stop(self, slot: int) -> None:
         """Empty a lane before its training ended; its neighbours do not notice."""
@@ -235,6 +274,7 @@ class Pack:
 
         Returns what each lane reports, as NumPy arrays of shape (n_lanes,).
         """
+        self._settled = False
         with self._context():
             self._lanes, progress, summary = self._advance(self._lanes, self._pool)
             # Everything a host may ask for comes in one transfer.
@@ -244,6 +284,7 @@ class Pack:
             entry = int(progress.step[slot]), float(errors[0]), float(errors[1])
             self._histories[slot].append(entry)
         self._running = {slot for slot in self._running if progress.status[slot] == Status.RUNNING}
+        self._settled = True
         return progress
 
     def harvest(self, slot: int) -> Harvest:
@@ -279,12 +320,15 @@ class Pack:
             self._pool,
         )
 
-    def _empty_lanes(self) -> Lane:
-        # Of the right types, and nothing is computed: that would be dozens of small programs.
-        blank = jax.eval_shape(
+    def _blank_lane(self) -> Lane:
+        """The types and shapes of a lane."""
+        return jax.eval_shape(
             start_lane, np.asarray(0, np.uint32), self._blank_hyperparameters(), self._pool
         )
-        lanes = jax.tree.map(self._nothing, blank)
+
+    def _empty_lanes(self) -> Lane:
+        # Of the right types, and nothing is computed: that would be dozens of small programs.
+        lanes = jax.tree.map(self._nothing, self._blank_lane())
         empty = jnp.full(self.n_lanes, Status.EMPTY, jnp.int32)
         return eqx.tree_at(lambda lanes: lanes.status, lanes, empty)
 

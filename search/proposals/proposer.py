@@ -23,10 +23,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.proposals.optuna_storage import OptunaStorage
 from search.proposals.own import OwnChoice
+from search.proposals.population import lineage_of
 from search.proposals.pruning import make_jury, quiet
 from search.proposals.queue import Queue
 from search.proposals.samplers import distributions, make_sampler, sampler_seed
 from search.proposals.told import ToldTrial
+from search.spec.lineage import Lineage
 from search.spec.space import Value, suggest
 from search.spec.tables import Spec
 
@@ -80,6 +82,7 @@ class Proposer:
         self._own = own or OwnChoice()
         self._jury = make_jury(spec, self._own.pruner, self.seen_by, report_every, total_steps)
         self._in_flight = in_flight
+        self._by_generations = spec.sampler.by_generations
         self._queue = Queue()
         self._asked = self._storage.n_trials(self._study)
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
@@ -156,6 +159,10 @@ class Proposer:
         study.pruner = optuna.pruners.NopPruner()
         with quiet(), self._storage.at_once():
             return self._point(Trial(study, trial_id))
+
+    def lineage(self, number: int) -> Lineage | None:
+        """From whose end a trial goes on; None where trials are whole trainings."""
+        return lineage_of(self._spec, self._study, number) if self._by_generations else None
 
     def carry(self, told: ToldTrial, parameters: dict[str, Value], origin: str) -> None:
         """Let the sampler know a finished trial of another study as its next one."""

@@ -15,6 +15,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.proposals.population import PopulationSampler
 from search.proposals.pruning import quiet
 from search.proposals.seen import abridged
 from search.spec.space import NEEDS_SEVERAL_TIMES, Choice, Range, Space, is_whole
@@ -36,6 +37,8 @@ def make_sampler(spec: Spec, number: int, *, several_times: bool = True) -> Base
                 return _NumberedQMC(spec.seed, number, distributions(spec.space, several_times))
             case "nsga2":
                 return _OrderedNSGA2(seed=seed, population_size=max(4, spec.sampler.most_in_flight))
+            case "pbt":
+                return PopulationSampler(spec)
             case "gp":
                 return samplers.GPSampler(seed=seed, n_startup_trials=startup_trials)
             case "cmaes":

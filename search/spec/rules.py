@@ -12,6 +12,7 @@ from cellbox.networks.known_systems import system
 from cellbox.networks.prior_files import PRIOR_FILE
 from cellbox.settings import SCHEDULES, settings_from_dict
 from search.spec.points import point_problems
+from search.spec.population_rules import population_problems
 from search.spec.space import Range, applies, is_whole
 from search.spec.tables import Spec
 
@@ -281,6 +282,15 @@ def _expected_gain_needs_errors(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _generations_are_of_pbt(spec: Spec) -> Iterator[Problem]:
+    for name in ("population", "generations"):
+        if not spec.sampler.by_generations and getattr(spec.sampler, name) is not None:
+            yield Problem(
+                f"sampler.{name}", f"{spec.sampler.name} has no generations",
+                'Set name = "pbt", or leave this out',
+            )  # fmt: skip
+
+
 _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _source_exists,
     _strength_needs_a_prior,
@@ -302,4 +312,6 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _earlier_studies_are_there,
     _patience_needs_one_objective,
     _expected_gain_needs_errors,
+    _generations_are_of_pbt,
+    population_problems,
 )

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cellbox.data.units import Units
 from cellbox.errors import InputError
 from search.spec.points import flat_point
+from search.spec.sampler_table import SamplerTable
 from search.spec.space import Space
-
-
-class Table(BaseModel):
-    """A table of the spec: unknown keys are mistakes, values are not converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from search.spec.table import Table
 
 
 class DosesTable(Table):
@@ -174,64 +169,6 @@ class ObjectiveTable(Table):
 
 
 _MINIMISED = (("selection_error",), ("validation_mae",), ("validation_mae", "cost"))
-
-FEWEST_IN_FLIGHT, _MOST_IN_FLIGHT = 16, 64
-# Trials under way for each lane: a median pruner ends a third to a half of them early.
-_AHEAD = 1.5
-
-
-class SamplerTable(Table):
-    """How Optuna chooses the next trial.
-
-    startup_trials: random trials before the sampler learns (TPE, GP).
-    in_flight: trials under way at once. Each choice sees exactly the trials that lie this far
-        back, so that a sweep is the same whenever its trials end. By default as many as keep the
-        lanes of all workers busy, at least 16, settled when the study begins (`first_in_flight`);
-        for tpe, random, grid and qmc half of the trials so far where that is more, up to 64. gp,
-        nsga2 and cmaes have 16.
-    stop_when_tied: after how many trials with the same optimum no more are proposed, since
-        settings then make no difference; 0 for never. Studies of several objectives, or that
-        search a budget, never stop so.
-    """
-
-    name: Literal["tpe", "random", "grid", "qmc", "nsga2", "gp", "cmaes"] = "tpe"
-    startup_trials: int = Field(default=10, ge=1)
-    in_flight: int | None = Field(default=None, ge=1)
-    stop_when_tied: int = Field(default=20, ge=0)
-
-    def seen_by(self, number: int, first: int = FEWEST_IN_FLIGHT) -> int:
-        """How many trials, the first ones, the sampler has been told when it proposes this one.
-
-        first: trials under way when the study begins, unless a number was chosen.
-        """
-        first = self.in_flight or first
-        half = (number + 1) // 2
-        in_flight = max(first, min(half, self.most_in_flight))
-        return max(0, number - in_flight + 1)
-
-    @property
-    def most_in_flight(self) -> int:
-        """The most trials that may be under way at once, unless more lanes are to be kept busy."""
-        return self.in_flight or (_MOST_IN_FLIGHT if self._follows_lanes else FEWEST_IN_FLIGHT)
-
-    def first_in_flight(self, lanes: int, trials: int) -> int:
-        """How many trials are under way when a study begins.
-
-        lanes: trials that all workers can train side by side. trials: that the study will have.
-        Some more than the lanes are, since a trial that ends early frees its lane while the next
-        proposal still waits for those before it; but of a small study no more than half.
-        """
-        if self.in_flight is not None:
-            return self.in_flight
-        if not self._follows_lanes:
-            return FEWEST_IN_FLIGHT
-        ahead = min(math.ceil(_AHEAD * lanes), trials // 2)
-        return max(FEWEST_IN_FLIGHT, min(lanes, _MOST_IN_FLIGHT), ahead)
-
-    @property
-    def _follows_lanes(self) -> bool:
-        # The others learn in generations, or from every trial: more at once would be wasted.
-        return self.name in ("tpe", "random", "grid", "qmc")
 
 
 class PrunerTable(Table):

@@ -9,7 +9,9 @@
     state.json         where its last run stands, or stood when it ended
     optuna.journal     the sampler's history (unless another storage was chosen)
     data/              the data set of validation and test, as tidy tables
-    trials/000012/     record.json and network.npz of each finished trial, with their digests
+    trials/000012/     record.json and network.npz of each finished trial, with their digests; in
+                       population-based training descent.state, from which others go on
+    checkpoints/       how far each training under way was when it was last saved: only saves time
     models/            the best models, as `FittedModel.save` writes them; beside the best one
                        identifiability.json and .csv: what its data determine, edge by edge
     ensemble/          those of them that are about as good as the best, as one model
@@ -28,6 +30,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,8 +66,12 @@ STOPPED = "stopped.json"
 
 logger = logging.getLogger("cellbox")
 
+_CHECKPOINT = re.compile(r"(\d{6,})-(\d+)\.state")
+
 # In a record, the digest of the file with its network.
 _NETWORK_DIGEST = "network_digest"
+# Where a trial's descent stopped, of those that others go on from; and its digest.
+_STATE, _STATE_DIGEST = "descent.state", "state_digest"
 _said: set[str] = set()
 
 
@@ -77,10 +84,14 @@ def say_once(found: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class TrialNetworks:
-    """What the repeats of a trial learned."""
+    """What the repeats of a trial learned.
+
+    state: where its descent stopped, with which another trial goes on; only known as it ends.
+    """
 
     weights: Float[np.ndarray, "n_repeats n_nodes n_nodes"]
     amplitudes: Float[np.ndarray, "n_repeats n_nodes"]
+    state: bytes | None = None
 
 
 def _as_bytes(networks: TrialNetworks) -> bytes:
@@ -129,8 +140,35 @@ class StudyFolder(ResumableFolder):
     def written_places(self) -> Iterator[Path]:
         """The folders in which files and folders appear whole or not at all."""
         yield from (self.path, self.path / "trials", self.ensemble, self.figures, self.models)
+        yield self.checkpoints
         if self.models.is_dir():
             yield from (place for place in self.models.iterdir() if place.is_dir())
+
+    def clear(self) -> None:
+        """Remove what killed writes left, and how far trainings were that have ended since."""
+        super().clear()
+        if not self.checkpoints.is_dir():
+            return
+        for key, file in self.saved_trainings().items():
+            if self.finished(key[0]):
+                file.unlink()
+        if not any(self.checkpoints.iterdir()):
+            self.checkpoints.rmdir()
+
+    def saved_trainings(self) -> dict[tuple[int, int], Path]:
+        """Where it is kept how far trainings under way are, by trial and repeat."""
+        files = self.checkpoints.iterdir() if self.checkpoints.is_dir() else ()
+        found = {file: _CHECKPOINT.fullmatch(file.name) for file in files}
+        return {(int(one[1]), int(one[2])): file for file, one in found.items() if one is not None}
+
+    def saved_training(self, trial: int, repeat: int) -> Path:
+        """Where it is kept how far a training under way is."""
+        return self.checkpoints / f"{trial:06d}-{repeat}.state"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where it is kept how far trainings under way are."""
+        return self.path / "checkpoints"
 
     @property
     def id(self) -> str:
@@ -222,6 +260,9 @@ class StudyFolder(ResumableFolder):
                 array_bytes = _as_bytes(networks)
                 content[_NETWORK_DIGEST] = digest_of(array_bytes)
                 (new / "network.npz").write_bytes(array_bytes)
+                if networks.state is not None:
+                    content[_STATE_DIGEST] = digest_of(networks.state)
+                    (new / _STATE).write_bytes(networks.state)
             # The folder appears whole or not at all, with all that is in it on the disk.
             (new / "record.json").write_text(sealed_text(content), encoding="utf-8")
 
@@ -240,6 +281,24 @@ class StudyFolder(ResumableFolder):
         """
         table = read_table(self._trial(number) / "record.json", FIX_OF_TRIAL, sealed=True)
         return self._read_networks(number, table.content)
+
+    def state(self, number: int) -> bytes | None:
+        """Where a finished trial's descent stopped; None where it was its end.
+
+        Raises InputError where its file is not what was written.
+        """
+        table = read_table(self._trial(number) / "record.json", FIX_OF_TRIAL, sealed=True)
+        return self._read_state(number, table.content)
+
+    def _read_state(self, number: int, record: Mapping[str, Any]) -> bytes | None:
+        digest, file = record.get(_STATE_DIGEST), self._trial(number) / _STATE
+        if digest is None:
+            return None
+        content = file.read_bytes() if file.is_file() else b""
+        if digest_of(content) != digest:
+            raise refuse(str(file), "expected the content that was written, found another digest",
+                         FIX_OF_TRIAL)  # fmt: skip
+        return content
 
     def _read_networks(self, number: int, record: Mapping[str, Any]) -> TrialNetworks | None:
         file, digest = self._trial(number) / "network.npz", record.get(_NETWORK_DIGEST)
@@ -284,6 +343,7 @@ class StudyFolder(ResumableFolder):
                 found = f"expected the record of trial {number}, found that of {record.number}"
                 raise refuse(str(place), found, FIX_OF_TRIAL)
             self._read_networks(number, table.content)
+            self._read_state(number, table.content)
         except InputError as error:
             return error
         return None

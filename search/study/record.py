@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cellbox.errors import DataWarning
 from cellbox.evaluation.verdict import better_than
 from cellbox.models.training_record import Training
+from search.spec.lineage import Lineage
 from search.study.budget import Budget
 from search.study.checked_json import (
     LIST,
@@ -118,6 +119,7 @@ class TrialRecord(TrialEnd):
     marks: what the pruner noted on the trial.
     origin: where its point comes from; None where the sampler chose it.
     excess: by how much it exceeds each of the spec's constraints, up to 0 where it keeps to it.
+    lineage: where it stands in population-based training; None of all other trials.
     """
 
     number: int
@@ -144,6 +146,7 @@ class TrialRecord(TrialEnd):
     marks: dict[str, Any]
     origin: str | None = None
     excess: dict[str, float] = field(default_factory=dict)
+    lineage: Lineage | None = None
 
     @property
     def best(self) -> RepeatRecord | None:
@@ -212,8 +215,9 @@ def trial_as_json(record: TrialRecord) -> dict[str, Any]:
         "budget": record.budget.as_dict(),
         "reports": [list(report) for report in record.reports],
         "repeats": [_repeat_as_json(repeat) for repeat in record.repeats],
+        "lineage": None if record.lineage is None else asdict(record.lineage),
     }
-    for name in ("origin", "excess"):
+    for name in ("origin", "excess", "lineage"):
         # Only where there is something, since records of earlier versions know no such key.
         if not content[name]:
             del content[name]
@@ -289,7 +293,12 @@ def trial_of(table: CheckedTable) -> TrialRecord:
         # Records of earlier versions have neither.
         origin=table.take("origin", TEXT) if "origin" in table.content else None,
         excess=table.take("excess", NUMBERS) if "excess" in table.content else {},
+        lineage=_read_lineage(table.table("lineage")) if "lineage" in table.content else None,
     )
+
+
+def _read_lineage(table: CheckedTable) -> Lineage:
+    return Lineage(table.take("generation", WHOLE), table.take("parent", WHOLE.or_null()))
 
 
 def _read_repeat(table: CheckedTable, seconds: float, compile_seconds: float) -> RepeatRecord:

@@ -197,6 +197,9 @@ class SweepResult:
     @cached_property
     def tied(self) -> list[TrialResult]:
         """The trials that found the same optimum as the best, which is among them."""
+        if self.best.record.lineage is not None:
+            # Trials that go on from it may find nothing better.
+            return [self.best]
         tied = tied_with(summary_of(self.best.record), summaries_of(self.folder))
         return [self._trial(summary.number) for summary in tied]
 

@@ -45,7 +45,9 @@ class TieWatch:
     def __init__(self, spec: Spec):
         one = len(spec.objective.minimise) == 1 and spec.objective.error_target is None
         budgets = spec.space.searched_budget_axes()
-        self._limit = spec.sampler.stop_when_tied if one and not budgets else 0
+        # A training that goes on and finds nothing better keeps what it had.
+        whole = not spec.sampler.by_generations
+        self._limit = spec.sampler.stop_when_tied if one and not budgets and whole else 0
         self._best: Trial | None = None
         # Their points: one that a finite space has proposed again says nothing new.
         self._tied: set[str] = set()

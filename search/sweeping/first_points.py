@@ -216,6 +216,9 @@ class _Earlier:
         if record.pruned and spec_of(self.folder).pruner != self.spec.pruner:
             # It was ended by a rule that this study does not have.
             return None
+        if record.lineage is not None:
+            # A part of a training, whose settings may have been others before.
+            return None
         several = self.data.several_times
         point = whole_point(self.spec.space, _values(record), several_times=several)
         if point is None:

@@ -20,6 +20,7 @@ from search.study.summary_lines import TrialSummary, summary_of
 from search.study.ties import TieWatch
 from search.sweeping.control import Control
 from search.sweeping.display import Display, SweepState
+from search.sweeping.filling import Filling
 from search.sweeping.own_parts import Callbacks
 from search.sweeping.repeated import RepeatedPoints, repeated_record
 from search.sweeping.terms import StudyTerms
@@ -31,10 +32,12 @@ from search.sweeping.trials import (
     make_job,
     make_plan,
     pruned_record,
+    state_of_parent,
     told_trial,
 )
+from search.sweeping.under_way import UnderWay
 from search.workers.executor import Executor
-from search.workers.job import Event, Finished, Report
+from search.workers.job import Continued, Event, Finished, Report, Saved
 
 if TYPE_CHECKING:
     from search.sweeping.keeping import ModelKeeper
@@ -65,13 +68,14 @@ class SweepLoop:
         self._terms = terms
         self._proposer = proposer
         self._executor = executor
+        self._under_way = UnderWay(folder, executor, display.say)
         self._display = display
         self._control = control
         self._queue = control.queue
         self._own, self._steering = control.own, control.steering
         self._trials: dict[int, RunningTrial] = {}
         self._shown = 0.0
-        self._filling = _Filling()
+        self._filling = Filling()
         self._told = 0
         self._counts, self._best = TrialCounts(), BestTrials()
         self._repeated = RepeatedPoints()
@@ -121,8 +125,20 @@ class SweepLoop:
                 self._start(number, self._proposer.ask_again(number))
             try:
                 self._turn(tracking, keeper)
+            except KeyboardInterrupt:
+                self._save()
+                raise
             finally:
                 self._keep_indexes(whole=True)
+        if self.cut is None:
+            self._under_way.close()
+        else:
+            self._save()
+
+    def _save(self) -> None:
+        """Let the next run go on with the trainings that are under way."""
+        self._under_way.save()
+        self._say_notices()
 
     def _keep_indexes(self, *, whole: bool = False) -> None:
         """Let a long study go on, and be looked at, without reading all of it."""
@@ -166,6 +182,7 @@ class SweepLoop:
             notice = self._executor.notices.pop(0)
             self._display.say(notice)
             self._control.state.tell(error=notice)
+        self._under_way.tell()
 
     def _why_cut(self) -> str | None:
         """Why the run ends now, before its study; None where it goes on."""
@@ -281,7 +298,8 @@ class SweepLoop:
                 )
             return
         origin = self._queue.origin(number)
-        plan = make_plan(number, parameters, self._spec, self._data, origin)
+        lineage = self._proposer.lineage(number)
+        plan = make_plan(number, parameters, self._spec, self._data, origin, lineage)
         first = self._repeated.first(plan)
         if first != number and self._folder.finished(first):
             self._repeat(plan, first)
@@ -299,7 +317,9 @@ class SweepLoop:
         self._keep(record, self._folder.networks(first))
 
     def _submit(self, number: int, repeat: int) -> None:
-        self._executor.submit(make_job(self._trials[number].plan, repeat, self._spec, self._data))
+        plan = self._trials[number].plan
+        begins = state_of_parent(plan, self._folder)
+        self._executor.submit(make_job(plan, repeat, self._spec, self._data, begins))
 
     def _take(self, event: Event) -> bool:
         """Handle what a worker says; whether a trial ended with it."""
@@ -308,6 +328,9 @@ class SweepLoop:
             return False
         if isinstance(event, Report):
             return self._take_report(trial, event)
+        if isinstance(event, Saved | Continued):
+            self._under_way.take(event)
+            return False
         assert isinstance(event, Finished)
         return self._take_finished(trial, event)
 
@@ -359,6 +382,7 @@ class SweepLoop:
 
     def _keep(self, record: TrialRecord, networks: TrialNetworks | None) -> None:
         self._folder.write_trial(record, networks)
+        self._under_way.ended(record.number)
         self._summaries.add(record)
         self._ended[record.number] = record
         self._counts.add(record)
@@ -379,21 +403,3 @@ class SweepLoop:
             tracking=None if tracking is None else tracking.status_of(self._counts.finished),
             outlook=self._gain.outlook,
         )
-
-
-class _Filling:
-    """How full the packs were."""
-
-    def __init__(self) -> None:
-        self._advanced = self._filled = 0
-
-    def add(self, before: tuple[int, int], after: tuple[int, int]) -> None:
-        """Count the lanes that were advanced, and those of them with a training, in between."""
-        # A worker that died counts anew.
-        self._advanced += max(0, after[0] - before[0])
-        self._filled += max(0, after[1] - before[1])
-
-    @property
-    def share(self) -> float | None:
-        """The share of lanes with a training; None before any was advanced."""
-        return self._filled / self._advanced if self._advanced else None

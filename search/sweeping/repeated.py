@@ -26,6 +26,9 @@ class RepeatedPoints:
 
     def first(self, plan: Plan) -> int:
         """The first trial with the settings and budget of this one, which may be this one."""
+        if plan.lineage is not None:
+            # It goes on with another's training.
+            return plan.number
         key = point_of(asdict(plan.settings), plan.budget.as_dict())
         # Where the record of the first is gone, an earlier run's repetition of it is not the first.
         self._first[key] = min(plan.number, self._first.get(key, plan.number))

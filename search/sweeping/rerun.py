@@ -15,7 +15,7 @@ from search.study.access import spec_of
 from search.study.data_loading import load_study_data
 from search.study.folder import StudyFolder
 from search.study.record import TrialRecord
-from search.sweeping.trials import make_job, make_plan
+from search.sweeping.trials import make_job, make_plan, state_of_parent
 from search.workers.inline import InlineExecutor
 from search.workers.job import Finished
 from search.workers.worker import Worker
@@ -99,10 +99,11 @@ def _train(record: TrialRecord, n_lanes: int, folder: StudyFolder) -> list[Finis
     """Every repeat of a trial, trained once more in this process."""
     spec = spec_of(folder)
     data = load_study_data(spec)
-    plan = make_plan(record.number, record.parameters, spec, data)
+    plan = make_plan(record.number, record.parameters, spec, data, lineage=record.lineage)
+    begins = state_of_parent(plan, folder)
     executor = InlineExecutor(Worker, data, n_lanes)
     for repeat in range(len(record.repeats)):
-        executor.submit(make_job(plan, repeat, spec, data))
+        executor.submit(make_job(plan, repeat, spec, data, begins))
     finished: dict[int, Finished] = {}
     while len(finished) < len(record.repeats):
         for event in executor.poll():

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import InputError, Problem
+from cellbox.errors import InputError, Problem, refuse
 from search.console.interrupts import Interrupted, uninterrupted
 from search.spec.reading import parse, read_spec
 from search.spec.rules import rule_problems
@@ -86,6 +86,9 @@ def sweep(
     spec = _with(spec, trials, hours, expected_gain)
     own = OwnParts(sampler, pruner, metric, on_trial, on_improvement)
     own.check(len(spec.objective.minimise))
+    if sampler is not None and spec.sampler.by_generations:
+        raise refuse("sampler", "expected no sampler of one's own beside pbt, found one",
+                     "Leave it out, or choose another name in [sampler]")  # fmt: skip
     started = time.monotonic()
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     spec = with_shared_settings(spec, folder.path)

@@ -1,8 +1,8 @@
 """When a run is to end before its study does: its time is over, or someone asks it to.
 
 A run that is short of time starts no training that would, by the longest of the latest trials, not
-end in time. What is under way when the time is over, or when someone asks the run to stop, is
-trained anew by the next run, as after Ctrl-C.
+end in time. With what is under way when the time is over, or when someone asks the run to stop, the
+next run goes on, as after Ctrl-C.
 """
 
 from __future__ import annotations

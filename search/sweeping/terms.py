@@ -33,6 +33,8 @@ def terms_of(spec: Spec, settings: Settings, data: StudyData) -> StudyTerms:
     n_trials = spec.trials
     if spec.sampler.name == "grid":
         n_trials = min(n_trials, spec.space.grid_size(several_times=data.several_times))
+    if spec.sampler.by_generations:
+        n_trials = min(n_trials, spec.sampler.members * spec.sampler.n_generations)
     return StudyTerms(
         n_trials=n_trials,
         report_every=report_interval(spec.pruner, settings.total_steps, settings.validate_every),

@@ -17,11 +17,12 @@ from cellbox.evaluation.verdict import beside_baselines
 from cellbox.models.training_record import Training
 from cellbox.settings import SETTING_NAMES, Settings, settings_from_dict
 from search.proposals.told import ToldTrial
+from search.spec.lineage import Lineage
 from search.spec.space import BUDGET_AXES, Value
 from search.spec.tables import Spec
 from search.study.budget import Budget
 from search.study.data import StudyData
-from search.study.folder import TrialNetworks
+from search.study.folder import StudyFolder, TrialNetworks
 from search.study.record import RepeatRecord, TrialRecord
 from search.study.summary_lines import TrialSummary
 from search.sweeping.terms import StudyTerms, cost_of
@@ -32,7 +33,8 @@ from search.workers.job import Finished, Job, Report
 class Plan:
     """What a proposed point means: full settings, and a data budget with its cost.
 
-    origin: where the point comes from; None where the sampler chose it.
+    origin: where the point comes from; None where the sampler chose it. lineage: from whose end it
+    goes on; None where it is a whole training.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Plan:
     budget: Budget
     cost: float
     origin: str | None = None
+    lineage: Lineage | None = None
 
 
 def make_plan(
@@ -49,8 +52,9 @@ def make_plan(
     spec: Spec,
     data: StudyData,
     origin: str | None = None,
+    lineage: Lineage | None = None,
 ) -> Plan:
-    """Turn a point of the space into settings and a budget. origin: as `Plan` has it."""
+    """Turn a point of the space into settings and a budget. origin, lineage: as `Plan` has them."""
     chosen = {name: value for name, value in parameters.items() if name in SETTING_NAMES}
     settings = settings_from_dict({**spec.training, **chosen})
     searched = {
@@ -68,6 +72,7 @@ def make_plan(
         budget=budget,
         cost=cost_of(budget, spec.objective.prices),
         origin=origin,
+        lineage=lineage,
     )
 
 
@@ -79,9 +84,17 @@ def repeat_seed(study_seed: int, repeat: int) -> int:
     return int(np.random.SeedSequence([study_seed, repeat]).generate_state(1)[0])
 
 
-def make_job(plan: Plan, repeat: int, spec: Spec, data: StudyData) -> Job:
-    """One repeat of a trial as a training."""
+def make_job(
+    plan: Plan, repeat: int, spec: Spec, data: StudyData, begins: bytes | None = None
+) -> Job:
+    """One repeat of a trial as a training. begins: the end of the trial that it goes on from."""
     rows, times = data.indices(plan.budget, repeat)
+    until = None
+    if plan.lineage is not None:
+        settings = plan.settings
+        until = spec.sampler.last_step(
+            plan.lineage.generation, settings.total_steps, settings.validate_every
+        )
     return Job(
         trial=plan.number,
         repeat=repeat,
@@ -89,7 +102,15 @@ def make_job(plan: Plan, repeat: int, spec: Spec, data: StudyData) -> Job:
         settings=plan.settings,
         rows=rows,
         times=times,
+        until=until,
+        begins=begins,
     )
+
+
+def state_of_parent(plan: Plan, folder: StudyFolder) -> bytes | None:
+    """Where the trial stopped that this one goes on from; None where it begins anew."""
+    parent = None if plan.lineage is None else plan.lineage.parent
+    return None if parent is None else folder.state(parent)
 
 
 class RunningTrial:
@@ -207,7 +228,9 @@ def finished_record(
         excess=_excess(spec, trial.plan, repeats[best].weights),
     )
     networks = TrialNetworks(
-        np.stack([one.weights for one in repeats]), np.stack([one.amplitudes for one in repeats])
+        np.stack([one.weights for one in repeats]),
+        np.stack([one.amplitudes for one in repeats]),
+        repeats[best].state,
     )
     return record, networks
 
@@ -232,6 +255,7 @@ def _record(trial: RunningTrial, **ending: Any) -> TrialRecord:
         cost=plan.cost,
         reports=tuple(trial.reports),
         origin=plan.origin,
+        lineage=plan.lineage,
         finished=time.time(),
         **ending,
     )
@@ -286,8 +310,14 @@ def told_trial(record: TrialRecord | TrialSummary) -> ToldTrial:
             "status": record.status,
             "test_mae": record.metrics.get("test_mae"),
             "mlflow_run": f"trial {record.number}",
+            **_lineage_shown(record),
         },
     )
+
+
+def _lineage_shown(record: TrialRecord | TrialSummary) -> dict[str, Any]:
+    lineage = getattr(record, "lineage", None)
+    return {} if lineage is None else {"generation": lineage.generation, "parent": lineage.parent}
 
 
 def _mean_of(entries: list[Any]) -> Any:

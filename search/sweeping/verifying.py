@@ -24,6 +24,7 @@ from search.proposals.optuna_storage import told_history
 from search.proposals.proposer import study_name
 from search.spec.tables import Spec
 from search.study.access import spec_of
+from search.study.checkpoints import damaged_checkpoints
 from search.study.damage import damaged_data, damaged_trials
 from search.study.folder import STOPPED, StudyFolder
 from search.study.kept_data import kept_data
@@ -43,7 +44,7 @@ class Damage:
     """Something in a study that is not what was written.
 
     part: "records", "history", "models", "MLflow", "tables" (and other files that follow from the
-    records), "data" or "study". what: the trial's number or
+    records), "data", "checkpoints" or "study". what: the trial's number or
     the file's name in the study's folder. found: a sentence. mended: what was done about it; None
     where nothing was.
     """
@@ -135,6 +136,7 @@ def _verdict(folder: StudyFolder, repair: bool) -> Verdict:
     if own_mlflow and (problem := embedded_problem(folder, good)) is not None:
         found.append(Damage("MLflow", _DATABASE, f"{folder.path / _DATABASE}: {problem}."))
     found += _kept_damages(folder)
+    found += [Damage("checkpoints", *one) for one in damaged_checkpoints(folder)]
     found += [Damage("tables", *one) for one in derived_damages(folder, {*good})]
     if repair:
         found = [_mended(folder, damage) for damage in found]
@@ -257,6 +259,10 @@ def _mended(folder: StudyFolder, damage: Damage) -> Damage:
         done = f"set aside; {again} finds the sampler's history in the records"
     elif damage.part == "data" and place != "data":
         done = f"{again} writes it anew"
+    elif damage.part == "checkpoints":
+        file = folder.path / str(place)
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+        done = f"removed; {again} begins this training anew"
     elif damage.part == "models" and isinstance(place, str):
         shutil.rmtree(folder.path / place)
         done = f"removed; {again} writes it from the record"

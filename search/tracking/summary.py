@@ -209,6 +209,9 @@ def picture(run_id: str, path: str, name: str) -> str:
 
 def _ties(folder: StudyFolder, best: TrialRecord) -> list[str]:
     completed = [record for record in folder.records() if record.completed]
+    if best.lineage is not None:
+        # Trials that go on from it may find nothing better.
+        return []
     return tie_sentences(tied_with(best, completed), len(completed))
 
 

@@ -173,6 +173,10 @@ def _tags(record: TrialRecord) -> dict[str, str]:
     strength = None if record.best is None else record.best.training.prior_strength
     if strength is not None:
         tags["cellbox.prior_strength"] = f"{strength:.3g}"
+    if record.lineage is not None:
+        parent = record.lineage.parent
+        tags["cellbox.generation"] = str(record.lineage.generation)
+        tags["cellbox.parent"] = "" if parent is None else str(parent)
     if record.excess:
         tags["cellbox.within_constraints"] = "true" if record.eligible else "false"
     if record.pruned_at is not None:

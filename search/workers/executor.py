@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 from cellbox.errors import InputError, Problem
-from search.workers.job import Descended, Ended, Event, Key, Work, WorkerReport
+from search.workers.job import Descended, Ended, Event, Job, Key, Work, WorkerReport
 
 
 class WorkerInProcess(Protocol):
@@ -17,6 +18,14 @@ class WorkerInProcess(Protocol):
 
     def work(self, jobs: Sequence[Any], cancelled: Sequence[Key]) -> WorkerReport:
         """Drop cancelled work, take new, go on for a moment, and say what happened."""
+
+
+@runtime_checkable
+class SavingWorker(Protocol):
+    """One that can say how far its work is."""
+
+    def save(self) -> WorkerReport:
+        """What is needed to go on with what is under way."""
 
 
 #: Makes that of the study's data and of how much is done side by side.
@@ -47,7 +56,7 @@ class _Load:
 
 
 class WorkerDied(Exception):
-    """A worker is gone; what it was training must be trained again.
+    """A worker is gone; what it was training must be given to another.
 
     blameless: whether it went with its machine, as nodes of a cluster do.
     """
@@ -62,8 +71,8 @@ class WorkerDied(Exception):
 class Executor(ABC):
     """Trains jobs on workers. Subclasses only know how to call a worker and wait for one.
 
-    A worker that dies gets its jobs again, from their first step, after a fresh start; jobs
-    are deterministic, so nothing else changes.
+    A worker that dies gets its jobs again after a fresh start, from where they were saved last or
+    from their first step; jobs are deterministic, so nothing else changes.
     """
 
     #: Deaths of one worker in a row, without a finished job between, before giving up.
@@ -79,6 +88,8 @@ class Executor(ABC):
         """lanes: models that each worker trains side by side in one pack."""
         self.lanes = list(lanes)
         self.notices: list[str] = []
+        #: What was saved of a training; asked for whenever it is given to a worker.
+        self.saved: Callable[[Key], bytes | None] = lambda key: None
         self._queue: deque[Work] = deque()
         self._loads = [_Load() for _ in self.lanes]
 
@@ -182,9 +193,10 @@ class Executor(ABC):
         except WorkerDied as death:
             self._recover(death)
             return []
-        if answer is None:
-            return []
-        worker, report = answer
+        return [] if answer is None else self._take(*answer)
+
+    def _take(self, worker: int, report: WorkerReport) -> list[Event]:
+        """The events of an answer that still count."""
         load = self._loads[worker]
         at_call = load.calls.popleft()
         load.report = report
@@ -204,6 +216,30 @@ class Executor(ABC):
                 del load.running[key]
         return events
 
+    def save(self, seconds: float) -> list[Event]:
+        """Let workers say how far their trainings are, as a run ends, and return their last events.
+
+        Waits for so many seconds at most. No worker is given anything afterwards.
+        """
+        until = time.monotonic() + seconds
+        for worker, load in enumerate(self._loads):
+            if load.n_descending > 0 and self._available(worker) and self._ask_to_save(worker):
+                load.calls.append(dict(load.running))
+        events: list[Event] = []
+        while any(load.calls for load in self._loads) and time.monotonic() < until:
+            try:
+                answer = self._receive()
+            except WorkerDied as death:
+                self._loads[death.worker] = _Load()
+                continue
+            if answer is not None:
+                events += self._take(*answer)
+        return events
+
+    def _ask_to_save(self, worker: int) -> bool:
+        """Ask a worker how far its trainings are; False where it cannot say that."""
+        return False
+
     def _hand_out(self) -> None:
         # The emptiest worker first, so that the last jobs of a study spread over all.
         there = filter(self._available, range(len(self._loads)))
@@ -217,7 +253,12 @@ class Executor(ABC):
                     break
                 cancelled, load.cancelled = load.cancelled, []
                 load.calls.append(dict(load.running))
-                self._send(worker, jobs, cancelled)
+                self._send(worker, [self._with_saved(job) for job in jobs], cancelled)
+
+    def _with_saved(self, job: Work) -> Work:
+        if not isinstance(job, Job) or (saved := self.saved(job.key)) is None:
+            return job
+        return replace(job, saved=saved)
 
     def _fair_share(self, load: _Load, n_lanes: int) -> int:
         """How many more jobs a worker may take, leaving an equal part of few jobs to others.
@@ -236,7 +277,10 @@ class Executor(ABC):
         losses = load.losses + (not death.blameless)
         self._queue.extendleft(reversed(load.running.values()))
         self._loads[death.worker] = _Load(losses=losses)
-        self.notices.append(f"worker {death.worker} died ({death.reason}); its trials start again")
+        self.notices.append(
+            f"worker {death.worker} died ({death.reason}); its trials go on from where they were "
+            "saved, or start again"
+        )
         if losses >= self.max_losses:
             raise WorkersLost(
                 [

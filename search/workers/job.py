@@ -33,13 +33,19 @@ class Work:
 class Job(Work):
     """One training: one repeat of one trial.
 
-    rows, times: indices into the study's pool that this training may see.
+    rows, times: indices into the study's pool that this training may see. saved: from where it goes
+        on, as a `Saved` brought it; None where it begins. begins: the end of another training, from
+        which it begins; None where its seed decides. until: the step at which it is over before its
+        settings' last one; None where it is not.
     """
 
     seed: int
     settings: Settings
     rows: RowNumbers
     times: Int[np.ndarray, " n_times"]
+    saved: bytes | None = None
+    begins: bytes | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,29 @@ class Report:
     repeat: int
     step: int
     validation_mae: float
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What is needed to go on with a training from a step of its descent, as bytes."""
+
+    trial: int
+    repeat: int
+    step: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A training that was given what had been saved of it.
+
+    step: from which it goes on. trouble: why it begins anew instead, from step 0; None where not.
+    """
+
+    trial: int
+    repeat: int
+    step: int
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +105,7 @@ class Finished(Ended):
         its worker spent training.
     shape: what its numbers depend on beside settings, data and seed.
     started: seconds since 1970.
+    state: where its descent stopped before its last step; None where it did not.
     """
 
     weights: EdgeValues
@@ -84,9 +114,10 @@ class Finished(Ended):
     baselines: dict[str, Any]
     shape: dict[str, Any]
     started: float
+    state: bytes | None = None
 
 
-Event = Report | Ended
+Event = Report | Saved | Continued | Ended
 WorkerEvent = Event | Descended
 
 

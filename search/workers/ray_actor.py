@@ -76,6 +76,10 @@ class Actor:
         """See `search.workers.worker.Worker.work`."""
         return self._worker.work(jobs, cancelled)
 
+    def save(self) -> WorkerReport:
+        """See `search.workers.worker.Worker.save`."""
+        return self._worker.save()
+
     def describe(self) -> dict[str, Any]:
         """The process and the device it owns."""
         return {

@@ -90,6 +90,18 @@ class RayExecutor(Executor):
         self._begin_again(str(gone))
         return []
 
+    def save(self, seconds: float) -> list[Event]:
+        """See `Executor.save`; nothing where Ray is gone."""
+        try:
+            return super().save(seconds) if self._cluster.lost() is None else []
+        except (RayError, OSError) as error:
+            self.notices.append(f"trainings under way were not saved: {type(error).__name__}")
+            return []
+
+    def _ask_to_save(self, worker: int) -> bool:
+        self._calls[worker].append(self._cluster.seats[worker].actor.save.remote())
+        return True
+
     def _available(self, worker: int) -> bool:
         return self._held[worker] is not None
 
@@ -103,6 +115,10 @@ class RayExecutor(Executor):
     def _receive(self) -> tuple[int, WorkerReport] | None:
         owed = {calls[0]: worker for worker, calls in enumerate(self._calls) if calls}
         coming = self._coming()
+        if not (owed or coming):
+            # An answer was taken whose call an interrupt left as it was.
+            time.sleep(_LONGEST_WAIT)
+            return None
         # Not for ever: a worker that compiles is silent, and the sweep may be asked to stop.
         answered, _ = ray.wait([*owed, *coming], num_returns=1, timeout=_LONGEST_WAIT)
         if not answered:
@@ -205,7 +221,9 @@ class RayExecutor(Executor):
         self._starts += 1
         if not self._cluster.session.owned or self._starts > _MOST_STARTS:
             raise lost_for_good(gone)
-        self.notices.append(f"{gone}; it was started again, and so are the trials under way")
+        self.notices.append(
+            f"{gone}; it was started again, and trials under way go on or start again"
+        )
         self._requeue_all()
         self._plans.clear()
         self._cluster.start_again()

@@ -12,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -28,11 +29,35 @@ from cellbox.storage.compilation import keep_compiled_programs
 from cellbox.training.finish import Finisher
 from cellbox.training.form_search import judge_of
 from cellbox.training.lane import Pool, Shape, Status
+from cellbox.training.lane_state import UnusableState
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
 from search.study.data import StudyData
 from search.study.record import RepeatRecord
-from search.workers.job import Descended, Finished, Job, Report, WorkerEvent, WorkerReport
+from search.workers.job import (
+    Continued,
+    Descended,
+    Finished,
+    Job,
+    Report,
+    Saved,
+    WorkerEvent,
+    WorkerReport,
+)
 from search.workers.plan import usable_cores
+from search.workers.saving import (
+    MOST_BYTES,
+    SAVE_EVERY,
+    WORTH_SAVING,
+    Spent,
+    Timing,
+    beginning_of,
+    digest_of_data,
+    earlier_reports,
+    identity_of,
+    saved_as_bytes,
+    saved_in,
+    state_at_the_end,
+)
 
 
 @dataclass(eq=False)
@@ -43,6 +68,20 @@ class _Running:
     started: float
     seconds: float = 0.0
     compile_seconds: float = 0.0
+    # Of the monotonic clock: when it was begun, as if it had never been interrupted; saved last.
+    begun: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
+
+    def spent(self) -> Spent:
+        """What it has cost so far."""
+        return Spent(self.seconds, self.compile_seconds, time.monotonic() - self.begun)
+
+    def goes_on(self, spent: Spent) -> None:
+        """Count what it cost before it was interrupted."""
+        self.seconds += spent.seconds
+        self.compile_seconds += spent.compile_seconds
+        self.started -= spent.elapsed
+        self.begun -= spent.elapsed
 
 
 @dataclass(eq=False)
@@ -52,6 +91,7 @@ class _Slots:
     pack: Pack
     running: dict[int, _Running]
     uncharged_compile_seconds: float
+    shape: dict[str, Any]
 
     def free(self) -> list[int]:
         """The lanes that are free."""
@@ -79,6 +119,7 @@ class Worker:
         self._training_seconds = 0.0
         self._compile_seconds = 0.0
         self._lanes_advanced = self._lanes_filled = 0
+        self._timing = Timing()
 
     def work(self, jobs: Sequence[Job], cancelled: Sequence[tuple[int, int]]) -> WorkerReport:
         """Drop cancelled jobs, take new ones, and train everything for one validation interval.
@@ -90,11 +131,21 @@ class Worker:
         self._drop(cancelled)
         self._waiting += jobs
         events: list[WorkerEvent] = []
-        self._fill_lanes()
+        events += self._fill_lanes()
         for slots in self._all_packs():
             if slots.running:
                 events += self._advance(slots)
+        if self._timing.rested:
+            events += self._save(SAVE_EVERY, MOST_BYTES)
         events += self._finished(wait=not any(slots.running for slots in self._all_packs()))
+        return self._report(events)
+
+    def save(self) -> WorkerReport:
+        """Say how far all trainings are that have come some way."""
+        return self._report(self._save(WORTH_SAVING, None))
+
+    def _report(self, events: Sequence[WorkerEvent]) -> WorkerReport:
+        assert self._first_job is not None
         return WorkerReport(
             events=tuple(events),
             programs=len(self._packs),
@@ -116,18 +167,20 @@ class Worker:
     def _all_packs(self) -> Iterator[_Slots]:
         return chain.from_iterable(self._packs.values())
 
-    def _fill_lanes(self) -> None:
+    def _fill_lanes(self) -> list[WorkerEvent]:
         """Put waiting jobs, in their order, into free lanes of their shape."""
         by_shape: dict[Shape, list[Job]] = {}
         for job in self._waiting:
             shape = shape_of(job.settings, len(job.rows), len(job.times))
             by_shape.setdefault(shape, []).append(job)
         self._waiting = []
+        events: list[WorkerEvent] = []
         for shape, jobs in by_shape.items():
             places = self._places(shape, len(jobs))
             for job, (slots, slot) in zip(jobs, places, strict=False):
-                self._insert(job, slots, slot)
+                events += self._insert(job, slots, slot)
             self._waiting += jobs[len(places) :]
+        return events
 
     def _places(self, shape: Shape, n_jobs: int) -> list[tuple[_Slots, int]]:
         """Free lanes for jobs of a shape, fewer than there are jobs where some had better wait."""
@@ -155,17 +208,61 @@ class Worker:
         pack = Pack(self._pool(shape.solver.precision), shape, self._n_lanes)
         seconds = time.perf_counter() - started
         self._compile_seconds += seconds
-        return _Slots(pack, {}, seconds)
+        return _Slots(pack, {}, seconds, describe_shape(pack))
 
-    def _insert(self, job: Job, slots: _Slots, slot: int) -> None:
+    def _insert(self, job: Job, slots: _Slots, slot: int) -> list[WorkerEvent]:
+        """Begin a training in a lane, or go on with it; what is to be said of the latter."""
         pool = self._pool(job.settings.solver.precision)
-        slots.pack.insert(
-            slot, job.seed, hyperparameters_of(job.settings, job.rows, job.times, pool)
-        )
+        hyperparameters = hyperparameters_of(job.settings, job.rows, job.times, pool)
         running = _Running(job, started=time.time())
         running.compile_seconds = slots.uncharged_compile_seconds
         slots.uncharged_compile_seconds = 0.0
         slots.running[slot] = running
+        beginning = beginning_of(job)
+        if job.saved is None:
+            slots.pack.insert(slot, job.seed, hyperparameters, beginning)
+            return []
+        # Given to nobody else, and large.
+        running.job = replace(job, saved=None)
+        try:
+            state, spent = saved_in(job.saved, self._identity(job, slots))
+            slots.pack.insert(slot, job.seed, hyperparameters, state)
+        except UnusableState as error:
+            slots.pack.insert(slot, job.seed, hyperparameters, beginning)
+            return [Continued(*job.key, 0, str(error))]
+        running.goes_on(spent)
+        return [Continued(*job.key, state.step), *earlier_reports(job, state)]
+
+    def _identity(self, job: Job, slots: _Slots) -> dict[str, Any]:
+        return identity_of(job, slots.shape, self._digest_of_data)
+
+    @cached_property
+    def _digest_of_data(self) -> str:
+        return digest_of_data(self._data)
+
+    def _save(self, after: float, most_bytes: int | None) -> list[WorkerEvent]:
+        """What is to be saved now, of trainings that were not saved for so many seconds.
+
+        most_bytes: after which the rest has to wait; None for no limit.
+        """
+        started = time.monotonic()
+        events: list[WorkerEvent] = []
+        n_bytes = 0
+        for slots in self._all_packs():
+            for slot, running in slots.running.items():
+                waits = most_bytes is not None and n_bytes > most_bytes
+                if waits or started - running.saved < after:
+                    continue
+                state = slots.pack.state(slot)
+                if state is not None:
+                    identity = self._identity(running.job, slots)
+                    content = saved_as_bytes(state, identity, running.spent())
+                    events.append(Saved(*running.job.key, state.step, content))
+                    n_bytes += len(content)
+                    running.saved = started
+        if events:
+            self._timing.took(time.monotonic() - started)
+        return events
 
     def _advance(self, slots: _Slots) -> list[WorkerEvent]:
         started = time.perf_counter()
@@ -179,18 +276,24 @@ class Worker:
         events: list[WorkerEvent] = []
         for slot, running in list(slots.running.items()):
             running.seconds += share
-            if progress.status[slot] == Status.RUNNING:
-                step, best = int(progress.step[slot]), float(progress.best_validation[slot])
+            step, best = int(progress.step[slot]), float(progress.best_validation[slot])
+            if progress.status[slot] == Status.RUNNING and step < (running.job.until or np.inf):
                 events.append(Report(running.job.trial, running.job.repeat, step, best))
             else:
-                self._finish_beside(slots.pack, slot, running)
+                self._finish_beside(slots, slot, running)
                 events.append(Descended(running.job.trial, running.job.repeat))
                 del slots.running[slot]
         return events
 
-    def _finish_beside(self, pack: Pack, slot: int, running: _Running) -> None:
+    def _finish_beside(self, slots: _Slots, slot: int, running: _Running) -> None:
         """Let a training that has ended be finished; its lane is free for another."""
-        ended = pack.harvest(slot), describe_shape(pack)
+        harvest, state = slots.pack.harvest(slot), None
+        if harvest.status == Status.RUNNING:
+            # Here it is over, and another goes on from its end.
+            state = state_at_the_end(slots.pack.state(slot))
+            harvest = replace(harvest, status=Status.COMPLETED)
+            slots.pack.stop(slot)
+        ended = harvest, slots.shape, state
         self._finishing.append(self._beside.submit(self._finish, running, *ended))
 
     def _finished(self, *, wait: bool) -> Iterator[Finished]:
@@ -214,7 +317,9 @@ class Worker:
             )
         return self._finishers[budget]
 
-    def _finish(self, running: _Running, harvest: Harvest, shape: dict[str, Any]) -> Finished:
+    def _finish(
+        self, running: _Running, harvest: Harvest, shape: dict[str, Any], state: bytes | None
+    ) -> Finished:
         job, data = running.job, self._data
         model = (
             self._finisher(job)
@@ -237,6 +342,7 @@ class Worker:
             baselines=evaluate_baselines(*data.training_set(job.rows, job.times)),
             shape=shape,
             started=running.started,
+            state=state,
         )
 
 

@@ -177,3 +177,22 @@ def test_expected_gain_counts_stops_that_came_too_early(tmp_path):
     groups = [row["group"] for row in result["together"]]
     assert groups == ["laws", "hidden region", "functions, random", "functions, tpe"]
     assert all(0 <= row["wrong"] <= row["stopped"] <= row["replays"] for row in result["together"])
+
+
+def test_checkpoints_tells_what_saving_costs():
+    from tests.benchmarks.checkpoints import measured
+
+    found = measured("LI", 2, 1)
+    assert found["kilobytes_each"] > 1
+    assert 0 < found["share_percent"] < 100
+
+
+def test_population_gives_all_searches_the_same_steps(monkeypatch):
+    from tests.benchmarks import population
+
+    made = population._spec
+    inline = {"executor": "inline", "lanes": 4}
+    monkeypatch.setattr(population, "_spec", lambda *given: {**made(*given), "workers": inline})
+    rows = population.compared(0, 5, 400)
+    assert [row["search"] for row in rows] == ["pbt", "tpe", "tpe half"]
+    assert {row["steps_in_all"] for row in rows} == {3200}

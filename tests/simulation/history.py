@@ -328,21 +328,38 @@ def _disturbed(
 
 
 def _rot(place: Place, random: np.random.Generator, say: Any) -> None:
-    """Sometimes a record is not what was written, when the study goes on."""
+    """Sometimes a record, or how far a training is, is not what was written."""
     folder = StudyFolder(place.study)
     numbers = folder.finished_numbers()
+    saved = sorted(folder.saved_trainings().values())
+    if saved and random.uniform() < 0.5:
+        file, other = saved[int(random.integers(len(saved)))], saved[0].read_bytes()
+        _spoil(place, file, random, say, other=other)
     if not numbers or random.uniform() > 0.15:
         return
     trial = folder._trial(int(random.choice(numbers)))
     files = sorted(trial.iterdir())
-    if not files:
-        return
-    file = files[int(random.integers(len(files)))]
+    if files:
+        _spoil(place, files[int(random.integers(len(files)))], random, say)
+
+
+def _spoil(
+    place: Place, file: Path, random: np.random.Generator, say: Any, other: bytes | None = None
+) -> None:
+    """Damage a file, or remove it, of a trial with all that is beside it.
+
+    other: what it may have instead, of another training.
+    """
     content = bytearray(file.read_bytes())
-    how = str(random.choice(["cut", "flipped", "gone", "empty"]))
+    ways = ["cut", "flipped", "gone", "empty"] + (["another's"] if other is not None else [])
+    how = str(random.choice(ways))
     say(f"  {how}: {file.relative_to(place.study)}")
-    if how == "gone":
-        shutil.rmtree(trial)
+    if how == "gone" and other is None:
+        shutil.rmtree(file.parent)
+    elif how == "gone":
+        file.unlink()
+    elif how == "another's" and other is not None:
+        file.write_bytes(other)
     elif how == "empty" or not content:
         file.write_bytes(b"")
     elif how == "cut":

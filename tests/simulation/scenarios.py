@@ -47,6 +47,10 @@ SCENARIOS: tuple[dict[str, Any], ...] = (
     {"trials": 2, "earlier": True},
     {"trials": 5, "sampler": {"name": "nsga2"}, "repeats": 2},
     {"trials": 6, "sampler": {"name": "qmc"}, "pruner": {"name": "hyperband", "reports": 3}},
+    {
+        "trials": 8,
+        "sampler": {"name": "pbt", "population": 4, "generations": 2, "in_flight": None},
+    },
 )
 
 _BASE: dict[str, Any] = {

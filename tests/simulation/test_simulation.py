@@ -64,6 +64,7 @@ def _folder_in_place(folder):
         ("search.study.resumable.ResumableFolder.write_json", _plain_write),
         ("search.study.resumable.clear_leftovers", lambda folder: None),
         ("search.study.summaries.TrialSummaries.damaged", lambda summaries: {}),
+        ("search.study.folder.StudyFolder.clear", lambda folder: None),
     ],
 )
 def test_a_defect_that_is_put_in_is_found(monkeypatch, name, defect):

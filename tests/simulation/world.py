@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,23 @@ import numpy as np
 from cellbox.data.dataset import Dataset, Split
 from cellbox.models.training_record import Training
 from cellbox.networks.network import Network
+from cellbox.training.lane_state import LaneState, UnusableState
 from search.study.budget import Budget
 from search.study.data import StudyData
 from search.study.record import RepeatRecord
+from search.workers import saving
 from search.workers.executor import Executor, WorkerDied
-from search.workers.job import Descended, Finished, Job, Key, Report, WorkerEvent, WorkerReport
+from search.workers.job import (
+    Continued,
+    Descended,
+    Finished,
+    Job,
+    Key,
+    Report,
+    Saved,
+    WorkerEvent,
+    WorkerReport,
+)
 from search.workers.plan import DevicePlan
 
 NODES = ("a", "b", "c")
@@ -59,7 +71,11 @@ def study_data() -> StudyData:
 
 def _random_of(job: Job) -> np.random.Generator:
     """All that a training depends on, and nothing else."""
-    known = [asdict(job.settings), job.seed, job.rows.tolist(), job.times.tolist()]
+    known = [asdict(job.settings), job.seed, job.rows.tolist(), job.times.tolist(), job.until]
+    if job.begins is not None:
+        state = saving.beginning_of(job)
+        assert state is not None
+        known += [state.step, state.arrays["weights"].tolist()]
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).digest()
     return np.random.default_rng(list(digest))
 
@@ -101,38 +117,80 @@ def trained(job: Job, *, tied: bool, started: float) -> tuple[list[Report], Fini
         baselines=_BASELINES,
         shape=_SHAPE,
         started=started,
+        state=_end_of(job, weights),
     )
+
+
+def _end_of(job: Job, weights: np.ndarray) -> bytes | None:
+    """With what another goes on, of a training that stops before its last step."""
+    if job.until is None or job.until >= _STEPS:
+        return None
+    state = LaneState({"step": np.array(job.until), "weights": weights}, [(job.until, 0.0, 0.0)])
+    return saving.state_at_the_end(state)
 
 
 @dataclass
 class _Training:
-    """A job in a lane, and what it has still to say."""
+    """A job in a lane, what it has still to say, and what it has said."""
 
     job: Job
     reports: list[Report]
     finished: Finished
+    said: list[Report] = field(default_factory=list)
     descended: bool = False
+
+    def saved(self) -> Saved | None:
+        """What is needed to go on; what it will find is in it, so that another's shows."""
+        if not self.said or self.descended:
+            return None
+        found = {"weights": self.finished.weights, "amplitudes": self.finished.amplitudes}
+        step = self.said[-1].step
+        history = [(one.step, 0.0, one.validation_mae) for one in self.said]
+        state = LaneState({"step": np.array(step), **found}, history)
+        identity = saving.identity_of(self.job, _SHAPE, "data")
+        content = saving.saved_as_bytes(state, identity, saving.Spent(0.1, 0.0, 1.0))
+        return Saved(self.job.trial, self.job.repeat, step, content)
+
+    def goes_on(self, content: bytes) -> list[WorkerEvent]:
+        """What a training says first that was given what had been saved."""
+        job = self.job
+        try:
+            state, _ = saving.saved_in(content, saving.identity_of(job, _SHAPE, "data"))
+        except UnusableState as error:
+            return [Continued(*job.key, 0, str(error))]
+        self.said = [Report(*job.key, step, error) for step, _, error in state.history]
+        self.reports = self.reports[len(self.said) :]
+        self.finished = replace(self.finished, **{
+            name: state.arrays[name] for name in ("weights", "amplitudes")
+        })  # fmt: skip
+        return [Continued(*job.key, state.step), *self.said]
 
 
 @dataclass
 class Worker:
-    """Advances each of its trainings by one report at each call."""
+    """Advances each of its trainings by one report at each call, and sometimes saves some."""
 
     tied: bool
     clock: Callable[[], float]
+    random: np.random.Generator
     running: dict[Key, _Training] = field(default_factory=dict)
 
     def work(self, jobs: Sequence[Job], cancelled: Sequence[Key]) -> list[WorkerEvent]:
         """What happened in one validation interval."""
         for key in cancelled:
             self.running.pop(key, None)
+        events: list[WorkerEvent] = []
         for job in jobs:
             reports, finished = trained(job, tied=self.tied, started=self.clock())
-            self.running[job.key] = _Training(job, reports, finished)
-        events: list[WorkerEvent] = []
+            training = self.running[job.key] = _Training(job, reports, finished)
+            if job.saved is not None:
+                events += training.goes_on(job.saved)
         for key, training in list(self.running.items()):
             if training.reports:
-                events.append(training.reports.pop(0))
+                training.said.append(training.reports.pop(0))
+                events.append(training.said[-1])
+                if self.random.uniform() < 0.3:
+                    events.append(training.saved())
             elif not training.descended:
                 training.descended = True
                 events.append(Descended(*key))
@@ -140,6 +198,11 @@ class Worker:
                 events.append(training.finished)
                 del self.running[key]
         return events
+
+    def save(self) -> list[WorkerEvent]:
+        """How far all are."""
+        saved = [training.saved() for training in self.running.values()]
+        return [one for one in saved if one is not None]
 
 
 class PretendedExecutor(Executor):
@@ -159,7 +222,11 @@ class PretendedExecutor(Executor):
         self._deaths = 0
 
     def _worker(self) -> Worker:
-        return Worker(self._world.tied, self._world.clock)
+        return Worker(self._world.tied, self._world.clock, self._random)
+
+    def _ask_to_save(self, worker: int) -> bool:
+        self._answers.append((worker, WorkerReport(events=tuple(self._workers[worker].save()))))
+        return True
 
     def _send(self, worker: int, jobs: Sequence[Any], cancelled: Sequence[Key]) -> None:
         events = self._workers[worker].work(jobs, cancelled)

@@ -45,8 +45,10 @@ def new_drawing_pack(pool) -> Pack:
     return Pack(pool, shape, N_LANES)
 
 
-def insert(pack: Pack, pool, slot: int, seed=0, settings=SETTINGS, rows=ROWS, times=TIMES) -> None:
-    pack.insert(slot, seed, hyperparameters_of(settings, rows, times, pool))
+def insert(
+    pack: Pack, pool, slot: int, seed=0, settings=SETTINGS, rows=ROWS, times=TIMES, state=None
+) -> None:
+    pack.insert(slot, seed, hyperparameters_of(settings, rows, times, pool), state)
 
 
 def finish(pack: Pack, slot: int) -> Harvest:

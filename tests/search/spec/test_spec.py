@@ -7,7 +7,8 @@ import pytest
 from cellbox.errors import InputError
 from search.cli.main import main
 from search.spec.reading import make_spec, read_spec
-from search.spec.tables import SamplerTable, Spec
+from search.spec.sampler_table import SamplerTable
+from search.spec.tables import Spec
 from search.study.access import differences
 from tests.search.tiny import TWO_OBJECTIVES, values
 

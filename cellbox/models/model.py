@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,6 @@ from cellbox.equation.network_responses import responses
 from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import refuse
 from cellbox.html_tables import html_of
-from cellbox.models.checked_files import (
-    ARRAYS_DIGEST,
-)
 from cellbox.models.doses import (
     Doses,
     as_perturbations,
@@ -30,8 +26,9 @@ from cellbox.models.doses import (
     condition_names,
     numbers_of,
 )
-from cellbox.models.network_draws import DRAWS, NetworkDraws
+from cellbox.models.network_draws import NetworkDraws
 from cellbox.models.training_record import Training
+from cellbox.models.written_models import write_model
 from cellbox.networks.fitted_form import FittedForm, states_at_the_start
 from cellbox.networks.interventions import Held, Interventions, check_doses, held_nodes
 from cellbox.networks.line_differences import line_numbers
@@ -39,10 +36,8 @@ from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
 from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 from cellbox.settings import Settings
-from cellbox.storage.files import atomic_write
 from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems
-from cellbox.storage.seals import digest_of, sealed_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,10 +50,6 @@ _ROWS_DRAWN, _TIMES_DRAWN = 4, 101
 
 #: A cell line, or that of each row; None for the reference.
 Line = str | Sequence[str] | None
-
-FORMAT = 1
-ARRAYS = "model.npz"
-DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -368,41 +359,7 @@ class FittedModel:
 
         The folder is made where there is none. Raises InputError where a file is in its place.
         """
-        folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise refuse(str(folder), "expected a folder, found a file", "Choose another place")
-        folder.mkdir(parents=True, exist_ok=True)
-        # Of another model that was here.
-        (folder / DRAWS).unlink(missing_ok=True)
-        arrays = io.BytesIO()
-        np.savez(
-            arrays,
-            weights=self.network.weights,
-            amplitudes=self.network.amplitudes,
-            times=self.times,
-        )
-        with atomic_write(folder / ARRAYS, "wb") as handle:
-            handle.write(arrays.getvalue())
-        description = {
-            "format": FORMAT,
-            ARRAYS_DIGEST: digest_of(arrays.getvalue()),
-            "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
-            "beside_the_equation": None if self.form is None else str(self.form.form),
-            "nodes": list(self.network.nodes),
-            "settings": asdict(self.settings),
-            "seed": self.seed,
-            "training": asdict(self.training) | {"form": _as_dict(self.form)},
-            "criticism": None if self.criticism is None else self.criticism.to_dict(),
-            "units": self.units.to_dict() if self.units.given else None,
-            "provenance": None if self.provenance is None else dict(self.provenance),
-        }
-        if self.lines:
-            description["lines"] = list(self.lines)
-        with atomic_write(folder / DESCRIPTION) as handle:
-            handle.write(sealed_text(description, indent=2, allow_nan=True))
-        if self.draws is not None:
-            self.draws.write(folder)
-        return folder
+        return write_model(self, Path(folder))
 
 
 def prediction_solver(settings: Settings) -> SolverSettings:
@@ -420,7 +377,3 @@ def prediction_solver(settings: Settings) -> SolverSettings:
         adjoint="auto",
         precision="float64",
     )
-
-
-def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:
-    return None if form is None else form.to_dict()

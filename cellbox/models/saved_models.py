@@ -15,9 +15,10 @@ from cellbox.models.checked_files import (
     training_of,
     whole_number_of,
 )
-from cellbox.models.model import ARRAYS, DESCRIPTION, FORMAT, FittedModel
+from cellbox.models.model import FittedModel
 from cellbox.models.network_draws import read_draws
 from cellbox.models.provenance import provenance_from
+from cellbox.models.written_models import ARRAYS, DESCRIPTION, FORMAT
 from cellbox.networks.fitted_form import fitted_form_of
 from cellbox.settings import settings_from_dict
 

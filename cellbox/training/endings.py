@@ -209,3 +209,29 @@ def all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -
 def finite(value: float) -> float | None:
     """The number, or None in the place of what no file holds."""
     return value if math.isfinite(value) else None
+
+
+def refined_ending(
+    best: Candidate, settings: Settings, training: MultipleShooting, prior: EdgePrior | None
+) -> Ending:
+    """The ending with a refined network, and how it was found in words."""
+    found = best.found
+    left = unexplained_sentence(training, found.noise)
+    told = (
+        f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
+        f"edges, noise {found.noise:.3g}.{error_sentence(training, found.noise)}"
+        f"{form_sentence(found, settings, training)}"
+        f"{prior_sentence(prior, found, settings)}"
+        f"{tail_sentence(found)}{left}"
+    )
+    return Ending(
+        found.network,
+        best.mae,
+        found.penalised_noise,
+        told,
+        found.noise,
+        freedom=finite(found.freedom),
+        refined=True,
+        edges_selected=settings.refinement == "select_edges",
+        prior_strength=found.prior_strength,
+    )

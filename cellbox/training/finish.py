@@ -35,7 +35,6 @@ from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
-from cellbox.refinement.shrinkage import Known, Shrunken, shrink
 from cellbox.refinement.unexplained import is_explained, needs_other_starts
 from cellbox.settings import Settings
 from cellbox.training.endings import (
@@ -47,14 +46,13 @@ from cellbox.training.endings import (
     check_interventions,
     error_sentence,
     finite,
-    form_sentence,
     has_edges,
     line_sentence,
-    prior_sentence,
+    refined_ending,
     status_of,
-    tail_sentence,
     unexplained_sentence,
 )
+from cellbox.training.few_data import FewData
 from cellbox.training.form_search import Judge, StartedFit, judge_of
 from cellbox.training.pack import Harvest
 from cellbox.training.row_errors import are_noise, errors_in_rows, is_worse
@@ -124,15 +122,14 @@ class Finisher:
     ):
         self._training = training
         self._validation = validation
-        self._like, self._place = like, place
         self._obstacle = obstacle(training, validation.allowed_edges)
         if training.interventions is not None:
             check_interventions(training, self._obstacle)
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
-        # By whether edges are selected and the strength of a prior: the same for all trainings.
-        self._shrunken: dict[tuple[bool, float | str], Shrunken | None] = {}
+        of_like = None if like is None else like._few
+        self._few: FewData = FewData(training, validation, of_like, place)
 
     @property
     def data_are_few(self) -> bool:
@@ -212,7 +209,12 @@ class Finisher:
             "begin later or end, which descent does not know.",
             seconds=time.perf_counter() - started,
         )
-        return self._finished(self._ended(best, settings), went, settings, seed)
+        return self._finished(
+            self._ended(best, settings),
+            went,
+            settings,
+            seed,
+        )
 
     def finish_without_descent(self, settings: Settings, *, seed: int) -> FinishedTraining | None:
         """What least squares from a regression lead to, where that explains the data.
@@ -237,7 +239,12 @@ class Finisher:
             message="Least squares from a regression explain the data, so there was no descent.",
             seconds=time.perf_counter() - started,
         )
-        return self._finished(self._ended(best, settings), went, settings, seed)
+        return self._finished(
+            self._ended(best, settings),
+            went,
+            settings,
+            seed,
+        )
 
     def _is_enough(self, found: Candidate) -> bool:
         """Whether a refined network leaves no more than noise, of the validation rows as well."""
@@ -307,31 +314,11 @@ class Finisher:
         return self._ended(best, settings)
 
     def _ended(self, best: Candidate, settings: Settings) -> Ending:
-        """The ending with a refined network."""
-        found = best.found
-        left = unexplained_sentence(self._training, found.noise)
-        told = (
-            f"Refined by {found.n_steps} Gauss-Newton steps from {best.start}: {found.n_edges} "
-            f"edges, noise {found.noise:.3g}.{error_sentence(self._training, found.noise)}"
-            f"{form_sentence(found, settings, self._training)}"
-            f"{prior_sentence(self._validation.prior, found, settings)}"
-            f"{tail_sentence(found)}{left}"
-        )
-        return Ending(
-            found.network,
-            best.mae,
-            found.penalised_noise,
-            told,
-            found.noise,
-            freedom=finite(found.freedom),
-            refined=True,
-            edges_selected=settings.refinement == "select_edges",
-            prior_strength=found.prior_strength,
-        )
+        return refined_ending(best, settings, self._training, self._validation.prior)
 
     def _of_few_data(self, descended: Ending, settings: Settings) -> Ending:
         """What descent left, or a network whose weights were drawn to zero."""
-        found = None if settings.refinement == "none" else self._shrunk(settings)
+        found = None if settings.refinement == "none" else self._few.fit(settings)
         if found is None:
             return descended
         after, error = self._errors(found.network, settings)
@@ -346,23 +333,6 @@ class Finisher:
         return Ending(
             found.network, error, error, told, found.noise, refined=True, prior_strength=strength
         )
-
-    def _shrunk(self, settings: Settings) -> Shrunken | None:
-        may_be_sparse = settings.refinement == "select_edges"
-        key = may_be_sparse, settings.prior_strength
-        if key not in self._shrunken:
-            before = None if self._like is None else self._like._shrunk(settings)
-            choices = before.choices if before is not None else (None,)
-            self._shrunken[key] = shrink(
-                self._training,
-                self._validation.nodes,
-                allowed_edges=self._validation.allowed_edges,
-                scored=self._validation.measured_nodes,
-                may_be_sparse=may_be_sparse,
-                like=choices[self._place % len(choices)],
-                known=Known.of(self._validation.prior, settings.prior_strength),
-            )
-        return self._shrunken[key]
 
     def _explained(self, network: Network, diverged: bool) -> Explained:
         """How a network as descent left it explains the training data."""

@@ -15,6 +15,7 @@ from cellbox.refinement.refine import refine
 from cellbox.refinement.shrinkage import Choice, Shrunken
 from cellbox.scores.metrics import pearson_correlation
 from cellbox.settings import Settings
+from cellbox.training import few_data as few_data_fits
 from cellbox.training import finish as finishing
 from cellbox.training import starts as starting
 from cellbox.training.finish import Finisher
@@ -212,7 +213,7 @@ def few_data(case, monkeypatch, *, off=0.0):
         others = (choice, Choice(Prior(headroom=1.3), 0.7, 0.021))
         return Shrunken(network, 0.01, choice, others, len(problem.perturbations), 9)
 
-    monkeypatch.setattr(finishing, "shrink", fake)
+    monkeypatch.setattr(few_data_fits, "shrink", fake)
     few = MultipleShooting(training.perturbations[:2], training.measurements[:2, :1], np.ones(1))
     return few, harvest, validation, calls
 

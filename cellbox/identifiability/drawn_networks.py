@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cellbox.arrays import EdgeMask, Perturbations, Responses, Times
 from cellbox.equation.dynamics import Parameters
@@ -24,6 +24,9 @@ from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import is_large
 from cellbox.refinement.refined import PRIOR_DEVIATION
 from cellbox.refinement.whole_courses import Series, slope_and_blocks
+
+# Conditions whose derivatives are held at once.
+_AT_ONCE = 32
 
 # Standard deviations of the prior on log α: where nothing is known of it, and the smallest. (That
 # on entries of W is `PRIOR_DEVIATION`.)
@@ -72,9 +75,40 @@ def _with_its_edges(
     n_drawn: int,
     random: np.random.Generator,
 ) -> tuple[Network, ...]:
-    factors = _factors_of(problem, network, noise, network.weights != 0)
-    values = _around(_as_rows(network), factors, n_drawn, random)
-    return tuple(_network(network.nodes, one) for one in values)
+    n = problem.n_nodes
+    drawn = np.broadcast_to(_as_rows(network), (n_drawn, n, n + 1)).copy()
+    for node, (own, precision) in enumerate(_own_precisions(problem, network, noise)):
+        root = np.linalg.cholesky(precision)
+        normal = random.standard_normal((len(own), n_drawn))
+        drawn[:, node, own] += np.linalg.solve(root.T, normal).T
+    return tuple(_network(network.nodes, one) for one in drawn)
+
+
+def _own_precisions(
+    problem: MultipleShooting, network: Network, noise: float
+) -> list[tuple[Int[np.ndarray, " n_own"], Float[np.ndarray, "n_own n_own"]]]:
+    """Of each row the places of its edges and its amplitude, and what the data tell of these.
+
+    A few conditions at a time: derivatives by all entries of W take n² numbers a value.
+    """
+    n = problem.n_nodes
+    own = [np.append(np.flatnonzero(row), n) for row in network.weights]
+    amplitudes = alikeness(network) ** -2
+    precisions = [
+        np.diag(np.append(np.full(len(places) - 1, PRIOR_DEVIATION**-2), amplitudes))
+        for places in own
+    ]
+    derivatives = RowDerivatives([network], problem.times)
+    counted = problem.measured * problem.root_precision / noise
+    for first in range(0, len(problem.perturbations), _AT_ONCE):
+        part = np.s_[first : first + _AT_ONCE]
+        [values] = derivatives(problem.perturbations[part])
+        for node, places in enumerate(own):
+            told = values[node][..., places].astype(float)
+            told = np.where(np.isfinite(told), told, 0.0) * counted[part, :, node, None]
+            flat = told.reshape(-1, len(places))
+            precisions[node] += flat.T @ flat
+    return list(zip(own, precisions, strict=True))
 
 
 def _factors_of(

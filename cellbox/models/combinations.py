@@ -23,7 +23,7 @@ from cellbox.errors import refuse
 from cellbox.models.ensemble import Ensemble
 from cellbox.models.model import FittedModel
 from cellbox.models.pair_table import PairResponse, PairTable
-from cellbox.refinement.edge_intervals import LEVEL, student_quantile
+from cellbox.models.predicted import of_members
 from cellbox.storage.problems import Problems, note_unknown
 
 #: How far beyond the pair's dose a single drug is followed for Loewe's standard.
@@ -68,7 +68,7 @@ def predict_pairs(
     factors = np.linspace(0, LARGEST_FACTOR, _DOSES_OF_A_CURVE)
     curves = (factors[:, None, None] * alone).reshape(-1, len(nodes))
     answers = _answers(model, np.concatenate([together, alone, curves]), at, place[node])
-    mean = _mean(answers)
+    mean = of_members(answers).value
     pairs, singles = mean[: len(chosen)], mean[len(chosen) : len(chosen) + len(names)]
     courses = mean[len(chosen) + len(names) :].reshape(len(factors), len(names))
     low, high = _ends(model, together, at, place[node], answers[:, : len(chosen)])
@@ -123,25 +123,15 @@ def _ends(
 ) -> tuple[Float[np.ndarray, " n_rows"], Float[np.ndarray, " n_rows"]]:
     """Low and high ends of 90 % intervals, NaN where they are not known.
 
-    answers: of each member of an ensemble, as `Ensemble.predict_interval` takes them.
+    answers: of each member of an ensemble.
     """
-    if len(answers) > 1:
-        within = student_quantile(LEVEL, len(answers) - 1) * answers.std(axis=0, ddof=1)
-        return answers.mean(axis=0) - within, answers.mean(axis=0) + within
-    interval = model.predict_interval(perturbations, [time])
-    if interval is None:
-        nothing = np.full(len(perturbations), np.nan)
-        return nothing, nothing
-    low, high = interval
-    return low[:, 0, node], high[:, 0, node]
-
-
-def _mean(answers: Float[np.ndarray, "n_members n_rows"]) -> Float[np.ndarray, " n_rows"]:
-    """The mean of the members that have an answer, as `Ensemble.predict` takes it."""
-    solved = np.isfinite(answers)
-    count = solved.sum(axis=0)
-    total = np.where(solved, answers, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    predicted = of_members(answers)
+    if len(answers) == 1:
+        whole = model.predict_with_interval(perturbations, [time])
+        predicted = whole.each(lambda part: part[:, 0, node])
+    nothing = np.full(len(perturbations), np.nan)
+    low, high = predicted.low, predicted.high
+    return (nothing if low is None else low), (nothing if high is None else high)
 
 
 def _bliss(pair: float, first: float, second: float) -> float | None:

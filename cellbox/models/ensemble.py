@@ -25,6 +25,7 @@ from cellbox.html_tables import html_of
 from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.doses import Doses
 from cellbox.models.model import FittedModel, Line, Training
+from cellbox.models.predicted import Predicted, of_members
 from cellbox.networks.fitted_form import mean_form
 from cellbox.networks.interventions import Held, Interventions
 from cellbox.networks.network import Network
@@ -98,15 +99,11 @@ class Ensemble(FittedModel):
 
         A row that some but not all members cannot solve is the mean of the others.
         """
-        asked = {"line": line, "clamped": clamped, "interventions": interventions}
-        predicted = np.array(
-            [member.predict(perturbations, times, **asked) for member in self.members]  # type: ignore[arg-type]
-        )
-        solved = np.isfinite(predicted)
-        total, count = np.where(solved, predicted, 0.0).sum(axis=0), solved.sum(axis=0)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return self.predict_with_interval(
+            perturbations, times, line=line, clamped=clamped, interventions=interventions
+        ).value
 
-    def predict_interval(
+    def predict_with_interval(
         self,
         perturbations: Doses,
         times: ArrayLike | None = None,
@@ -114,19 +111,22 @@ class Ensemble(FittedModel):
         line: Line = None,
         clamped: Held | None = None,
         interventions: Interventions | None = None,
-    ) -> tuple[Responses, Responses] | None:
+    ) -> Predicted:
         """The mean of the members' predictions ± Student's t · their standard deviation.
 
         Of one member alone, its own.
         """
-        asked = {"line": line, "clamped": clamped, "interventions": interventions}
-        if len(self.members) < 2:
-            return self.members[0].predict_interval(perturbations, times, **asked)  # type: ignore[arg-type]
-        every = np.array(
-            [member.predict(perturbations, times, **asked) for member in self.members]  # type: ignore[arg-type]
-        )
-        within = student_quantile(LEVEL, len(every) - 1) * every.std(axis=0, ddof=1)
-        return every.mean(axis=0) - within, every.mean(axis=0) + within
+        if len(self.members) == 1:
+            return self.members[0].predict_with_interval(
+                perturbations, times, line=line, clamped=clamped, interventions=interventions
+            )
+        every = [
+            member.predict(
+                perturbations, times, line=line, clamped=clamped, interventions=interventions
+            )
+            for member in self.members
+        ]
+        return of_members(np.array(every))
 
     @property
     def intervals_from(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,14 @@ from cellbox.models.doses import (
     numbers_of,
 )
 from cellbox.models.network_draws import NetworkDraws
+from cellbox.models.predicted import Predicted, with_draws
 from cellbox.models.training_record import Training
 from cellbox.models.written_models import write_model
 from cellbox.networks.fitted_form import FittedForm, states_at_the_start
-from cellbox.networks.interventions import Held, Interventions, check_doses, held_nodes
+from cellbox.networks.interventions import Held, Interventions, check_doses, held_nodes, together
 from cellbox.networks.line_differences import line_numbers
 from cellbox.networks.line_networks import names_of_lines, of_line
 from cellbox.networks.network import Network
-from cellbox.refinement.edge_intervals import LEVEL, student_quantile
 from cellbox.settings import Settings
 from cellbox.storage.installed import pandas_for
 from cellbox.storage.problems import Problems
@@ -151,7 +151,7 @@ class FittedModel:
             whose data told no lines takes all rows alike.
         clamped: nodes that are held from time 0 on, as {"AKT": -3} (log ratio) for all rows, or one
             such mapping for each row.
-        interventions: the same as an array, and when doses begin and end; instead of `clamped`.
+        interventions: the same as an array, and when doses begin and end; beside `clamped`.
 
         A row that the solver could not finish is NaN. Raises InputError for unusable arrays.
         """
@@ -159,7 +159,8 @@ class FittedModel:
         times = self.times if times is None else numbers_of(times, "times")
         check_request(perturbations, times, len(self.network.nodes))
         if clamped is not None:
-            interventions = held_nodes(clamped, self.network.nodes, len(perturbations))
+            held = held_nodes(clamped, self.network.nodes, len(perturbations))
+            interventions = together(held, interventions)
         if interventions is not None:
             check_doses(interventions, perturbations, self.network.nodes, "perturbations")
         return responses(
@@ -191,7 +192,7 @@ class FittedModel:
             interventions=data.interventions_of(rows),
         )
 
-    def predict_interval(
+    def predict_with_interval(
         self,
         perturbations: Doses,
         times: ArrayLike | None = None,
@@ -199,29 +200,33 @@ class FittedModel:
         line: Line = None,
         clamped: Held | None = None,
         interventions: Interventions | None = None,
-    ) -> tuple[Responses, Responses] | None:
-        """Low and high ends of the 90 % intervals of `predict`; None where nothing tells them.
+    ) -> Predicted:
+        """`predict`, with the ends of 90 % intervals where something tells them.
 
         They are of the response without measurement noise: how far predictions by networks that
         the same experiment might have led to are from this one (root mean square, times Student's
         t). NaN where some of them could not be solved.
+
+        Example:
+            >>> import cellbox
+            >>> data = cellbox.read_data("my_experiment")
+            >>> settings = cellbox.Settings(steps=50, refinement="none")
+            >>> model = cellbox.fit(data, settings)  # what was not refined tells none
+            >>> model.predict_with_interval({"g1": 0.5}).low is None
+            True
         """
-        if self.draws is None:
-            return None
-        every = [self.network, *self.draws.networks(self.network.nodes)]
-        predicted, *drawn = (
-            replace(self, network=one).predict(
+        drawn = () if self.draws is None else self.draws.networks(self.network.nodes)
+        value, *others = (
+            replace(self, network=network).predict(
                 perturbations,
                 times,
                 line=line,
                 clamped=clamped,
                 interventions=interventions,
             )
-            for one in every
+            for network in (self.network, *drawn)
         )
-        deviation = np.sqrt(np.mean(np.square(np.array(drawn) - predicted), axis=0))
-        within = student_quantile(LEVEL, len(drawn)) * deviation
-        return predicted - within, predicted + within
+        return with_draws(value, others)
 
     def predict_frame(
         self,
@@ -233,7 +238,7 @@ class FittedModel:
     ) -> DataFrame:
         """Predictions as a table with the columns condition, time, node and value.
 
-        Beside them low and high, the 90 % interval, where the model tells it (`predict_interval`).
+        Beside them low and high, the 90 % interval, where the model tells it.
         line, clamped: as in `predict`; levels of held nodes are log ratios in all units.
 
         Doses, times and values are in the units of the data (`units.sentence` says which); where
@@ -244,14 +249,11 @@ class FittedModel:
 
         doses = as_perturbations(perturbations, self.network.nodes)
         asked = self.own_times if times is None else numbers_of(times, "times")
-        values = self.answer(doses, asked, line=line, clamped=clamped)
+        predicted = self.answer(doses, asked, line=line, clamped=clamped)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
-        columns = {"value": values.reshape(-1)}
-        interval = self.answer_interval(doses, asked, line=line, clamped=clamped)
-        if interval is not None:
-            low, high = interval
-            columns |= {"low": low.reshape(-1), "high": high.reshape(-1)}
+        parts = predicted._asdict().items()
+        columns = {name: part.reshape(-1) for name, part in parts if part is not None}
         return pandas.DataFrame(columns, index=places).reset_index()
 
     @property
@@ -267,43 +269,22 @@ class FittedModel:
         line: Line = None,
         clamped: Held | None = None,
         interventions: Interventions | None = None,
-    ) -> Responses:
-        """`predict` with doses, times and values in the units of the data.
+    ) -> Predicted:
+        """`predict_with_interval` with doses, times and values in the units of the data.
 
-        doses: (n_rows, n_nodes). times: (n_times,). line, clamped, interventions: as in `predict`,
-        levels of held nodes as log ratios, and times of doses in decay times.
+        doses: (n_rows, n_nodes). times: (n_times,). line, clamped, interventions: as in `predict`;
+        levels of held nodes are log ratios, and times of interventions decay times, in all units.
 
         Raises InputError for unusable arrays, and
         where a perturbed node has no EC50.
         """
-        predicted = self.predict(
+        predicted = self.predict_with_interval(
             *self._in_own_units(doses, times),
             line=line,
             clamped=clamped,
             interventions=interventions,
         )
-        return answers(predicted, self.units)
-
-    def answer_interval(
-        self,
-        doses: Perturbations,
-        times: Times,
-        *,
-        line: Line = None,
-        clamped: Held | None = None,
-        interventions: Interventions | None = None,
-    ) -> tuple[Responses, Responses] | None:
-        """`predict_interval` with doses, times and values in the units of the data."""
-        interval = self.predict_interval(
-            *self._in_own_units(doses, times),
-            line=line,
-            clamped=clamped,
-            interventions=interventions,
-        )
-        if interval is None:
-            return None
-        low, high = (answers(end, self.units) for end in interval)
-        return low, high
+        return predicted.each(lambda part: answers(part, self.units))
 
     def _in_own_units(self, doses: Perturbations, times: Times) -> tuple[Perturbations, Times]:
         check_request(doses, times, len(self.network.nodes))
@@ -359,7 +340,25 @@ class FittedModel:
 
         The folder is made where there is none. Raises InputError where a file is in its place.
         """
-        return write_model(self, Path(folder))
+        network, form = self.network, _as_dict(self.form)
+        arrays = {
+            "weights": network.weights,
+            "amplitudes": network.amplitudes,
+            "times": self.times,
+        }
+        description = {
+            "equation": "dx/dt = alpha * tanh(W x - u) - x, x(0) = 0; W[target, source]",
+            "beside_the_equation": None if self.form is None else str(self.form.form),
+            "nodes": list(network.nodes),
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "training": asdict(self.training) | {"form": form},
+            "criticism": None if self.criticism is None else self.criticism.to_dict(),
+            "units": self.units.to_dict() if self.units.given else None,
+            "provenance": None if self.provenance is None else dict(self.provenance),
+            **({"lines": list(self.lines)} if self.lines else {}),
+        }
+        return write_model(Path(folder), arrays, description, self.draws)
 
 
 def prediction_solver(settings: Settings) -> SolverSettings:
@@ -377,3 +376,7 @@ def prediction_solver(settings: Settings) -> SolverSettings:
         adjoint="auto",
         precision="float64",
     )
+
+
+def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:
+    return None if form is None else form.to_dict()

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 class PairResponse:
     """What a node does when two others are perturbed together.
 
-    response: log ratio, the mean of an ensemble's members; low, high: its 90 % interval
-    (`FittedModel.predict_interval`), None where that is not known. first_alone, second_alone: at
-    the same dose. bliss_excess: the response beyond their sum, negative where the pair pushes down
-    more than independence would; loewe_index: the combination index; None where the standard does
-    not apply.
+    response: log ratio, the mean of an ensemble's members; low, high: its 90 % interval, None
+    where that is not known. first_alone, second_alone: at the same dose. bliss_excess: the response
+    beyond their sum, negative where the pair pushes down more than independence would; loewe_index:
+    the combination index; None where the standard does not apply.
     """
 
     first: str

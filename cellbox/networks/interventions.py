@@ -278,3 +278,8 @@ def check_doses(
             "Correct them",
         )
     problems.raise_any()
+
+
+def together(held: Interventions, spans: Interventions | None) -> Interventions:
+    """The nodes that one holds, and when doses act by the other; None where all last."""
+    return held if spans is None else Interventions(held.held, spans.begins, spans.ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,7 +99,7 @@ def fit(
             finished = _trained(finisher, data, split, settings, seed, on_progress)
             criticism = criticise_fit(finished.model.network, data, split)
             model = replace(finished.model, criticism=criticism)
-    widening = 1.0 if model.criticism is None else model.criticism.widening
+    widening = math.inf if model.criticism is None else model.criticism.widening
     draws = draws_of(model.network, model.training, widening, data, split.training, model.seed)
     return replace(model, provenance=provenance(data, split), draws=draws)
 

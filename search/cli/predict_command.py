@@ -18,6 +18,8 @@ from search.cli.pairs_report import run_pairs
 if TYPE_CHECKING:
     import numpy as np
 
+    from cellbox.models.model import FittedModel
+    from cellbox.models.predicted import Predicted
     from cellbox.networks.interventions import Interventions
 
 
@@ -97,7 +99,6 @@ def _add_pairs(parser: ArgumentParser) -> None:
 def _run_predict(arguments: Namespace) -> int:
     import numpy as np
 
-    from cellbox.data.readers.doses import parse_doses, read_doses
     from cellbox.data.units import MODEL_UNITS
     from cellbox.models.saved_ensembles import load_fitted
     from cellbox.storage.compilation import keep_compiled_programs
@@ -114,25 +115,16 @@ def _run_predict(arguments: Namespace) -> int:
     if arguments.model_units:
         model = replace(model, units=MODEL_UNITS)
     nodes = model.network.nodes
-    done = None
-    if arguments.perturb is not None:
-        conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")
-    elif arguments.perturbations is None:
-        conditions, perturbations = (_held_alone(arguments),), np.zeros((1, len(nodes)))
-    else:
-        conditions, perturbations, done = read_doses(
-            arguments.perturbations, nodes, model.units.decay_time
-        )
-    done = _with_clamps(arguments, nodes, len(conditions), done)
+    conditions, perturbations, interventions = _asked_of(arguments, model)
     moments = model.own_times.tolist() if arguments.times is None else arguments.times
     keep_compiled_programs()
-    asked = np.array(moments)
-    predicted = model.answer(perturbations, asked, line=arguments.line, interventions=done)
-    interval = model.answer_interval(perturbations, asked, line=arguments.line, interventions=done)
+    predicted = model.answer(
+        perturbations, np.array(moments), line=arguments.line, interventions=interventions
+    )
     if model.units.given:
         print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
-    _note_unsolved(conditions, predicted)
-    table = _table(conditions, moments, nodes, predicted, interval)
+    _note_unsolved(conditions, predicted.value)
+    table = _table(conditions, moments, nodes, predicted)
     if arguments.out is not None:
         with atomic_write(arguments.out) as handle:
             handle.write(table)
@@ -149,14 +141,34 @@ def _run_predict(arguments: Namespace) -> int:
             "times": moments,
             "conditions": conditions,
             "perturbations": perturbations,
-            **({} if done is None else {"interventions": _described(done, nodes)}),
+            **_described(interventions, nodes),
             **({"line": arguments.line or model.lines[0]} if model.lines else {}),
             "units": model.units.to_dict() if model.units.given else None,
-            "predictions": predicted,
-            **({} if interval is None else {"low": interval[0], "high": interval[1]}),
+            "predictions": predicted.value,
+            **({} if predicted.low is None else {"low": predicted.low, "high": predicted.high}),
         }
     )
     return 0
+
+
+def _asked_of(
+    arguments: Namespace, model: FittedModel
+) -> tuple[tuple[str, ...], np.ndarray, Interventions | None]:
+    """Names of the conditions, their doses, and what is done in them beside doses that last."""
+    import numpy as np
+
+    from cellbox.data.readers.doses import parse_doses, read_doses
+
+    nodes, spans = model.network.nodes, None
+    if arguments.perturb is not None:
+        conditions, perturbations = parse_doses(arguments.perturb, nodes, "--perturb")
+    elif arguments.perturbations is None:
+        conditions, perturbations = (_held_alone(arguments),), np.zeros((1, len(nodes)))
+    else:
+        conditions, perturbations, spans = read_doses(
+            arguments.perturbations, nodes, model.units.decay_time
+        )
+    return conditions, perturbations, _with_clamps(arguments, nodes, len(conditions), spans)
 
 
 def _held_alone(arguments: Namespace) -> str:
@@ -171,27 +183,29 @@ def _held_alone(arguments: Namespace) -> str:
 
 
 def _with_clamps(
-    arguments: Namespace, nodes: Sequence[str], n_rows: int, done: Interventions | None
+    arguments: Namespace, nodes: Sequence[str], n_rows: int, spans: Interventions | None
 ) -> Interventions | None:
     """What is done in each condition: when doses act, and the nodes that --clamp holds."""
     from cellbox.data.readers.doses import parse_doses
-    from cellbox.networks.interventions import Interventions, held_nodes
+    from cellbox.networks.interventions import held_nodes, together
     from cellbox.storage.delimited import clean_name
 
     if arguments.clamp is None:
-        return done
+        return spans
     text = ",".join(arguments.clamp)
     _, given = parse_doses([text], nodes, "--clamp", "level")
     # One that is held at 0 is held as well.
     named = [clean_name(part.rpartition("=")[0]) for part in text.split(",")]
     levels = {node: given[0, nodes.index(node)] for node in named}
-    held = held_nodes(levels, nodes, n_rows, "--clamp")
-    return held if done is None else Interventions(held.held, done.begins, done.ends)
+    return together(held_nodes(levels, nodes, n_rows, "--clamp"), spans)
 
 
-def _described(done: Interventions, nodes: Sequence[str]) -> list[str]:
-    """What is done in each condition beside doses that last, in words."""
-    return [done.words(row, nodes) for row in range(len(done.held))]
+def _described(interventions: Interventions | None, nodes: Sequence[str]) -> dict[str, list[str]]:
+    """What is done in each condition beside doses that last, in words; nothing where all last."""
+    if interventions is None:
+        return {}
+    rows = range(len(interventions.held))
+    return {"interventions": [interventions.words(row, nodes) for row in rows]}
 
 
 def _check_pair_flags(arguments: Namespace) -> None:
@@ -232,26 +246,25 @@ def _table(
     conditions: Sequence[str],
     moments: Sequence[float],
     nodes: Sequence[str],
-    predicted: np.ndarray,
-    interval: tuple[np.ndarray, np.ndarray] | None,
+    predicted: Predicted,
 ) -> str:
     """The predictions as a tidy table, in the form of measurements.csv, with their intervals."""
     from cellbox.storage.csv_tables import number_text, table_text
 
-    columns = (predicted, *(interval or ()))
+    parts = predicted._asdict()
+    told = {name: values for name, values in parts.items() if values is not None}
     rows = (
         (
             condition,
             number_text(time),
             node,
-            *(number_text(values[row, slot, column]) for values in columns),
+            *(number_text(values[row, slot, column]) for values in told.values()),
         )
         for row, condition in enumerate(conditions)
         for slot, time in enumerate(moments)
         for column, node in enumerate(nodes)
     )
-    header = ("condition", "time", "node", "value", "low", "high")
-    return table_text(header[: 3 + len(columns)], rows)
+    return table_text(("condition", "time", "node", *told), rows)
 
 
 PREDICT = Command(

@@ -31,7 +31,7 @@ def save_identifiability(folder: StudyFolder, best: Sequence[int], data: StudyDa
         _judge(folder, best, data)
     for number in best[1:]:
         # It may have been the best before.
-        for file in folder.identifiability_files(number):
+        for file in _files(folder, number):
             file.unlink(missing_ok=True)
 
 

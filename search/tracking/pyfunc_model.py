@@ -44,10 +44,10 @@ class CellBoxModel(PythonModel):
         params: "times", ascending and positive; by default those of the training data.
 
         All in the model's own units, whatever those of its data were: u, decay times, log ratios.
-        value: log ratio. low, high: 90 % interval (`cellbox.FittedModel.predict_interval`), from
-        the spread of an ensemble's members, or from what the data leave open around one model;
-        missing where that is not known. note: in what a condition goes beyond the data that
-        the model was trained on, empty where it does not.
+        value: log ratio. low, high: 90 % interval, from the spread of an ensemble's members, or
+        from what the data leave open around one model; missing where that is not known. note: in
+        what a condition goes beyond the data that the model was trained on, empty where it does
+        not.
 
         Raises InputError for unknown nodes and for what are not numbers.
         """
@@ -77,13 +77,16 @@ class CellBoxModel(PythonModel):
 
     def _predicted(self, perturbations: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, ...]:
         """Value, low and high, (n_rows, n_times, n_nodes) each."""
-        value = self.fitted.predict(perturbations, times)
-        interval = self.fitted.predict_interval(perturbations, times)
-        if interval is None:
+        predicted = self.fitted.predict_with_interval(perturbations, times)
+        ends = []
+        for end in (predicted.low, predicted.high):
             # None rather than NaN, which a server would write into its JSON.
-            missing = np.full(value.shape, None, object)
-            return value, missing, missing
-        return value, *interval
+            told = np.full(predicted.value.shape, None, object)
+            if end is not None:
+                known = np.isfinite(end)
+                told[known] = end[known]
+            ends.append(told)
+        return predicted.value, *ends
 
 
 def _note(

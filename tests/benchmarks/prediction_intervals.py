@@ -45,15 +45,14 @@ def held(of: str, seed: int) -> dict[str, Any]:
     model = cellbox.fit(data, seed=seed)
     rows = data.split.test
     started = time.perf_counter()
-    interval = model.predict_interval(data.perturbations[rows])
+    predicted, low, high = model.predict_with_interval(data.perturbations[rows])
     seconds = time.perf_counter() - started
     told = {"of": of, "seed": seed, "verdict": model.criticism.verdict, "seconds": seconds}
-    if interval is None:
+    if low is None or high is None:
         return told | {"held": None, "width": None, "error": None}
-    low, high = interval
     exact = data.noise_free[rows]
     known = np.isfinite(low) & np.isfinite(exact)
-    apart = np.abs(model.predict(data.perturbations[rows]) - exact)
+    apart = np.abs(predicted - exact)
     return told | {
         "held": float(((low <= exact) & (exact <= high))[known].mean()),
         "width": float((high - low)[known].mean()),

@@ -25,8 +25,9 @@ def model(own_cache, data):
 
 def test_intervals_hold_responses_without_noise(data, model):
     rows = data.split.test
-    low, high = model.predict_interval(data.perturbations[rows])
-    predicted, exact = model.predict(data.perturbations[rows]), data.noise_free[rows]
+    predicted, low, high = model.predict_with_interval(data.perturbations[rows])
+    np.testing.assert_array_equal(predicted, model.predict(data.perturbations[rows]))
+    exact = data.noise_free[rows]
     assert ((low < predicted) & (predicted < high)).mean() > 0.95
     held = (low <= exact) & (exact <= high)
     assert held.mean() > 0.7
@@ -37,14 +38,16 @@ def test_intervals_hold_responses_without_noise(data, model):
 def test_a_saved_model_has_the_same_intervals(model, data, tmp_path):
     again = load_model(model.save(tmp_path / "model"))
     doses = data.perturbations[:3]
-    np.testing.assert_array_equal(again.predict_interval(doses), model.predict_interval(doses))
+    np.testing.assert_array_equal(
+        again.predict_with_interval(doses), model.predict_with_interval(doses)
+    )
     # A model without draws in its place leaves none of them behind.
     assert load_model(replace(model, draws=None).save(tmp_path / "model")).draws is None
 
 
 def test_tables_of_predictions_have_the_intervals(model):
     frame = model.predict_frame({"g1": 0.5})
-    low, high = model.predict_interval({"g1": 0.5})
+    _, low, high = model.predict_with_interval({"g1": 0.5})
     np.testing.assert_array_equal(frame["low"], low.reshape(-1))
     np.testing.assert_array_equal(frame["high"], high.reshape(-1))
     assert list(replace(model, draws=None).predict_frame({"g1": 0.5})) == [
@@ -63,7 +66,7 @@ def test_where_data_are_explained_in_part_intervals_are_wider(model, data):
         drawn = draws_of(
             model.network, model.training, widening, data, data.split.training, model.seed
         )
-        low, high = replace(model, draws=drawn).predict_interval({"g1": 0.5})
+        _, low, high = replace(model, draws=drawn).predict_with_interval({"g1": 0.5})
         return float(np.mean(high - low))
 
     assert 1.5 < width(2.0) / width(1.0) < 2.5
@@ -84,7 +87,7 @@ def test_intervals_that_would_say_too_much_are_withheld(model, data, training, w
         model.seed,
     )
     assert drawn is None
-    assert replace(model, draws=drawn).predict_interval({"g1": 0.5}) is None
+    assert replace(model, draws=drawn).predict_with_interval({"g1": 0.5}).low is None
 
 
 @pytest.mark.parametrize(

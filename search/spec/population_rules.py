@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cellbox.errors import InputError, Problem
 from cellbox.settings import settings_from_dict
+from search.spec.sampler_table import SamplerTable
 from search.spec.tables import Spec
 
 
@@ -47,6 +48,11 @@ def population_problems(spec: Spec) -> Iterator[Problem]:
         )
     for name, given in (
         ("sampler.in_flight", spec.sampler.in_flight),
+        # A kept spec has the default of each.
+        *(
+            (f"sampler.{name}", getattr(spec.sampler, name) != getattr(SamplerTable(), name))
+            for name in ("startup_trials", "stop_when_tied")
+        ),
         ("enqueue", spec.enqueue),
         ("earlier", spec.earlier),
         ("patience", spec.patience),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cellbox.errors import InputError
-from cellbox.storage.files import atomic_write
+from cellbox.storage.files import atomic_write, is_leftover
 from cellbox.training.lane_state import UnusableState, check_bytes
 from search.study.folder import StudyFolder
 
@@ -77,6 +77,9 @@ def damaged_checkpoints(folder: StudyFolder) -> Iterator[tuple[str, str]]:
     if folder.checkpoints.is_dir():
         wanted = set(folder.saved_trainings().values())
         for file in sorted(folder.checkpoints.iterdir()):
+            # What a killed write left is cleared by the next run.
+            if is_leftover(file.name):
+                continue
             try:
                 if file not in wanted or not file.is_file():
                     raise UnusableState("expected the checkpoint of a training, found another file")

@@ -13,7 +13,8 @@
                        population-based training descent.state, from which others go on
     checkpoints/       how far each training under way was when it was last saved: only saves time
     models/            the best models, as `FittedModel.save` writes them; beside the best one
-                       identifiability.json and .csv: what its data determine, edge by edge
+                       identifiability.json and .csv: what its data determine, edge by edge, and
+                       draws.npz: how sure its predictions are
     ensemble/          those of them that are about as good as the best, as one model
     damaged/           records that were not what was written, until their owner removes them
     trials.csv, trials.parquet      the table of all trials
@@ -147,13 +148,15 @@ class StudyFolder(ResumableFolder):
     def clear(self) -> None:
         """Remove what killed writes left, and how far trainings were that have ended since."""
         super().clear()
-        if not self.checkpoints.is_dir():
-            return
-        for key, file in self.saved_trainings().items():
-            if self.finished(key[0]):
-                file.unlink()
-        if not any(self.checkpoints.iterdir()):
-            self.checkpoints.rmdir()
+        try:
+            for key, file in self.saved_trainings().items():
+                if self.finished(key[0]):
+                    file.unlink()
+            if self.checkpoints.is_dir() and not any(self.checkpoints.iterdir()):
+                self.checkpoints.rmdir()
+        except OSError as error:
+            # They only save time.
+            logger.warning("%s could not be cleared: %s", self.checkpoints, error.strerror)
 
     def saved_trainings(self) -> dict[tuple[int, int], Path]:
         """Where it is kept how far trainings under way are, by trial and repeat."""

@@ -86,9 +86,10 @@ def sweep(
     spec = _with(spec, trials, hours, expected_gain)
     own = OwnParts(sampler, pruner, metric, on_trial, on_improvement)
     own.check(len(spec.objective.minimise))
-    if sampler is not None and spec.sampler.by_generations:
-        raise refuse("sampler", "expected no sampler of one's own beside pbt, found one",
-                     "Leave it out, or choose another name in [sampler]")  # fmt: skip
+    for name, given in (("sampler", sampler), ("pruner", pruner)):
+        if given is not None and spec.sampler.by_generations:
+            raise refuse(name, f"expected no {name} of one's own beside pbt, found one",
+                         "Leave it out, or choose another name in [sampler]")  # fmt: skip
     started = time.monotonic()
     folder = StudyFolder(Path(study) if study is not None else Path("studies") / spec.name)
     spec = with_shared_settings(spec, folder.path)

@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
+from cellbox.storage.files import temporary_name
 from search.console.interrupts import Interrupted
-from search.study.checkpoints import Checkpoints
+from search.study.checkpoints import Checkpoints, damaged_checkpoints
 from search.study.folder import StudyFolder
 from search.study.record import trial_as_json
 from search.study.stopping import ask_to_stop
@@ -179,6 +180,22 @@ def test_verify_knows_checkpoints_and_repair_removes_bad_ones(interrupted):
     assert all("begins this training anew" in damage.mended for damage in repaired.damages)
     assert len(interrupted.saved_trainings()) == 3
     assert verify_study(interrupted.path).sound
+
+
+def test_what_a_killed_write_left_is_no_damage(interrupted):
+    left = interrupted.checkpoints / temporary_name("000001-0.state")
+    left.write_bytes(b"half of it")
+    assert not list(damaged_checkpoints(interrupted))
+    left.unlink()
+
+
+def test_checkpoints_that_cannot_be_cleared_end_nothing(tmp_path, caplog):
+    study = StudyFolder(tmp_path)
+    (tmp_path / "trials" / "000002").mkdir(parents=True)
+    (tmp_path / "trials" / "000002" / "record.json").write_text("{}")
+    (tmp_path / "checkpoints" / "000002-0.state").mkdir(parents=True)
+    study.clear()
+    assert "could not be cleared" in caplog.text
 
 
 def test_a_moved_study_goes_on(interrupted, undisturbed, tmp_path):

@@ -180,6 +180,8 @@ def test_the_last_generation_ends_and_leaves_no_state(study):
         ({"pruner": {"name": "median"}}, "median ends trials early"),
         ({"repeats": 2}, "goes on from one training, found 2"),
         ({"sampler": {"in_flight": 3}}, "sampler.in_flight"),
+        ({"sampler": {"startup_trials": 3}}, "sampler.startup_trials"),
+        ({"sampler": {"stop_when_tied": 5}}, "sampler.stop_when_tied"),
         ({"enqueue": [{"l1": 1e-5}]}, "enqueue"),
         ({"patience": 5}, "patience"),
         ({"training": {"validate_every": 50}}, "do not make 4 parts"),
@@ -192,6 +194,13 @@ def test_what_makes_no_sense_with_it_is_refused(changes, found):
     }}  # fmt: skip
     with pytest.raises(InputError, match=found):
         spec(**merged)
+
+
+@pytest.mark.parametrize("part", ["sampler", "pruner"])
+def test_parts_of_ones_own_are_refused(part, tmp_path):
+    own = {"sampler": optuna.samplers.RandomSampler(), "pruner": optuna.pruners.NopPruner()}[part]
+    with pytest.raises(InputError, match=f"expected no {part} of one's own beside pbt"):
+        sweep(spec(**CHANGES), study=tmp_path / "own", **{part: own})
 
 
 def test_generations_of_another_sampler_are_refused():

@@ -323,7 +323,7 @@ class Finisher:
             return descended
         after, error = self._errors(found.network, settings)
         before, _ = self._errors(descended.network, settings)
-        kept_back = not all_in(self._validation.perturbations, self._training.perturbations)
+        kept_back = not all_in(self._validation, self._training)
         if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
             told = f"validation error {after.mean():.3g} instead of {before.mean():.3g}"
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")

@@ -70,6 +70,17 @@ def test_measured_levels_and_times_follow_the_units(tmp_path):
     assert data.interventions.ends[1, 1] == 4 / data.units.decay_time
 
 
+def test_where_the_control_is_time_0_a_level_has_to_be_told(tmp_path):
+    start = "".join(f"{name},0,{node},1\n" for name in ("ko", "pulse") for node in ("g1", "g2"))
+    measured = f"{MEASURED}{start}DMSO,0,g1,0\n"
+    units = Units(transform="difference", control=("time 0",))
+    place = folder_of(tmp_path, measured=measured, clamped="ko,g2,\n")
+    with pytest.raises(InputError, match=r"row 2, column 'value': expected a level where the cont"):
+        read_data(place, units=units)
+    told = read_data(folder_of(tmp_path, measured=measured), units=units)
+    assert told.interventions.held[0, 1] == -3.5
+
+
 def test_every_mistake_is_told_with_its_place(tmp_path):
     said = refused(
         tmp_path,

@@ -67,7 +67,8 @@ class Dataset:
         two lines are two conditions.
     reference_line: the line that others are compared with, "" for that of the first row.
     interventions: nodes that are held, and doses that begin later or end (see
-        `cellbox.networks.interventions`); None where all doses last and no node is held.
+        `cellbox.networks.interventions`); None where all doses last and no node is held. Doses that
+        end when the last measurement is taken, or later, last.
     reading_warnings: what the files said that may not be meant so; see
         `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
@@ -140,8 +141,11 @@ class Dataset:
                 [_other_shape(f"{self.name}, interventions", shape, "rows, nodes", other[0])]
             )
         check_doses(interventions, self.perturbations, self.nodes, self.name)
-        if not interventions.affected.any():
-            object.__setattr__(self, "interventions", None)
+        last = float(np.max(self.times, initial=0.0))
+        interventions = interventions.seen_until(self.perturbations, last)
+        some = interventions.affected.any()
+        object.__setattr__(self, "interventions", interventions if some else None)
+        if not some:
             return
         if len(self.line_names) > 1:
             raise refuse(

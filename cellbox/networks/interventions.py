@@ -36,6 +36,7 @@ OF_TREATED_ROWS = ("treated_drive", "offset")
 NOT_BESIDE = (*HIDDEN, LINES)
 
 _NAMED = 6
+_ROUNDING = 1e-6
 
 
 def check_form_beside(
@@ -132,6 +133,19 @@ class Interventions:
         acts = np.minimum(self.ends, horizon) - np.minimum(self.begins, horizon)
         levels = np.where(self.free, 0.0, self.held)
         return np.concatenate([perturbations * np.maximum(acts, 0.0) / horizon, levels], axis=1)
+
+    def seen_until(self, perturbations: Perturbations, last: float) -> Interventions:
+        """The same without what shows in no state until then.
+
+        That is spans of nodes without a dose, and ends of doses at the last time or later: as in a
+        table whose column `until` has the end of the experiment everywhere.
+        """
+        dosed = perturbations != 0
+        # Times in another unit may differ by rounding.
+        over = ~dosed | (self.ends >= last * (1 - _ROUNDING))
+        return Interventions(
+            self.held, np.where(dosed, self.begins, 0.0), np.where(over, np.inf, self.ends)
+        )
 
     def in_order(self, order: Int[np.ndarray, " n_chosen"]) -> Interventions:
         """The same with nodes in another order, or with some of them."""

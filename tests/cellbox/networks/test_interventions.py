@@ -33,6 +33,17 @@ def test_doses_act_between_their_switches():
     assert (DONE.acting(u, 2.0)[2] == 1).all()
 
 
+def test_spans_without_a_dose_and_ends_after_the_last_time_do_not_show():
+    u = np.array([[1.0, 0, 0], [1, 0, 0], [1, 0, 1]])
+    spans = {(0, 0): (0.0, 8.0), (1, 1): (2.0, 3.0), (2, 0): (0.0, 8.0), (2, 2): (1.0, 9.0)}
+    done = interventions_of(3, 3, {}, spans)
+    seen = done.seen_until(u, 8.0)
+    assert seen.affected.tolist() == [False, False, True]
+    assert (seen.begins[2].tolist(), np.isinf(seen.ends).all()) == ([0, 0, 1], True)
+    assert done.seen_until(u, 8.5).ends[2].tolist() == [8, np.inf, np.inf]
+    assert done.seen_until(u, np.inf).affected.tolist() == [True, False, True]
+
+
 def test_models_without_time_see_shares_of_time_and_levels():
     inputs = DONE.inputs(np.ones((3, 3)), 8.0)
     np.testing.assert_allclose(inputs[1], [3 / 8, 1, 3 / 8, 0, 0, 0])

@@ -109,6 +109,16 @@ def test_a_dose_that_never_ends_is_an_empty_cell(tmp_path):
     assert "Leave the cell empty where a dose lasts" in said
 
 
+def test_doses_that_end_with_the_experiment_are_doses_that_last(tmp_path):
+    perturbed = "condition,node,value,from,until\nko,g1,0.2,,10\npulse,g2,0.5,0,12\nDMSO,g1,0,,10\n"
+    place = folder_of(tmp_path, perturbed=perturbed, clamped="")
+    assert read_data(place).interventions is None
+    assert read_data(place, units=Units(time_unit="7min")).interventions is None
+    begun_later = folder_of(tmp_path, perturbed=perturbed.replace("0,12", "2,12"), clamped="")
+    done = read_data(begun_later).interventions
+    assert (done.affected.tolist(), done.ends[1, 1]) == ([False, True, False], np.inf)
+
+
 def test_a_wide_table_has_no_spans(tmp_path):
     wide = "condition,g2,from\nko,,\npulse,0.5,2\nDMSO,,\n"
     assert "found the column 'from'" in refused(tmp_path, perturbed=wide)

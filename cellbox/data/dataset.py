@@ -133,13 +133,6 @@ class Dataset:
 
         Raises InputError where it does not go with the doses, and beside several cell lines.
         """
-        shape = np.shape(self.perturbations)
-        of_parts = [interventions.held, interventions.begins, interventions.ends]
-        other = [np.shape(part) for part in of_parts if np.shape(part) != shape]
-        if other:
-            raise InputError(
-                [_other_shape(f"{self.name}, interventions", shape, "rows, nodes", other[0])]
-            )
         check_doses(interventions, self.perturbations, self.nodes, self.name)
         last = float(np.max(self.times, initial=0.0))
         interventions = interventions.seen_until(self.perturbations, last)

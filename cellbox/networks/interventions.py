@@ -207,6 +207,8 @@ def rows_of(
     return None if interventions is None else interventions.rows(rows)
 
 
+_LEVELS = 'Give one mapping for all rows, as {"AKT": -3}, or one for each'
+
 #: Levels of held nodes by name, of all rows alike or of each.
 Held = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -217,7 +219,8 @@ def held_nodes(
     """Nodes that are held, as {"AKT": -3} for all rows or one such mapping for each row.
 
     Levels are log ratios. n_rows: how many rows there are; by default as many as mappings.
-    Raises InputError for nodes that are not known and levels that are no finite numbers.
+    Raises InputError for nodes that are not known, and levels that are no finite numbers or have
+    no names.
 
     Example:
         >>> import cellbox
@@ -230,10 +233,14 @@ def held_nodes(
     if isinstance(clamped, Mapping):
         each = [clamped] * (1 if n_rows is None else n_rows)
     else:
-        each = list(clamped)
+        each = list(clamped) if isinstance(clamped, Iterable) else [clamped]
+        other = [levels for levels in each if not isinstance(levels, Mapping)]
+        if other:
+            found = f"expected levels by the names of nodes, found {other[0]!r}"
+            raise refuse(where, found, _LEVELS)
     if n_rows is not None and len(each) != n_rows:
         found = f"expected levels for each of {n_rows} rows, found {len(each)}"
-        raise refuse(where, found, 'Give one mapping for all rows, as {"AKT": -3}, or one for each')
+        raise refuse(where, found, _LEVELS)
     problems = Problems()
     place = {node: index for index, node in enumerate(nodes)}
     found_levels = no_interventions(len(each), len(nodes))
@@ -270,12 +277,24 @@ def refuse_interventions(interventions: Interventions | None, what: str, fix: st
 def check_doses(
     interventions: Interventions, perturbations: Perturbations, nodes: Sequence[str], where: str
 ) -> None:
-    """Raise InputError for a node that is held and has a dose, and for times that cannot be."""
-    if interventions.held.shape != np.shape(perturbations):
-        shape, found = np.shape(perturbations), interventions.held.shape
-        fix = "Tell what was done in each row and node"
-        raise refuse(where, f"expected interventions of shape {shape}, found {found}", fix)
+    """Raise InputError for what does not go with u: (n_rows, n_nodes).
+
+    That is levels or times of another shape, a node that is held and has a dose, and times that
+    cannot be.
+    """
     problems = Problems()
+    shape = np.shape(perturbations)
+    for part in ("held", "begins", "ends"):
+        found = np.shape(getattr(interventions, part))
+        if found != shape:
+            problems.add(
+                f"{where}, interventions, {part}",
+                f"expected shape {shape} (rows, nodes), found {found}",
+                "Transpose it: its axes are rows, nodes"
+                if found == shape[::-1]
+                else "Give one value for each of its rows and nodes",
+            )
+    problems.raise_any()
     for row, node in np.argwhere(~interventions.free & (perturbations != 0)).tolist():
         problems.add(
             f"{where}, row {row + 1}, node {nodes[node]!r}",

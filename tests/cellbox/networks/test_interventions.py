@@ -5,6 +5,7 @@ import pytest
 
 from cellbox.errors import InputError
 from cellbox.networks.interventions import (
+    Interventions,
     check_doses,
     held_nodes,
     no_interventions,
@@ -85,6 +86,23 @@ def test_a_node_with_a_dose_cannot_be_held():
     backwards = interventions_of(1, 3, {}, {(0, 0): (4.0, 2.0)})
     with pytest.raises(InputError, match="ends after that"):
         check_doses(backwards, doses[:1], NODES, "here")
+
+
+@pytest.mark.wrong_types
+@pytest.mark.parametrize("levels", [[-3.0], -3.0, "a"])
+def test_levels_without_names_are_refused(levels):
+    with pytest.raises(InputError, match="expected levels by the names of nodes"):
+        held_nodes(levels, NODES, 1)
+
+
+@pytest.mark.wrong_types
+def test_levels_and_times_are_told_of_each_row_and_node():
+    wrong = Interventions(DONE.held, DONE.begins[:1], DONE.ends[:, :2])
+    with pytest.raises(InputError) as caught:
+        check_doses(wrong, np.zeros((3, 3)), NODES, "here")
+    said = str(caught.value)
+    assert "here, interventions, begins: expected shape (3, 3) (rows, nodes), found (1, 3)" in said
+    assert "here, interventions, ends: expected shape (3, 3) (rows, nodes), found (3, 2)" in said
 
 
 def test_what_knows_neither_refuses_both():

@@ -19,6 +19,7 @@ from cellbox.planning.next_conditions import next_conditions
 from cellbox.scores.baselines import baselines
 from cellbox.settings import Settings
 from cellbox.training.fit import descent_data, fit
+from cellbox.training.fit_ensemble import fit_ensemble
 from tests.cellbox.formed import NETWORK
 from tests.cellbox.intervened import intervened_experiment
 
@@ -82,6 +83,16 @@ def test_without_any_ordinary_condition_a_regression_begins():
     found = fit(data, Settings(steps=50), split=split_rows(data))
     assert "which descent does not know" in found.training.message
     np.testing.assert_allclose(found.network.weights, NETWORK.weights, atol=1e-2)
+
+
+def test_a_member_that_draws_no_ordinary_condition_begins_with_a_regression():
+    rows, affected = DATA.split.training, DATA.interventions.affected
+    of_one = np.concatenate([rows[affected[rows]], rows[~affected[rows]][:1]])
+    split = Split(of_one, DATA.split.validation, DATA.split.test)
+    ensemble = fit_ensemble(DATA, Settings(steps=50), members=2, seed=3, split=split)
+    steps = [member.training.steps for member in ensemble.members]
+    assert steps == [50, 0]
+    assert "which descent does not know" in ensemble.members[1].training.message
 
 
 def test_what_cannot_be_fitted_yet_is_refused():

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers
-from cellbox.errors import refuse
+from cellbox.errors import listed, refuse
 from cellbox.networks.hidden_nodes import HIDDEN
 from cellbox.networks.line_differences import LINES
 from cellbox.storage.csv_tables import number
@@ -36,6 +36,7 @@ OF_TREATED_ROWS = ("treated_drive", "offset")
 NOT_BESIDE = (*HIDDEN, LINES)
 
 _NAMED = 6
+_ROWS_NAMED = 3
 _ROUNDING = 1e-6
 
 
@@ -257,21 +258,39 @@ def held_nodes(
     return found_levels
 
 
-def refuse_interventions(interventions: Interventions | None, what: str, fix: str = "") -> None:
-    """Refuse to do with held nodes or doses that end what only lasting doses can be taken for."""
+def refuse_interventions(
+    interventions: Interventions | None,
+    what: str,
+    fix: str = "",
+    row_names: Sequence[str] | None = None,
+) -> None:
+    """Refuse to do with held nodes or doses that end what only lasting doses can be taken for.
+
+    row_names: of each row, by default its number.
+    """
     if interventions is None or not interventions.affected.any():
         return
-    held = (~interventions.free).any(axis=1)
-    kinds = [
-        *([f"{held.sum()} rows with held nodes"] if held.any() else []),
-        *(["doses that begin later or end"] if not interventions.lasting.all() else []),
+    kinds: dict[str, np.ndarray] = {
+        "held nodes": ~np.all(interventions.free, axis=1),
+        "doses that begin later or end": ~np.all(interventions.lasting, axis=1),
+    }
+    found = [
+        f"{_named_rows(rows, row_names)} with {kind}" for kind, rows in kinds.items() if rows.any()
     ]
     raise refuse(
         what,
-        f"expected conditions with doses that last alone, found {' and '.join(kinds)}",
+        f"expected conditions with doses that last alone, found {' and '.join(found)}",
         fix
         or "Leave these conditions out, or use cellbox fit and cellbox predict, which know them",
     )
+
+
+def _named_rows(rows: RowMask, names: Sequence[str] | None) -> str:
+    """How many rows there are, and the first ones: "2 rows (ko1, ko2)"."""
+    known = [
+        f"row {row + 1}" if names is None else names[row] for row in np.flatnonzero(rows).tolist()
+    ]
+    return f"{len(known)} row{'' if len(known) == 1 else 's'} ({listed(known, _ROWS_NAMED)})"
 
 
 def check_doses(

@@ -177,17 +177,19 @@ def unexplained_sentence(training: MultipleShooting, noise: float | None) -> str
     )
 
 
-def check_interventions(training: MultipleShooting, obstacle: str | None) -> None:
+def check_interventions(
+    training: MultipleShooting, obstacle: str | None, row_names: Sequence[str] | None = None
+) -> None:
     """Refuse held nodes and doses that end where least squares with free states do not apply.
 
-    obstacle: why the data cannot be refined at all, if they cannot.
+    obstacle: why the data cannot be refined at all, if they cannot. row_names: of the training.
     """
-    why = obstacle
+    why, fix = obstacle, "Measure at more times or in more conditions, or leave these ones out"
     if is_large(training.n_nodes):
         why = f"{training.n_nodes} nodes are more than {LARGEST_WITH_FREE_STATES}"
+        fix = f"Leave nodes out until there are {LARGEST_WITH_FREE_STATES}, or these conditions"
     if why is not None:
-        fix = "Leave these conditions out, or some nodes"
-        refuse_interventions(training.interventions, f"fit ({why})", fix)
+        refuse_interventions(training.interventions, f"fit ({why})", fix, row_names)
 
 
 def status_of(harvest: Harvest, ending: Ending) -> str:

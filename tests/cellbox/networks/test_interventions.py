@@ -13,6 +13,7 @@ from cellbox.networks.interventions import (
     unknown_beside,
 )
 from tests.cellbox.intervened import interventions_of
+from tests.refusals import refusal
 
 NODES = ("a", "b", "c")
 DONE = interventions_of(3, 3, {(0, 1): -2.0}, {(1, 0): (1.0, 4.0), (1, 2): (0.0, 3.0)})
@@ -108,8 +109,11 @@ def test_levels_and_times_are_told_of_each_row_and_node():
 def test_what_knows_neither_refuses_both():
     refuse_interventions(None, "export")
     refuse_interventions(no_interventions(2, 3), "export")
-    with pytest.raises(InputError, match="1 rows with held nodes and doses that begin later"):
-        refuse_interventions(DONE, "export")
+    said = refusal(refuse_interventions, DONE, "export")
+    assert "1 row (row 1) with held nodes and 1 row (row 2) with doses that begin later" in said
+    many = held_nodes({"a": -3}, NODES, 5)
+    said = refusal(refuse_interventions, many, "export", "", ["k1", "k2", "k3", "k4", "k5"])
+    assert "found 5 rows (k1, k2, k3 and 2 more) with held nodes." in said
 
 
 def test_forms_about_treated_rows_are_unknown_where_doses_end():

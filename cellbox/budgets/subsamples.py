@@ -47,8 +47,8 @@ class Subsamples:
 
     def __post_init__(self) -> None:
         """Raise InputError for data with held nodes, or doses that begin later or end."""
-        done = self.dataset.interventions
-        refuse_interventions(done, f"{self.dataset.name}, learning curves")
+        done, names = self.dataset.interventions, self.dataset.row_names
+        refuse_interventions(done, f"{self.dataset.name}, learning curves", row_names=names)
 
     def run(self, cell: Mapping[str, Any], draw: int) -> dict[str, Any]:
         """Learn from a part of the data and predict what is held out: errors by model.

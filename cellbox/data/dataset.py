@@ -67,7 +67,8 @@ class Dataset:
         two lines are two conditions.
     reference_line: the line that others are compared with, "" for that of the first row.
     interventions: nodes that are held, and doses that begin later or end (see
-        `cellbox.networks.interventions`); None where all doses last and no node is held.
+        `cellbox.networks.interventions`); None where all doses last and no node is held. Doses that
+        end when the last measurement is taken, or later, last.
     reading_warnings: what the files said that may not be meant so; see
         `cellbox.data.plausibility.data_warnings`, which adds what the numbers say.
 
@@ -132,16 +133,12 @@ class Dataset:
 
         Raises InputError where it does not go with the doses, and beside several cell lines.
         """
-        shape = np.shape(self.perturbations)
-        of_parts = [interventions.held, interventions.begins, interventions.ends]
-        other = [np.shape(part) for part in of_parts if np.shape(part) != shape]
-        if other:
-            raise InputError(
-                [_other_shape(f"{self.name}, interventions", shape, "rows, nodes", other[0])]
-            )
         check_doses(interventions, self.perturbations, self.nodes, self.name)
-        if not interventions.affected.any():
-            object.__setattr__(self, "interventions", None)
+        last = float(np.max(self.times, initial=0.0))
+        interventions = interventions.seen_until(self.perturbations, last)
+        some = interventions.affected.any()
+        object.__setattr__(self, "interventions", interventions if some else None)
+        if not some:
             return
         if len(self.line_names) > 1:
             raise refuse(

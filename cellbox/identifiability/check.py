@@ -79,7 +79,7 @@ def check_design(
     rows = training_rows(data) if rows is None else rows
     rows = rows[~np.isnan(data.measurements[rows]).all(axis=(1, 2))]
     found = node_findings(data, rows)
-    confounded = {finding.node for finding in found if "never_perturbed" in finding.kinds}
+    confounded = {finding.node for finding in found if finding.scale_is_open}
     given = np.array([node in confounded for node in data.nodes])
     told = noise is None and refined is None and data.errors is not None
     errors = least_errors(data, rows, guess, data.typical_error if told else noise, given)
@@ -216,6 +216,7 @@ def _why(finding: NodeFinding) -> str:
     """A node's first reason, in the few words that stand beside each of its edges."""
     words = {
         "never_perturbed": SCALE_CONFOUNDED,
+        "only_held": SCALE_CONFOUNDED,
         "never_measured": "never measured",
         "too_few_values": "too few values",
     }

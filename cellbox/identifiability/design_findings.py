@@ -17,11 +17,13 @@ from cellbox.arrays import RowNumbers, ValueMask
 from cellbox.data.dataset import Dataset
 from cellbox.errors import listed
 
-Kind = Literal["never_perturbed", "never_measured", "too_few_values"]
+Kind = Literal["never_perturbed", "only_held", "never_measured", "too_few_values"]
 
 _FIXES: dict[Kind, str] = {
     "never_perturbed": "Perturb each node in some training condition, or read such rows of W only "
     "up to a factor",
+    "only_held": "Give each node a dose in some training condition, or read such rows of W only up "
+    "to a factor",
     "never_measured": "Measure each node in some training condition, or leave it out of the "
     "network",
     "too_few_values": "Measure in more conditions or at more times, or forbid edges that cannot be",
@@ -30,6 +32,8 @@ _FIXES: dict[Kind, str] = {
 _OF_MANY: dict[Kind, str] = {
     "never_perturbed": "are never perturbed: the amplitude of each and the scale of its row of W "
     "are confounded",
+    "only_held": "are held and never have a dose: the amplitude of each and the scale of its row "
+    "of W are confounded",
     "never_measured": "are never measured: the amplitude of each and the edges out of it are "
     "confounded",
     "too_few_values": "have fewer measured values under perturbation than unknowns in their row of "
@@ -67,6 +71,11 @@ class NodeFinding:
         return tuple(reason.kind for reason in self.reasons)
 
     @property
+    def scale_is_open(self) -> bool:
+        """Whether its row of W is told up to a factor alone."""
+        return "never_perturbed" in self.kinds or "only_held" in self.kinds
+
+    @property
     def sentence(self) -> str:
         """All reasons in words: "Irx3 is never perturbed: ..."."""
         first, *others = (reason.clause for reason in self.reasons)
@@ -89,7 +98,7 @@ def node_findings(
     """The nodes that these training rows do not cover, in the order of the data's nodes.
 
     rows: by default `training_rows`. Rows without any measured value tell nothing and do not
-    count. A node is named where no row perturbs it; where no row measures it; and where its
+    count. A node is named where no row has a dose of it; where no row measures it; and where its
     measured values are fewer than its unknowns: the sources that it may have and its amplitude.
     Of these values, repeated measurements of one condition count once, and those of a control
     that perturbs nothing not at all, since there nothing moves, whatever W is. Activity nodes
@@ -98,14 +107,17 @@ def node_findings(
     rows = training_rows(data) if rows is None else rows
     measured = ~np.isnan(data.measurements[rows])
     rows, measured = rows[measured.any(axis=(1, 2))], measured[measured.any(axis=(1, 2))]
-    perturbed = (data.perturbations[rows] != 0).any(axis=0)
+    dosed = (data.perturbations[rows] != 0).any(axis=0)
+    n_held = _conditions_that_hold(data, rows)
     n_sources = data.possible_edges.sum(axis=1)
     n_values = _telling_values(data, rows, measured)
     findings = []
     for index, node in enumerate(data.nodes):
         n_unknown = 1 if data.activity_nodes[index] else 1 + int(n_sources[index])
         reasons: list[Reason] = []
-        if not perturbed[index]:
+        if not dosed[index] and n_held[index]:
+            reasons.append(_only_held(int(n_held[index]), int(n_sources[index])))
+        elif not dosed[index]:
             reasons.append(_never_perturbed(int(n_sources[index])))
         if not measured[..., index].any():
             reasons.append(
@@ -160,6 +172,30 @@ def _telling_values(
     seen = np.zeros((data.n_conditions, *measured.shape[1:]), bool)
     np.logical_or.at(seen, conditions[disturbed], measured[disturbed])
     return seen.sum(axis=(0, 1))
+
+
+def _conditions_that_hold(data: Dataset, rows: RowNumbers) -> Int[np.ndarray, " n_nodes"]:
+    """In how many conditions of these rows each node is held."""
+    done = data.interventions_of(rows)
+    if done is None:
+        return np.zeros(data.n_nodes, int)
+    held, conditions = ~done.free, data.condition_of_row[rows]
+    return np.array([len(np.unique(conditions[of_node])) for of_node in held.T], int)
+
+
+def _only_held(n_conditions: int, n_sources: int) -> Reason:
+    """Where it is held its own equation plays no part; elsewhere nothing is added to what acts."""
+    held = f"is held in {n_conditions} condition{'' if n_conditions == 1 else 's'}"
+    if n_sources == 0:
+        return Reason(
+            "only_held",
+            f"{held}, never has a dose and no edge may lead into it, so that its amplitude is not "
+            "determined",
+        )
+    return Reason(
+        "only_held",
+        f"{held} and never has a dose: its amplitude and its row of W are confounded",
+    )
 
 
 def _never_perturbed(n_sources: int) -> Reason:

@@ -156,8 +156,8 @@ class DesignReport:
 
     @property
     def confounded_nodes(self) -> tuple[str, ...]:
-        """Nodes that are never perturbed: the scale of their row of W is not determined."""
-        return tuple(f.node for f in self.nodes if "never_perturbed" in f.kinds)
+        """Nodes that never have a dose: the scale of their row of W is not determined."""
+        return tuple(f.node for f in self.nodes if f.scale_is_open)
 
     def sentences(self) -> list[str]:
         """The report in words: nodes first, grouped where they are many, then edges."""

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cellbox.arrays import Perturbations, Responses, RowMask, RowNumbers
-from cellbox.errors import refuse
+from cellbox.errors import listed, refuse
 from cellbox.networks.hidden_nodes import HIDDEN
 from cellbox.networks.line_differences import LINES
 from cellbox.storage.csv_tables import number
@@ -36,6 +36,8 @@ OF_TREATED_ROWS = ("treated_drive", "offset")
 NOT_BESIDE = (*HIDDEN, LINES)
 
 _NAMED = 6
+_ROWS_NAMED = 3
+_ROUNDING = 1e-6
 
 
 def check_form_beside(
@@ -133,6 +135,19 @@ class Interventions:
         levels = np.where(self.free, 0.0, self.held)
         return np.concatenate([perturbations * np.maximum(acts, 0.0) / horizon, levels], axis=1)
 
+    def seen_until(self, perturbations: Perturbations, last: float) -> Interventions:
+        """The same without what shows in no state until then.
+
+        That is spans of nodes without a dose, and ends of doses at the last time or later: as in a
+        table whose column `until` has the end of the experiment everywhere.
+        """
+        dosed = perturbations != 0
+        # Times in another unit may differ by rounding.
+        over = ~dosed | (self.ends >= last * (1 - _ROUNDING))
+        return Interventions(
+            self.held, np.where(dosed, self.begins, 0.0), np.where(over, np.inf, self.ends)
+        )
+
     def in_order(self, order: Int[np.ndarray, " n_chosen"]) -> Interventions:
         """The same with nodes in another order, or with some of them."""
         return Interventions(self.held[:, order], self.begins[:, order], self.ends[:, order])
@@ -193,6 +208,8 @@ def rows_of(
     return None if interventions is None else interventions.rows(rows)
 
 
+_LEVELS = 'Give one mapping for all rows, as {"AKT": -3}, or one for each'
+
 #: Levels of held nodes by name, of all rows alike or of each.
 Held = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -203,7 +220,8 @@ def held_nodes(
     """Nodes that are held, as {"AKT": -3} for all rows or one such mapping for each row.
 
     Levels are log ratios. n_rows: how many rows there are; by default as many as mappings.
-    Raises InputError for nodes that are not known and levels that are no finite numbers.
+    Raises InputError for nodes that are not known, and levels that are no finite numbers or have
+    no names.
 
     Example:
         >>> import cellbox
@@ -216,10 +234,14 @@ def held_nodes(
     if isinstance(clamped, Mapping):
         each = [clamped] * (1 if n_rows is None else n_rows)
     else:
-        each = list(clamped)
+        each = list(clamped) if isinstance(clamped, Iterable) else [clamped]
+        other = [levels for levels in each if not isinstance(levels, Mapping)]
+        if other:
+            found = f"expected levels by the names of nodes, found {other[0]!r}"
+            raise refuse(where, found, _LEVELS)
     if n_rows is not None and len(each) != n_rows:
         found = f"expected levels for each of {n_rows} rows, found {len(each)}"
-        raise refuse(where, found, 'Give one mapping for all rows, as {"AKT": -3}, or one for each')
+        raise refuse(where, found, _LEVELS)
     problems = Problems()
     place = {node: index for index, node in enumerate(nodes)}
     found_levels = no_interventions(len(each), len(nodes))
@@ -236,32 +258,62 @@ def held_nodes(
     return found_levels
 
 
-def refuse_interventions(interventions: Interventions | None, what: str, fix: str = "") -> None:
-    """Refuse to do with held nodes or doses that end what only lasting doses can be taken for."""
+def refuse_interventions(
+    interventions: Interventions | None,
+    what: str,
+    fix: str = "",
+    row_names: Sequence[str] | None = None,
+) -> None:
+    """Refuse to do with held nodes or doses that end what only lasting doses can be taken for.
+
+    row_names: of each row, by default its number.
+    """
     if interventions is None or not interventions.affected.any():
         return
-    held = (~interventions.free).any(axis=1)
-    kinds = [
-        *([f"{held.sum()} rows with held nodes"] if held.any() else []),
-        *(["doses that begin later or end"] if not interventions.lasting.all() else []),
+    kinds: dict[str, np.ndarray] = {
+        "held nodes": ~np.all(interventions.free, axis=1),
+        "doses that begin later or end": ~np.all(interventions.lasting, axis=1),
+    }
+    found = [
+        f"{_named_rows(rows, row_names)} with {kind}" for kind, rows in kinds.items() if rows.any()
     ]
     raise refuse(
         what,
-        f"expected conditions with doses that last alone, found {' and '.join(kinds)}",
+        f"expected conditions with doses that last alone, found {' and '.join(found)}",
         fix
         or "Leave these conditions out, or use cellbox fit and cellbox predict, which know them",
     )
 
 
+def _named_rows(rows: RowMask, names: Sequence[str] | None) -> str:
+    """How many rows there are, and the first ones: "2 rows (ko1, ko2)"."""
+    known = [
+        f"row {row + 1}" if names is None else names[row] for row in np.flatnonzero(rows).tolist()
+    ]
+    return f"{len(known)} row{'' if len(known) == 1 else 's'} ({listed(known, _ROWS_NAMED)})"
+
+
 def check_doses(
     interventions: Interventions, perturbations: Perturbations, nodes: Sequence[str], where: str
 ) -> None:
-    """Raise InputError for a node that is held and has a dose, and for times that cannot be."""
-    if interventions.held.shape != np.shape(perturbations):
-        shape, found = np.shape(perturbations), interventions.held.shape
-        fix = "Tell what was done in each row and node"
-        raise refuse(where, f"expected interventions of shape {shape}, found {found}", fix)
+    """Raise InputError for what does not go with u: (n_rows, n_nodes).
+
+    That is levels or times of another shape, a node that is held and has a dose, and times that
+    cannot be.
+    """
     problems = Problems()
+    shape = np.shape(perturbations)
+    for part in ("held", "begins", "ends"):
+        found = np.shape(getattr(interventions, part))
+        if found != shape:
+            problems.add(
+                f"{where}, interventions, {part}",
+                f"expected shape {shape} (rows, nodes), found {found}",
+                "Transpose it: its axes are rows, nodes"
+                if found == shape[::-1]
+                else "Give one value for each of its rows and nodes",
+            )
+    problems.raise_any()
     for row, node in np.argwhere(~interventions.free & (perturbations != 0)).tolist():
         problems.add(
             f"{where}, row {row + 1}, node {nodes[node]!r}",

@@ -138,7 +138,9 @@ def search_of(
     undecided: bool = False,
 ) -> Search:
     """The search that `next_conditions` makes; see there for what is what."""
-    refuse_interventions(data.interventions, f"{data.name}, proposal of conditions")
+    refuse_interventions(
+        data.interventions, f"{data.name}, proposal of conditions", row_names=data.row_names
+    )
     limits = usual_limits(data) if limits is None else limits
     problems = Problems()
     note_limits(limits, data.nodes, problems)

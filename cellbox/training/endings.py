@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cellbox.arrays import Perturbations
+from cellbox.data.dataset import Dataset
 from cellbox.data.line_warnings import sentence_of
 from cellbox.networks.form import NONE, SEARCH
 from cellbox.networks.hidden_nodes import WARNING
-from cellbox.networks.interventions import refuse_interventions
+from cellbox.networks.interventions import no_interventions, refuse_interventions
 from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.hidden_start import hidden_obstacle
+from cellbox.refinement.measured_series import MeasuredSeries
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, is_large
 from cellbox.refinement.refined import Refined
@@ -176,17 +177,19 @@ def unexplained_sentence(training: MultipleShooting, noise: float | None) -> str
     )
 
 
-def check_interventions(training: MultipleShooting, obstacle: str | None) -> None:
+def check_interventions(
+    training: MultipleShooting, obstacle: str | None, row_names: Sequence[str] | None = None
+) -> None:
     """Refuse held nodes and doses that end where least squares with free states do not apply.
 
-    obstacle: why the data cannot be refined at all, if they cannot.
+    obstacle: why the data cannot be refined at all, if they cannot. row_names: of the training.
     """
-    why = obstacle
+    why, fix = obstacle, "Measure at more times or in more conditions, or leave these ones out"
     if is_large(training.n_nodes):
         why = f"{training.n_nodes} nodes are more than {LARGEST_WITH_FREE_STATES}"
+        fix = f"Leave nodes out until there are {LARGEST_WITH_FREE_STATES}, or these conditions"
     if why is not None:
-        fix = "Leave these conditions out, or some nodes"
-        refuse_interventions(training.interventions, f"fit ({why})", fix)
+        refuse_interventions(training.interventions, f"fit ({why})", fix, row_names)
 
 
 def status_of(harvest: Harvest, ending: Ending) -> str:
@@ -201,9 +204,16 @@ def has_edges(ending: Ending) -> bool:
     return bool((ending.network.weights != 0).any())
 
 
-def all_in(asked: Perturbations, known: Float[np.ndarray, "n_others n_nodes"]) -> bool:
-    """Whether all of these conditions are among those."""
-    return {row.tobytes() for row in asked} <= {row.tobytes() for row in known}
+def all_in(asked: Dataset, known: MeasuredSeries) -> bool:
+    """Whether all conditions of these data are among those of the series."""
+    return _conditions(asked) <= _conditions(known)
+
+
+def _conditions(told: Dataset | MeasuredSeries) -> set[bytes]:
+    """Doses and what else was done, of each condition."""
+    doses = told.perturbations
+    done = told.interventions or no_interventions(*doses.shape)
+    return {row.tobytes() for row in np.concatenate([doses, done.keys()], axis=1)}
 
 
 def finite(value: float) -> float | None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -88,7 +88,8 @@ class Finisher:
     """Finishes trainings on the same data.
 
     training: the series that they learned from. validation: the validation conditions alone.
-    judge: whether a network explains these series, for a search of forms.
+    judge: whether a network explains these series, for a search of forms. row_names: of the
+    training, for what is refused.
     like: what finishes trainings on much the same data; where data are few, how weights are drawn
     to zero is then chosen there. place: its best choice (0), or one that predicts nearly as well.
     """
@@ -109,7 +110,9 @@ class Finisher:
         training = split.training if rows is None else split.training[rows]
         validation = data.rows(validation_rows(data, split))
         judge = judge_of(data, training)
-        return cls(MultipleShooting.of(data, training), validation, like, place, judge=judge)
+        names = [data.row_names[row] for row in training]
+        problem = MultipleShooting.of(data, training)
+        return cls(problem, validation, like, place, judge=judge, row_names=names)
 
     def __init__(
         self,
@@ -119,12 +122,13 @@ class Finisher:
         place: int = 0,
         *,
         judge: Judge | None = None,
+        row_names: Sequence[str] | None = None,
     ):
         self._training = training
         self._validation = validation
         self._obstacle = obstacle(training, validation.allowed_edges)
         if training.interventions is not None:
-            check_interventions(training, self._obstacle)
+            check_interventions(training, self._obstacle, row_names)
         self._starts = Starts(
             training, validation.nodes, validation.allowed_edges, judge, validation.prior
         )
@@ -323,7 +327,7 @@ class Finisher:
             return descended
         after, error = self._errors(found.network, settings)
         before, _ = self._errors(descended.network, settings)
-        kept_back = not all_in(self._validation.perturbations, self._training.perturbations)
+        kept_back = not all_in(self._validation, self._training)
         if not np.isfinite(error) or (kept_back and is_worse(before, after, found.noise)):
             told = f"validation error {after.mean():.3g} instead of {before.mean():.3g}"
             return descended._replace(refinement=f"{found.sentence} It was not kept: {told}.")

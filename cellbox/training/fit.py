@@ -132,7 +132,8 @@ def check_refined(data: Dataset, settings: Settings) -> None:
     """Refuse held nodes and doses that end where nothing is refined: descent knows neither."""
     if settings.refinement == "none":
         fix = "Choose refinement select_edges or all_edges, or leave these conditions out"
-        refuse_interventions(data.interventions, f"{data.name}, setting refinement = none", fix)
+        where = f"{data.name}, setting refinement = none"
+        refuse_interventions(data.interventions, where, fix, data.row_names)
 
 
 def descent_data(data: Dataset, split: Split) -> Dataset | None:

@@ -180,8 +180,37 @@ def _trained(
     descended_on = descent_data(data, split)
     if descended_on is None:
         return [draw.finisher.finish_from_regression(settings, seed=draw.seed) for draw in draws]
+    if data.interventions is None:
+        return _descended(descended_on, split, settings, draws, on_progress)
+    descending = [_descends(descended_on, split, draw) for draw in draws]
+    chosen = [draw for draw, so in zip(draws, descending, strict=True) if so]
+    descended = iter(_descended(descended_on, split, settings, chosen, on_progress))
+    return [
+        next(descended) if so else draw.finisher.finish_from_regression(settings, seed=draw.seed)
+        for draw, so in zip(draws, descending, strict=True)
+    ]
+
+
+def _descends(data: Dataset, split: Split, draw: _Draw) -> bool:
+    """Whether a member has drawn values that descent can learn from.
+
+    data: with none where nodes are held or doses end; see `descent_data`.
+    """
+    return bool(np.isfinite(data.measurements[split.training[draw.rows]]).any())
+
+
+def _descended(
+    data: Dataset,
+    split: Split,
+    settings: Settings,
+    draws: list[_Draw],
+    on_progress: OnEnsembleProgress | None,
+) -> list[FinishedTraining]:
+    """Members that descend, in order."""
+    if not draws:
+        return []
     largest = max(len(draw.rows) for draw in draws)
-    pool = _pool(descended_on, split, settings, largest)
+    pool = _pool(data, split, settings, largest)
     # As many lanes as make the last pack as full as the others.
     n_packs = math.ceil(len(draws) / MOST_LANES)
     n_lanes = math.ceil(len(draws) / n_packs)

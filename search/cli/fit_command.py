@@ -175,7 +175,9 @@ def _run_fit(arguments: Namespace) -> int:
 
 def _example(model: FittedModel, data: Dataset) -> str:
     """A perturbation of half the effect, in the unit that the model is asked in."""
-    node = data.nodes[int((data.perturbations != 0).any(axis=0).argmax())]
+    # The first node with a dose; where none has any, the first that is held.
+    known = (data.perturbations != 0).any(axis=0) * 2 + data.touched.any(axis=0)
+    node = data.nodes[int(known.argmax())]
     ec50 = model.units.ec50
     if model.units.dose_transform is None or ec50 is None:
         return f"{node}=0.5"

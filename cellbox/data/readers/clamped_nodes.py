@@ -10,6 +10,7 @@ import numpy as np
 
 from cellbox.data.condition_numbers import number_conditions
 from cellbox.data.dataset import Dataset
+from cellbox.data.units import TIME_ZERO
 from cellbox.networks.interventions import Interventions
 from cellbox.storage.csv_tables import number, read_table
 from cellbox.storage.problems import Problems, note_unknown
@@ -77,12 +78,16 @@ def with_interventions(
 ) -> Dataset:
     """The data with what was done beside doses that last, and measured levels where none is told.
 
-    data: with log ratios. rows: the condition of each row.
+    data: with log ratios. rows: the condition of each row. A level that is not told is refused
+    where values are ratios to a series' own start: a held node is at its level from there on.
     """
     affected = {name for name, so in zip(rows, done.affected, strict=True) if so}
     for name in affected & set(data.units.control):
         found = f"expected an unperturbed condition, found {name!r}, in which nodes are held or "
         problems.add("control", f"{found}doses end", "Name a condition without any")
+    if TIME_ZERO in data.units.control:
+        _note_untold(table, problems)
+        problems.raise_any()
     condition = number_conditions(data.perturbations, data.lines, done)
     held = done.held.copy()
     for row, node in np.argwhere(np.isinf(done.held)):
@@ -100,3 +105,15 @@ def with_interventions(
         )
     problems.raise_any()
     return replace(data, interventions=Interventions(held, done.begins, done.ends))
+
+
+def _note_untold(table: HeldTable, problems: Problems) -> None:
+    """Note levels that are to be as measured."""
+    for key in (key for key, level in table.levels.items() if level == _AS_MEASURED):
+        problems.add(
+            f"{table.places[key]}, column 'value'",
+            f"expected a level where the control is {TIME_ZERO!r}, found none: {key[1]!r} is held "
+            "from then on, and its level over that at time 0 says nothing",
+            "Write the log ratio to the unperturbed level at which the node is held, or name a "
+            "control condition",
+        )

@@ -38,8 +38,10 @@ def read_doses(
     conditions = tuple(doses.conditions)
     done = no_interventions(len(conditions), len(nodes))
     doses.add_spans(done, conditions, nodes, decay_time)
-    told = done if done.affected.any() else None
-    return conditions, doses.array(conditions, nodes), told
+    u = doses.array(conditions, nodes)
+    # Until when they are asked for is not known here.
+    done = done.seen_until(u, np.inf)
+    return conditions, u, done if done.affected.any() else None
 
 
 def parse_doses(

@@ -62,7 +62,9 @@ def write_petab(
         True
     """
     refuse_form(network.form, "PEtab problem")
-    refuse_interventions(data.interventions, "PEtab problem", "Leave these conditions out")
+    refuse_interventions(
+        data.interventions, "PEtab problem", "Leave these conditions out", data.row_names
+    )
     network = in_order_of(network, data.nodes)
     target = Path(folder).resolve()
     check_free(target, folder, overwrite, PETAB_FILES)

@@ -210,6 +210,7 @@ def _read(
     u = doses.array(conditions, nodes)
     held = _read_held(extras, rows_of, nodes, doses, problems)
     done = _done(conditions, nodes, doses, held, units)
+    done = done.seen_until(u, np.max(table.times, initial=0.0) / units.decay_time)
     added, noise_free = tidy_extras.Extras(), None
     if extras is not None and table.series:
         asked = tidy_extras.Asked(rows_of, u, table.lines or None, done)

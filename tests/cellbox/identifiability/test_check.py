@@ -17,6 +17,7 @@ from cellbox.identifiability.check import check_design, check_plan, check_result
 from cellbox.identifiability.design_findings import node_findings
 from cellbox.identifiability.design_report import DETERMINED_BELOW, write_design_report
 from cellbox.identifiability.least_errors import MOST_PARAMETERS
+from cellbox.networks.interventions import no_interventions
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
@@ -80,6 +81,25 @@ def test_several_reasons_of_a_node_are_one_finding(data):
     assert finding.kinds == ("never_perturbed", "never_measured")
     assert "g4 is never perturbed" in finding.sentence
     assert "It is never measured" in finding.sentence
+
+
+def test_a_node_that_is_held_and_never_dosed_moves_and_has_a_reason_of_its_own(data):
+    held = no_interventions(data.n_rows, data.n_nodes)
+    alone = left_alone(data, "g4")
+    first = alone.condition_of_row[alone.split.training[0]]
+    held.held[alone.condition_of_row == first, 3] = -2.0
+    [finding] = node_findings(replace(alone, interventions=held))
+    assert (finding.kinds, finding.scale_is_open) == (("only_held",), True)
+    assert finding.sentence == (
+        "g4 is held in 1 condition and never has a dose: its amplitude and its row of W are "
+        "confounded."
+    )
+    no_sources = np.ones((data.n_nodes, data.n_nodes), bool)
+    no_sources[3] = False
+    found = node_findings(replace(alone, interventions=held, allowed_edges=no_sources))
+    [said] = [finding.sentence for finding in found if finding.node == "g4"]
+    assert "its amplitude is not determined" in said
+    assert "never moves" not in said
 
 
 def test_only_training_rows_count(data):

@@ -5,6 +5,7 @@ import pytest
 
 from cellbox.errors import InputError
 from cellbox.networks.interventions import (
+    Interventions,
     check_doses,
     held_nodes,
     no_interventions,
@@ -12,6 +13,7 @@ from cellbox.networks.interventions import (
     unknown_beside,
 )
 from tests.cellbox.intervened import interventions_of
+from tests.refusals import refusal
 
 NODES = ("a", "b", "c")
 DONE = interventions_of(3, 3, {(0, 1): -2.0}, {(1, 0): (1.0, 4.0), (1, 2): (0.0, 3.0)})
@@ -31,6 +33,17 @@ def test_doses_act_between_their_switches():
     assert DONE.acting(u, 1.0)[1].tolist() == [1.0, 1.0, 1.0]
     assert DONE.acting(u, 3.0)[1].tolist() == [1.0, 1.0, 0.0]
     assert (DONE.acting(u, 2.0)[2] == 1).all()
+
+
+def test_spans_without_a_dose_and_ends_after_the_last_time_do_not_show():
+    u = np.array([[1.0, 0, 0], [1, 0, 0], [1, 0, 1]])
+    spans = {(0, 0): (0.0, 8.0), (1, 1): (2.0, 3.0), (2, 0): (0.0, 8.0), (2, 2): (1.0, 9.0)}
+    done = interventions_of(3, 3, {}, spans)
+    seen = done.seen_until(u, 8.0)
+    assert seen.affected.tolist() == [False, False, True]
+    assert (seen.begins[2].tolist(), np.isinf(seen.ends).all()) == ([0, 0, 1], True)
+    assert done.seen_until(u, 8.5).ends[2].tolist() == [8, np.inf, np.inf]
+    assert done.seen_until(u, np.inf).affected.tolist() == [True, False, True]
 
 
 def test_models_without_time_see_shares_of_time_and_levels():
@@ -76,11 +89,31 @@ def test_a_node_with_a_dose_cannot_be_held():
         check_doses(backwards, doses[:1], NODES, "here")
 
 
+@pytest.mark.wrong_types
+@pytest.mark.parametrize("levels", [[-3.0], -3.0, "a"])
+def test_levels_without_names_are_refused(levels):
+    with pytest.raises(InputError, match="expected levels by the names of nodes"):
+        held_nodes(levels, NODES, 1)
+
+
+@pytest.mark.wrong_types
+def test_levels_and_times_are_told_of_each_row_and_node():
+    wrong = Interventions(DONE.held, DONE.begins[:1], DONE.ends[:, :2])
+    with pytest.raises(InputError) as caught:
+        check_doses(wrong, np.zeros((3, 3)), NODES, "here")
+    said = str(caught.value)
+    assert "here, interventions, begins: expected shape (3, 3) (rows, nodes), found (1, 3)" in said
+    assert "here, interventions, ends: expected shape (3, 3) (rows, nodes), found (3, 2)" in said
+
+
 def test_what_knows_neither_refuses_both():
     refuse_interventions(None, "export")
     refuse_interventions(no_interventions(2, 3), "export")
-    with pytest.raises(InputError, match="1 rows with held nodes and doses that begin later"):
-        refuse_interventions(DONE, "export")
+    said = refusal(refuse_interventions, DONE, "export")
+    assert "1 row (row 1) with held nodes and 1 row (row 2) with doses that begin later" in said
+    many = held_nodes({"a": -3}, NODES, 5)
+    said = refusal(refuse_interventions, many, "export", "", ["k1", "k2", "k3", "k4", "k5"])
+    assert "found 5 rows (k1, k2, k3 and 2 more) with held nodes." in said
 
 
 def test_forms_about_treated_rows_are_unknown_where_doses_end():

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from cellbox.data.dataset import Dataset
+from cellbox.networks.interventions import held_nodes
 from cellbox.networks.network import Network
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
-from cellbox.training.endings import Candidate, error_sentence
+from cellbox.training.endings import Candidate, all_in, error_sentence
 
 TRAINING = MultipleShooting(np.ones((2, 1)), np.array([[[0.3]], [[-0.3]]]), np.array([1.0]))
 
@@ -51,3 +53,14 @@ def test_known_errors_are_said_beside_what_is_left():
         typical_error=0.05,
     )
     assert "(typically 0.05); what is left is 2 times as large" in error_sentence(known, 0.1)
+
+
+def test_a_knock_out_is_no_condition_that_was_trained_on_where_a_control_was():
+    control = np.zeros((1, 2))
+    known = MultipleShooting(control, np.zeros((1, 1, 2)), np.array([1.0]))
+    asked = Dataset(("a", "b"), known.times, control, known.measurements, ("c",), np.zeros(2, bool))
+    held = held_nodes({"a": -3.0}, asked.nodes, 1)
+    knock_out = replace(asked, interventions=held)
+    assert all_in(asked, known)
+    assert not all_in(knock_out, known)
+    assert all_in(knock_out, replace(known, interventions=held))

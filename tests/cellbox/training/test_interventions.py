@@ -19,8 +19,10 @@ from cellbox.planning.next_conditions import next_conditions
 from cellbox.scores.baselines import baselines
 from cellbox.settings import Settings
 from cellbox.training.fit import descent_data, fit
+from cellbox.training.fit_ensemble import fit_ensemble
 from tests.cellbox.formed import NETWORK
 from tests.cellbox.intervened import intervened_experiment
+from tests.refusals import refusal
 
 DATA = intervened_experiment(noise=0.0, knock_outs=0.4, pulses=0.4)
 
@@ -84,17 +86,29 @@ def test_without_any_ordinary_condition_a_regression_begins():
     np.testing.assert_allclose(found.network.weights, NETWORK.weights, atol=1e-2)
 
 
+def test_a_member_that_draws_no_ordinary_condition_begins_with_a_regression():
+    rows, affected = DATA.split.training, DATA.interventions.affected
+    of_one = np.concatenate([rows[affected[rows]], rows[~affected[rows]][:1]])
+    split = Split(of_one, DATA.split.validation, DATA.split.test)
+    ensemble = fit_ensemble(DATA, Settings(steps=50), members=2, seed=3, split=split)
+    steps = [member.training.steps for member in ensemble.members]
+    assert steps == [50, 0]
+    assert "which descent does not know" in ensemble.members[1].training.message
+
+
 def test_what_cannot_be_fitted_yet_is_refused():
     with pytest.raises(InputError, match="refinement = none"):
         fit(DATA, Settings(refinement="none"))
     held = np.flatnonzero(~DATA.interventions.free.all(axis=1))
-    with pytest.raises(InputError, match="too few for 4 nodes"):
-        fit(DATA, split=Split(held[:1], held[1:2], held[2:3]))
+    said = refusal(fit, DATA, split=Split(held[:1], held[1:2], held[2:3]))
+    assert "too few for 4 nodes" in said
+    assert f"1 row ({DATA.row_names[held[0]]}) with held nodes. Measure at more times" in said
     large = random_network(41, density=0.03, motif="acyclic", seed=0)
     size = {"n_conditions": 8, "n_times": 1, "n_held_out": 1}
     wide = simulate(large, **size, done=Drawn(knock_outs=0.5))
-    with pytest.raises(InputError, match="41 nodes are more than 40"):
-        fit(wide)
+    said = refusal(fit, wide)
+    assert "41 nodes are more than 40" in said
+    assert "Leave nodes out until there are 40" in said
     with pytest.raises(InputError, match="found hidden"):
         fit(DATA, form="hidden")
     with pytest.raises(InputError, match="proposal of conditions"):

@@ -70,6 +70,17 @@ def test_measured_levels_and_times_follow_the_units(tmp_path):
     assert data.interventions.ends[1, 1] == 4 / data.units.decay_time
 
 
+def test_where_the_control_is_time_0_a_level_has_to_be_told(tmp_path):
+    start = "".join(f"{name},0,{node},1\n" for name in ("ko", "pulse") for node in ("g1", "g2"))
+    measured = f"{MEASURED}{start}DMSO,0,g1,0\n"
+    units = Units(transform="difference", control=("time 0",))
+    place = folder_of(tmp_path, measured=measured, clamped="ko,g2,\n")
+    with pytest.raises(InputError, match=r"row 2, column 'value': expected a level where the cont"):
+        read_data(place, units=units)
+    told = read_data(folder_of(tmp_path, measured=measured), units=units)
+    assert told.interventions.held[0, 1] == -3.5
+
+
 def test_every_mistake_is_told_with_its_place(tmp_path):
     said = refused(
         tmp_path,
@@ -96,6 +107,16 @@ def test_one_node_is_held_once_and_has_one_dose_in_a_condition(tmp_path):
 def test_a_dose_that_never_ends_is_an_empty_cell(tmp_path):
     said = refused(tmp_path, perturbed=PERTURBED.replace("2,4", "2,inf"))
     assert "Leave the cell empty where a dose lasts" in said
+
+
+def test_doses_that_end_with_the_experiment_are_doses_that_last(tmp_path):
+    perturbed = "condition,node,value,from,until\nko,g1,0.2,,10\npulse,g2,0.5,0,12\nDMSO,g1,0,,10\n"
+    place = folder_of(tmp_path, perturbed=perturbed, clamped="")
+    assert read_data(place).interventions is None
+    assert read_data(place, units=Units(time_unit="7min")).interventions is None
+    begun_later = folder_of(tmp_path, perturbed=perturbed.replace("0,12", "2,12"), clamped="")
+    done = read_data(begun_later).interventions
+    assert (done.affected.tolist(), done.ends[1, 1]) == ([False, True, False], np.inf)
 
 
 def test_a_wide_table_has_no_spans(tmp_path):

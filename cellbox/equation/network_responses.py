@@ -9,8 +9,9 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
-from cellbox.arrays import Perturbations, Responses, Times
+from cellbox.arrays import Perturbations, Responses, RowNumbers, Times
 from cellbox.equation.dynamics import Parameters
 from cellbox.equation.forms import formed_responses
 from cellbox.equation.integrate import integrate_each
@@ -83,14 +84,29 @@ def _with_interventions(
     own = None if start is None else start[ordinary]
     if ordinary.any():
         found[ordinary] = responses(network, perturbations[ordinary], times, solver, own)
-    rows = np.flatnonzero(~ordinary)
-    done = interventions.rows(rows)
-    if done is not None:
-        begun = np.zeros((len(rows), network.n_nodes)) if start is None else start[rows]
-        if start is None and network.form is not None:
-            begun = begun + network.form.values.get("start", 0.0)
-        found[rows] = _in_pieces(network, perturbations[rows], times, solver, begun, done)
+    begun = np.zeros(perturbations.shape) if start is None else start
+    if start is None and network.form is not None:
+        begun = begun + network.form.values.get("start", 0.0)
+    for rows in _of_same_switches(interventions, np.flatnonzero(~ordinary), float(times[-1])):
+        done = interventions.rows(rows)
+        if done is not None:
+            found[rows] = _in_pieces(network, perturbations[rows], times, solver, begun[rows], done)
     return found
+
+
+def _of_same_switches(
+    interventions: Interventions, rows: RowNumbers, until: float
+) -> list[Int[np.ndarray, " n_alike"]]:
+    """Those of the rows whose doses switch at the same times, group by group.
+
+    Some rows of a group are named twice, so that programs are compiled for few sizes.
+    """
+    groups: dict[bytes, list[int]] = {}
+    for row in rows.tolist():
+        done = interventions.rows(np.array([row]))
+        key = b"" if done is None else done.switches(until).tobytes()
+        groups.setdefault(key, []).append(row)
+    return [np.resize(alike, 2 ** (len(alike) - 1).bit_length()) for alike in groups.values()]
 
 
 def _in_pieces(
@@ -101,7 +117,7 @@ def _in_pieces(
     start: Perturbations,
     done: Interventions,
 ) -> Responses:
-    """The responses of rows from switch to switch of any of their doses."""
+    """The responses of rows whose doses switch at the same times, from switch to switch."""
     edges = np.concatenate([[0.0], done.switches(float(times[-1])), [times[-1]]])
     found = np.empty((len(perturbations), len(times), network.n_nodes))
     state = done.with_levels(start)

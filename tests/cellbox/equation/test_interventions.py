@@ -37,6 +37,14 @@ def test_rows_in_which_nothing_was_done_answer_as_ever():
     np.testing.assert_array_equal(found[4:], plain)
 
 
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_does_not_depend_on_when_doses_of_others_switch(row):
+    together = responses(NETWORK, DOSES, TIMES, interventions=DONE)
+    own = DONE.rows(np.array([row]))
+    alone = responses(NETWORK, DOSES[[row]], TIMES, interventions=own)
+    np.testing.assert_array_equal(alone[0], together[row])
+
+
 def test_forms_are_followed_beside_held_nodes():
     network = formed(decay=[1.0, 1.4, 0.8, 1.0], drive=[0.2, 0, 0, 0])
     found = responses(network, DOSES, TIMES, interventions=DONE)

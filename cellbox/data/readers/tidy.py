@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellbox.arrays import Perturbations
+from cellbox.arrays import Perturbations, Responses
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import tidy_extras
 from cellbox.data.readers.clamped_nodes import (
@@ -189,23 +189,12 @@ def _read(
     measurement_path, perturbation_path = _path_of(measurements), _path_of(perturbations)
     units = taking.units
     taking.note_structural_zeros(extras or measurement_path, "the tidy form", problems)
-    table = read_long_table(
-        measurements, problems, relative=units.transform is None, time=taking.time
-    )
-    if table.tells_times:
-        _note_time(measurement_path, taking, problems)
-    else:
-        taking.note_unit_of_no_time(measurement_path, "a wide table without times", problems)
+    table = _read_measured(measurements, taking, problems)
     rows_of = table.rows_of_condition
     doses = read_dose_table(perturbations, problems, conditions=tuple(rows_of))
     _note_transposed(measurement_path, table, doses, problems)
     _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
-    places = dict(table.nodes)
-    for node, where in doses.nodes.items():
-        places.setdefault(node, where)
-    note_spellings(places, problems)
-    _note_spreadsheet_names(table.nodes, doses.nodes, problems)
-    nodes = tuple(places)
+    nodes = _named(table, doses, problems)
     conditions = [condition for condition, _ in table.series]
     u = doses.array(conditions, nodes)
     held = _read_held(extras, rows_of, nodes, doses, problems)
@@ -215,11 +204,7 @@ def _read(
     if extras is not None and table.series:
         asked = tidy_extras.Asked(rows_of, u, table.lines or None, done)
         added = tidy_extras.read_extras(extras, nodes, asked, problems)
-        noise_free_path = extras / "noise_free.csv"
-        if noise_free_path.exists():
-            exact = read_long_table(noise_free_path, problems, like=table)
-            _note_strangers(exact, table, nodes, noise_free_path, problems)
-            noise_free = exact.array(tuple(table.series), table.times, nodes)
+        noise_free = _read_noise_free(extras, table, nodes, problems)
     row_names = _row_names(table, problems)
     problems.raise_any()
     _say_unmeasured([node for node in nodes if node not in table.nodes], perturbation_path)
@@ -246,6 +231,43 @@ def _read(
     if done.affected.any():
         data = with_interventions(data, done, held, conditions, problems)
     return _without_mere_starts(data, at_zero)
+
+
+def _read_measured(
+    measurements: Path | TableSource, taking: Taking, problems: Problems
+) -> LongTable:
+    """The measurements, with notes on times that are told twice or not at all."""
+    table = read_long_table(
+        measurements, problems, relative=taking.units.transform is None, time=taking.time
+    )
+    path = _path_of(measurements)
+    if table.tells_times:
+        _note_time(path, taking, problems)
+    else:
+        taking.note_unit_of_no_time(path, "a wide table without times", problems)
+    return table
+
+
+def _named(table: LongTable, doses: DoseTable, problems: Problems) -> tuple[str, ...]:
+    """The nodes, those that are measured first, with notes on names that may be meant alike."""
+    places = dict(table.nodes)
+    for node, where in doses.nodes.items():
+        places.setdefault(node, where)
+    note_spellings(places, problems)
+    _note_spreadsheet_names(table.nodes, doses.nodes, problems)
+    return tuple(places)
+
+
+def _read_noise_free(
+    extras: Path, table: LongTable, nodes: Sequence[str], problems: Problems
+) -> Responses | None:
+    """The exact response that a folder has beside its measurements; None where it has none."""
+    path = extras / "noise_free.csv"
+    if not path.exists():
+        return None
+    exact = read_long_table(path, problems, like=table)
+    _note_strangers(exact, table, nodes, path, problems)
+    return exact.array(tuple(table.series), table.times, nodes)
 
 
 def _done(

@@ -197,7 +197,7 @@ def _from_files(spec: Spec) -> StudyData:
         time=spec.data.time,
         units=spec.data.units(),
     )
-    refuse_interventions(data.interventions, f"sweep of {data.name}")
+    refuse_interventions(data.interventions, f"sweep of {data.name}", row_names=data.row_names)
     if spec.data.reference_line is not None:
         data = with_reference_line(data, spec.data.reference_line, "[data] reference_line")
     split = data.split or split_rows(

@@ -37,18 +37,21 @@ class HeldTable:
 
 
 def read_clamped(
-    path: Path,
+    folder: Path | None,
     rows_of: Mapping[str, Sequence[int]],
     nodes: Sequence[str],
     dosed: Mapping[tuple[str, str], float],
     problems: Problems,
 ) -> HeldTable:
-    """The nodes that are held in each condition.
+    """The nodes that a folder says are held in each condition; none where it has no such file.
 
     value: the log ratio at which a node is held; an empty cell is its measured level, the mean over
     times and replicates. rows_of: the rows of each condition. dosed: what has a dose.
     """
     table = HeldTable()
+    path = None if folder is None else folder / CLAMPED_FILE
+    if path is None or not path.exists():
+        return table
     required = ("condition", "node", "value")
     for record in read_table(path, problems, required=required, may_be_empty=True):
         condition, node = key = record["condition"], record["node"]

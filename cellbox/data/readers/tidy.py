@@ -197,7 +197,7 @@ def _read(
     nodes = _named(table, doses, problems)
     conditions = [condition for condition, _ in table.series]
     u = doses.array(conditions, nodes)
-    held = _read_held(extras, rows_of, nodes, doses, problems)
+    held = read_clamped(extras, rows_of, nodes, doses.entries, problems)
     done = _done(conditions, nodes, doses, held, units)
     done = done.seen_until(u, np.max(table.times, initial=0.0) / units.decay_time)
     added, noise_free = tidy_extras.Extras(), None
@@ -282,20 +282,6 @@ def _done(
     doses.add_spans(done, conditions, nodes, units.decay_time)
     held.add_to(done, conditions, nodes)
     return done
-
-
-def _read_held(
-    extras: Path | None,
-    rows_of: Mapping[str, Sequence[int]],
-    nodes: Sequence[str],
-    doses: DoseTable,
-    problems: Problems,
-) -> HeldTable:
-    """The nodes that a folder says are held; none where it has no such file."""
-    path = None if extras is None else extras / CLAMPED_FILE
-    if path is None or not path.exists():
-        return HeldTable()
-    return read_clamped(path, rows_of, nodes, doses.entries, problems)
 
 
 def _without_mere_starts(data: Dataset, at_zero: Perturbations) -> Dataset:

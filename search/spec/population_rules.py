@@ -48,10 +48,10 @@ def population_problems(spec: Spec) -> Iterator[Problem]:
         )
     for name, given in (
         ("sampler.in_flight", spec.sampler.in_flight),
-        # A kept spec has the default of each.
-        *(
-            (f"sampler.{name}", getattr(spec.sampler, name) != getattr(SamplerTable(), name))
-            for name in ("startup_trials", "stop_when_tied")
+        # A kept spec has the default.
+        (
+            "sampler.stop_when_tied",
+            spec.sampler.stop_when_tied != SamplerTable().stop_when_tied,
         ),
         ("enqueue", spec.enqueue),
         ("earlier", spec.earlier),

@@ -180,7 +180,6 @@ def test_the_last_generation_ends_and_leaves_no_state(study):
         ({"pruner": {"name": "median"}}, "median ends trials early"),
         ({"repeats": 2}, "goes on from one training, found 2"),
         ({"sampler": {"in_flight": 3}}, "sampler.in_flight"),
-        ({"sampler": {"startup_trials": 3}}, "sampler.startup_trials"),
         ({"sampler": {"stop_when_tied": 5}}, "sampler.stop_when_tied"),
         ({"enqueue": [{"l1": 1e-5}]}, "enqueue"),
         ({"patience": 5}, "patience"),

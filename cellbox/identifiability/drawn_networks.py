@@ -48,7 +48,7 @@ def drawn_around(
         count = len(range(number, n_members, len(centres)))
         # In large networks the edges are those of the fit: to choose anew takes minutes.
         if is_large(problem.n_nodes):
-            drawn += _with_its_edges(problem, centre, noise, count, random)
+            drawn += drawn_with_its_edges(problem, centre, noise, count, random)
             continue
         factors = _factors_of(problem, centre, noise, allowed)
         middle = _as_rows(centre) + _step(problem, centre, factors, noise)
@@ -59,22 +59,16 @@ def drawn_around(
 
 
 def drawn_with_its_edges(
-    problem: MultipleShooting, network: Network, noise: float, n_drawn: int, seed: int
-) -> tuple[Network, ...]:
-    """Networks with the edges of this one, as far as these data leave their weights open.
-
-    noise: standard deviation of a measured value (log ratio).
-    """
-    return _with_its_edges(problem, network, noise, n_drawn, np.random.default_rng(seed))
-
-
-def _with_its_edges(
     problem: MultipleShooting,
     network: Network,
     noise: float,
     n_drawn: int,
     random: np.random.Generator,
 ) -> tuple[Network, ...]:
+    """Networks with the edges of this one, as far as these data leave their weights open.
+
+    noise: standard deviation of a measured value (log ratio).
+    """
     n = problem.n_nodes
     drawn = np.broadcast_to(_as_rows(network), (n_drawn, n, n + 1)).copy()
     for node, (own, precision) in enumerate(_own_precisions(problem, network, noise)):

@@ -76,7 +76,8 @@ def draws_of(
     if not len(rows) or not len(edges):
         return None
     problem = MultipleShooting.of(data, rows)
-    drawn = drawn_with_its_edges(problem, network, widening * noise, N_DRAWS, seed)
+    random = np.random.default_rng(seed)
+    drawn = drawn_with_its_edges(problem, network, widening * noise, N_DRAWS, random)
     weights = np.array([one.weights[tuple(edges.T)] for one in drawn])
     amplitudes = np.array([one.amplitudes for one in drawn])
     if not (np.isfinite(weights).all() and np.isfinite(amplitudes).all()):

@@ -207,18 +207,11 @@ class Finisher:
                 "starts begin",
             )
         best = min(candidates, key=lambda one: one.found.information)
-        went = Course(
-            status="completed",
-            message="Least squares from a regression: in all conditions nodes are held or doses "
-            "begin later or end, which descent does not know.",
-            seconds=time.perf_counter() - started,
+        told = (
+            "Least squares from a regression: in all conditions nodes are held or doses begin "
+            "later or end, which descent does not know."
         )
-        return self._finished(
-            self._ended(best, settings),
-            went,
-            settings,
-            seed,
-        )
+        return self._without_descent(best, told, started, settings, seed)
 
     def finish_without_descent(self, settings: Settings, *, seed: int) -> FinishedTraining | None:
         """What least squares from a regression lead to, where that explains the data.
@@ -238,17 +231,15 @@ class Finisher:
         best = min(found, key=lambda one: one.found.information, default=None)
         if best is None or not self._is_enough(best):
             return None
-        went = Course(
-            status="completed",
-            message="Least squares from a regression explain the data, so there was no descent.",
-            seconds=time.perf_counter() - started,
-        )
-        return self._finished(
-            self._ended(best, settings),
-            went,
-            settings,
-            seed,
-        )
+        told = "Least squares from a regression explain the data, so there was no descent."
+        return self._without_descent(best, told, started, settings, seed)
+
+    def _without_descent(
+        self, best: Candidate, message: str, started: float, settings: Settings, seed: int
+    ) -> FinishedTraining:
+        seconds = time.perf_counter() - started
+        went = Course(status="completed", message=message, seconds=seconds)
+        return self._finished(self._ended(best, settings), went, settings, seed)
 
     def _is_enough(self, found: Candidate) -> bool:
         """Whether a refined network leaves no more than noise, of the validation rows as well."""

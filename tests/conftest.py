@@ -51,6 +51,15 @@ def _unchecked_where_types_are_wrong(request: pytest.FixtureRequest) -> Iterator
         jaxtyping.config.update("jaxtyping_disable", False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_programs() -> Iterator[None]:
+    """A process of the tests compiles more programs than users' do, and must not end of it."""
+    yield
+    from cellbox.storage.compilation import make_room_for_programs  # after the import hook
+
+    make_room_for_programs()
+
+
 @pytest.fixture(scope="session")
 def skmel133() -> Path:
     """The folder of the SK-MEL-133 data, in the CellBox form."""

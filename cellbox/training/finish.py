@@ -37,6 +37,7 @@ from cellbox.refinement.refine import is_large, obstacle
 from cellbox.refinement.robust_refine import explain_robustly
 from cellbox.refinement.unexplained import is_explained, needs_other_starts
 from cellbox.settings import Settings
+from cellbox.storage.compilation import make_room_for_programs
 from cellbox.training.endings import (
     Candidate,
     Course,
@@ -248,6 +249,7 @@ class Finisher:
     def _finished(
         self, ending: Ending, went: Course, settings: Settings, seed: int
     ) -> FinishedTraining:
+        make_room_for_programs()
         training = Training(
             status=went.status,
             message=went.message,

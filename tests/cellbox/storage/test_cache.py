@@ -5,11 +5,13 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cellbox.storage import compilation
 from cellbox.storage.cache import cache_folder, remembered
+from tests.imports import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +119,34 @@ def test_simulating_leaves_jax_as_it_is_and_training_keeps_programs(folder):
     assert after == str(folder / "programs" / compilation.machine_type())
     # Also what is compiled after JAX has begun to compile without a place to keep it.
     assert list(os.scandir(after))
+
+
+CROWDED = """
+from pathlib import Path
+import jax, jax.numpy as jnp
+from cellbox.storage import compilation
+double = jax.jit(lambda x: 2 * x)
+for n in range(1, 40):
+    double(jnp.ones(n))
+count = lambda: len(Path("/proc/self/maps").read_text().splitlines())
+full = count()
+print(compilation.make_room_for_programs(), count() == full)
+bound = Path("bound")
+bound.write_text(str(full))
+compilation._MOST_MAPPINGS = bound
+print(compilation.make_room_for_programs(), full - count() > 39, double(jnp.ones(2)))
+bound.write_text(str(3 * full))
+print(compilation.make_room_for_programs())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="needs /proc/self/maps")
+def test_a_process_with_nearly_all_mappings_it_may_have_drops_its_programs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = run_in_another_process(CROWDED, PYTHONPATH=str(ROOT)).splitlines()
+    assert said == ["False True", "True True [2. 2.]", "False"]
+
+
+def test_a_system_that_does_not_count_mappings_has_room(monkeypatch, tmp_path):
+    monkeypatch.setattr(compilation, "_MOST_MAPPINGS", tmp_path / "not there")
+    assert compilation.make_room_for_programs() is False

@@ -21,6 +21,7 @@ from mlflow.pyfunc.model import PythonModel
 import cellbox
 from cellbox.errors import Problem
 from cellbox.models.saved_ensembles import load_fitted
+from cellbox.storage.compilation import make_room_for_programs
 
 
 class CellBoxModel(PythonModel):
@@ -58,6 +59,7 @@ class CellBoxModel(PythonModel):
         perturbations = _perturbations(model_input, nodes)
         chosen = (params or {}).get("times")
         times = self.fitted.times if chosen is None else np.asarray(chosen, float)
+        make_room_for_programs()  # a server may be asked for ever new numbers of rows and times
         value, low, high = self._predicted(perturbations, times)
         n_rows, n_times, n_nodes = value.shape
         notes = [

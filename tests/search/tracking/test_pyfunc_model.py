@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mlflow.models import Model
 from mlflow.pyfunc.scoring_server import invocations
 
 import cellbox
+from cellbox.storage import compilation
 from search.study.folder import StudyFolder
 from search.tracking.best_models import PyfuncFolders, save_pyfunc
 from tests.search.cli_helpers import no_constants
@@ -75,6 +77,18 @@ def test_times_can_be_chosen(saved, loaded):
     table = loaded.predict(PERTURBATIONS, params={"times": [1.0, 2.5]})
     wanted = expected(saved[0], np.array([1.0, 2.5]))
     np.testing.assert_array_equal(table["value"], wanted.reshape(-1))
+
+
+def test_a_server_that_has_compiled_too_much_drops_it_and_answers_alike(
+    loaded, tmp_path, monkeypatch, caplog
+):
+    before = loaded.predict(PERTURBATIONS)
+    bound = tmp_path / "max_map_count"
+    bound.write_text("0")
+    monkeypatch.setattr(compilation, "_MOST_MAPPINGS", bound)
+    with caplog.at_level(logging.INFO, compilation.logger.name):
+        pandas.testing.assert_frame_equal(loaded.predict(PERTURBATIONS), before)
+    assert "dropped compiled programs" in caplog.text
 
 
 def test_a_server_answers_in_json_that_every_program_reads(loaded):

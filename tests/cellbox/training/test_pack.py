@@ -199,7 +199,7 @@ def test_in_another_number_of_lanes_the_first_step_agrees(pool):
 
 
 def test_lanes_that_differ_in_all_that_is_searched_share_one_program(pool):
-    before_any = new_drawing_pack(pool)
+    new_drawing_pack(pool)
     before = compiled_programs()
     pack = new_drawing_pack(pool)
     different = [
@@ -221,7 +221,6 @@ def test_lanes_that_differ_in_all_that_is_searched_share_one_program(pool):
     assert all(harvest.status == Status.COMPLETED for harvest in harvests[:4])
     assert len({harvest.weights.tobytes() for harvest in harvests}) == len(different)
     assert compiled_programs() == before
-    assert pack.compile_seconds < before_any.compile_seconds
 
 
 def test_a_minibatch_of_all_there_is_trains_as_no_minibatch_does(pool, alone):

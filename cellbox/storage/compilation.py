@@ -23,8 +23,8 @@ _WORTH_KEEPING_SECONDS = 0.2
 # Packs of LI and GSD compiled a tenth faster with it than without, and ran no slower.
 _CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 
-# What Linux allows a process in all: 65,530 by default, a million on some systems. What is not
-# there is allowed without a bound.
+# What Linux allows a process in all: 65,530 by default, a million on some systems. Systems without
+# this file have no such bound.
 _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 _MAPPINGS = Path("/proc/self/maps")
 # By then a process of the tests had grown to 3 GB, so that more are no use where they are allowed.

@@ -21,6 +21,25 @@ from cellbox.storage.stored_arrays import read_arrays
 ARRAYS_DIGEST = "arrays_digest"
 
 
+def read_described(
+    folder: Path, names: tuple[str, str], version: int, fix: str, *, written_by: str
+) -> tuple[Path, dict[str, Any]]:
+    """The description of a folder's model, and the file it was read from.
+
+    names: of the files of arrays and of the description. written_by: what writes such a folder,
+    told where one of them is missing. Raises InputError then, and as `read_description` does.
+    """
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise refuse(
+            str(folder),
+            f"expected the files {' and '.join(names)}, found no {' and no '.join(missing)}",
+            f"Give the folder that {written_by}",
+        )
+    where = folder / names[1]
+    return where, read_description(where, version, fix)
+
+
 def read_description(file: Path, version: int, fix: str) -> dict[str, Any]:
     """The JSON object that describes a model, as this version of its format has it.
 

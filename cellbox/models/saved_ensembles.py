@@ -15,7 +15,7 @@ from cellbox.models.checked_files import (
     check_numbers,
     lines_from,
     nodes_of,
-    read_description,
+    read_described,
     read_model_arrays,
     training_of,
     whole_number_of,
@@ -55,15 +55,9 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
         2
     """
     folder = Path(folder)
-    missing = [name for name in (ARRAYS, DESCRIPTION) if not (folder / name).is_file()]
-    if missing:
-        raise refuse(
-            str(folder),
-            f"expected the files {ARRAYS} and {DESCRIPTION}, found no {' and no '.join(missing)}",
-            "Give the folder that a fit with several members wrote",
-        )
-    where = folder / DESCRIPTION
-    description = read_description(where, FORMAT, _FIX)
+    where, description = read_described(
+        folder, (ARRAYS, DESCRIPTION), FORMAT, _FIX, written_by="a fit with several members wrote"
+    )
     try:
         settings = settings_from_dict(description["settings"], str(where))
         return _rebuilt(description, where, folder / ARRAYS, settings)

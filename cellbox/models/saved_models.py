@@ -11,7 +11,7 @@ from cellbox.errors import InputError, refuse
 from cellbox.models.checked_files import (
     lines_from,
     network_and_times,
-    read_description,
+    read_described,
     training_of,
     whole_number_of,
 )
@@ -38,15 +38,13 @@ def load_model(folder: str | Path) -> FittedModel:
         True
     """
     folder = Path(folder)
-    missing = [name for name in (ARRAYS, DESCRIPTION) if not (folder / name).is_file()]
-    if missing:
-        raise refuse(
-            str(folder),
-            f"expected the files {ARRAYS} and {DESCRIPTION}, found no {' and no '.join(missing)}",
-            "Give the folder that a fit or a sweep wrote its model to",
-        )
-    where = folder / DESCRIPTION
-    description = read_description(where, FORMAT, _FIX)
+    where, description = read_described(
+        folder,
+        (ARRAYS, DESCRIPTION),
+        FORMAT,
+        _FIX,
+        written_by="a fit or a sweep wrote its model to",
+    )
     network, times = network_and_times(folder / ARRAYS, description, where, _FIX)
     training = training_of(description.get("training"), f"{where}, key training", _FIX)
     form = fitted_form_of(training.form, network.n_nodes, f"{where}, key training.form", _FIX)

@@ -12,6 +12,7 @@ from search.benchmark.result import (
     BenchmarkResult,
     NetworkResult,
 )
+from search.benchmark.scatter import scatter_figure
 from search.benchmark.sentences import sentences_of
 from search.report.blocks import Block, Figure, Figures, Page, Section, Table, Text
 from search.report.cells import shown_number
@@ -20,7 +21,6 @@ from search.study.plots import BEST, OTHER, POINTS
 
 _COLOURS = {CELLBOX: BEST, Z_SCORE: POINTS, ADDITIVE: POINTS}
 _EDGES_SHOWN = 20
-_POINTS_SHOWN = 4_000
 
 
 def page_of(result: BenchmarkResult) -> Page:
@@ -103,27 +103,17 @@ def _corners(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _doubles_figure(one: NetworkResult, rule: str) -> Figure:
-    measured, predicted, score = one.measured, one.predicted[rule], one.doubles[rule]
+    measured, score = one.measured, one.doubles[rule]
     assert measured is not None
-    # Every so-manieth, so that a picture stays small; the errors are over all.
-    step = max(1, -(-len(measured) // _POINTS_SHOWN))
-    shown = slice(None, None, step)
-    top = float(max(measured.max(), predicted.max()))
-
-    def paint(ax: Axes) -> None:
-        ax.plot([0, top], [0, top], color=OTHER, linestyle="--", linewidth=1)
-        ax.plot(
-            measured[shown], predicted[shown], ".", color=_COLOURS[rule], markersize=2, alpha=0.4
-        )
-        ax.set(xlabel="measured", ylabel=f"predicted, {rule}")
-
-    return Figure(
-        f"Double knock-outs, {rule}",
-        f"Scatter plot of predicted against measured expression, {rule}; mean squared error "
+    return scatter_figure(
+        measured,
+        one.predicted[rule],
+        ends=(0.0, float(max(measured.max(), one.predicted[rule].max()))),
+        colour=_COLOURS[rule],
+        rule=rule,
+        unit="",
+        title=f"Double knock-outs, {rule}",
+        told=f"Scatter plot of predicted against measured expression, {rule}; mean squared error "
         f"{shown_number(score.mean_squared_error)}.",
-        drawn(paint),
-        f"{one.name}_dual_knockouts_{rule}.csv",
-        ("measured", "predicted"),
-        tuple(zip(measured[shown].tolist(), predicted[shown].tolist(), strict=True)),
-        f"Every {step}. value of {len(measured):,}." if step > 1 else "",
+        file=f"{one.name}_dual_knockouts_{rule}.csv",
     )

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cellbox.evaluation.held_out_predictions import ADDITIVE, ENSEMBLE, RIDGE, RIDGE_WITH_DOSE
+from search.benchmark.scatter import scatter_figure
 from search.benchmark.skmel133_result import Skmel133Result
 from search.benchmark.skmel133_scheme import PUBLISHED_CELLBOX, SOURCE, SchemeResult
 from search.benchmark.skmel133_sentences import NAMES, caveats_of, verdicts_of
@@ -17,10 +18,9 @@ from search.report.blocks import Block, Figure, Figures, Folded, Page, Section, 
 from search.report.comparisons import overview, scheme_title, score_table, split_figure
 from search.report.drawing import drawn
 from search.report.fits import settings_table
-from search.study.plots import BEST, OTHER, POINTS, remove_frame
+from search.study.plots import BEST, POINTS, remove_frame
 
 _COLOURS = {ENSEMBLE: BEST, RIDGE: POINTS}
-_POINTS_SHOWN = 4_000
 
 # Rivals of the first figures, each with a colour and a mark of its own; the mean is far behind.
 _MARKS = ((POINTS, "o"), ("#009E73", "s"), ("#CC79A7", "^"))
@@ -162,32 +162,21 @@ def _blocks(scheme: SchemeResult, own: dict[str, Any]) -> list[Block]:
 def _scatter(scheme: SchemeResult, rule: str) -> Figure:
     known = np.isfinite(scheme.measured) & np.isfinite(scheme.predicted[rule])
     measured, predicted = scheme.measured[known], scheme.predicted[rule][known]
-    # Every so-manieth, so that a picture stays small; the scores are over all.
-    step = max(1, -(-len(measured) // _POINTS_SHOWN))
-    shown = slice(None, None, step)
     # The same for each rule, so that pictures side by side compare.
     values = np.concatenate([scheme.measured, *(scheme.predicted[one] for one in _COLOURS)])
-    ends = [float(np.nanmin(values)), float(np.nanmax(values))]
-
-    def paint(ax: Axes) -> None:
-        ax.plot(ends, ends, color=OTHER, linestyle="--", linewidth=1)
-        ax.plot(
-            measured[shown], predicted[shown], ".", color=_COLOURS[rule], markersize=2, alpha=0.4
-        )
-        room = 0.05 * (ends[1] - ends[0])
-        limits = (ends[0] - room, ends[1] + room)
-        ax.set(xlabel="measured (log ratio)", ylabel=f"predicted, {rule}", xlim=limits, ylim=limits)
-
+    ends = (float(np.nanmin(values)), float(np.nanmax(values)))
     score = scheme.report.measured_nodes.scores[rule]
     told = "" if score.pearson is None else f"; pooled r {score.pearson:.3f}"
-    return Figure(
-        f"Held-out values, {rule}",
-        f"Scatter plot of predicted against measured held-out values, {rule}{told}.",
-        drawn(paint),
-        f"{scheme.report.scheme}_values_{rule}.csv",
-        ("measured", "predicted"),
-        tuple(zip(measured[shown].tolist(), predicted[shown].tolist(), strict=True)),
-        f"Every {step}. value of {len(measured):,}." if step > 1 else "",
+    return scatter_figure(
+        measured,
+        predicted,
+        ends=ends,
+        colour=_COLOURS[rule],
+        rule=rule,
+        unit="log ratio",
+        title=f"Held-out values, {rule}",
+        told=f"Scatter plot of predicted against measured held-out values, {rule}{told}.",
+        file=f"{scheme.report.scheme}_values_{rule}.csv",
     )
 
 

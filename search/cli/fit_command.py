@@ -6,7 +6,7 @@ import importlib.util
 import json
 import math
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from cellbox.errors import DataWarning, InputError, Problem, refuse
 from cellbox.storage.files import whole_folder
-from search.cli.arguments import add_choice_group, add_json, add_seed, real_number, whole_number
 from search.cli.command import Command
-from search.cli.data_commands import add_cellbox_form, read_folder, refuse_cellbox_form
+from search.cli.data_commands import read_folder, refuse_cellbox_form
 from search.cli.ensemble_report import described_ensemble, ensemble_text
+from search.cli.fit_flags import add_fit
 from search.cli.fit_report import caveat_sentences, say_report, unit_sentences
 from search.cli.line_report import described_lines
 from search.cli.output import (
@@ -27,7 +27,7 @@ from search.cli.output import (
     warnings_as_json,
 )
 from search.cli.report_command import say_report_of
-from search.cli.settings_flags import add_settings, settings_from, trains_as_told
+from search.cli.settings_flags import settings_from, trains_as_told
 
 if TYPE_CHECKING:
     from cellbox.data.dataset import Dataset, Split
@@ -39,74 +39,6 @@ if TYPE_CHECKING:
 _WARNINGS = "data_warnings.json"
 _INSTALL = 'pip install "cellbox[plots]"'
 _NO_PICTURES = f"no pictures and no report, since matplotlib is not installed: {_INSTALL}"
-
-
-def _add_fit(parser: ArgumentParser) -> None:
-    parser.usage = "%(prog)s (DATA | --system NAME) [options]"
-    group, which = add_choice_group(parser, "the data")
-    which.add_argument(
-        "data", nargs="?", metavar="DATA", help="folder with the data files; see cellbox lint"
-    )
-    which.add_argument(
-        "--system", metavar="NAME", help="an experiment simulated on this known network"
-    )
-    share = real_number(0, 1, open_ends=True)
-    group.add_argument(
-        "--split-by",
-        choices=("condition", "combination"),
-        help="hold out whole conditions, or all doses of a combination of perturbed nodes "
-        "together (default: the split that came with the data, else condition)",
-    )
-    group.add_argument(
-        "--test", type=share, metavar="X", help="share held out for the final test (0.3)"
-    )
-    group.add_argument(
-        "--validation",
-        type=share,
-        metavar="X",
-        help="share of the rest held out to choose the best step (0.2)",
-    )
-    group.add_argument(
-        "--prior",
-        metavar="FILE",
-        help="a table of edges that are said to exist (source, target, optional sign and "
-        "confidence; or as OmniPath has them): the data weigh them, and keep what they confirm "
-        "(default: prior.csv of the data folder, if there is one)",
-    )
-    group.add_argument(
-        "--reference-line",
-        metavar="LINE",
-        help="the cell line, or batch, that others are compared with where --form lines lets them "
-        "differ (default: the first that the data name)",
-    )
-    add_cellbox_form(group)
-    add_seed(parser, "a simulation, a random split and the start of training")
-    parser.add_argument(
-        "--members",
-        type=whole_number(2),
-        metavar="M",
-        help="train an ensemble of so many networks, each from its own start and its own draw of "
-        "the training conditions: predictions are their mean, and every edge gets an interval "
-        "and a selection frequency",
-    )
-    add_settings(
-        parser,
-        "A single model begins with least squares from a regression, and trains only where these "
-        "leave more of the data than noise, or where any of these is given but --refinement, "
-        "--form, or a way to solve the equations.",
-    )
-    results = parser.add_argument_group("results")
-    results.add_argument(
-        "--out",
-        metavar="DIR",
-        help="folder for the model, its report (report.html), its network (CSV, GraphML, SIF), "
-        "what the data determine of it (identifiability.json and .csv), pictures and a copy of the "
-        "data; an earlier model there is replaced (default: models/NAME-seedN)",
-    )
-    results.add_argument(
-        "--plots", metavar="DIR", help="another folder for the pictures (default: with the model)"
-    )
-    add_json(results)
 
 
 def _run_fit(arguments: Namespace) -> int:
@@ -148,9 +80,8 @@ def _run_fit(arguments: Namespace) -> int:
         ),
     )  # fmt: skip
     say_report(model, data, split, report, design, output, how, warnings=warnings)
-    ensemble = model if isinstance(model, Ensemble) else None
-    if ensemble is not None:
-        output.say(f"\n{ensemble_text(ensemble)}")
+    if isinstance(model, Ensemble):
+        output.say(f"\n{ensemble_text(model)}")
     output.say(f"\nSaved in {folder}{' (the model there was replaced)' if replaced else ''}")
     for note in notes:
         output.say(f"note: {note}")
@@ -158,13 +89,7 @@ def _run_fit(arguments: Namespace) -> int:
     page = say_report_of(folder, output)
     output.write_json(
         {
-            **_described(model, data, split, report),
-            "criticism": None if model.criticism is None else model.criticism.to_dict(),
-            **_described_prior(model, data, design),
-            **described_lines(model),
-            "identifiability": design.to_dict(),
-            "data_warnings": warnings_as_json(warnings),
-            "ensemble": None if ensemble is None else described_ensemble(ensemble),
+            **_described(model, data, split, report, design, warnings),
             "model": str(folder),
             "pictures": str(pictures) if has_matplotlib else None,
             "report": page,
@@ -360,9 +285,16 @@ def _described_prior(model: FittedModel, data: Dataset, design: DesignReport) ->
 
 
 def _described(
-    model: FittedModel, data: Dataset, split: Split, report: dict[str, Any]
+    model: FittedModel,
+    data: Dataset,
+    split: Split,
+    report: dict[str, Any],
+    design: DesignReport,
+    warnings: Sequence[DataWarning],
 ) -> dict[str, Any]:
-    """What --json writes; the names are an interface."""
+    """What --json writes of the model and its data; the names are an interface."""
+    from cellbox.models.ensemble import Ensemble
+
     training = model.training
     return {
         "status": training.status,
@@ -378,13 +310,19 @@ def _described(
         "seed": model.seed,
         "steps": training.steps,
         "settings": asdict(model.settings),
+        "criticism": None if model.criticism is None else model.criticism.to_dict(),
+        **_described_prior(model, data, design),
+        **described_lines(model),
+        "identifiability": design.to_dict(),
+        "data_warnings": warnings_as_json(warnings),
+        "ensemble": described_ensemble(model) if isinstance(model, Ensemble) else None,
     }
 
 
 FIT = Command(
     "fit",
     "learn a network from data",
-    _add_fit,
+    add_fit,
     _run_fit,
     description="Learn who acts on whom and how strongly, from how nodes responded to\n"
     "perturbations. Some conditions are held out: the model is judged by how well it\n"

@@ -242,48 +242,55 @@ def _opener(disk: Disk) -> Callable[..., Any]:
     return opened
 
 
+def _moving(disk: Disk, name: str) -> Callable[..., None]:
+    def move(source: Any, target: Any, **rest: Any) -> None:
+        if not disk.is_ours(target):
+            return _REAL[name](source, target, **rest)
+        here, there = (os.path.abspath(os.fspath(path)) for path in (source, target))
+        before = _content_of(there)
+
+        def do() -> None:
+            _REAL[name](here, there)
+            disk.moved(here, there)
+
+        def undo() -> None:
+            if os.path.lexists(there) and os.path.isdir(os.path.dirname(here)):
+                _REAL["rename"](there, here)
+                disk.moved(there, here)
+            if before is not None:
+                _put_back(there, before)
+
+        return disk.change(name, there, do, undo=undo)
+
+    return move
+
+
+def _on_path(
+    disk: Disk,
+    name: str,
+    undo_of: Callable[[str], Callable[[], None] | None],
+    *,
+    frees: bool,
+) -> Callable[..., Any]:
+    def change(path: Any, *arguments: Any, **rest: Any) -> Any:
+        if not disk.is_ours(path):
+            return _REAL[name](path, *arguments, **rest)
+        place = os.path.abspath(os.fspath(path))
+        undo = undo_of(place)
+        return disk.change(
+            name, place, lambda: _REAL[name](place, *arguments), undo=undo, frees=frees
+        )
+
+    return change
+
+
+def _restored(path: str) -> Callable[[], None] | None:
+    content = _content_of(path)
+    return None if content is None else lambda: _put_back(path, content)
+
+
 def _changes(disk: Disk) -> dict[str, Callable[..., Any]]:
     """Each of the functions of `os` that changes something, below the root as the disk does it."""
-
-    def moving(name: str) -> Callable[..., None]:
-        def move(source: Any, target: Any, **rest: Any) -> None:
-            if not disk.is_ours(target):
-                return _REAL[name](source, target, **rest)
-            here, there = (os.path.abspath(os.fspath(path)) for path in (source, target))
-            before = _content_of(there)
-
-            def do() -> None:
-                _REAL[name](here, there)
-                disk.moved(here, there)
-
-            def undo() -> None:
-                if os.path.lexists(there) and os.path.isdir(os.path.dirname(here)):
-                    _REAL["rename"](there, here)
-                    disk.moved(there, here)
-                if before is not None:
-                    _put_back(there, before)
-
-            return disk.change(name, there, do, undo=undo)
-
-        return move
-
-    def on_path(
-        name: str, undo_of: Callable[[str], Callable[[], None] | None], *, frees: bool
-    ) -> Callable[..., Any]:
-        def change(path: Any, *arguments: Any, **rest: Any) -> Any:
-            if not disk.is_ours(path):
-                return _REAL[name](path, *arguments, **rest)
-            place = os.path.abspath(os.fspath(path))
-            undo = undo_of(place)
-            return disk.change(
-                name, place, lambda: _REAL[name](place, *arguments), undo=undo, frees=frees
-            )
-
-        return change
-
-    def restored(path: str) -> Callable[[], None] | None:
-        content = _content_of(path)
-        return None if content is None else lambda: _put_back(path, content)
 
     def folder_removed(path: str) -> Callable[[], None]:
         return lambda: shutil.rmtree(path, ignore_errors=True)
@@ -304,12 +311,12 @@ def _changes(disk: Disk) -> dict[str, Callable[..., Any]]:
         return disk.change("fsync", path, lambda: disk.synced(path))
 
     return {
-        "replace": moving("replace"),
-        "rename": moving("rename"),
-        "unlink": on_path("unlink", restored, frees=True),
-        "mkdir": on_path("mkdir", folder_removed, frees=False),
-        "rmdir": on_path("rmdir", folder_made, frees=True),
-        "truncate": on_path("truncate", lambda _: None, frees=True),
+        "replace": _moving(disk, "replace"),
+        "rename": _moving(disk, "rename"),
+        "unlink": _on_path(disk, "unlink", _restored, frees=True),
+        "mkdir": _on_path(disk, "mkdir", folder_removed, frees=False),
+        "rmdir": _on_path(disk, "rmdir", folder_made, frees=True),
+        "truncate": _on_path(disk, "truncate", lambda _: None, frees=True),
         "symlink": symlink,
         "fsync": fsync,
     }

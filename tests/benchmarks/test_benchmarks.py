@@ -193,6 +193,6 @@ def test_population_gives_all_searches_the_same_steps(monkeypatch):
     made = population._spec
     inline = {"executor": "inline", "lanes": 4}
     monkeypatch.setattr(population, "_spec", lambda *given: {**made(*given), "workers": inline})
-    rows = population.compared(0, 5, 400)
+    rows = population.compared(0, 5, 200)
     assert [row["search"] for row in rows] == ["pbt", "tpe", "tpe half"]
-    assert {row["steps_in_all"] for row in rows} == {3200}
+    assert {row["steps_in_all"] for row in rows} == {1600}

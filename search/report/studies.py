@@ -242,7 +242,7 @@ def _how_section(result: SweepResult, data: Dataset | None) -> Section:
         ("nodes", len(study.nodes)),
         ("seed", spec.get("seed")),
         ("trainings of each trial", spec.get("repeats", 1)),
-        ("time", f"{result.seconds:.0f} s"),
+        ("time of all runs", f"{result.seconds:.0f} s"),
         ("started", date_in_words(study.created)),
     ]
     pairs += [

@@ -84,7 +84,9 @@
   }
 
   function draw(found, nodes) {
-    const width = 560, height = 300, left = 58, right = 120, top = 14, bottom = 44;
+    // On a narrow page no smaller letters, but a narrower picture.
+    const room = element("what-if-chart").clientWidth || 560;
+    const width = Math.max(340, Math.min(560, room)), height = 300, left = 58, right = 120, top = 14, bottom = 44;
     const drawn = nodes.flatMap((i) => times.flatMap((_, t) => [found.low[t][i], found.high[t][i]]));
     const ends = ticks(Math.min(0, ...drawn), Math.max(0, ...drawn));
     const low = ends[0], high = ends[ends.length - 1];
@@ -147,5 +149,9 @@
     show();
   });
   element("what-if-reset").addEventListener("click", () => { doses.fill(0); show(); });
+  let room = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== room) { room = window.innerWidth; later(); }
+  });
   show();
 })();

@@ -128,6 +128,10 @@ class Ensemble(FittedModel):
         ]
         return of_members(np.array(every))
 
+    def why_no_interval(self) -> str | None:
+        """Why predictions have no interval, in a sentence; None where they have one."""
+        return self.members[0].why_no_interval() if len(self.members) == 1 else None
+
     @property
     def intervals_from(self) -> str:
         """Where the intervals of `edges` come from, as a sentence."""

@@ -294,10 +294,16 @@ def _what_if_blocks(
     said = (
         f"The largest dose in the data is {shown_number(findings.largest_dose)}: beyond it, and "
         "for nodes that no condition perturbs, the model extrapolates.",
-        "The sliders below solve the model's equations in this page, with the learned W and α.",
+        "The sliders below solve the model's equations in this page, with the learned W and α, as "
+        f"cellbox predict does. {_intervals_in_words(findings.model)}",
     )
     model = what_if_model(findings.model, findings.perturbed, findings.largest_dose)
     return table, Text(said), WhatIf(model)
+
+
+def _intervals_in_words(model: FittedModel) -> str:
+    why = model.why_no_interval()
+    return f"No intervals: {why}" if why else "What is shaded is the 90 % interval of a response."
 
 
 def criticism_sections(found: Mapping[str, Any]) -> tuple[Section, ...]:

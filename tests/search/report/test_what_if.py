@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import search.report
+from cellbox.models.network_draws import NetworkDraws
 from cellbox.networks.fitted_form import FittedForm
 from cellbox.networks.form import form_of
 from search.report.what_if import what_if_model
@@ -36,18 +37,32 @@ def answers(model, doses, times):
     return json.loads(ran.stdout)
 
 
-@pytest.mark.parametrize("members", [1, 3])
-def test_the_page_solves_the_equations_as_the_model_does(members):
+def drawn(model):
+    """The model with three draws of its weights, as a refined one has 32."""
+    network, random = model.network, np.random.default_rng(0)
+    edges = np.argwhere(network.weights != 0)
+    weights = network.weights[tuple(edges.T)] + random.normal(0, 0.05, (3, len(edges)))
+    amplitudes = network.amplitudes * np.exp(random.normal(0, 0.05, (3, network.n_nodes)))
+    return replace(model, draws=NetworkDraws(edges, weights, amplitudes))
+
+
+@pytest.mark.parametrize("kind", ["single", "ensemble", "with draws"])
+def test_the_page_solves_the_equations_as_the_model_does(kind):
     data = small_data()
+    members = 3 if kind == "ensemble" else 1
     model = small_model(data, members=members)
+    model = drawn(model) if kind == "with draws" else model
     doses = np.array([[0.5, 0, 0], [0, 1.3, 0.2], [0, 0, 0]])
     times = [0.3, 2.0, 20.0]
     packed = what_if_model(model, np.ones(3, bool), 1.0)
     found = answers(packed, doses, times)
-    predicted = model.predict(doses, times)
-    assert np.abs(np.array([each["mean"] for each in found]) - predicted).max() < 1e-3
+    predicted = model.predict_with_interval(doses, times)
+    assert (predicted.low is None) == (kind == "single") == (packed["quantile"] is None)
+    told = {"mean": predicted.value, "low": predicted.low, "high": predicted.high}
+    for name, expected in told.items():
+        if expected is not None:
+            assert np.abs(np.array([each[name] for each in found]) - expected).max() < 1e-3
     assert all(each["solved"] == members for each in found)
-    assert (np.array(found[0]["low"]) <= np.array(found[0]["mean"]) + 1e-12).all()
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,7 @@ def _what_if_blocks(
         "for nodes that no condition perturbs, the model extrapolates.",
         "The sliders below solve the model's equations in this page, with the learned W and α, as "
         f"cellbox predict does. {_intervals_in_words(findings.model)}",
+        *_left_out_in_words(findings),
     )
     model = what_if_model(findings.model, findings.perturbed, findings.largest_dose)
     return table, Text(said), WhatIf(model)
@@ -304,6 +305,24 @@ def _what_if_blocks(
 def _intervals_in_words(model: FittedModel) -> str:
     why = model.why_no_interval()
     return f"No intervals: {why}" if why else "What is shaded is the 90 % interval of a response."
+
+
+def _left_out_in_words(findings: ModelFindings) -> list[str]:
+    """What else `cellbox predict` knows, which the sliders do not."""
+    model, said = findings.model, []
+    if len(model.lines) > 1:
+        said.append(f"They are of the line {model.lines[0]}; predict --line has the others.")
+    if findings.data.interventions is not None:
+        said.append(
+            "Their doses last. Nodes that are held, and doses that end, are asked of predict "
+            "(--clamp, and from and until in a table)."
+        )
+    if model.units.given:
+        said.append(
+            "Their doses are u, times decay times and responses log ratios, as with predict "
+            f"--model-units. In the data, {model.units.sentence}."
+        )
+    return said
 
 
 def criticism_sections(found: Mapping[str, Any]) -> tuple[Section, ...]:

@@ -79,7 +79,7 @@ def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
             "at most up to a factor for each target."
         )
     criticism = (findings.found or {}).get("criticism")
-    explained = [] if criticism is None else [criticism["why"]]
+    explained = [] if criticism is None else [f"Does Eq. 1 explain the data? {criticism['why']}"]
     apart = difference_to_best(findings.model, findings.data, findings.split, _errors_of(report))
     against = verdict(report, None if apart is None else apart.sentence)[1:]
     return (

@@ -130,7 +130,9 @@ class Ensemble(FittedModel):
 
     def why_no_interval(self) -> str | None:
         """Why predictions have no interval, in a sentence; None where they have one."""
-        return self.members[0].why_no_interval() if len(self.members) == 1 else None
+        if len(self.members) > 1 or self.members[0].draws is not None:
+            return None
+        return "The ensemble is one network, so that nothing is spread; its own model may have some."
 
     @property
     def intervals_from(self) -> str:

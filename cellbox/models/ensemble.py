@@ -132,7 +132,7 @@ class Ensemble(FittedModel):
         """Why predictions have no interval, in a sentence; None where they have one."""
         if len(self.members) > 1 or self.members[0].draws is not None:
             return None
-        return "The ensemble is one network, so that nothing is spread; its own model may have some."
+        return "The ensemble is one network, so nothing is spread; its own model may have some."
 
     @property
     def intervals_from(self) -> str:

@@ -152,5 +152,5 @@ def why_no_interval(network: Network, training: Training, criticism: Criticism |
     if criticism is not None and not np.isfinite(criticism.widening):
         return "The equation does not explain the data, so intervals are withheld."
     if not training.refined or not training.noise:
-        return f"A network that least squares did not find tells no intervals; {ensemble}."
+        return f"Weights drawn to zero, or left by descent, tell no intervals; {ensemble}."
     return f"This network tells no intervals; {ensemble}."

@@ -137,7 +137,7 @@ def test_a_model_without_intervals_says_why(model):
         replace(bare, network=replace(model.network, form=form)).why_no_interval()
     )
     rough = replace(bare, training=replace(model.training, refined=False))
-    assert "least squares did not find" in rough.why_no_interval()
+    assert "left by descent, tell no intervals" in rough.why_no_interval()
 
 
 def test_a_damaged_file_of_draws_is_refused(model, tmp_path):

@@ -278,8 +278,8 @@ def _what_if_blocks(
     rows = []
     for dose, states in zip(singles, answered[:, -1], strict=True):
         (node,) = np.flatnonzero(dose)
-        others = np.where(np.arange(data.n_nodes) == node, 0.0, np.nan_to_num(states))
-        strongest = np.argsort(-np.abs(others), kind="stable")[:4]
+        order = np.argsort(-np.abs(np.nan_to_num(states)), kind="stable")
+        strongest = order[order != node][:4]
         told = ", ".join(
             f"{data.nodes[other]} {shown_number(float(states[other]), 2)}" for other in strongest
         )

@@ -73,6 +73,20 @@ class Browser:
         self._ask("Page.navigate", url="about:blank")
         self._ask("Page.navigate", url=address)
 
+    def enter_frame(self, seconds: float = 30.0) -> None:
+        """Do all that follows in the page's frame, where that is kept apart (a sandbox)."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._session = None
+            known = self._ask("Target.getTargets")["targetInfos"]
+            frames = [one["targetId"] for one in known if one["type"] == "iframe"]
+            if frames:
+                attached = {"targetId": frames[0], "flatten": True}
+                self._session = self._ask("Target.attachToTarget", **attached)["sessionId"]
+                return
+            time.sleep(_WAITS)
+        raise TimeoutError(f"no frame within {seconds} s")
+
     def evaluate(self, script: str) -> Any:
         """What a JavaScript expression is worth in the page."""
         asked = {"expression": script, "returnByValue": True, "awaitPromise": True}

@@ -128,6 +128,12 @@ class Ensemble(FittedModel):
         ]
         return of_members(np.array(every))
 
+    def why_no_interval(self) -> str | None:
+        """Why predictions have no interval, in a sentence; None where they have one."""
+        if len(self.members) > 1 or self.members[0].draws is not None:
+            return None
+        return "The ensemble is one network, so nothing is spread; its own model may have some."
+
     @property
     def intervals_from(self) -> str:
         """Where the intervals of `edges` come from, as a sentence."""

@@ -26,7 +26,7 @@ from cellbox.models.doses import (
     condition_names,
     numbers_of,
 )
-from cellbox.models.network_draws import NetworkDraws
+from cellbox.models.network_draws import NetworkDraws, why_no_interval
 from cellbox.models.predicted import Predicted, with_draws
 from cellbox.models.training_record import Training
 from cellbox.models.written_models import write_model
@@ -228,6 +228,12 @@ class FittedModel:
         )
         return with_draws(value, others)
 
+    def why_no_interval(self) -> str | None:
+        """Why predictions have no interval, in a sentence; None where they have one."""
+        if self.draws is not None:
+            return None
+        return why_no_interval(self.network, self.training, self.criticism)
+
     def predict_frame(
         self,
         perturbations: Doses,
@@ -358,7 +364,7 @@ class FittedModel:
             "provenance": None if self.provenance is None else dict(self.provenance),
             **({"lines": list(self.lines)} if self.lines else {}),
         }
-        return write_model(Path(folder), arrays, description, self.draws)
+        return write_model(Path(folder), arrays, description, network, self.draws)
 
 
 def prediction_solver(settings: Settings) -> SolverSettings:

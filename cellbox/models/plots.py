@@ -111,7 +111,7 @@ def plot_trajectories(
                 bars = data.errors[row, :, node]
                 panel.errorbar(data.times, points, bars, fmt="none", ecolor=colour, elinewidth=0.8)
         panel.set_title(_describe(data, int(row)), fontsize="small")
-        panel.set_xlabel("time (arbitrary units)")
+        panel.set_xlabel("time (decay times)")
         if number % _COLUMNS == 0:
             panel.set_ylabel("response (log ratio)")
         _remove_frame(panel)

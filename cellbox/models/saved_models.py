@@ -48,9 +48,10 @@ def load_model(folder: str | Path) -> FittedModel:
     network, times = network_and_times(folder / ARRAYS, description, where, _FIX)
     training = training_of(description.get("training"), f"{where}, key training", _FIX)
     form = fitted_form_of(training.form, network.n_nodes, f"{where}, key training.form", _FIX)
+    network = replace(network, form=form)
     try:
         return FittedModel(
-            network=replace(network, form=form),
+            network=network,
             settings=settings_from_dict(description["settings"], str(where)),
             times=times,
             seed=whole_number_of(description, "seed", str(where), _FIX),

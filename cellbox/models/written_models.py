@@ -12,6 +12,7 @@ import numpy as np
 from cellbox.errors import refuse
 from cellbox.models.checked_files import ARRAYS_DIGEST
 from cellbox.models.network_draws import DRAWS, NetworkDraws
+from cellbox.networks.network import Network
 from cellbox.storage.files import atomic_write
 from cellbox.storage.seals import digest_of, sealed_text
 
@@ -24,6 +25,7 @@ def write_model(
     folder: Path,
     arrays: Mapping[str, Any],
     description: Mapping[str, Any],
+    network: Network,
     draws: NetworkDraws | None,
 ) -> Path:
     """Write a model's arrays, what describes it, and draws of its network; returns the folder.
@@ -36,7 +38,7 @@ def write_model(
     # What is there may be of another model, and the description comes last: it makes a model.
     (folder / DRAWS).unlink(missing_ok=True)
     if draws is not None:
-        draws.write(folder)
+        draws.write(folder, network)
     content = io.BytesIO()
     np.savez(content, **arrays)
     with atomic_write(folder / ARRAYS, "wb") as binary:

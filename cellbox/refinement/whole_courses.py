@@ -69,13 +69,14 @@ class Series(eqx.Module):
         cls,
         problem: MultipleShooting,
         longest_step: float = LONGEST_STEP,
-        precision: Precision = "float64",
+        precision: Precision | None = None,
     ) -> Series:
-        """The same series; to be called where JAX computes in float64.
+        """The same series. Raises InputError where nodes are held or doses end.
 
-        longest_step: in the model's time unit.
+        longest_step: in the model's time unit. precision: by default what JAX computes in here.
         """
         refuse_interventions(problem.interventions, "least squares of whole courses")
+        kind = jnp.result_type(float) if precision is None else precision
         n_rows = len(problem.perturbations)
         n_groups = math.ceil(n_rows / _GROUP)
         group = math.ceil(n_rows / n_groups / _MULTIPLE) * _MULTIPLE
@@ -91,14 +92,14 @@ class Series(eqx.Module):
             padding = [(0, n_groups * group - n_rows)] + [(0, 0)] * (values.ndim - 1)
             padded = np.pad(values, padding)
             parts = padded.reshape(n_groups, group, *values.shape[1:])
-            return jnp.asarray(np.moveaxis(parts, 1, -1), precision)
+            return jnp.asarray(np.moveaxis(parts, 1, -1), kind)
 
         return cls(
             perturbations=grouped(problem.perturbations),
             measurements=grouped(np.where(problem.measured, problem.measurements, 0.0)),
             measured=grouped(problem.measured * problem.root_weights),
             steps=jnp.asarray(
-                np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts), precision
+                np.repeat(np.diff(problem.times, prepend=0.0) / counts, counts), kind
             ),
             time_of_step=jnp.asarray(time_of_step),
             step_of_time=jnp.asarray(ends),

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 _ROWS_SHOWN = 20
 _DOSE = 0.5
+_TITLES = {
+    "first": "first",
+    "second": "second",
+    "response": "response",
+    "low": "low",
+    "high": "high",
+    "first_alone": "first alone",
+    "second_alone": "second alone",
+    "bliss_excess": "Bliss excess",
+    "loewe_index": "Loewe index",
+}
 
 
 def run_pairs(arguments: Namespace) -> int:
@@ -46,6 +57,7 @@ def run_pairs(arguments: Namespace) -> int:
         partners=partners,
         time=None if arguments.times is None else arguments.times[0] / units.decay_time,
     )
+    note_no_interval(model)
     if units.given:
         told = f"doses of {table.dose:.3g} are u, times decay times ({units.decay_time:g}"
         print(f"note: {told} {units.time_name}), responses log ratios", file=sys.stderr)
@@ -65,9 +77,17 @@ def run_pairs(arguments: Namespace) -> int:
             "time": table.time,
             "nodes": table.partners,
             "pairs": [asdict(pair) for pair in table.pairs],
+            "no_interval": model.why_no_interval(),
         }
     )
     return 0
+
+
+def note_no_interval(model: FittedModel) -> None:
+    """Say why predictions stand without intervals, where they do."""
+    why = model.why_no_interval()
+    if why is not None:
+        print(f"note: no intervals: {why}", file=sys.stderr)
 
 
 def _u_of(dose: float, units: Units) -> float:
@@ -101,19 +121,20 @@ def _perturbed(folder: Path, model: FittedModel, node: str) -> list[str]:
 
 
 def _say(table: PairTable, output: Output) -> None:
-    rows = [tuple(asdict(pair).values()) for pair in table.pairs[:_ROWS_SHOWN]]
-    header = ("first", "second", "response", "from", "to", "first alone", "second alone")
-    header += ("Bliss excess", "Loewe index")  # type: ignore[assignment]
+    shown = [asdict(pair) for pair in table.pairs[:_ROWS_SHOWN]]
+    known = any(pair["low"] is not None for pair in shown)
+    kept = {name: title for name, title in _TITLES.items() if known or name not in ("low", "high")}
+    rows = [tuple(pair[name] for name in kept) for pair in shown]
     output.say(
         f"{table.node} at time {table.time:g}, {table.dose:g} of each: the lowest {len(rows)} of "
         f"{len(table.pairs)} pairs (log ratio)"
     )
-    output.say(text_table(header, rows))
+    output.say(text_table(tuple(kept.values()), rows))
     output.say(
         "Bliss excess: beyond the sum of both alone, below 0 where the pair pushes down more; told "
         "where both push down.\nLoewe index: below 1 where the pair needs less than a dilution of "
-        "one would; told where both alone reach the pair's effect.\nFrom and to are the 90 % "
-        "interval, where the model tells it."
+        "one would; told where both alone reach the pair's effect."
+        + ("\nLow and high are the 90 % interval of the response." if known else "")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cellbox.errors import refuse
@@ -15,7 +16,8 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
 
     out: where to, by default report.html in the folder.
 
-    Raises InputError where the folder holds no such result.
+    Raises InputError where the folder holds no such result, or cannot be written and there is no
+    other place.
 
     Example:
         >>> import cellbox
@@ -26,6 +28,9 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
         'report.html'
     """
     folder = Path(folder)
+    if out is None and folder.is_dir() and not os.access(folder, os.W_OK):
+        found = "expected a folder that can be written, found one that cannot"
+        raise refuse(str(folder), found, "Say where else with --out FILE (in Python: out)")
     return write_page(page_of(folder), folder / REPORT if out is None else Path(out))
 
 

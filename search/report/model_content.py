@@ -15,14 +15,14 @@ from cellbox.evaluation.verdict import verdict
 from cellbox.identifiability.design_report import SCALE_CONFOUNDED
 from cellbox.models.model import FittedModel
 from cellbox.models.model_files import from_the_start
-from search.report.blocks import Block, Figures, Section, Table, Text, WhatIf
+from search.report.blocks import Block, Figures, Folded, Section, Table, Text, WhatIf
 from search.report.cells import shown_number
 from search.report.conditions import Condition, conditions_of, typical
 from search.report.deciding import deciding_conditions
 from search.report.edges import ROWS_SHOWN, JudgedNetwork
 from search.report.line_content import line_sections
 from search.report.network_content import network_section
-from search.report.paired import chance_sentence
+from search.report.paired import Difference, difference_to_best
 from search.report.prediction_figures import agreement_figure, course_figure, state_figure
 from search.report.prior_content import prior_section
 from search.report.what_if import EXAMPLE_DOSE, what_if_model
@@ -32,7 +32,7 @@ _CONDITIONS_SHOWN = 4
 _TIMES_DRAWN = 101
 _ROWS_OF_DOSES = 40
 _MOST_PARTS = 10
-_ERRORS_SHOWN = 8
+_ERRORS_SHOWN = _NODES_SHOWN = 8
 SCORES = (
     ("mean absolute error (log ratio)", "test_mae"),
     ("the same against the noise-free truth", "test_mae_noise_free"),
@@ -72,22 +72,31 @@ def summary_blocks(findings: ModelFindings) -> tuple[Block, ...]:
     """The verdict beside all baselines, the surest edges, and what to be careful about."""
     report = dict(findings.report)
     surest = findings.judged.surest(3)
-    named = "; ".join(edge.in_words() for edge in surest)
-    kind = "surest" if findings.judged.has_intervals else "strongest"
-    sentences = [f"The three {kind} edges: {named}."] if len(surest) == 3 else []
+    sentences = _surest_in_words(findings.judged) if len(surest) == 3 else []
     if surest and all(edge.why == SCALE_CONFOUNDED for edge in surest):
         sentences.append(
             "Their targets are never perturbed by themselves, so that the data tell such weights "
             "at most up to a factor for each target."
         )
     criticism = (findings.found or {}).get("criticism")
-    explained = [] if criticism is None else [criticism["why"]]
-    chance = chance_sentence(findings.model, findings.data, findings.split, _errors_of(report))
+    explained = [] if criticism is None else [f"Does Eq. 1 explain the data? {criticism['why']}"]
+    apart = difference_to_best(findings.model, findings.data, findings.split, _errors_of(report))
+    against = verdict(report, None if apart is None else apart.sentence)[1:]
     return (
-        Text((baseline_sentence(report),), style="lead"),
-        Text((*verdict(report, chance)[1:], *explained, *sentences)),
+        Text((baseline_sentence(report, apart),), style="lead"),
+        Text((*against, *explained, *sentences)),
         score_table(report),
     )
+
+
+def _surest_in_words(judged: JudgedNetwork) -> list[str]:
+    named = "; ".join(edge.in_words() for edge in judged.surest(3))
+    if judged.has_intervals:
+        return [f"The three surest edges: {named}."]
+    return [
+        f"The three strongest edges between different nodes: {named}.",
+        f"How sure they are is not known. {judged.intervals_from}",
+    ]
 
 
 def _errors_of(report: Mapping[str, Any]) -> dict[str, float]:
@@ -99,8 +108,12 @@ def _errors_of(report: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def baseline_sentence(report: Mapping[str, Any]) -> str:
-    """Whether the model predicts better than each baseline there is, in a sentence."""
+def baseline_sentence(report: Mapping[str, Any], apart: Difference | None = None) -> str:
+    """Whether the model predicts better than each baseline there is, in a sentence.
+
+    apart: how it differs from the best of them, where that was computed: it predicts as well as one
+    that it differs from no more than by chance.
+    """
     error, others = report["test_mae"], _errors_of(report)
     if not others:
         return "No held-out value was measured, so nothing tells how well the model predicts."
@@ -110,14 +123,23 @@ def baseline_sentence(report: Mapping[str, Any]) -> str:
             "could not be solved for all of them."
         )
     ordered = sorted(others.items(), key=lambda pair: pair[1])
-    better = [f"{name} ({shown_number(value)})" for name, value in ordered if error < value]
-    alike = [f"{name} ({shown_number(value)})" for name, value in ordered if error == value]
-    worse = [f"{name} ({shown_number(value)})" for name, value in ordered if error > value]
+    groups: dict[str, list[str]] = {
+        "worse than": [],
+        "no better than": [],
+        "about as well as": [],
+        "better than": [],
+    }
+    for name, value in ordered:
+        word = "worse than" if error > value else "better than"
+        if error == value:
+            word = "no better than"
+        elif apart is not None and apart.baseline == name and not apart.clear:
+            word = "about as well as"
+        groups[word].append(f"{name} ({shown_number(value)})")
     said = (
         f"CellBox predicts held-out conditions with a mean absolute error of {shown_number(error)}"
     )
-    words = (("worse than", worse), ("no better than", alike), ("better than", better))
-    parts = [f"{word} {_listed(names)}" for word, names in words if names]
+    parts = [f"{word} {_listed(names)}" for word, names in groups.items() if names]
     return f"{said}: {', and '.join(parts)}."
 
 
@@ -256,8 +278,8 @@ def _what_if_blocks(
     rows = []
     for dose, states in zip(singles, answered[:, -1], strict=True):
         (node,) = np.flatnonzero(dose)
-        others = np.where(np.arange(data.n_nodes) == node, 0.0, np.nan_to_num(states))
-        strongest = np.argsort(-np.abs(others), kind="stable")[:4]
+        order = np.argsort(-np.abs(np.nan_to_num(states)), kind="stable")
+        strongest = order[order != node][:4]
         told = ", ".join(
             f"{data.nodes[other]} {shown_number(float(states[other]), 2)}" for other in strongest
         )
@@ -272,10 +294,35 @@ def _what_if_blocks(
     said = (
         f"The largest dose in the data is {shown_number(findings.largest_dose)}: beyond it, and "
         "for nodes that no condition perturbs, the model extrapolates.",
-        "The sliders below solve the model's equations in this page, with the learned W and α.",
+        "The sliders below solve the model's equations in this page, with the learned W and α, as "
+        f"cellbox predict does. {_intervals_in_words(findings.model)}",
+        *_left_out_in_words(findings),
     )
     model = what_if_model(findings.model, findings.perturbed, findings.largest_dose)
     return table, Text(said), WhatIf(model)
+
+
+def _intervals_in_words(model: FittedModel) -> str:
+    why = model.why_no_interval()
+    return f"No intervals: {why}" if why else "What is shaded is the 90 % interval of a response."
+
+
+def _left_out_in_words(findings: ModelFindings) -> list[str]:
+    """What else `cellbox predict` knows, which the sliders do not."""
+    model, said = findings.model, []
+    if len(model.lines) > 1:
+        said.append(f"They are of the line {model.lines[0]}; predict --line has the others.")
+    if findings.data.interventions is not None:
+        said.append(
+            "Their doses last. Nodes that are held, and doses that end, are asked of predict "
+            "(--clamp, and from and until in a table)."
+        )
+    if model.units.given:
+        said.append(
+            "Their doses are u, times decay times and responses log ratios, as with predict "
+            f"--model-units. In the data, {model.units.sentence}."
+        )
+    return said
 
 
 def criticism_sections(found: Mapping[str, Any]) -> tuple[Section, ...]:
@@ -313,15 +360,16 @@ def determined_section(found: Mapping[str, Any]) -> Section:
     )
     blocks: list[Block] = [Text(tuple(found["sentences"]), style="list")]
     if nodes:
-        blocks.append(
-            Table(
-                f"{len(nodes)} nodes whose row of W and amplitude are not determined",
-                ("node", "why", "what would help"),
-                nodes[:8],
-                file="undetermined_nodes.csv",
-                more_rows=nodes[8:],
-            )
+        by_node = Table(
+            f"{len(nodes)} nodes whose row of W and amplitude are not determined",
+            ("node", "why", "what would help"),
+            nodes[:_NODES_SHOWN],
+            file="undetermined_nodes.csv",
+            more_rows=nodes[_NODES_SHOWN:],
         )
+        # Where all are alike the sentences above have said it.
+        alike = len(nodes) > 1 and len({row[1:] for row in nodes}) == 1
+        blocks.append(Folded(by_node.caption, (by_node,)) if alike else by_node)
     return Section("determined", "What the data determine", tuple(blocks))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
@@ -14,9 +16,21 @@ from search.report.cells import shown_number
 FEWEST_CONDITIONS = 5
 
 
-def chance_sentence(
+@dataclass(frozen=True)
+class Difference:
+    """How a model's error differs from that of a baseline on the same conditions.
+
+    clear: whether the 95 % interval of the difference leaves 0 out. sentence: the same for people.
+    """
+
+    baseline: str
+    clear: bool
+    sentence: str
+
+
+def difference_to_best(
     model: FittedModel, data: Dataset, split: Split, errors: dict[str, float]
-) -> str | None:
+) -> Difference | None:
     """The paired difference to the best baseline, with its interval; None where none can be told.
 
     errors: of the baselines on the held-out rows, by name.
@@ -41,10 +55,13 @@ def chance_sentence(
     )
     if apart.mae is None or apart.mae_low is None or apart.mae_high is None:
         return None
-    told = "more than chance" if apart.mae_low * apart.mae_high > 0 else "no more than chance"
+    clear = apart.mae_low * apart.mae_high > 0
+    told = "more than chance" if clear else "no more than chance"
     low, high = shown_number(apart.mae_low), shown_number(apart.mae_high)
-    return (
-        f"Beside {best} that is {told}: over these {n_conditions} conditions its error minus that "
-        f"of {best} is {shown_number(apart.mae)}, with a 95 % interval of {low} to {high} "
-        "(conditions drawn again)."
+    return Difference(
+        best,
+        clear,
+        f"The difference to {best} is {told}: over these {n_conditions} conditions CellBox's error "
+        f"minus that of {best} is {shown_number(apart.mae)}, with a 95 % interval of {low} to "
+        f"{high} (conditions drawn again).",
     )

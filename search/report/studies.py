@@ -11,6 +11,8 @@ import numpy as np
 
 from cellbox.data.dataset import Dataset
 from cellbox.errors import refuse
+from cellbox.models.model import FittedModel
+from cellbox.models.saved_models import load_model
 from search.report.blocks import Block, Facts, Figure, Figures, Folded, Page, Section, Table, Text
 from search.report.cells import percent
 from search.report.edges import (
@@ -94,7 +96,7 @@ def _findings(result: SweepResult, best: TrialResult) -> ModelFindings:
         )
     found = best.identifiability
     return ModelFindings(
-        model=best.rebuild_model(data.times),
+        model=_model_of(folder, best, data),
         data=data,
         split=data.split,
         report=best.record.report,
@@ -103,6 +105,12 @@ def _findings(result: SweepResult, best: TrialResult) -> ModelFindings:
         perturbed=perturbed_nodes(data, found),
         largest_dose=float(np.abs(data.perturbations).max()) or 1.0,
     )
+
+
+def _model_of(folder: StudyFolder, best: TrialResult, data: Dataset) -> FittedModel:
+    """The model that was kept, which tells intervals too; else that of the record."""
+    kept = folder.model(best.number)
+    return load_model(kept) if kept.is_dir() else best.rebuild_model(data.times)
 
 
 def good_trials(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -242,7 +250,7 @@ def _how_section(result: SweepResult, data: Dataset | None) -> Section:
         ("nodes", len(study.nodes)),
         ("seed", spec.get("seed")),
         ("trainings of each trial", spec.get("repeats", 1)),
-        ("time", f"{result.seconds:.0f} s"),
+        ("time of all runs", f"{result.seconds:.0f} s"),
         ("started", date_in_words(study.created)),
     ]
     pairs += [

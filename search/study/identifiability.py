@@ -42,7 +42,10 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
         return
     for number in best[1:]:
         if folder.identifiability(number) is not None and _found_the_same(folder, number, best[0]):
-            pairs = (_files(folder, one) for one in (number, best[0]))
+            draws = load_model(folder.model(number)).draws
+            if draws is not None:
+                draws.write(target, load_model(target).network)
+            pairs = (folder.identifiability_files(one) for one in (number, best[0]))
             # The first of them last: where it is, all are.
             for known, file in reversed(list(zip(*pairs, strict=True))):
                 if known.is_file():
@@ -55,7 +58,7 @@ def _judge(folder: StudyFolder, best: Sequence[int], data: StudyData) -> None:
     report = check_result(network, seen, rows, refined=model.training.refined, criticism=criticism)
     draws = draws_of(model.network, model.training, criticism.widening, seen, rows, model.seed)
     if draws is not None:
-        draws.write(target)
+        draws.write(target, model.network)
     write_design_report(report, target, sealed=True)
 
 

@@ -17,6 +17,7 @@ from search.study.folder import StudyFolder, TrialNetworks
 from search.study.plots import plot_optimisation
 from search.study.ranking import TrialCounts, front_of, rank, ranked
 from search.study.record import RepeatRecord, TrialRecord
+from search.study.state import seconds_of
 from search.study.summaries import summaries_of
 from search.study.summary_lines import summary_of
 from search.study.ties import tie_sentences, tied_with
@@ -232,8 +233,8 @@ class SweepResult:
 
     @property
     def seconds(self) -> float:
-        """The time all runs of this study took, start-up included."""
-        return sum(run["seconds"] for run in self.folder.runs())
+        """The time all runs of this study took, start-up included, one under way so far."""
+        return seconds_of(self.folder)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each trial: parameters, budget, objectives, metrics."""

@@ -84,7 +84,7 @@ class StateWriter:
 
 def note_finished(folder: StudyFolder) -> None:
     """Let a study that has ended say so, where its last run was killed before it could."""
-    state = _state(folder)
+    state = state_of(folder)
     if state is not None and state.phase != "finished":
         ended = replace(state, phase="finished", why=folder.stopped, running=0, error=None)
         folder.write_json(STATE, asdict(ended))
@@ -169,10 +169,25 @@ def study_status(study: str | Path) -> StudyStatus:
     folder = StudyFolder.at(study)
     # First: a run that ends meanwhile is then told as ended, and not as killed.
     alive = folder.is_held()
-    return StudyStatus(folder, alive, _state(folder), len(folder.finished_numbers()))
+    return StudyStatus(folder, alive, state_of(folder), len(folder.finished_numbers()))
 
 
-def _state(folder: StudyFolder) -> RunState | None:
+def seconds_of(folder: StudyFolder) -> float:
+    """The time that a study's runs took, start-up included, and what one under way took so far."""
+    runs, state = folder.runs(), state_of(folder)
+    noted = sum(run["seconds"] for run in runs)
+    if state is None or any(state.started < _end_of(run) for run in runs):
+        return noted
+    return noted + max(0.0, state.updated - state.started)
+
+
+def _end_of(run: Mapping[str, Any]) -> float:
+    began = run.get("started")
+    return began + run["seconds"] if isinstance(began, (int, float)) else 0.0
+
+
+def state_of(folder: StudyFolder) -> RunState | None:
+    """What the last run says of itself; None where nothing that can be read does."""
     kept = folder.read_kept(STATE)
     if not kept or not all(
         isinstance(kept.get(key), kinds) and not isinstance(kept.get(key), bool)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -32,6 +33,7 @@ _DATABASE = "mlflow.db"
 _ARTIFACTS = "mlflow-artifacts"
 # For a sweep that is writing.
 _SECONDS_TO_WAIT = 30.0
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 # Where MLflow's tables hold addresses of artifacts.
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -63,21 +65,29 @@ def sqlite_uri(database: Path) -> str:
     """
     if not set(str(database)) & set("?%#"):
         return f"sqlite:///{database}"
+    return f"sqlite:///{_plain_link(database.parent) / database.name}"
+
+
+def _plain_link(folder: Path) -> Path:
+    """A link to a folder, whose own path has letters and digits alone."""
     links = Path(tempfile.gettempdir()) / f"cellbox-links-{os.getuid()}"
     links.mkdir(mode=0o700, exist_ok=True)
     if links.is_symlink() or links.stat().st_uid != os.getuid():
         found = "expected a folder of this user for links, found another's"
         raise refuse(str(links), found, "Remove it, or set TMPDIR to another folder")
-    link = links / hashlib.sha256(os.fsencode(database.parent)).hexdigest()[:16]
+    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     if not link.is_symlink():
         with suppress(FileExistsError):
-            link.symlink_to(database.parent, target_is_directory=True)
-    return f"sqlite:///{link / database.name}"
+            link.symlink_to(folder, target_is_directory=True)
+    return link
 
 
 def embedded_artifacts(folder: InFolder) -> str:
     """The address of the artifacts beside the study's own MLflow database."""
-    return (folder.path / _ARTIFACTS).resolve().as_uri()
+    place = folder.path.resolve()
+    # MLflow decodes paths of models once too often: a folder a%20b would be read from "a b".
+    shown = _plain_link(place) if _ENCODED.search(str(place)) else place
+    return (shown / _ARTIFACTS).as_uri()
 
 
 def prepare_embedded(folder: InFolder) -> None:

@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from cellbox.errors import refuse
+from search.tracking import interface
 from search.tracking.credentials import without_credentials
 from search.tracking.embedded import (
     InFolder,
@@ -166,6 +167,7 @@ def _server(home: InFolder, uri: str, host: str, port: int) -> Iterator[subproce
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
     command += ["--default-artifact-root", embedded_artifacts(home)]
+    command += ["--app-name", interface.APP] if interface.is_installed() else []
     environment = {
         **os.environ,
         # Not in the command, which every user of the machine can see.

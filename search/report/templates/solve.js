@@ -84,16 +84,36 @@ const cellbox = {
     return states;
   },
 
-  // What every member answers, and their mean: [time][node]; members that have no answer are left out.
+  // The drawn networks of a model as their W and α; all have the same edges, [target, source] each.
+  drawn({count, edges, weights, amplitudes}) {
+    const ofEdges = this.numbers(weights), paces = this.numbers(amplitudes), n = paces.length / count;
+    return Array.from({length: count}, (_, k) => {
+      const matrix = new Float32Array(n * n);
+      edges.forEach(([i, j], e) => { matrix[i * n + j] = ofEdges[k * edges.length + e]; });
+      return [matrix, paces.subarray(k * n, (k + 1) * n)];
+    });
+  },
+
+  // The mean of the members' answers, [time][node], and its 90 % interval as `cellbox predict` has it: by how
+  // far members lie apart, or draws from the network; NaN where some could not be solved. Members that have no
+  // answer are left out.
   answer(model, doses, times) {
-    const of = model.members
-      .map((member) => {
-        member.unpacked ??= [this.numbers(member.weights), this.numbers(member.amplitudes)];
-        return this.solve(...member.unpacked, doses, times, member.form);
-      })
-      .filter((states) => states !== null);
-    const summed = (pick, start) => times.map((_, t) => doses.map((_, i) =>
-      of.reduce((value, states) => pick(value, states[t][i]), start)));
+    const every = model.members.map((member) => {
+      member.unpacked ??= [this.numbers(member.weights), this.numbers(member.amplitudes)];
+      return this.solve(...member.unpacked, doses, times, member.form);
+    });
+    const of = every.filter((states) => states !== null);
+    const grid = (value) => times.map((_, t) => doses.map((_, i) => value(t, i)));
+    const mean = grid((t, i) => of.reduce((sum, states) => sum + states[t][i] / of.length, 0));
+    let others = every, nFree = every.length - 1;
+    if (model.draws && of.length) {
+      model.draws.unpacked ??= this.drawn(model.draws);
+      others = model.draws.unpacked.map((network) => this.solve(...network, doses, times, null));
+      nFree = others.length;
+    }
+    const known = model.quantile !== null && others.every((states) => states !== null);
+    const half = grid((t, i) => known ? model.quantile * Math.sqrt(others.reduce((sum, states) =>
+      sum + (states[t][i] - mean[t][i]) ** 2, 0) / nFree) : NaN);
     // Where responses begin: the mean of x(0) as it would be measured.
     const treated = doses.some((dose) => dose !== 0) ? 1 : 0;
     const begun = (i) => model.members.reduce((sum, {form}) => sum + (form
@@ -101,9 +121,9 @@ const cellbox = {
     return {
       start: doses.map((_, i) => begun(i) / model.members.length),
       solved: of.length,
-      mean: summed((a, b) => a + b / of.length, 0),
-      low: summed(Math.min, Infinity),
-      high: summed(Math.max, -Infinity),
+      mean,
+      low: grid((t, i) => mean[t][i] - half[t][i]),
+      high: grid((t, i) => mean[t][i] + half[t][i]),
     };
   },
 };

@@ -6,10 +6,11 @@
   const model = JSON.parse(holder.textContent);
   const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
   const dashes = ["", "7 3", "2 3", "9 3 2 3", "", "7 3"];
-  const several = model.members.length > 1, rowsShown = 12, points = 60;
+  const told = model.quantile !== null, rowsShown = 12, points = 60;
   const doses = model.nodes.map(() => 0);
   const times = Array.from({length: points}, (_, k) => model.horizon * (k + 1) / points);
-  const text = (value, digits = 3) => value.toFixed(digits).replace("-", "\u2212");
+  const text = (value, digits = 3) =>
+    Number.isFinite(value) ? value.toFixed(digits).replace("-", "\u2212") : "\u2013";
 
   function addSlider(node) {
     const name = model.nodes[node], row = document.createElement("div"), id = `dose-${node}`;
@@ -64,7 +65,7 @@
       head.scope = "row"; head.className = "words"; head.textContent = model.nodes[i];
       row.append(head);
       const cells = [found.mean[last][i]];
-      if (several) cells.push(found.low[last][i], found.high[last][i]);
+      if (told) cells.push(found.low[last][i], found.high[last][i]);
       for (const value of cells) {
         const cell = document.createElement("td");
         cell.textContent = text(value);
@@ -77,15 +78,20 @@
     const lines = ["time,node,response,low,high"];
     times.forEach((time, t) => model.nodes.forEach((name, i) => lines.push(
       [time, `"${name.replaceAll('"', '""')}"`, found.mean[t][i], found.low[t][i], found.high[t][i]]
-        .map((cell) => typeof cell === "number" ? Number(cell.toPrecision(6)) : cell).join(","))));
+        .map((cell) => typeof cell !== "number" ? cell
+          : Number.isFinite(cell) ? Number(cell.toPrecision(6)) : "").join(","))));
     const file = element("what-if-file");
     if (file.href.startsWith("blob:")) URL.revokeObjectURL(file.href);
     file.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], {type: "text/csv"}));
   }
 
   function draw(found, nodes) {
-    const width = 560, height = 300, left = 58, right = 120, top = 14, bottom = 44;
-    const drawn = nodes.flatMap((i) => times.flatMap((_, t) => [found.low[t][i], found.high[t][i]]));
+    // On a narrow page no smaller letters, but a narrower picture.
+    const room = element("what-if-chart").clientWidth || 560;
+    const width = Math.max(340, Math.min(560, room)), height = 300, left = 58, right = 120, top = 14, bottom = 44;
+    const shaded = told && Number.isFinite(found.low[0][nodes[0]]);
+    const seen = shaded ? [found.low, found.high] : [found.mean];
+    const drawn = nodes.flatMap((i) => seen.flatMap((each) => each.map((states) => states[i])));
     const ends = ticks(Math.min(0, ...drawn), Math.max(0, ...drawn));
     const low = ends[0], high = ends[ends.length - 1];
     const x = (time) => left + time / model.horizon * (width - left - right);
@@ -110,7 +116,7 @@
     for (const label of labels) {
       const {i, k} = label, colour = colours[k];
       const at = (values) => times.map((time, t) => `${x(time).toFixed(1)},${y(values[t][i]).toFixed(1)}`);
-      if (several) parts.push(`<polygon fill="${colour}" opacity="0.13" points="${[
+      if (shaded) parts.push(`<polygon fill="${colour}" opacity="0.13" points="${[
         ...at(found.low), ...at(found.high).reverse()].join(" ")}"/>`);
       parts.push(`<polyline fill="none" stroke="${colour}" stroke-width="2.2" `
         + `stroke-dasharray="${dashes[k]}" points="${x(0)},${y(found.start[i])} ${at(found.mean).join(" ")}"/>`);
@@ -147,5 +153,9 @@
     show();
   });
   element("what-if-reset").addEventListener("click", () => { doses.fill(0); show(); });
+  let room = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== room) { room = window.innerWidth; later(); }
+  });
   show();
 })();

@@ -1,5 +1,6 @@
 """How sure predictions of a single model are."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import cellbox
 from cellbox.errors import InputError
 from cellbox.models.network_draws import DRAWS, N_DRAWS, draws_of
 from cellbox.models.saved_models import load_model
+from cellbox.networks.fitted_form import FittedForm
+from cellbox.networks.form import form_of
 
 NETWORK = cellbox.random_network(3, density=0.5, seed=5)
 
@@ -107,6 +110,34 @@ def test_draws_that_are_not_of_the_model_are_refused(model, tmp_path, changed, s
     np.savez(folder / DRAWS, **arrays | {name: f(arrays[name]) for name, f in changed.items()})
     with pytest.raises(InputError, match=said):
         load_model(folder)
+
+
+def test_draws_of_another_network_with_the_same_edges_are_refused(model, tmp_path):
+    other = replace(model.network, weights=1.01 * model.network.weights)
+    mine = model.save(tmp_path / "mine")
+    theirs = replace(model, network=other).save(tmp_path / "theirs")
+    shutil.copy(theirs / DRAWS, mine)
+    with pytest.raises(InputError, match="draws of this model's network, found another's"):
+        load_model(mine)
+
+
+def test_draws_of_earlier_versions_which_name_no_network_are_read(model, tmp_path):
+    folder = model.save(tmp_path / "model")
+    arrays = dict(np.load(folder / DRAWS))
+    del arrays["drawn_from"]
+    np.savez(folder / DRAWS, **arrays)
+    np.testing.assert_array_equal(load_model(folder).draws.weights, model.draws.weights)
+
+
+def test_a_model_without_intervals_says_why(model):
+    assert model.why_no_interval() is None
+    bare = replace(model, draws=None)
+    form = FittedForm(form_of("drive"), {"drive": np.array([0.1, 0, 0])})
+    assert "has the form drive, of which one network tells no intervals" in (
+        replace(bare, network=replace(model.network, form=form)).why_no_interval()
+    )
+    rough = replace(bare, training=replace(model.training, refined=False))
+    assert "left by descent, tell no intervals" in rough.why_no_interval()
 
 
 def test_a_damaged_file_of_draws_is_refused(model, tmp_path):

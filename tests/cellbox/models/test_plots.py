@@ -94,7 +94,7 @@ def test_trajectories_have_a_panel_for_each_row_and_a_line_for_each_node():
     render(axes[0])
     assert [ax.get_title() for ax in axes] == ["row 2\nu: gene 0 0.5", "row 0\nu: none"]
     assert axes[0].get_ylabel() == "response (log ratio)"
-    assert axes[0].get_xlabel() == "time (arbitrary units)"
+    assert axes[0].get_xlabel() == "time (decay times)"
     legend = [text.get_text() for text in axes[-1].get_legend().get_texts()]
     assert legend == [*data.nodes, "predicted", "measured"]
 

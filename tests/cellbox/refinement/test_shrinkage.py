@@ -1,5 +1,6 @@
 """More unknowns than data: what cross-validation chooses predicts, and nothing leaks."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -85,10 +86,12 @@ def test_what_was_done_is_said(found):
     assert found.noise > 0
 
 
-def test_the_same_data_give_the_same_network(data, problem, found):
-    again = shrink(
-        problem, data.nodes, allowed_edges=data.allowed_edges, scored=data.measured_nodes
-    )
+def test_the_same_data_give_the_same_network_and_nothing_warns(data, problem, found):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        again = shrink(
+            problem, data.nodes, allowed_edges=data.allowed_edges, scored=data.measured_nodes
+        )
     np.testing.assert_array_equal(again.network.weights, found.network.weights)
 
 

@@ -63,6 +63,17 @@ def test_names_are_text_and_never_markup(page):
     assert "53" not in {tag for tag, _ in page.elements}
 
 
+def test_responses_elsewhere_are_those_of_other_nodes(page):
+    [link] = [each for each in page.all("a") if each.get("download") == "single_perturbations.csv"]
+    content = base64.b64decode(link["href"].partition("base64,")[2]).decode()
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert rows
+    for row in rows:
+        others = row["strongest responses elsewhere (log ratio)"].split(", ")
+        assert len(others) == 2
+        assert not any(each.startswith(f"{row['perturbed']} ") for each in others)
+
+
 def test_every_picture_has_its_numbers_as_csv(page):
     files = {link["download"]: link["href"] for link in page.all("a") if "download" in link}
     assert {"edges.csv", "weights.csv", "predicted_against_measured.csv"} <= set(files)

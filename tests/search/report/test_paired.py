@@ -8,7 +8,8 @@ import pytest
 from cellbox.data.dataset import Split
 from cellbox.data.simulation import simulate
 from cellbox.networks.network import Network
-from search.report.paired import chance_sentence
+from search.report.model_content import baseline_sentence
+from search.report.paired import difference_to_best
 from tests.search.report.small import NODES, WEIGHTS, small_model
 
 
@@ -19,8 +20,9 @@ def data():
 
 
 def test_a_lead_that_holds_in_all_conditions_is_more_than_chance(data):
-    said = chance_sentence(small_model(data), data, data.split, {"mean": 0.3, "ridge": 0.4})
-    assert said.startswith("Beside mean that is more than chance: over these 6 conditions")
+    said = difference_to_best(small_model(data), data, data.split, {"mean": 0.3, "ridge": 0.4})
+    assert said.clear
+    assert said.sentence.startswith("The difference to mean is more than chance: over these 6")
 
 
 def test_a_difference_of_either_sign_is_no_more_than_chance(data):
@@ -30,11 +32,21 @@ def test_a_difference_of_either_sign_is_no_more_than_chance(data):
     measured = data.measurements.copy()
     measured[rows] = model.predict(data.perturbations[rows])
     measured[rows[::2]] = mean
-    said = chance_sentence(model, replace(data, measurements=measured), data.split, {"mean": 0.1})
-    assert "no more than chance" in said
+    said = difference_to_best(
+        model, replace(data, measurements=measured), data.split, {"mean": 0.1}
+    )
+    assert "no more than chance" in said.sentence
+    report = {
+        "test_mae": 0.08,
+        "baselines": {"mean": {"test_mae": 0.1}, "ridge": {"test_mae": 0.3}},
+    }
+    assert baseline_sentence(report, said).endswith(
+        "of 0.08: about as well as mean (0.1), and better than ridge (0.3)."
+    )
+    assert baseline_sentence(report).endswith("better than mean (0.1) and ridge (0.3).")
 
 
 def test_of_few_conditions_nothing_is_said(data):
     few = Split(data.split.training, data.split.validation, data.split.test[:4])
-    assert chance_sentence(small_model(data), data, few, {"mean": 0.3}) is None
-    assert chance_sentence(small_model(data), data, data.split, {}) is None
+    assert difference_to_best(small_model(data), data, few, {"mean": 0.3}) is None
+    assert difference_to_best(small_model(data), data, data.split, {}) is None

@@ -1,8 +1,11 @@
 """The report of a sweep."""
 
+import os
+
 import numpy as np
 import pytest
 
+from cellbox.errors import InputError
 from cellbox.identifiability.check import check_plan
 from cellbox.identifiability.design_report import write_design_report
 from search.report.folders import write_report
@@ -43,6 +46,12 @@ def test_each_setting_has_a_picture_and_the_trials_a_table(page):
     told = [image["alt"] for image in page.all("img")]
     for name in ("peak rate", "schedule", "l1"):
         assert any(f"completed trials against {name}; the best is" in alt for alt in told)
+
+
+def test_a_folder_that_cannot_be_written_asks_for_another_place(study, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match="--out FILE"):
+        write_report(study.path)
 
 
 def test_no_credentials_are_shown(page):

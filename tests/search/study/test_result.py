@@ -1,6 +1,7 @@
 """What a finished study says."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -8,6 +9,7 @@ from cellbox.errors import InputError
 from search.study.kept_models import save_best_models
 from search.study.ranking import TrialCounts, best_numbers, front_of, ranked
 from search.study.result import SweepResult
+from search.study.state import STATE, RunState
 from tests.search.fake_study import fake_study, make_record
 
 
@@ -84,3 +86,16 @@ def test_a_study_whose_data_lost_their_split_is_refused_with_a_way_out(tmp_path)
     (folder.data / "split.csv").unlink()
     with pytest.raises(InputError, match=r"expected the split .*Bring its file split\.csv back"):
         save_best_models(folder, [0])
+
+
+def test_the_time_of_a_run_that_is_not_over_counts_as_far_as_it_is_known(tmp_path):
+    folder = fake_study(tmp_path / "study", 0)
+    folder.write_json("runs.json", [{"started": 1000.0, "seconds": 60.0}])
+    assert SweepResult(folder).seconds == 60
+    state = asdict(RunState("finishing", "here", 1, started=2000.0, updated=2030.0))
+    folder.write_json(STATE, state)
+    assert SweepResult(folder).seconds == 90
+    # When it is over it is noted, as begun a little before it could say so.
+    runs = [*folder.runs(), {"started": 1999.9, "seconds": 40.0}]
+    folder.write_json("runs.json", runs)
+    assert SweepResult(folder).seconds == 100

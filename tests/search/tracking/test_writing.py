@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import mlflow
@@ -205,8 +206,8 @@ def moved_copy(study: StudyFolder, place) -> StudyFolder:
     return StudyFolder(place / study.name)
 
 
-@pytest.mark.parametrize("name", ["renamed", "why? 5 % of #2"])
-def test_a_study_that_moves_keeps_what_people_added(finished, tmp_path, name):
+@pytest.mark.parametrize("name", ["renamed", "why? 5 %20 of #2"])
+def test_a_study_that_moves_keeps_what_people_added(finished, tmp_path, name, monkeypatch):
     folder = StudyFolder(Path(shutil.copytree(finished.path, tmp_path / "a" / name)))
     client, children = children_of_any_name(folder)
     mine = children[2].info.run_id
@@ -222,10 +223,13 @@ def test_a_study_that_moves_keeps_what_people_added(finished, tmp_path, name):
     _, (study,) = runs_of(folder, "study")
     assert study.data.tags["mlflow.note.content"] == "our study"
     assert study.info.run_name == name
-    assert study.info.artifact_uri.startswith(folder.path.as_uri())
+    artifacts = Path(url2pathname(urlsplit(study.info.artifact_uri).path))
+    assert artifacts.resolve().is_relative_to(folder.path.resolve())
     names = {item.path for item in client.list_artifacts(after[1].info.run_id)}
     assert {"network.csv", "network.npz"} <= names
     assert client.download_artifacts(after[1].info.run_id, "network.csv", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", embedded_uri(folder))
+    mlflow.pyfunc.load_model("models:/cellbox-LI-two@best")
 
 
 def children_of_any_name(folder: StudyFolder):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import qmc
 
 from cellbox.errors import refuse
 
@@ -52,13 +51,27 @@ def draw_design(
     """
     if kind not in DESIGNS:
         raise refuse("design", f"expected paper or balanced, found {kind!r}", "Choose one of these")
-    sampler = qmc.LatinHypercube(n_nodes, rng=random)
     # The hypercube lies in [0, 1); turned around it is (0, 1], where no node gets zero.
-    levels = 1.0 - sampler.random(n_conditions)
+    levels = 1.0 - _latin_hypercube(n_conditions, n_nodes, random)
     order = random.permuted(np.tile(np.arange(n_nodes), (n_conditions, 1)), axis=1)
     if kind == "balanced":
         order = _balanced(order)
     return Design(levels, order)
+
+
+def _latin_hypercube(
+    n_conditions: int, n_nodes: int, random: np.random.Generator
+) -> Float[np.ndarray, "n_conditions n_nodes"]:
+    """Points in [0, 1) of which each node has one in each part of 1/n_conditions (McKay 1979).
+
+    They are those of scipy.stats.qmc, to the bit, whose import takes as long as that of JAX.
+    """
+    random = random.spawn(1)[0]
+    below = random.uniform(size=(n_conditions, n_nodes))
+    parts = np.tile(np.arange(1, n_conditions + 1), (n_nodes, 1))
+    for of_node in parts:
+        random.shuffle(of_node)
+    return (parts.T - below) / n_conditions
 
 
 def _balanced(order: Int[np.ndarray, "n_conditions n_nodes"]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from cellbox.data.design import DESIGNS, check_perturbed, draw_design
 from cellbox.errors import InputError
@@ -9,6 +10,15 @@ from cellbox.errors import InputError
 
 def design(seed=0, n_conditions=40, n_nodes=6, kind="paper"):
     return draw_design(n_conditions, n_nodes, np.random.default_rng(seed), kind=kind)
+
+
+def test_levels_are_those_of_the_latin_hypercube_that_studies_were_begun_with():
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        drawn = draw_design(7 + seed, 3 + seed, random)
+        known = np.random.default_rng(seed)
+        wanted = 1.0 - qmc.LatinHypercube(3 + seed, rng=known).random(7 + seed)
+        np.testing.assert_array_equal(drawn.levels, wanted)
 
 
 @pytest.mark.parametrize("kind", DESIGNS)

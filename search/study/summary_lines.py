@@ -101,9 +101,10 @@ def text_of(line: bytes) -> bytes:
 def summary_in(line: bytes) -> TrialSummary:
     """The summary in a line that `read_lines` found."""
     first, _, rest = line.partition(b"\t")
-    _, number, status, objectives, reports, *values = json.loads(first)
+    _, number, status, objectives, reports, marks, excess, point, metrics = json.loads(first)
     # What is a tuple in a record.
-    return TrialSummary(number, status, objectives, tuple(map(tuple, reports)), *values, rest)
+    reports = tuple(map(tuple, reports))
+    return TrialSummary(number, status, objectives, reports, marks, excess, point, metrics, rest)
 
 
 def read_lines(file: Path) -> dict[int, tuple[Stamp, bytes]]:

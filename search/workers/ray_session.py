@@ -253,7 +253,12 @@ def _in_groups_of_their_own(started: list[subprocess.Popen[Any]]) -> Iterator[No
 
     class OwnGroup(subprocess.Popen[Any]):
         def __init__(self, *arguments: Any, **options: Any):
-            super().__init__(*arguments, **options, start_new_session=True)
+            # It hears signals, which who begins it may not.
+            deaf = signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+            try:
+                super().__init__(*arguments, **options, start_new_session=True)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, deaf)
             started.append(self)
 
     services: Any = ray_services
@@ -263,6 +268,27 @@ def _in_groups_of_their_own(started: list[subprocess.Popen[Any]]) -> Iterator[No
         yield
     finally:
         services.ConsolePopen = before
+
+
+class _Listener:
+    """A thread to which this process's signals go while all others are deaf to them.
+
+    Python answers them in the main thread, as ever.
+    """
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        self._over.wait()
+
+    def close(self) -> None:
+        """Be deaf as well."""
+        self._over.set()
+        self._thread.join()
 
 
 @contextmanager
@@ -282,6 +308,9 @@ def _signals_as_before() -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in STOPPING}
         utils: Any = ray_utils
         handler_of_python, core_worker = utils.set_sigterm_handler, raylet.CoreWorker
+        # Ray's threads, of which any could take a signal, are as deaf as the one that begins them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        listener = _Listener()
 
         def put_back() -> None:
             for number, handler in before.items():
@@ -289,13 +318,14 @@ def _signals_as_before() -> Iterator[None]:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
         def set_up(*arguments: Any, **options: Any) -> Any:
-            # Other threads would take a signal now; a sweep that starts has none.
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            nonlocal listener
+            # Until Ray's own answer is gone again, signals wait.
+            listener.close()
             try:
                 return core_worker(*arguments, **options)
             finally:
                 put_back()
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+                listener = _Listener()
 
         utils.set_sigterm_handler, raylet.CoreWorker = (lambda handler: None), set_up
         try:
@@ -303,6 +333,8 @@ def _signals_as_before() -> Iterator[None]:
         finally:
             utils.set_sigterm_handler, raylet.CoreWorker = handler_of_python, core_worker
             put_back()
+            listener.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def _kill_group(leader: int) -> None:

@@ -97,37 +97,46 @@ def zombie(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def blocked(task):
-    """The signals that a thread is deaf to, as bits."""
-    return int(re.search(r"SigBlk:\s*(\w+)", (task / "status").read_text())[1], 16)
+def signals(task, which):
+    """The signals that a thread is deaf to (SigBlk), or has an answer to (SigCgt), as bits."""
+    return int(re.search(rf"{which}:\s*(\w+)", (task / "status").read_text())[1], 16)
 
 
-def test_no_thread_hears_a_signal_while_ray_answers_it_in_its_own_way(monkeypatch):
-    from search.workers import ray_session
+@pytest.fixture
+def answered():
+    """SIGTERM has an answer, as in a sweep."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
-    core_worker, deaf = ray_session.raylet.CoreWorker, []
-    wanted = sum(1 << (number - 1) for number in (signal.SIGINT, signal.SIGTERM))
+
+def test_ray_answers_no_signal_itself_when_it_starts_nor_when_it_has_ended(monkeypatch, answered):
+    from search.workers import ray_session, ray_signals
+
+    core_worker, deaf = ray_signals.raylet.CoreWorker, []
+    to_end = 1 << (signal.SIGTERM - 1)
+    wanted, here = to_end | 1 << (signal.SIGINT - 1), Path("/proc/self")
 
     def looking(*arguments, **options):
-        tasks = list(Path("/proc/self/task").iterdir())
-        assert len(tasks) > 1
-        deaf.extend(blocked(task) & wanted == wanted for task in tasks)
+        tasks = list((here / "task").iterdir())
+        deaf.extend(signals(task, "SigBlk") & wanted == wanted for task in tasks)
         return core_worker(*arguments, **options)
 
-    monkeypatch.setattr(ray_session.raylet, "CoreWorker", looking)
+    monkeypatch.setattr(ray_signals.raylet, "CoreWorker", looking)
     for name in [name for name in os.environ if name.startswith("RAY_A")]:
         monkeypatch.delenv(name)
     session = ray_session.RaySession(None, {"num_cpus": 1, "object_store_memory": 80_000_000})
     try:
+        # While Ray has an answer of its own, none of its many threads hears a signal.
+        assert len(deaf) > 1
         assert all(deaf)
-        assert deaf
-        assert not blocked(Path("/proc/self")) & wanted
-        # Ray lets those that it begins be deaf to Ctrl-C alone.
-        asked_to_end = 1 << (signal.SIGTERM - 1)
+        assert not signals(here, "SigBlk") & wanted
         for process in session._started:
-            assert not blocked(Path(f"/proc/{process.pid}")) & asked_to_end
+            # Ray lets those that it begins be deaf to Ctrl-C alone.
+            assert not signals(Path(f"/proc/{process.pid}"), "SigBlk") & to_end
     finally:
         session.close()
+    assert signals(here, "SigCgt") & to_end
 
 
 @pytest.mark.parametrize("seconds", [1.5, 4.0])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import qmc
 
 from cellbox.errors import refuse
 
@@ -52,6 +51,9 @@ def draw_design(
     """
     if kind not in DESIGNS:
         raise refuse("design", f"expected paper or balanced, found {kind!r}", "Choose one of these")
+    # Takes as long to load as JAX.
+    from scipy.stats import qmc
+
     sampler = qmc.LatinHypercube(n_nodes, rng=random)
     # The hypercube lies in [0, 1); turned around it is (0, 1], where no node gets zero.
     levels = 1.0 - sampler.random(n_conditions)

@@ -13,7 +13,6 @@ Products of Hill functions are how GeneNetWeaver and BEELINE make expression dat
 from __future__ import annotations
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from cellbox.arrays import Perturbations, Responses, Times
 from cellbox.errors import refuse
@@ -31,6 +30,9 @@ def hill_responses(network: Network, perturbations: Perturbations, times: Times)
         >>> hill_responses(cellbox.system("LI").network, u, numpy.array([20.0])).shape
         (1, 1, 7)
     """
+    # Takes longer to load than many a solution.
+    from scipy.integrate import solve_ivp
+
     coefficients = 2 * network.weights
     present = coefficients != 0
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from cellbox.arrays import EdgeMask, EdgeValues
@@ -118,5 +117,7 @@ def _base(sure: Float[np.ndarray, " n_covered"], density: float) -> float:
     middle = float(logit(density))
     if not len(sure):
         return middle
+    from scipy.optimize import brentq
+
     low = middle - float(sure.max()) - 1.0
     return float(brentq(lambda base: expit(base + sure).mean() - density, low, middle + 1.0))

@@ -129,11 +129,11 @@ def clear_leftovers(folder: AnyPath) -> None:
     place = Path(folder)
     if not place.is_dir():
         return
-    for entry in list(place.iterdir()):
-        found = _LEFTOVER.fullmatch(entry.name)
+    for name in os.listdir(place):
+        found = _LEFTOVER.fullmatch(name)
         if found is None:
             continue
-        target = place / found["name"]
+        entry, target = place / name, place / found["name"]
         if entry.name.endswith(".old") and not target.exists():
             os.replace(entry, target)
         elif entry.is_dir() and not entry.is_symlink():

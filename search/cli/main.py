@@ -222,6 +222,8 @@ def _forget(stream: TextIO) -> None:
 @contextmanager
 def _notes_on_stderr(*, quiet: bool) -> Iterator[None]:
     """Show what readers have to say about data, such as that signs were converted."""
+    # It has much to say of a home that it cannot write, and draws all the same.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     logger = logging.getLogger("cellbox")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("note: %(message)s"))

@@ -13,7 +13,6 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from cellbox.errors import refuse
-from search.proposals.database import open_database
 from search.proposals.journal import LongStorage
 from search.spec.tables import Spec
 
@@ -41,6 +40,9 @@ class OptunaStorage:
             self.journal = _open_journal(folder / JOURNAL, folder / INDEX)
             self.optuna = self.journal
         else:
+            # It brings SQLAlchemy, which a journal does without.
+            from search.proposals.database import open_database
+
             self.optuna = open_database(spec.storage.url, say, pause)
 
     def at_once(self) -> AbstractContextManager[None]:

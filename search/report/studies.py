@@ -48,6 +48,10 @@ from search.study.ties import as_people_say, searched, tie_sentences
 GOOD_WITHIN = 1.1
 _MOST_GOOD = 50
 _ROWS_SHOWN = 10
+_OF_A_POPULATION = (
+    "Which settings decided is not told: the trials of a population go on from one another, with "
+    "settings that follow from which of them did well."
+)
 
 
 def study_page(path: Path) -> Page:
@@ -158,8 +162,11 @@ def _search_section(result: SweepResult, n_tied: int) -> Section:
     completed = [record for record in result.records if record.completed]
     best_first = ranked(completed)
     names = searched(completed)
+    # A population's trials go on from one another: longer ones are better, whatever their settings.
+    independent = all(record.lineage is None for record in completed)
     found = importances(
-        [_applying(record) for record in completed], [rank(record)[0] for record in completed]
+        [_applying(record) for record in completed if independent],
+        [rank(record)[0] for record in completed if independent],
     )
     figures: list[Figure] = [history_figure(result.records, objective)]
     if len(objectives) > 1:
@@ -168,7 +175,7 @@ def _search_section(result: SweepResult, n_tied: int) -> Section:
     if found:
         figures.append(importance_figure(found, len(completed), objective))
     blocks: list[Block] = [
-        Text(_what_mattered(found, len(completed))),
+        Text(_what_mattered(found, len(completed)) if independent else (_OF_A_POPULATION,)),
         Figures(tuple(figures)),
         _trial_table(result, names),
     ]
@@ -176,7 +183,8 @@ def _search_section(result: SweepResult, n_tied: int) -> Section:
         blocks.append(parallel_figure(best_first, names, objective))
         order = [importance.name for importance in found if importance.name in names]
         order += [name for name in names if name not in order]
-        blocks.append(Text(("The objective against each setting, the most important first:",)))
+        first = ", the most important first" if found else ""
+        blocks.append(Text((f"The objective against each setting{first}:",)))
         blocks.append(Figures(tuple(slice_figures(completed, order, objective))))
     return Section("search", "The search", tuple(blocks))
 

@@ -95,7 +95,9 @@ class TrialEnd:
     @property
     def eligible(self) -> bool:
         """Whether it may be the best: completed, and within the spec's constraints."""
-        return self.completed and all(value <= 0 for value in self.excess.values())
+        return self.completed and (
+            not self.excess or all(value <= 0 for value in self.excess.values())
+        )
 
     @property
     def pruned(self) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +25,38 @@ _ERRORS = ("validation_mae", "selection_error")
 _SHOWN = ("validation_mae", "test_mae")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrialSummary(TrialEnd):
     """What ranking, counting and the sampler need of a finished trial, as its record has it.
 
-    point: tells its settings and budget from others. metrics: some of the record's. errors: of each
-    repeat, by name.
+    point: tells its settings and budget from others. metrics: some of the record's. rest: its
+    parameters, and errors of each repeat by name, which few trials are asked for; or both as JSON.
     """
 
     number: int
     status: str
-    parameters: dict[str, Any]
     objectives: dict[str, float]
     reports: tuple[tuple[int, float], ...]
     marks: dict[str, Any]
     excess: dict[str, float]
     point: str
     metrics: dict[str, float | None]
-    errors: dict[str, list[float | None]]
+    rest: bytes | list[dict[str, Any]] = field(repr=False, compare=False)
+
+    def _read(self) -> list[dict[str, Any]]:
+        if isinstance(self.rest, bytes):
+            self.rest = json.loads(self.rest)
+        assert not isinstance(self.rest, bytes)
+        return self.rest
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The point of the space."""
+        return self._read()[0]
 
     def by_repeat(self, name: str) -> list[float | None]:
         """An error of each repeat."""
-        return self.errors.get(name, [])
+        return self._read()[1].get(name, [])
 
 
 def summary_of(record: TrialRecord) -> TrialSummary:
@@ -54,14 +64,13 @@ def summary_of(record: TrialRecord) -> TrialSummary:
     return TrialSummary(
         number=record.number,
         status=record.status,
-        parameters=record.parameters,
         objectives=record.objectives,
         reports=record.reports,
         marks=record.marks,
         excess=record.excess,
         point=point_of(record.settings, record.budget.as_dict()),
         metrics={name: record.metrics[name] for name in _SHOWN if name in record.metrics},
-        errors={name: record.by_repeat(name) for name in _ERRORS},
+        rest=[record.parameters, {name: record.by_repeat(name) for name in _ERRORS}],
     )
 
 
@@ -72,9 +81,15 @@ def point_of(settings: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
 
 
 def line_of(summary: TrialSummary, stamp: Stamp) -> bytes:
-    """A summary as a line of the file, with its own digest."""
-    values = [getattr(summary, name) for name in TrialSummary.__slots__]
-    content = json.dumps([stamp, *values], separators=(",", ":")).encode()
+    """A summary as a line of the file, with its own digest.
+
+    It has two parts, of which the second is read where it is asked for.
+    """
+    *values, rest = (getattr(summary, name) for name in TrialSummary.__slots__)
+    content = b"\t".join(
+        part if isinstance(part, bytes) else json.dumps(part, separators=(",", ":")).encode()
+        for part in ([stamp, *values], rest)
+    )
     return _digest(content) + content + b"\n"
 
 
@@ -85,11 +100,11 @@ def text_of(line: bytes) -> bytes:
 
 def summary_in(line: bytes) -> TrialSummary:
     """The summary in a line that `read_lines` found."""
-    _, *values = json.loads(line)
-    summary = TrialSummary(*values)
+    first, _, rest = line.partition(b"\t")
+    _, number, status, objectives, reports, marks, excess, point, metrics = json.loads(first)
     # What is a tuple in a record.
-    object.__setattr__(summary, "reports", tuple((step, value) for step, value in summary.reports))
-    return summary
+    reports = tuple(map(tuple, reports))
+    return TrialSummary(number, status, objectives, reports, marks, excess, point, metrics, rest)
 
 
 def read_lines(file: Path) -> dict[int, tuple[Stamp, bytes]]:
@@ -134,4 +149,5 @@ _DIGITS = 16
 
 
 def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGITS // 2).hexdigest().encode()
+    # Lines of versions that wrote them otherwise have other digests, and do not count.
+    return hashlib.blake2b(content, digest_size=_DIGITS // 2, person=b"2").hexdigest().encode()

@@ -14,28 +14,25 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray._private import ray_constants
 from ray._private import services as ray_services
-from ray._private import utils as ray_utils
 from ray._private import worker as worker_of_ray
 
 from cellbox.errors import refuse
 from search.console.interrupts import STOPPING
 from search.workers.ray_address import (
     chosen_address,
-    raylet,
     reachable_address,
     refresh_token,
 )
+from search.workers.ray_signals import answers_kept, signals_as_before
 
 _SECONDS_TO_END = 3.0
 # A younger folder may be that of a Ray which is just starting.
@@ -100,13 +97,14 @@ class RaySession:
         if self._joined:
             return
         try:
-            ray.shutdown()
+            with answers_kept():
+                ray.shutdown()
         finally:
             self._end_processes()
             self.owned = False
 
     def _connect(self, where: str) -> None:
-        with _signals_as_before(), _without_listener():
+        with signals_as_before(), _without_listener():
             try:
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:
@@ -120,7 +118,7 @@ class RaySession:
         refresh_token()
         try:
             with (
-                _signals_as_before(),
+                signals_as_before(),
                 _without_listener(),
                 _on_loopback(),
                 _in_groups_of_their_own(self._started),
@@ -253,7 +251,12 @@ def _in_groups_of_their_own(started: list[subprocess.Popen[Any]]) -> Iterator[No
 
     class OwnGroup(subprocess.Popen[Any]):
         def __init__(self, *arguments: Any, **options: Any):
-            super().__init__(*arguments, **options, start_new_session=True)
+            # It hears signals, which who begins it may not.
+            deaf = signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+            try:
+                super().__init__(*arguments, **options, start_new_session=True)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, deaf)
             started.append(self)
 
     services: Any = ray_services
@@ -263,46 +266,6 @@ def _in_groups_of_their_own(started: list[subprocess.Popen[Any]]) -> Iterator[No
         yield
     finally:
         services.ConsolePopen = before
-
-
-@contextmanager
-def _signals_as_before() -> Iterator[None]:
-    """Let the caller's answers to signals stand, instead of those that Ray sets when it starts.
-
-    That of its C++ half ends the process at once, in the middle of what it does; and while it is
-    being set up, its calls had better not be broken off.
-    """
-    with ExitStack() as changed:
-        changed.enter_context(warnings.catch_warnings())
-        # JAX warns of every fork; here it has no threads yet that a fork could break.
-        warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in STOPPING}
-        utils: Any = ray_utils
-        handler_of_python, core_worker = utils.set_sigterm_handler, raylet.CoreWorker
-
-        def put_back() -> None:
-            for number, handler in before.items():
-                # None: a handler that was not set from Python and cannot be put back.
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-        def set_up(*arguments: Any, **options: Any) -> Any:
-            # Other threads would take a signal now; a sweep that starts has none.
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-            try:
-                return core_worker(*arguments, **options)
-            finally:
-                put_back()
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-
-        utils.set_sigterm_handler, raylet.CoreWorker = (lambda handler: None), set_up
-        try:
-            yield
-        finally:
-            utils.set_sigterm_handler, raylet.CoreWorker = handler_of_python, core_worker
-            put_back()
 
 
 def _kill_group(leader: int) -> None:

@@ -31,6 +31,7 @@ from cellbox.training.form_search import judge_of
 from cellbox.training.lane import Pool, Shape, Status
 from cellbox.training.lane_state import UnusableState
 from cellbox.training.pack import Harvest, Pack, hyperparameters_of, make_pool, shape_of
+from search.console.interrupts import uninterrupted
 from search.study.data import StudyData
 from search.study.record import RepeatRecord
 from search.workers.job import (
@@ -268,7 +269,9 @@ class Worker:
         started = time.perf_counter()
         self._lanes_advanced += slots.pack.n_lanes
         self._lanes_filled += len(slots.running)
-        progress = slots.pack.advance()
+        # Ctrl-C in the middle of it would leave nothing to go on with; JAX is deaf to it meanwhile.
+        with uninterrupted():
+            progress = slots.pack.advance()
         seconds = time.perf_counter() - started
         self._training_seconds += seconds
         # Lanes share the device, so each is charged its share of the time.

@@ -1,6 +1,7 @@
 """Whether `expected_gain` stops a study as rarely too early as it says, and what that saves.
 
     python -m tests.benchmarks.expected_gain --seeds 30 --first-seed 100
+    python -m tests.benchmarks.expected_gain --seeds 12 --first-seed 200 --samplers cmaes nsga2
     python -m tests.benchmarks.expected_gain --sweeps LI --folder FOLDER --seeds 8 --first-seed 0
 
 Sequences of errors are replayed trial by trial. Where the rule first stops one, the trials that
@@ -33,6 +34,7 @@ from tests.search.fake_study import make_record
 ASKED = ((30, 0.01), (30, 0.05), (50, 0.02), (100, 0.01), (100, 0.05))
 CONFIDENCE = 0.95
 _IN_FLIGHT = 16
+_SPEC = {"name": "replay", "data": {"system": "LI"}}
 
 Random = np.random.Generator
 
@@ -104,20 +106,45 @@ FUNCTIONS: Mapping[str, Callable[[Any, Random], float]] = {
 }
 
 
-def optimised(name: str, sampler: str, seed: int, trials: int) -> np.ndarray:
-    """What Optuna finds of a function, trial by trial, with others under way as in a sweep."""
+def _grid(name: str, seed: int) -> Any:
+    """A grid of 500 to 1,100 points over all that a function asks for."""
+    import optuna
+
+    tried = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    tried.optimize(lambda trial: FUNCTIONS[name](trial, np.random.default_rng(0)), n_trials=50)
+    asked = {
+        key: one for trial in tried.trials for key, one in trial.distributions.items()
+    }  # fmt: skip
+    numbers = [key for key, one in asked.items() if not hasattr(one, "choices")]
+    kinds = {key: list(one.choices) for key, one in asked.items() if key not in numbers}
+    count = {5: 4, 4: 5 - len(kinds), 3: 8}[len(numbers)]
+    values = {key: np.linspace(asked[key].low, asked[key].high, count) for key in numbers}
+    space = {**kinds, **{key: list(map(float, each)) for key, each in values.items()}}
+    return optuna.samplers.GridSampler(space, seed=seed)
+
+
+def _made(sampler: str, function: str, seed: int) -> Any:
+    """The service's sampler; Optuna's own where the service's is of the space of its spec."""
     import optuna
 
     from search.proposals.samplers import make_sampler
 
-    spec = make_spec(
-        {"name": "f", "seed": seed, "data": {"system": "LI"}, "sampler": {"name": sampler}}
-    )
+    if sampler == "grid":
+        return _grid(function, seed)
+    if sampler == "qmc":
+        return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+    return make_sampler(make_spec({**_SPEC, "seed": seed, "sampler": {"name": sampler}}), 0)
+
+
+def optimised(name: str, sampler: str, seed: int, trials: int) -> np.ndarray:
+    """What Optuna finds of a function, trial by trial, with others under way as in a sweep."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        study = optuna.create_study(sampler=make_sampler(spec, 0))
+        study = optuna.create_study(sampler=_made(sampler, name, seed))
         under_way: list[Any] = []
         errors: list[float] = []
         while len(errors) < trials:
@@ -171,12 +198,9 @@ def swept(
 def stopped_at(errors: np.ndarray, sampler: str, trials: int, improvement: float) -> int | None:
     """After how many trials the rule stops a study of these; None where it does not."""
     wanted = {"trials": trials, "improvement": improvement, "confidence": CONFIDENCE}
-    spec = make_spec(
-        {
-            **{"name": "replay", "data": {"system": "LI"}, "sampler": {"name": sampler}},
-            "expected_gain": wanted,
-        }
-    )
+    # A grid, which the space of a spec would have to be made for, learns as little.
+    name = "random" if sampler == "grid" else sampler
+    spec = make_spec({**_SPEC, "sampler": {"name": name}, "expected_gain": wanted})
     watch = GainWatch(spec)
     for number, error in enumerate(errors):
         ended = "completed" if np.isfinite(error) else "pruned"
@@ -224,11 +248,11 @@ def sequences_of(
                 yield f"sweeps, {kinds[0]}", f"{system}, {kinds[2]}", kinds[0], found
         return
     for group, laws in (("laws", LAWS), ("hidden region", HIDDEN_REGION)):
-        for name, law in laws.items():
+        for name, law in laws.items() if options.samplers is None else ():
             drawn = [law(np.random.default_rng(seed), options.trials) for seed in seeds]
             yield group, name, "random", drawn
-    for sampler in ("random", "tpe"):
-        for name in FUNCTIONS:
+    for sampler in options.samplers or ("random", "tpe"):
+        for name in options.functions:
             found = [optimised(name, sampler, seed, options.trials) for seed in seeds]
             yield f"functions, {sampler}", name, sampler, found
 
@@ -263,6 +287,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_seeds(parser, 30, 100, "sequences")
     parser.add_argument("--trials", type=int, default=400, help="of a sequence (400)")
+    names = ", ".join(FUNCTIONS)
+    parser.add_argument(
+        "--samplers", nargs="+", metavar="NAME", help="on the functions alone (laws, random, tpe)"
+    )
+    parser.add_argument(
+        "--functions", nargs="+", metavar="NAME", default=list(FUNCTIONS), help=names
+    )
     parser.add_argument("--sweeps", nargs="+", metavar="SYSTEM", help="replay sweeps of these")
     parser.add_argument("--folder", default="studies", help="where the sweeps are kept (studies)")
     parser.add_argument("--asked", type=int, nargs="+", default=range(len(ASKED)), metavar="N",

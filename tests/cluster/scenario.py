@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -46,8 +47,6 @@ class Scenario:
         self.study = cluster.folder / "studies" / "cluster"
         self._process: subprocess.Popen[Any] | None = None
         self._log = Path()
-        self._database_was_away = False
-        self._sweeps = 0
 
     def begin_services(self, nodes: int) -> None:
         """Start everything but the sweep."""
@@ -70,9 +69,8 @@ class Scenario:
         """Start the sweep, beside Ray's head."""
         file = self.cluster.folder / "sweep.toml"
         file.write_text(self._spec + SERVICES.format(mlflow=self.cluster.mlflow_uri))
-        self._sweeps += 1
         self._process, self._log = self.cluster.sweep(
-            f"sweep{self._sweeps}",
+            "sweep",
             ["sweep", str(file), "--study", str(self.study), "--cluster", self.cluster.ray_address],
         )
 
@@ -90,12 +88,7 @@ class Scenario:
 
     def _running(self) -> bool:
         assert self._process is not None
-        if self._process.poll() is not None and self._database_was_away:
-            # It goes on where it was, which is what has to hold at least.
-            self._database_was_away = False
-            self._say("the sweep ended when its database went, and is started again")
-            self.begin_sweep()
-        elif self._process.poll() is not None:
+        if self._process.poll() is not None:
             raise AssertionError(f"the sweep ended early:\n{self._log.read_text()[-3000:]}")
         return True
 
@@ -139,26 +132,17 @@ class Scenario:
         self.cluster.network.cut(machine, again=True)
         self._say(f"a node lost its network; the sweep went on without it after {seconds:.1f} s")
 
-    def restart_mlflow(self) -> None:
-        """Kill MLflow's server, and start it again some seconds later."""
-        before = self.finished()
+    def restart_services(self, ended_by: signal.Signals) -> None:
+        """End PostgreSQL by a signal, kill MLflow, and start both again some seconds later."""
         self.cluster.kill_mlflow()
-        time.sleep(3)
-        self.cluster.start_mlflow()
-        self._say(f"MLflow was killed and came back; {self.finished() - before} trials ended then")
-
-    def restart_services(self) -> None:
-        """Kill PostgreSQL and MLflow, and start them again some seconds later."""
-        self.cluster.kill_mlflow()
-        self.cluster.kill_postgres()
-        self._database_was_away = True
+        self.cluster.end_postgres(ended_by)
         before = self.finished()
         time.sleep(3)
         self.cluster.start_postgres()
         self.cluster.start_mlflow()
         self._say(
-            f"PostgreSQL and MLflow were killed and came back; {self.finished() - before} trials "
-            "ended meanwhile"
+            f"PostgreSQL ({ended_by.name}) and MLflow were ended and came back; "
+            f"{self.finished() - before} trials ended meanwhile"
         )
 
     def end(self) -> None:

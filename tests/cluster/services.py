@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -108,10 +109,18 @@ class Cluster:
         )  # fmt: skip
         return done.returncode == 0
 
-    def kill_postgres(self) -> None:
-        """Kill the database's server, with all that it has begun."""
-        self._kill("postgres", self._postgres)
-        (self.folder / "database" / "postmaster.pid").unlink(missing_ok=True)
+    def end_postgres(self, by: signal.Signals) -> None:
+        """End the database's server, with all that it has begun.
+
+        by: SIGKILL as a failing machine does; SIGINT to cut all connections, SIGQUIT without care.
+        """
+        if by == signal.SIGKILL:
+            self._kill("postgres", self._postgres)
+            (self.folder / "database" / "postmaster.pid").unlink(missing_ok=True)
+            return
+        assert self._postgres is not None
+        self._postgres.send_signal(by)
+        self._postgres.wait(30)
 
     def _kill(self, machine: str, process: subprocess.Popen[Any] | None) -> None:
         assert process is not None

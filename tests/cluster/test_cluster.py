@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.cluster`: a node comes, one dies, MLflow dies and is back."""
+"""The short form of `python -m tests.cluster`: a node comes, one dies, servers are restarted."""
 
 import os
 import pwd

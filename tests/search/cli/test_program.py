@@ -115,6 +115,23 @@ def test_json_on_standard_output_stands_alone():
     assert "mammalian" in answer.stderr
 
 
+def test_a_home_that_cannot_be_written_is_not_told_in_the_words_of_a_library(tmp_path):
+    program_that_draws = (
+        "from search.cli.main import main; main(['systems', 'LI', '--json', 'li.json']); "
+        "import matplotlib; matplotlib.get_configdir()"
+    )
+    known = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program_that_draws],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**known, "PYTHONPATH": str(ROOT), "HOME": os.devnull},
+    )
+    assert answer.returncode == 0
+    assert answer.stderr == ""
+
+
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m search.cli.main systems GSD | head -n 1"
     answer = subprocess.run(

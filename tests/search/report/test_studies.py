@@ -1,6 +1,8 @@
 """The report of a sweep."""
 
 import os
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from cellbox.identifiability.check import check_plan
 from cellbox.identifiability.design_report import write_design_report
 from search.report.folders import write_report
 from search.report.studies import good_trials
+from search.spec.lineage import Lineage
+from search.study.folder import StudyFolder
 from search.study.result import SweepResult
 from tests.search.fake_study import add_model, fake_study
 from tests.search.report.small import Seen
@@ -71,6 +75,20 @@ def test_two_objectives_have_their_front(tmp_path):
     page = Seen(write_report(folder.path).read_text("utf-8"))
     assert "What less error costs" in page.text
     assert "The Pareto front (" in page.text
+
+
+def test_of_a_population_no_setting_is_said_to_have_decided(study, tmp_path):
+    folder = StudyFolder(tmp_path / "population")
+    shutil.copytree(study.path, folder.path)
+    for record in list(study.records()):
+        shutil.rmtree(folder._trial(record.number))
+        lineage = Lineage(record.number // 8, None if record.number < 8 else record.number - 8)
+        folder.write_trial(replace(record, lineage=lineage), study.networks(record.number))
+    page = Seen(write_report(folder.path).read_text("utf-8"))
+    assert "the trials of a population go on from one another" in page.text
+    assert "Which settings mattered" not in page.text
+    assert "What decided" not in page.text
+    assert "the most important first" not in page.text
 
 
 def test_a_study_without_a_completed_trial_has_a_page(tmp_path):

@@ -38,7 +38,12 @@ def reads_of(folder, monkeypatch, do):
 
 
 def test_summaries_say_what_records_say(folder):
-    assert list(TrialSummaries(folder)) == [summary_of(record) for record in folder.records()]
+    found = list(TrialSummaries(folder))
+    assert found == [summary_of(record) for record in folder.records()]
+    for summary, record in zip(found, folder.records(), strict=True):
+        assert summary.parameters == record.parameters
+        for error in ("validation_mae", "selection_error"):
+            assert summary.by_repeat(error) == record.by_repeat(error)
 
 
 def test_no_record_is_read_whose_line_holds(folder, monkeypatch):

@@ -1,10 +1,13 @@
 """A sweep that ends in the middle of trainings goes on with them, and finds the same."""
 
 import errno
+import signal
 
+import jax
 import pytest
 
 from cellbox.storage.files import temporary_name
+from cellbox.training.pack import Pack
 from search.console.interrupts import Interrupted
 from search.study.checkpoints import Checkpoints, damaged_checkpoints
 from search.study.folder import StudyFolder
@@ -141,6 +144,31 @@ def test_a_sweep_that_is_asked_to_end_saves_its_trainings(
     else:
         run(folder, **CHANGES)
     assert StudyFolder(folder).saved_trainings()
+    assert any(" at step" in line for line in go_on(folder))
+    assert records(folder) == undisturbed
+
+
+def test_an_interrupt_in_the_middle_of_a_step_saves_as_well(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr("search.workers.worker.WORTH_SAVING", 0.0)
+    folder = tmp_path / "study"
+    advance, device_get, steps = Pack.advance, jax.device_get, []
+
+    def interrupted_get(tree):
+        signal.raise_signal(signal.SIGINT)
+        return device_get(tree)
+
+    def third_is_interrupted(pack):
+        steps.append(None)
+        with monkeypatch.context() as patch:
+            if len(steps) == 3:
+                patch.setattr(jax, "device_get", interrupted_get)
+            return advance(pack)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pack, "advance", third_is_interrupted)
+        with pytest.raises(Interrupted):
+            run(folder, **CHANGES)
+    assert sorted(StudyFolder(folder).saved_trainings()) == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert any(" at step" in line for line in go_on(folder))
     assert records(folder) == undisturbed
 

@@ -95,14 +95,19 @@ def _answered() -> None:
         _senders.pop().cancel()
 
 
-def _is_in_callback(frame: FrameType | None) -> bool:
-    """Whether the garbage collector has called what runs: an exception is printed there, and lost.
+# Functions below which Python calls others whose exceptions it prints and forgets: what ends an
+# object, and what has to be done around a fork, as when Ray starts a process.
+_LOSING = ("__del__", "_execute_child")
 
-    JAX has such a callback, which runs often while it traces.
+
+def _is_in_callback(frame: FrameType | None) -> bool:
+    """Whether Python itself may have called what runs: an exception is printed there, and lost.
+
+    The garbage collector has such callbacks too, one of JAX, which runs often while it traces.
     """
     callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     while frame is not None:
-        if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
+        if frame.f_code in callbacks or frame.f_code.co_name in _LOSING:
             return True
         frame = frame.f_back
     return False
@@ -111,7 +116,7 @@ def _is_in_callback(frame: FrameType | None) -> bool:
 def interrupt_if_asked() -> None:
     """Raise KeyboardInterrupt once more where a signal's was lost.
 
-    Where it arrives in a callback of the garbage collector, Python prints it and goes on.
+    Where it arrives in a callback that Python itself calls, it is printed, and all goes on.
     """
     if _unanswered:
         _answered()

@@ -1,7 +1,10 @@
 """Ctrl-C waits for what must not be half done."""
 
 import gc
+import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -110,3 +113,30 @@ def test_an_interrupt_in_a_callback_of_the_garbage_collector_comes_a_little_late
     finally:
         gc.callbacks.remove(callback)
     assert seen == ["start", "went on"]
+
+
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+def test_an_interrupt_while_a_process_is_begun_comes_a_little_later(capfd):
+    armed, seen = [], []
+
+    def hook():
+        if armed:
+            armed.pop()
+            signal.raise_signal(signal.SIGINT)
+
+    # There for good, but after this test it does nothing.
+    os.register_at_fork(after_in_parent=hook)
+
+    def begin_and_wait():
+        with stopped_by_signals():
+            armed.append(True)
+            # As Ray does: only with a function to call in the child are there hooks.
+            command = [sys.executable, "-c", ""]
+            seen.append(subprocess.Popen(command, preexec_fn=lambda: None))
+            time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        begin_and_wait()
+    [process] = seen
+    assert process.wait(timeout=30) == 0
+    assert "Traceback" not in capfd.readouterr().err

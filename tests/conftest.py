@@ -10,14 +10,10 @@ import pytest
 import tests.typechecking
 
 # Most of the tests' time is the compiler's, on programs that run once: so it takes less care of
-# their speed here, and does not cut them up for cores that other tests use: 95 s of processor time
-# instead of 106 for two files of tests. `XLA_FLAGS= pytest ...` tests programs as users have them.
-_FLAGS = (
-    "--xla_backend_optimization_level=1",
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_cpu_parallel_codegen_split_count=1",
+# their speed here. `XLA_FLAGS= pytest ...` tests programs as users have them.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
 )
-os.environ.setdefault("XLA_FLAGS", " ".join(_FLAGS))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

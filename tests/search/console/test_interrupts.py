@@ -18,13 +18,6 @@ from search.console.interrupts import (
 )
 
 
-@pytest.fixture
-def interrupts_raise():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupt_comes_after_the_block_and_not_within_it(interrupts_raise):
     done = []
 

@@ -148,7 +148,9 @@ def test_a_sweep_that_is_asked_to_end_saves_its_trainings(
     assert records(folder) == undisturbed
 
 
-def test_an_interrupt_in_the_middle_of_a_step_saves_as_well(tmp_path, undisturbed, monkeypatch):
+def test_an_interrupt_in_the_middle_of_a_step_saves_as_well(
+    tmp_path, undisturbed, monkeypatch, interrupts_raise
+):
     monkeypatch.setattr("search.workers.worker.WORTH_SAVING", 0.0)
     folder = tmp_path / "study"
     advance, device_get, steps = Pack.advance, jax.device_get, []

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, Responses, RowMask
 from cellbox.data.dataset import Dataset
+from cellbox.data.no_logarithms import note_without_logarithm
 from cellbox.data.units import TIME_ZERO, Units
 from cellbox.errors import listed
 from cellbox.storage.problems import Problems, note_unknown
@@ -107,8 +108,10 @@ def _values(
 ) -> Responses:
     """Log ratios of the measurements; activity nodes stay as they are."""
     values = np.where(data.activity_nodes, np.nan, data.measurements)
+    refused = False
     if units.transform != "difference":
-        _note_without_logarithm(data, values, problems)
+        values, at_zero = _detected(data, values, at_zero, units)
+        refused = note_without_logarithm(data, values, problems)
         if at_zero is not None:
             at_zero = np.where(at_zero > 0, at_zero, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -117,7 +120,9 @@ def _values(
     if units.transform == "log2-percent":
         values = values - np.log2(100)
     elif units.control == (TIME_ZERO,):
-        values = values - _own_start(data, values, at_zero, problems)
+        # What has no logarithm may be all that lacks a start.
+        lacking = Problems() if refused else problems
+        values = values - _own_start(data, values, at_zero, lacking)
     elif units.control:
         values = values - _of_own_controls(data, values, at_zero, units.control, problems)
     return np.where(data.activity_nodes, data.measurements, values)
@@ -127,21 +132,25 @@ def _errors(data: Dataset, units: Units) -> Responses | None:
     """Errors of the log ratios: those of a logarithm are relative ones, by linear theory."""
     if data.errors is None or units.transform == "difference":
         return data.errors
+    size = np.maximum(np.abs(data.measurements), units.detection_limit or 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = data.errors / (np.abs(data.measurements) * np.log(2))
+        relative = data.errors / (size * np.log(2))
     return np.where(data.activity_nodes, data.errors, relative)
 
 
-def _note_without_logarithm(data: Dataset, values: Responses, problems: Problems) -> None:
-    bad = np.argwhere(values <= 0)
-    if len(bad):
-        row, slot, node = bad[0]
-        problems.add(
-            f"{data.name}, {data.row_names[row]}, time {data.times[slot]:g}, {data.nodes[node]}",
-            f"expected values above 0 to take logarithms of, found {len(bad):,} that are not, "
-            f"{values[row, slot, node]:g} here",
-            "Add a pseudo-count to counts, or leave such cells empty",
-        )
+def _detected(
+    data: Dataset, values: Responses, at_zero: Perturbations | None, units: Units
+) -> tuple[Responses, Perturbations | None]:
+    """Values and those at time 0, where what is below the limit of detection counts as it."""
+    limit = units.detection_limit
+    if limit is None:
+        return values, at_zero
+    below = int((values < limit).sum()) + (0 if at_zero is None else int((at_zero < limit).sum()))
+    if below:
+        said = "%s: %d values below the limit of detection count as it, %g"
+        logger.info(said, data.name, below, limit)
+    at_zero = None if at_zero is None else np.where(at_zero < limit, limit, at_zero)
+    return np.where(values < limit, limit, values), at_zero
 
 
 def _own_start(

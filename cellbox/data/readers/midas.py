@@ -209,8 +209,8 @@ def _tables(
     line = ["line"] if columns.several_lines else []
     header = ["condition", "replicate", *line, "time", "node", "value", *columns.kinds_of_errors]
     return (
-        table_of_rows(path, header, measured),
-        table_of_rows(path, ["condition", "node", "value"], doses),
+        table_of_rows(path, header, measured, columns.title_of_value),
+        table_of_rows(path, ["condition", "node", "value"], doses, columns.title_of_dose),
     )
 
 

@@ -108,21 +108,20 @@ def _values(
 ) -> Responses:
     """Log ratios of the measurements; activity nodes stay as they are."""
     values = np.where(data.activity_nodes, np.nan, data.measurements)
-    refused = False
     if units.transform != "difference":
         values, at_zero = _detected(data, values, at_zero, units)
         refused = note_without_logarithm(data, values, problems)
-        if at_zero is not None:
-            at_zero = np.where(at_zero > 0, at_zero, np.nan)
+        # What was told already is not told again as a lack of controls.
+        instead = 1.0 if refused else np.nan
+        values = np.where(values <= 0, instead, values)
+        at_zero = None if at_zero is None else np.where(at_zero <= 0, instead, at_zero)
         with np.errstate(invalid="ignore", divide="ignore"):
             values = np.log2(values)
             at_zero = None if at_zero is None else np.log2(at_zero)
     if units.transform == "log2-percent":
         values = values - np.log2(100)
     elif units.control == (TIME_ZERO,):
-        # What has no logarithm may be all that lacks a start.
-        lacking = Problems() if refused else problems
-        values = values - _own_start(data, values, at_zero, lacking)
+        values = values - _own_start(data, values, at_zero, problems)
     elif units.control:
         values = values - _of_own_controls(data, values, at_zero, units.control, problems)
     return np.where(data.activity_nodes, data.measurements, values)

@@ -101,9 +101,8 @@ class Units:
         if limit is None:
             return
         if not 0 < limit < np.inf:
-            problems.add(
-                "detection_limit", f"expected a number above 0, found {limit}", "Correct it"
-            )
+            found = f"expected a number above 0, found {limit}"
+            problems.add("detection_limit", found, "Correct it")
         if self.transform not in _TAKE_LOGARITHMS:
             known = ", ".join(_TAKE_LOGARITHMS)
             found = f"expected a transform that takes logarithms, found {self.transform or 'none'}"

@@ -36,7 +36,8 @@ class DataTable(Table):
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
     prior: a table of edges that are said to exist; see `cellbox.read_prior`.
     reference_line: the cell line that others are compared with where the form has lines.
-    transform, control, detection_limit, time_unit, doses: what their numbers mean; see `cellbox.Units`.
+    transform, control, detection_limit, time_unit, doses: what their numbers mean; see
+        `cellbox.Units`.
     """
 
     system: str | None = None

@@ -113,10 +113,11 @@ def test_values_without_a_logarithm_are_counted_and_told_what_they_look_like(fol
         read_data(folder(rows, "drug,g1,1\n"), units=Units("log2"))
 
 
-def test_of_levels_the_start_is_not_said_to_lack(folder):
-    rows = "drug,,0,g1,0\ndrug,,4,g1,0\ndrug,,8,g1,1\n"
+@pytest.mark.parametrize("control", ["time 0", "DMSO"])
+def test_controls_at_0_are_not_said_to_lack_where_values_have_no_logarithm(folder, control):
+    rows = "drug,,0,g1,0\ndrug,,4,g1,0\ndrug,,8,g1,1\nDMSO,,0,g1,0\nDMSO,,4,g1,0\n"
     with pytest.raises(InputError, match="levels scaled") as caught:
-        read_data(folder(rows, "drug,g1,1\n"), units=Units("log2-ratio", ("time 0",)))
+        read_data(folder(rows), units=Units("log2-ratio", (control,)))
     assert len(caught.value.problems) == 1
 
 

@@ -1,4 +1,4 @@
-"""Replicates that tell too little: as different as responses are large, or copies of one another."""
+"""Replicates that tell too little: as different as responses are large, or copies."""
 
 from __future__ import annotations
 

@@ -224,6 +224,8 @@ def _facts(data: Dataset) -> dict[str, Any]:
 
 def _missing_share(data: Dataset) -> float:
     """The share of values that are missing, of nodes that were measured at all."""
+    import numpy as np
+
     missing = np.isnan(data.measurements)
     measured = ~missing.all(axis=(0, 1))
     return float(missing[:, :, measured].mean()) if measured.any() else 1.0

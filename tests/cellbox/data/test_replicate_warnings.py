@@ -46,7 +46,7 @@ def test_replicates_that_are_the_same_to_the_last_digit_are_called_copies():
 
 
 def test_rows_of_different_perturbations_with_the_same_values_are_called_copies():
-    said = [warning for warning in data_warnings(with_copy(measured(), 3, 0))]
+    said = data_warnings(with_copy(measured(), 3, 0))
     assert [warning.kind for warning in said].count("copied_rows") == 1
     assert "c1, replicate 1 = c2, replicate 2" in said[-1].found
 

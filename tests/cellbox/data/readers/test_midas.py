@@ -122,6 +122,16 @@ def test_series_start_from_what_their_inhibitors_alone_had_at_time_0(midas, capl
     assert data.row_names == ("EGF", "EGF + MEKi")
     np.testing.assert_allclose(data.measurements[:, 0, :2], [[1.0, 2.0], [1.0, 1.0]])
     assert "the start of 2 conditions is what their inhibitors alone had at time 0" in caplog.text
+    assert "what inhibitors had done by then is divided out, and --control control" in caplog.text
+
+
+def test_where_no_inhibitor_acted_before_nothing_is_said_to_be_divided_out(midas, caplog):
+    stimulus = "".join(line for line in BEFORE_STIMULI.splitlines(True) if ",1,0,2" not in line)
+    stimulus = stimulus.replace("1,1,1,30,4,2\n", "")
+    with caplog.at_level("INFO"):
+        read_data(midas(stimulus), units=Units(transform="log2-ratio", control=("time 0",)))
+    assert "the start of 1 conditions" in caplog.text
+    assert "divided out" not in caplog.text
 
 
 def test_a_series_with_a_start_of_its_own_keeps_it(midas):

@@ -17,7 +17,12 @@ from cellbox.data.dose_warnings import dose_warnings, sign_warnings
 from cellbox.data.line_warnings import line_warnings
 from cellbox.data.measured_values import measured_values
 from cellbox.data.name_warnings import name_warnings
-from cellbox.data.replicate_warnings import copied_rows, noise_warnings, replicate_noise
+from cellbox.data.replicate_warnings import (
+    copied_rows,
+    filled_values,
+    noise_warnings,
+    replicate_noise,
+)
 from cellbox.errors import DataWarning
 
 # Fewer values than this have no shape that could be judged.
@@ -342,4 +347,5 @@ _CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _controls,
     noise_warnings,
     copied_rows,
+    filled_values,
 )

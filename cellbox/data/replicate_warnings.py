@@ -12,6 +12,8 @@ from cellbox.data.dataset import Dataset
 from cellbox.data.measured_values import measured_values
 from cellbox.errors import DataWarning, listed
 
+# One number that stands so often is filled down, where so many of the others are different.
+_OFTEN, _FEWEST_TIMES, _DIFFERENT = 0.03, 6, 0.9
 # So few different numbers may agree by chance, or where values have few levels.
 _FEWEST_DIFFERENT = 4
 _NAMED = 6
@@ -72,9 +74,12 @@ def noise_warnings(data: Dataset) -> Iterator[DataWarning]:
     measured = measured_values(data)
     noise = replicate_noise(data, measured)
     perturbed = data.touched.any(axis=1)
-    if noise is None or not perturbed.any():
+    if not perturbed.any():
         return
     size = root_mean_square(measured[perturbed])
+    yield from _large_errors(data, measured, size)
+    if noise is None:
+        return
     # The square of what is measured is that of the response and that of the noise.
     if size**2 < 2 * noise**2:
         yield DataWarning(
@@ -82,6 +87,46 @@ def noise_warnings(data: Dataset) -> Iterator[DataWarning]:
             f"Noise exceeds the responses: replicates differ by {noise:.3g} (standard deviation), "
             f"and values under perturbation are of size {size:.3g}, noise included",
             "Measure more replicates or stronger perturbations: hardly any edge can be told",
+        )
+
+
+def _large_errors(data: Dataset, measured: Responses, size: float) -> Iterator[DataWarning]:
+    """The same of errors that the files tell. size: of values under perturbation."""
+    if data.errors is None:
+        return
+    error = float(np.median(data.errors[np.isfinite(measured)]))
+    if size**2 < 2 * error**2:
+        yield DataWarning(
+            "noise_exceeds_responses",
+            f"Errors exceed the responses: half of them are {error:.3g} or more, and values under "
+            f"perturbation are of size {size:.3g}, noise included",
+            "Check that errors are in the unit of the values (log ratios, not percent or "
+            "intensities), or measure more replicates: hardly any edge can be told",
+        )
+
+
+def filled_values(data: Dataset) -> Iterator[DataWarning]:
+    """A warning where one number stands in many places, and the others are all different."""
+    if data.noise_free is not None:
+        return
+    measured = measured_values(data)
+    known = measured[np.isfinite(measured) & (measured != 0)]
+    numbers, counts = np.unique(known, return_counts=True)
+    if not len(numbers):
+        return
+    most = int(np.argmax(counts))
+    n_others = len(known) - int(counts[most])
+    often = counts[most] >= max(_FEWEST_TIMES, _OFTEN * len(known))
+    if not often or len(numbers) - 1 < _DIFFERENT * max(n_others, 1):
+        return
+    places = np.argwhere(measured == numbers[most])
+    nodes = [data.nodes[node] for node in dict.fromkeys(places[:, 2].tolist())]
+    if len(nodes) > 1:
+        yield DataWarning(
+            "repeated_values",
+            f"The number {numbers[most]:.6g} stands in {counts[most]:,} of {len(known):,} places, "
+            f"of {len(nodes):,} nodes ({listed(nodes, _NAMED)}), where others are all different",
+            "Look whether a cell was filled down, or what is missing was replaced by a number",
         )
 
 

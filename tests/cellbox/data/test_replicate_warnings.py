@@ -68,3 +68,27 @@ def test_rows_of_few_levels_are_no_copies(level):
 def test_simulations_without_noise_are_no_copies():
     data = with_copy(measured(), 2, 0)
     assert kinds(replace(data, noise_free=data.measurements)) == []
+
+
+def test_a_number_that_was_filled_down_over_nodes_is_told():
+    data = measured(12)
+    values = data.measurements.copy()
+    values[8:] = 0.3141
+    [said] = [
+        warning
+        for warning in data_warnings(replace(data, measurements=values))
+        if warning.kind == "repeated_values"
+    ]
+    assert "0.3141 stands in 24 of 72 places, of 2 nodes (a, b)" in said.found
+
+
+def test_values_that_were_rounded_are_not_called_filled_down():
+    data = measured(12)
+    assert "repeated_values" not in kinds(replace(data, measurements=data.measurements.round(1)))
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.02, False), (5.0, True)])
+def test_errors_larger_than_the_responses_are_told(error, told):
+    data = measured()
+    data = replace(data, errors=np.full(data.measurements.shape, error))
+    assert ("noise_exceeds_responses" in kinds(data)) is told

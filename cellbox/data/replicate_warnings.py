@@ -106,7 +106,10 @@ def _large_errors(data: Dataset, measured: Responses, size: float) -> Iterator[D
 
 
 def filled_values(data: Dataset) -> Iterator[DataWarning]:
-    """A warning where one number stands in many places, and the others are all different."""
+    """A warning where one number fills whole rows, and the others are all different.
+
+    Levels that many nodes share, and what was set at one time, leave no row full of one number.
+    """
     if data.noise_free is not None:
         return
     measured = measured_values(data)
@@ -120,8 +123,10 @@ def filled_values(data: Dataset) -> Iterator[DataWarning]:
     if not often or len(numbers) - 1 < _DIFFERENT * max(n_others, 1):
         return
     places = np.argwhere(measured == numbers[most])
+    here = (measured == numbers[most]).sum(axis=(1, 2))
+    full = (here == np.isfinite(measured).sum(axis=(1, 2))) & (here >= _FEWEST_DIFFERENT)
     nodes = [data.nodes[node] for node in dict.fromkeys(places[:, 2].tolist())]
-    if len(nodes) > 1:
+    if len(nodes) > 1 and full.any():
         yield DataWarning(
             "repeated_values",
             f"The number {numbers[most]:.6g} stands in {counts[most]:,} of {len(known):,} places, "

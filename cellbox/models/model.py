@@ -305,7 +305,8 @@ class FittedModel:
         empty where it does not, and where the model does not tell what it was trained on.
         """
         trained = ((self.provenance or {}).get("data") or {}).get("trained")
-        return beyond_training(*self._in_own_units(doses, times), self.network.nodes, trained)
+        u, moments = self._in_own_units(doses, times)
+        return beyond_training(u, moments, self.network.nodes, trained, self.units)
 
     def _in_own_units(self, doses: Perturbations, times: Times) -> tuple[Perturbations, Times]:
         check_request(doses, times, len(self.network.nodes))

@@ -59,9 +59,12 @@ def test_a_later_time_is_told_once_for_all_conditions(model):
 
 
 def test_doses_in_the_unit_of_the_data_are_compared_as_u(model):
-    hill = replace(model, units=Units(dose_transform="hill", ec50=100.0))
-    assert notes(hill, {"a": 300.0}) == []
-    assert notes(hill, {"a": 900.0}) == ["a = 0.9 is beyond the doses of training (0 to 0.8)"]
+    hill = replace(model, units=Units(dose_transform="hill", ec50=100.0, time_unit="30min"))
+    assert notes(hill, {"a": 300.0}, [60.0]) == []
+    assert notes(hill, {"a": 900.0}, [90.0]) == [
+        "u of a = 0.9 is beyond the doses of training (0 to 0.8)",
+        "time 3 decay times is after the last measurement (2)",
+    ]
 
 
 def test_a_table_of_predictions_comes_with_the_notes(model, caplog):

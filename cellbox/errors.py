@@ -81,10 +81,11 @@ def refuse(where: str, found: str, fix: str) -> InputError:
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """The first names, and how many there are besides.
+    """The first names, and how many there are besides; semicolons part names with commas.
 
     >>> listed(["AKT", "MEK", "ERK"], 2)
     'AKT, MEK and 1 more'
     """
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    between = "; " if any(", " in name for name in names[:most]) else ", "
+    return between.join(names[:most]) + more

@@ -11,6 +11,7 @@ import numpy as np
 from cellbox.arrays import NodeValues, Perturbations
 from cellbox.criticism.linear_theory import LinearTheory
 from cellbox.criticism.score_tests import Outcome, Residuals
+from cellbox.errors import listed
 
 _NODES_NAMED, _ROWS_NAMED = 4, 3
 
@@ -133,6 +134,6 @@ def _common_factor(
     outcome = Outcome(1.0, (left.sum_of_squares - taken) / spare / left.variance, n_columns)
     of_nodes = loadings[0] ** 2 * float(drives @ loadings[0] @ (drives @ loadings[0]))
     first = np.argsort(-np.abs(strengths[:, 0]), kind="stable")[:_ROWS_NAMED]
-    rows = ", ".join(row_names[row] for row in first)
+    rows = listed([row_names[row] for row in first], _ROWS_NAMED)
     named = f"{_named(of_nodes, left, nodes)} (most in {rows})"
     return _explanation("input", outcome, left, named)

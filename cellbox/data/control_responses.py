@@ -10,7 +10,7 @@ from scipy.special import fdtrc
 
 from cellbox.arrays import Responses
 from cellbox.data.dataset import Dataset
-from cellbox.errors import DataWarning
+from cellbox.errors import DataWarning, listed
 
 # A control responds where it is so many times larger than noise, and not by chance.
 _TIMES_NOISE, _CHANCE, _CHANCE_ALIKE = 3.0, 1e-6, 1e-4
@@ -44,9 +44,8 @@ def control_warnings(
     rows = controls[responds]
     names = [
         f"{data.row_names[row]} ({_against(sizes[row], noises[controls == row][0])})"
-        for row in rows[:_NAMED]
+        for row in rows
     ]
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     have = (
         "has no perturbation and responds" if len(rows) == 1 else "have no perturbation and respond"
     )
@@ -59,7 +58,7 @@ def control_warnings(
     )
     yield DataWarning(
         "unperturbed_rows_respond",
-        f"{of}{beside}: {', '.join(names)}{more}. By Eq. 1 nothing moves there, so no network can "
+        f"{of}{beside}: {listed(names, _NAMED)}. By Eq. 1 nothing moves there, so no network can "
         "explain them",
         _fix(len(rows)),
     )
@@ -126,14 +125,13 @@ def _as_noisy(
     size = float(np.median(sizes))
     if np.isfinite(noises).any() or not size > _HALF_OF_VARIANCE * typical:
         return
-    names = ", ".join(data.row_names[row] for row in controls[:_NAMED])
-    more = f" and {len(controls) - _NAMED} more" if len(controls) > _NAMED else ""
+    names = listed([data.row_names[row] for row in controls], _NAMED)
     rows = "The row" if len(sizes) == 1 else f"The {len(sizes):,} rows"
     vary = "varies" if len(sizes) == 1 else "vary"
     yield DataWarning(
         "controls_vary",
         f"{rows} without a perturbation {vary} as strongly as the perturbed ones (root mean "
-        f"squares of {size:.3g} and {typical:.3g}; {names}{more}): noise is as large as the "
+        f"squares of {size:.3g} and {typical:.3g}; {names}): noise is as large as the "
         "responses, or a drug was given there that the perturbations do not tell",
         "Measure replicates, which tell noise from responses, or name what perturbs these rows",
     )

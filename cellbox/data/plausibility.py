@@ -17,6 +17,12 @@ from cellbox.data.dose_warnings import dose_warnings, sign_warnings
 from cellbox.data.line_warnings import line_warnings
 from cellbox.data.measured_values import measured_values
 from cellbox.data.name_warnings import name_warnings
+from cellbox.data.replicate_warnings import (
+    copied_rows,
+    filled_values,
+    noise_warnings,
+    replicate_noise,
+)
 from cellbox.errors import DataWarning
 
 # Fewer values than this have no shape that could be judged.
@@ -286,38 +292,6 @@ def _constants(measured: Responses) -> dict[int, float]:
     return found
 
 
-def _noise(data: Dataset) -> Iterator[DataWarning]:
-    measured = measured_values(data)
-    noise = replicate_noise(data, measured)
-    perturbed = data.touched.any(axis=1)
-    if noise is None or not perturbed.any():
-        return
-    size = root_mean_square(measured[perturbed])
-    # The square of what is measured is that of the response and that of the noise.
-    if size**2 < 2 * noise**2:
-        yield DataWarning(
-            "noise_exceeds_responses",
-            f"Noise exceeds the responses: replicates differ by {noise:.3g} (standard deviation), "
-            f"and values under perturbation are of size {size:.3g}, noise included",
-            "Measure more replicates or stronger perturbations: hardly any edge can be told",
-        )
-
-
-def replicate_noise(data: Dataset, measured: Responses) -> float | None:
-    """The standard deviation between replicates of perturbed conditions; None without any."""
-    squares, free = 0.0, 0
-    condition = data.condition_of_row
-    perturbed = data.touched.any(axis=1)
-    counts = np.bincount(condition[perturbed], minlength=1)
-    for one in np.flatnonzero(counts > 1):
-        values = measured[condition == one]
-        known = np.isfinite(values).sum(axis=0)
-        mean = np.where(np.isfinite(values), values, 0).sum(axis=0) / np.maximum(known, 1)
-        squares += float(np.nansum((values - mean) ** 2))
-        free += int(np.maximum(known - 1, 0).sum())
-    return float(np.sqrt(squares / free)) if free >= 5 else None
-
-
 def _errors(data: Dataset) -> Iterator[DataWarning]:
     """Errors that leave all but a few values without weight."""
     if data.errors is None:
@@ -371,5 +345,7 @@ _CHECKS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
 _CHECKS_OF_RATIOS: tuple[Callable[[Dataset], Iterator[DataWarning]], ...] = (
     _large_ratios,
     _controls,
-    _noise,
+    noise_warnings,
+    copied_rows,
+    filled_values,
 )

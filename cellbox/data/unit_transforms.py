@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from cellbox.arrays import Perturbations, Responses, RowMask
 from cellbox.data.dataset import Dataset
+from cellbox.data.no_logarithms import note_without_logarithm
 from cellbox.data.units import TIME_ZERO, Units
 from cellbox.errors import listed
 from cellbox.storage.problems import Problems, note_unknown
@@ -108,9 +109,12 @@ def _values(
     """Log ratios of the measurements; activity nodes stay as they are."""
     values = np.where(data.activity_nodes, np.nan, data.measurements)
     if units.transform != "difference":
-        _note_without_logarithm(data, values, problems)
-        if at_zero is not None:
-            at_zero = np.where(at_zero > 0, at_zero, np.nan)
+        values, at_zero = _detected(data, values, at_zero, units)
+        refused = note_without_logarithm(data, values, problems)
+        # What was told already is not told again as a lack of controls.
+        instead = 1.0 if refused else np.nan
+        values = np.where(values <= 0, instead, values)
+        at_zero = None if at_zero is None else np.where(at_zero <= 0, instead, at_zero)
         with np.errstate(invalid="ignore", divide="ignore"):
             values = np.log2(values)
             at_zero = None if at_zero is None else np.log2(at_zero)
@@ -127,21 +131,25 @@ def _errors(data: Dataset, units: Units) -> Responses | None:
     """Errors of the log ratios: those of a logarithm are relative ones, by linear theory."""
     if data.errors is None or units.transform == "difference":
         return data.errors
+    size = np.maximum(np.abs(data.measurements), units.detection_limit or 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = data.errors / (np.abs(data.measurements) * np.log(2))
+        relative = data.errors / (size * np.log(2))
     return np.where(data.activity_nodes, data.errors, relative)
 
 
-def _note_without_logarithm(data: Dataset, values: Responses, problems: Problems) -> None:
-    bad = np.argwhere(values <= 0)
-    if len(bad):
-        row, slot, node = bad[0]
-        problems.add(
-            f"{data.name}, {data.row_names[row]}, time {data.times[slot]:g}, {data.nodes[node]}",
-            f"expected values above 0 to take logarithms of, found {len(bad):,} that are not, "
-            f"{values[row, slot, node]:g} here",
-            "Add a pseudo-count to counts, or leave such cells empty",
-        )
+def _detected(
+    data: Dataset, values: Responses, at_zero: Perturbations | None, units: Units
+) -> tuple[Responses, Perturbations | None]:
+    """Values and those at time 0, where what is below the limit of detection counts as it."""
+    limit = units.detection_limit
+    if limit is None:
+        return values, at_zero
+    below = int((values < limit).sum()) + (0 if at_zero is None else int((at_zero < limit).sum()))
+    if below:
+        said = "%s: %d values below the limit of detection count as it, %g"
+        logger.info(said, data.name, below, limit)
+    at_zero = None if at_zero is None else np.where(at_zero < limit, limit, at_zero)
+    return np.where(values < limit, limit, values), at_zero
 
 
 def _own_start(

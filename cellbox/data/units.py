@@ -22,6 +22,7 @@ DOSE_TRANSFORMS: tuple[str, ...] = get_args(DoseTransform)
 #: As a control: each series' own value at time 0.
 TIME_ZERO = "time 0"
 _NEED_CONTROL = ("log2-ratio", "difference")
+_TAKE_LOGARITHMS = ("log2-ratio", "log2", "log2-percent")
 _TIME_UNIT = re.compile(r"(\d+\.?\d*(?:e[+-]?\d+)?)\s*(s|sec|seconds|min|minutes|h|hours|d|days)?")
 # What values are that transforms are made of, and answers are given in.
 _VALUES_IN_WORDS = {
@@ -48,6 +49,8 @@ class Units:
         d/K; "log", log2(1 + d/K); "hill", d/(d + K); "log10-hill", hill of 10^d.
     ec50: the concentration of half the effect, in the unit of the doses (for "log10-hill" that of
         10^d): one for all nodes, or one for each.
+    detection_limit: in the unit of the files; what is below it, 0 too, counts as it before
+        logarithms are taken.
 
     Raises InputError for what does not go together.
 
@@ -63,6 +66,7 @@ class Units:
     time_unit: str | None = None
     dose_transform: DoseTransform | None = None
     ec50: float | Mapping[str, float] | None = field(default=None)
+    detection_limit: float | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -86,10 +90,23 @@ class Units:
         for level in levels:
             if level is not None and not 0 < level < np.inf:
                 problems.add("ec50", f"expected a number above 0, found {level}", "Correct it")
+        self._note_detection_limit(problems)
         if self.time_unit is not None and self._decay_time() is None:
             found = f"expected a length of time such as 30min or 2h, found {self.time_unit!r}"
             problems.add("time_unit", found, "Give a number, and the unit of the files' times")
         problems.raise_any()
+
+    def _note_detection_limit(self, problems: Problems) -> None:
+        limit = self.detection_limit
+        if limit is None:
+            return
+        if not 0 < limit < np.inf:
+            found = f"expected a number above 0, found {limit}"
+            problems.add("detection_limit", found, "Correct it")
+        if self.transform not in _TAKE_LOGARITHMS:
+            known = ", ".join(_TAKE_LOGARITHMS)
+            found = f"expected a transform that takes logarithms, found {self.transform or 'none'}"
+            problems.add("detection_limit", found, f"Choose {known}, or leave it out")
 
     def _decay_time(self) -> float | None:
         found = _TIME_UNIT.fullmatch((self.time_unit or "1").strip().casefold())

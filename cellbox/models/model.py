@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from cellbox.criticism.criticism import Criticism
 from cellbox.data.unit_transforms import answers, u_of_doses
 from cellbox.data.units import MODEL_UNITS, Units
 from cellbox.equation.network_responses import responses
-from cellbox.equation.solver_settings import SolverSettings
 from cellbox.errors import refuse
 from cellbox.html_tables import html_of
 from cellbox.models.doses import (
@@ -28,6 +28,8 @@ from cellbox.models.doses import (
 )
 from cellbox.models.network_draws import NetworkDraws, why_no_interval
 from cellbox.models.predicted import Predicted, with_draws
+from cellbox.models.prediction_solver import prediction_solver
+from cellbox.models.trained_range import beyond_training
 from cellbox.models.training_record import Training
 from cellbox.models.written_models import write_model
 from cellbox.networks.fitted_form import FittedForm, states_at_the_start
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from cellbox.data.dataset import Dataset
+
+logger = logging.getLogger("cellbox")
 
 # As many as a row of panels holds, and as a curve looks smooth with.
 _ROWS_DRAWN, _TIMES_DRAWN = 4, 101
@@ -256,6 +260,8 @@ class FittedModel:
         doses = as_perturbations(perturbations, self.network.nodes)
         asked = self.own_times if times is None else numbers_of(times, "times")
         predicted = self.answer(doses, asked, line=line, clamped=clamped)
+        for note in self.beyond_training(doses, asked):
+            logger.warning("%s", note)
         names = (condition_names(perturbations, doses), asked.tolist(), self.network.nodes)
         places = pandas.MultiIndex.from_product(names, names=["condition", "time", "node"])
         parts = predicted._asdict().items()
@@ -291,6 +297,16 @@ class FittedModel:
             interventions=interventions,
         )
         return predicted.each(lambda part: answers(part, self.units))
+
+    def beyond_training(self, doses: Perturbations, times: Times) -> list[str]:
+        """In what a question, in the units of the data, goes beyond the training data, in words.
+
+        Doses that were higher or lower or of other nodes, in u, and later times, in decay times;
+        empty where it does not, and where the model does not tell what it was trained on.
+        """
+        trained = ((self.provenance or {}).get("data") or {}).get("trained")
+        u, moments = self._in_own_units(doses, times)
+        return beyond_training(u, moments, self.network.nodes, trained, self.units)
 
     def _in_own_units(self, doses: Perturbations, times: Times) -> tuple[Perturbations, Times]:
         check_request(doses, times, len(self.network.nodes))
@@ -365,23 +381,6 @@ class FittedModel:
             **({"lines": list(self.lines)} if self.lines else {}),
         }
         return write_model(Path(folder), arrays, description, network, self.draws)
-
-
-def prediction_solver(settings: Settings) -> SolverSettings:
-    """The model's solver with steps so fine that they no longer show in a prediction."""
-    solver = settings.solver
-    adaptive = "dopri8" if solver.step is not None else solver.solver
-    return replace(
-        solver,
-        solver=adaptive,
-        step=None,
-        rtol=min(solver.rtol, 1e-7),
-        atol=min(solver.atol, 1e-9),
-        max_steps=20_000,
-        # Nothing is differentiated, and the direct adjoint would unroll all those steps.
-        adjoint="auto",
-        precision="float64",
-    )
 
 
 def _as_dict(form: FittedForm | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cellbox.data.dataset import Dataset, Split
 from cellbox.errors import refuse
+from cellbox.models.trained_range import trained_range
 from cellbox.storage.installed import installed
 
 _PACKAGES = ("cellbox", "jax", "diffrax", "optax", "numpy", "scipy")
@@ -28,7 +29,10 @@ def provenance(
     return {
         "date": date_of(time.time()),
         "versions": versions(),
-        "data": {"name": data.name, "fingerprint": fingerprint(data), **_of_prior(data)},
+        "data": {
+            **{"name": data.name, "fingerprint": fingerprint(data), **_of_prior(data)},
+            "trained": trained_range(data, split.training),
+        },
         "split": split_by_name(data, split),
         "errors": numbers_of({} if errors is None else errors),
     }

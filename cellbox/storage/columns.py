@@ -27,7 +27,7 @@ from cellbox.storage.delimited import (
 )
 from cellbox.storage.layouts import NODE, VALUE, Layout, WideTable, laid_out
 from cellbox.storage.problems import Problems
-from cellbox.storage.typed_tables import open_table
+from cellbox.storage.typed_tables import Titles, TypedTable, open_table
 
 _ENDLESS_WORDS = {
     *("inf", "+inf", "infinity", "\N{INFINITY}", "ss", "steady", "steady state", "steady-state"),
@@ -67,7 +67,7 @@ class Columns:
     numbers: the row of the file that each is. names, values: its columns; a value is NaN where it
     is missing. sound: rows none of whose numbers was refused.
     wide: whether the file has a column for each node; absent: columns that it has not, whose
-    values are assumed.
+    values are assumed. titles: see `TypedTable`.
     """
 
     path: Path
@@ -77,6 +77,7 @@ class Columns:
     sound: RowMask
     wide: bool = False
     absent: frozenset[str] = frozenset()
+    titles: Titles | None = None
 
     @property
     def n_rows(self) -> int:
@@ -88,8 +89,13 @@ class Columns:
         place = f"{self.path}, row {self.numbers[row]}"
         if column is None:
             return place
-        in_wide = self.wide and column in (NODE, VALUE)
-        return f"{place}, column {(self.names[NODE][row] if in_wide else column)!r}"
+        return f"{place}, column {self._title(row, column)!r}"
+
+    def _title(self, row: int, column: str) -> str:
+        """What the file calls a column."""
+        if self.wide and column in (NODE, VALUE):
+            return self.names[NODE][row]
+        return column if self.titles is None else self.titles(column, self.names[NODE][row])
 
     def cell(self, row: int) -> str:
         """The place of a row's value, with the node that it is of."""
@@ -108,6 +114,7 @@ class Columns:
             self.sound[rows],
             self.wide,
             self.absent,
+            self.titles,
         )
 
 
@@ -178,6 +185,7 @@ class _Reading:
         endless: Mapping[str, str],
     ) -> None:
         self._source = source
+        self._titles = source.titles if isinstance(source, TypedTable) else None
         self._endless = endless
         self._endless_rows: dict[str, list[tuple[int, str]]] = {name: [] for name in endless}
         self._values = values
@@ -295,12 +303,13 @@ class _Reading:
         assert self._columns is not None
         place = f"{self._source.path}, row {number_of_row}"
         of_node = self._columns.get(NODE)
-        if of_node is None or column != VALUE:
+        if of_node is None or (column != VALUE and self._titles is None):
             return f"{place}, column {column!r}"
         node = places.cell(of_node, cell)
         if isinstance(self._source, WideTable):
             return f"{place}, column {node!r}"
-        return f"{place}, column {column!r} (node {node!r})"
+        title = column if self._titles is None else self._titles(column, node)
+        return f"{place}, column {title!r} (node {node!r})"
 
     def finish(self) -> Columns | None:
         """All that was read; None, and a problem, where it is nothing."""
@@ -333,6 +342,7 @@ class _Reading:
             _joined(self._sound, bool),
             isinstance(self._source, WideTable),
             self._source.assumed if isinstance(self._source, WideTable) else frozenset(),
+            self._titles,
         )
 
 

@@ -38,6 +38,13 @@ _WITH_ERROR = re.compile(
 # Times such as 1h30 and 01:30:00; numbers with the mark of a footnote or of significance.
 _CLOCK = re.compile(r"\d{1,3}(:\d{2}){1,2}|\d+\s*h\s*\d+\s*(m|min)?", re.IGNORECASE)
 _MARKED = re.compile(r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s*[*†‡§#^]+", re.IGNORECASE)
+# Values of which is known only that they are below or above a limit, or that nothing was found.
+_BEYOND = re.compile(r"([<>≤≥])\s*=?\s*([-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?)", re.IGNORECASE)
+_UNDETECTED = re.compile(
+    r"n\.?/?d\.?|u\.?d\.?|b[dq]l|bloq|oor\s*[<>]?|[<>]?\s*l(od|oq)|"
+    r"(not|un|non|below|under|above|out of)[ -]?(detect|quanti|det|range|l[ou][dq]|limit).*",
+    re.IGNORECASE,
+)
 MISSING_WORDS = ("", "na", "nan")
 # More columns than a long table has.
 _MANY_COLUMNS = 8
@@ -195,6 +202,8 @@ def number(
         found = f"expected a number up to {LARGEST:g}, found {shown}: beyond what can be computed"
         problems.add(where, found, "Correct it, or choose a unit in which values are near 1")
         return None
+    if _note_undetected(cell, where, problems):
+        return None
     alone = WITH_UNIT.fullmatch(cell)
     if alone is not None:
         fix = f"Write the number alone ({alone[1]}), in one unit for the whole column"
@@ -217,7 +226,24 @@ def number(
 
 def resembles_number(cell: str) -> bool:
     """Whether a cell that is no number was meant for one, and is refused where it is read."""
-    return any(form.fullmatch(cell) for form in (WITH_UNIT, _GROUPED, _WITH_ERROR, _MARKED))
+    return any(
+        form.fullmatch(cell) for form in (WITH_UNIT, _GROUPED, _WITH_ERROR, _MARKED, _BEYOND)
+    )
+
+
+def _note_undetected(cell: str, where: str, problems: Problems) -> bool:
+    """Note a value beyond what can be measured; whether it is one."""
+    beyond = _BEYOND.fullmatch(cell)
+    if beyond is None and not _UNDETECTED.fullmatch(cell):
+        return False
+    limit = "the limit of the method" if beyond is None else f"the limit itself ({beyond[2]})"
+    fix = (
+        f"Write {limit} where values are intensities, and --detection-limit where it is the lower "
+        "one; of log ratios, which have no limit, leave the cell empty"
+    )
+    found = f"expected a number, found {cell!r}, which says that it could not be measured"
+    problems.add(where, found, fix, kind="beyond a limit", most=_SAID_ALIKE)
+    return True
 
 
 def _note_other_writing(cell: str, where: str, problems: Problems) -> bool:

@@ -24,17 +24,26 @@ logger = logging.getLogger("cellbox")
 #: How the names of tables end that can be read.
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx")
 
+# What a file calls a column, in a row of a node.
+Titles = Callable[[str, str], str]
+
 _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
 _INDEX_OF_PANDAS = "__index_level_"
 
 
 @dataclass(frozen=True, eq=False)
 class TypedTable:
-    """A table of numbers, dates and words. pieces: its rows in pieces, made anew each time."""
+    """A table of numbers, dates and words.
+
+    pieces: its rows in pieces, made anew each time.
+    titles: of a column, and the node that a row is of, what the file itself calls that column; None
+    where it is called so there.
+    """
 
     path: Path
     pieces: Callable[[], Iterator[Chunk]]
     decimal_comma: bool = False
+    titles: Titles | None = None
 
     def chunks(self, problems: Problems) -> Iterator[Chunk]:
         """The rows in pieces."""
@@ -57,7 +66,10 @@ def open_table(path: Path, problems: Problems) -> TableSource | None:
 
 
 def table_of_rows(
-    path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]
+    path: Path,
+    header: Sequence[str],
+    rows: Sequence[tuple[int, list[str]]],
+    titles: Titles | None = None,
 ) -> TypedTable:
     """A table made of what a file holds. rows: the number of each in the file, and its cells."""
 
@@ -67,7 +79,7 @@ def table_of_rows(
             part = rows[start : start + CHUNK]
             yield Chunk([number for number, _ in part], [list(cells) for _, cells in part])
 
-    return TypedTable(path, pieces)
+    return TypedTable(path, pieces, titles=titles)
 
 
 def sheet_names(path: Path, problems: Problems) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ from jaxtyping import Float
 from cellbox.arrays import RowNumbers
 from cellbox.data.dataset import Dataset, Split, validation_rows
 from cellbox.errors import refuse
-from cellbox.models.model import FittedModel, prediction_solver
+from cellbox.models.model import FittedModel
+from cellbox.models.prediction_solver import prediction_solver
 from cellbox.models.training_record import Training
 from cellbox.networks.form import NONE, SEARCH, Form
 from cellbox.networks.network import Network
@@ -396,5 +397,5 @@ class Finisher:
         self, network: Network, settings: Settings
     ) -> tuple[Float[np.ndarray, " n_rows"], float]:
         """Of each validation row, and over them; see `errors_in_rows`."""
-        solver = prediction_solver(settings)
-        return errors_in_rows(network, self._validation, solver, self._training.typical_error)
+        rows, typical = self._validation, self._training.typical_error
+        return errors_in_rows(network, rows, prediction_solver(settings), typical)

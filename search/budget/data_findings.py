@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from cellbox.budgets.grid import BudgetGrid
 from cellbox.budgets.learning_curves import LearningCurve, fit_learning_curve
 from cellbox.budgets.subsamples import ADDITIVE, CELLBOX, MODELS, RIDGE
+from cellbox.errors import DataWarning
 from search.budget.findings import LEVEL, axis_words, curve_rows
 from search.report.cells import percent
 from search.spec.budget_tables import DataBudgetSpec
@@ -21,9 +23,15 @@ _AS_GOOD = 0.02
 
 
 def data_findings(
-    spec: DataBudgetSpec, grid: BudgetGrid, records: Sequence[ExperimentRecord]
+    spec: DataBudgetSpec,
+    grid: BudgetGrid,
+    records: Sequence[ExperimentRecord],
+    warnings: Sequence[DataWarning] = (),
 ) -> dict[str, Any]:
-    """The answer of a study of parts of measured data."""
+    """The answer of a study of parts of measured data.
+
+    warnings: what the data can hardly mean, which the answer rests on all the same.
+    """
     largest = {name: max(values) for name, values in grid.axes.items()}
     matrices = {name: _errors(grid, records, name, largest) for name in MODELS}
     sizes = np.array(grid.axes["conditions"], float)
@@ -44,6 +52,7 @@ def data_findings(
         f"{len(records)} trainings: {len({r.draw for r in records})} draws of "
         f"{percent(spec.data.test)} of the conditions held out, parts nested within each draw."
     )
+    sentences += [f"What the numbers can hardly mean: {warning}" for warning in warnings]
     return {
         "kind": "data",
         "name": spec.name,
@@ -57,6 +66,7 @@ def data_findings(
         "further": spec.further,
         "curves": {name: curve_rows(curve, name, further) for name, curve in curves.items()},
         "cells": _data_rows(grid, records),
+        "data_warnings": [asdict(warning) for warning in warnings],
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cellbox.budgets.grid import BudgetGrid
-from cellbox.errors import refuse
+from cellbox.errors import DataWarning, refuse
 from search.budget.choosing import Chooser, Planned, planned_of
 from search.budget.data_findings import data_findings
 from search.budget.display import BudgetState, Display
@@ -26,7 +27,10 @@ _SHOW_EVERY = 0.2  # seconds
 
 
 class BudgetLoop:
-    """One run of the loop over a study that has begun."""
+    """One run of the loop over a study that has begun.
+
+    warnings: what measured data, if it is a study of parts of them, can hardly mean.
+    """
 
     def __init__(
         self,
@@ -35,7 +39,9 @@ class BudgetLoop:
         grid: BudgetGrid,
         executor: Executor,
         display: Display,
+        warnings: Sequence[DataWarning] = (),
     ):
+        self._warnings = warnings
         self._spec, self._folder, self._grid = spec, folder, grid
         self._executor, self._display = executor, display
         self._chooser = Chooser(spec, grid) if isinstance(spec, BudgetSpec) else None
@@ -77,7 +83,7 @@ class BudgetLoop:
         findings = (
             simulated_findings(self._spec, self._grid, records, self._stopped)
             if isinstance(self._spec, BudgetSpec)
-            else data_findings(self._spec, self._grid, records)
+            else data_findings(self._spec, self._grid, records, self._warnings)
         )
         return findings, findings["cells"], experiment_rows(records)
 

@@ -120,6 +120,8 @@ def _prepared(
     workers: StartingWorkers,
     display: Display,
 ) -> BudgetLoop:
+    from cellbox.budgets.subsamples import Subsamples
+    from cellbox.data.plausibility import data_warnings
     from cellbox.storage.compilation import keep_compiled_programs
     from search.budget.loop import BudgetLoop
     from search.budget.sources import fingerprint, measured_experiments, simulated_experiments
@@ -133,7 +135,8 @@ def _prepared(
     grid = {name: list(values) for name, values in experiments.grid.axes.items()}
     _begin(folder, spec, grid, fingerprint(experiments))
     executor = workers.take_for(ExperimentWorker, experiments)
-    return BudgetLoop(spec, folder, experiments.grid, executor, display)
+    warnings = data_warnings(experiments.dataset) if isinstance(experiments, Subsamples) else ()
+    return BudgetLoop(spec, folder, experiments.grid, executor, display, warnings)
 
 
 def _begin(

@@ -209,7 +209,7 @@ def _facts(data: Dataset) -> dict[str, Any]:
             else len(np.unique(data.condition_of_row[data.rounding_sensitive]))
         ),
         "times": data.times.tolist(),
-        "missing_share": float(np.isnan(data.measurements).mean()),
+        "missing_share": _missing_share(data),
         "activity_nodes": [data.nodes[index] for index in np.flatnonzero(data.activity_nodes)],
         "allowed_edges": None if data.allowed_edges is None else int(data.allowed_edges.sum()),
         "split": parts,
@@ -220,6 +220,15 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "not_determined": coverage_sentences(found, data.n_nodes),
         "fixes": fix_sentences(found),
     }
+
+
+def _missing_share(data: Dataset) -> float:
+    """The share of values that are missing, of nodes that were measured at all."""
+    import numpy as np
+
+    missing = np.isnan(data.measurements)
+    measured = ~missing.all(axis=(0, 1))
+    return float(missing[:, :, measured].mean()) if measured.any() else 1.0
 
 
 def _facts_of_lines(data: Dataset) -> dict[str, Any]:
@@ -245,7 +254,7 @@ def _readable_facts(facts: dict[str, Any]) -> str:
         ("combinations (whatever the doses)", facts["combinations"]),
         ("conditions measured repeatedly", facts["replicated_conditions"]),
         ("time points", f"{len(times)}: {shown_list([f'{time:g}' for time in times])}"),
-        ("missing values", f"{shown(100 * facts['missing_share'])} %"),
+        ("missing values of measured nodes", f"{shown(100 * facts['missing_share'])} %"),
         ("drug activity nodes", f"{len(activity)}: {shown_list(activity)}" if activity else None),
     ]
     if "lines" in facts:

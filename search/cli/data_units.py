@@ -21,6 +21,7 @@ _FLAGS = {
     "--time-unit": "time_unit",
     "--dose-transform": "dose_transform",
     "--ec50": "ec50",
+    "--detection-limit": "detection_limit",
 }
 
 
@@ -60,6 +61,17 @@ def add_units(parser: Arguments | ArgumentParser) -> None:
         type=_ec50,
         metavar="[NODE=]K",
         help="concentration of half the effect, in the unit of the doses: of one node, or of all",
+    )
+    _add_detection_limit(parser)
+
+
+def _add_detection_limit(parser: Arguments | ArgumentParser) -> None:
+    parser.add_argument(
+        "--detection-limit",
+        type=float,
+        metavar="VALUE",
+        help="count values below it, 0 too, as VALUE before --transform takes logarithms "
+        "(default: values of 0 are refused)",
     )
 
 
@@ -128,4 +140,5 @@ def units_of(arguments: Namespace) -> Units:
         time_unit=arguments.time_unit,
         dose_transform=arguments.dose_transform,
         ec50=of_all[0] if of_all else of_nodes or None,
+        detection_limit=arguments.detection_limit,
     )

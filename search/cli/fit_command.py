@@ -102,10 +102,12 @@ def _example(model: FittedModel, data: Dataset) -> str:
     """A perturbation of half the effect, in the unit that the model is asked in."""
     # The first node with a dose; where none has any, the first that is held.
     known = (data.perturbations != 0).any(axis=0) * 2 + data.touched.any(axis=0)
-    node = data.nodes[int(known.argmax())]
+    place = int(known.argmax())
+    node = data.nodes[place]
     ec50 = model.units.ec50
     if model.units.dose_transform is None or ec50 is None:
-        return f"{node}=0.5"
+        # Of the sign that doses of the node have: what pushed it up is not asked to push it down.
+        return f"{node}={-0.5 if data.perturbations[:, place].sum() < 0 else 0.5:g}"
     level = ec50.get(node, 1.0) if isinstance(ec50, Mapping) else ec50
     dose = math.log10(level) if model.units.dose_transform == "log10-hill" else level
     return f"{node}={dose:g}"

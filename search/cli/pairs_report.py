@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellbox.errors import refuse
+from cellbox.errors import listed, refuse
 from search.cli.data_units import refuse_other_units
 from search.cli.output import Output, check_file_target
 from search.cli.text_tables import text_table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellbox.models.pair_table import PairTable
 
 _ROWS_SHOWN = 20
+_NOTES_SHOWN = 6
 _DOSE = 0.5
 _TITLES = {
     "first": "first",
@@ -58,6 +59,7 @@ def run_pairs(arguments: Namespace) -> int:
         time=None if arguments.times is None else arguments.times[0] / units.decay_time,
     )
     note_no_interval(model)
+    note_beyond(_beyond(model, table))
     if units.given:
         told = f"doses of {table.dose:.3g} are u, times decay times ({units.decay_time:g}"
         print(f"note: {told} {units.time_name}), responses log ratios", file=sys.stderr)
@@ -78,6 +80,7 @@ def run_pairs(arguments: Namespace) -> int:
             "nodes": table.partners,
             "pairs": [asdict(pair) for pair in table.pairs],
             "no_interval": model.why_no_interval(),
+            "beyond_training": _beyond(model, table),
         }
     )
     return 0
@@ -88,6 +91,24 @@ def note_no_interval(model: FittedModel) -> None:
     why = model.why_no_interval()
     if why is not None:
         print(f"note: no intervals: {why}", file=sys.stderr)
+
+
+def note_beyond(notes: Sequence[str]) -> None:
+    """Say in what a question goes beyond what the model was trained on."""
+    if notes:
+        print(f"note: beyond the training data: {listed(notes, _NOTES_SHOWN)}", file=sys.stderr)
+
+
+def _beyond(model: FittedModel, table: PairTable) -> list[str]:
+    """In what the doses and the time of pairs go beyond what the model was trained on."""
+    import numpy as np
+
+    from cellbox.data.units import MODEL_UNITS
+
+    nodes = model.network.nodes
+    doses = table.dose * np.isin(nodes, table.partners)
+    in_model_units = replace(model, units=MODEL_UNITS)
+    return in_model_units.beyond_training(doses[None], np.array([table.time]))
 
 
 def _u_of(dose: float, units: Units) -> float:

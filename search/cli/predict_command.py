@@ -13,7 +13,7 @@ from search.cli.arguments import add_json, real_number, times
 from search.cli.command import Command
 from search.cli.data_units import add_model_units, refuse_other_units
 from search.cli.output import Output, check_file_target
-from search.cli.pairs_report import note_no_interval, run_pairs
+from search.cli.pairs_report import note_beyond, note_no_interval, run_pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,9 @@ def _run_predict(arguments: Namespace) -> int:
     )
     if model.units.given:
         print(f"note: {model.units.sentence}, as the model was learned", file=sys.stderr)
+    beyond = model.beyond_training(perturbations, np.array(moments, float))
     note_no_interval(model)
+    note_beyond(beyond)
     _note_unsolved(conditions, predicted.value)
     table = _table(conditions, moments, nodes, predicted)
     if arguments.out is not None:
@@ -148,6 +150,7 @@ def _run_predict(arguments: Namespace) -> int:
             "predictions": predicted.value,
             **({} if predicted.low is None else {"low": predicted.low, "high": predicted.high}),
             "no_interval": model.why_no_interval(),
+            "beyond_training": beyond,
         }
     )
     return 0

@@ -36,7 +36,8 @@ class DataTable(Table):
     split_by, test, validation, structural_zeros, time: how measured files are read and split.
     prior: a table of edges that are said to exist; see `cellbox.read_prior`.
     reference_line: the cell line that others are compared with where the form has lines.
-    transform, control, time_unit, doses: what their numbers mean; see `cellbox.Units`.
+    transform, control, detection_limit, time_unit, doses: what their numbers mean; see
+        `cellbox.Units`.
     """
 
     system: str | None = None
@@ -59,6 +60,7 @@ class DataTable(Table):
     time: float | None = Field(default=None, gt=0)
     transform: Literal["log2-ratio", "difference", "log2", "log2-percent"] | None = None
     control: tuple[str, ...] = ()
+    detection_limit: float | None = Field(default=None, gt=0)
     time_unit: str | None = None
     doses: DosesTable | None = None
     prior: str | None = None
@@ -110,6 +112,7 @@ class DataTable(Table):
             time_unit=self.time_unit,
             dose_transform=None if self.doses is None else self.doses.transform,
             ec50=None if self.doses is None else self.doses.ec50,
+            detection_limit=self.detection_limit,
         )
 
 
@@ -119,7 +122,7 @@ _OF_SIMULATIONS = {
 }  # fmt: skip
 _OF_FILES = {
     "split_by", "test", "validation", "structural_zeros", "time", "transform", "control",
-    "time_unit", "doses", "reference_line",
+    "detection_limit", "time_unit", "doses", "reference_line",
 }  # fmt: skip
 
 

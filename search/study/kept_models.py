@@ -75,11 +75,15 @@ def _provenance(
 ) -> dict[str, Any]:
     """As `cellbox.models.provenance`, of when and by what the trial was trained."""
     from cellbox.models.provenance import date_of, numbers_of, split_by_name
+    from cellbox.models.trained_range import trained_range
 
     return {
         "date": date_of(record.finished),
         "versions": dict((record.shape or {}).get("versions", {})),
-        "data": {"name": folder.name, "fingerprint": folder.study.data},
+        "data": {
+            **{"name": folder.name, "fingerprint": folder.study.data},
+            "trained": trained_range(data, split.training),
+        },
         "split": split_by_name(data, split),
         "errors": numbers_of(record.metrics),
     }

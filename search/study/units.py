@@ -18,4 +18,5 @@ def units_asked(spec: Mapping[str, Any]) -> Units:
         time_unit=data.get("time_unit"),
         dose_transform=doses.get("transform"),
         ec50=doses.get("ec50"),
+        detection_limit=data.get("detection_limit"),
     )

@@ -27,6 +27,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 import cellbox
 from cellbox.errors import InputError
 from cellbox.identifiability.design_report import REPORT_FILES
+from cellbox.models.trained_range import trained_range
 from search.study.folder import StudyFolder
 from search.study.kept_data import kept_data
 from search.study.record import TrialRecord
@@ -185,14 +186,8 @@ def trained_on(folder: StudyFolder) -> dict[str, Any] | None:
     except InputError:
         # Someone edited or moved the tables; predictions then come without notes.
         return None
-    rows = slice(None) if data.split is None else data.split.training
-    doses = data.perturbations[rows]
-    lows, highs = doses.min(axis=0, initial=0.0), doses.max(axis=0, initial=0.0)
-    reach = {
-        node: [float(low), float(high)]
-        for node, low, high in zip(data.nodes, lows, highs, strict=True)
-    }
-    return {"doses": reach, "last_time": float(data.times[-1])}
+    rows = range(data.n_rows) if data.split is None else data.split.training
+    return trained_range(data, rows)
 
 
 def save_pyfunc(

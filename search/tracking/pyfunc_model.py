@@ -21,6 +21,7 @@ from mlflow.pyfunc.model import PythonModel
 import cellbox
 from cellbox.errors import Problem
 from cellbox.models.saved_ensembles import load_fitted
+from cellbox.models.trained_range import note_of
 from cellbox.storage.compilation import make_room_for_programs
 
 
@@ -63,7 +64,7 @@ class CellBoxModel(PythonModel):
         value, low, high = self._predicted(perturbations, times)
         n_rows, n_times, n_nodes = value.shape
         notes = [
-            [_note(row, time, nodes, self.trained_on) for time in times] for row in perturbations
+            [note_of(row, time, nodes, self.trained_on) for time in times] for row in perturbations
         ]
         return pandas.DataFrame(
             {
@@ -89,27 +90,6 @@ class CellBoxModel(PythonModel):
                 told[known] = end[known]
             ends.append(told)
         return predicted.value, *ends
-
-
-def _note(
-    row: np.ndarray, time: float, nodes: tuple[str, ...], trained_on: dict[str, Any] | None
-) -> str:
-    """In what a condition goes beyond the training data; "" where it does not."""
-    if trained_on is None:
-        return ""
-    notes = []
-    for node, dose in zip(nodes, row, strict=True):
-        if dose == 0:
-            continue
-        low, high = trained_on["doses"].get(node, (0.0, 0.0))
-        if low == high == 0:
-            notes.append(f"{node} was never perturbed in training")
-        elif not low <= dose <= high:
-            notes.append(f"{node} = {dose:g} is beyond the doses of training ({low:g} to {high:g})")
-    last = trained_on["last_time"]
-    if time > last:
-        notes.append(f"time {time:g} is after the last measurement ({last:g})")
-    return "; ".join(notes)
 
 
 def _perturbations(table: pandas.DataFrame, nodes: tuple[str, ...]) -> np.ndarray:

@@ -58,14 +58,10 @@ class DoseTable:
 SPAN = ("from", "until")
 
 
-def read_dose_table(
-    table: Path | TableSource, problems: Problems, *, conditions: Sequence[str] = ()
-) -> DoseTable:
+def read_dose_table(table: Path | TableSource, problems: Problems) -> DoseTable:
     """The doses of perturbations.csv. A dose of 0 is none, and names no node.
 
     The columns from and until, if there are any, tell when a dose begins and ends.
-
-    conditions: those that were measured, if it is known: others are problems.
     """
     columns = read_columns(
         table,
@@ -80,10 +76,6 @@ def read_dose_table(
         return DoseTable({}, {}, {})
     columns = columns.chosen(named_rows(columns, ("condition",), problems))
     _, listed = in_order(columns, "condition")
-    known = set(conditions)
-    strangers = [name for name in listed if name not in known] if conditions else []
-    for name in strangers:
-        note_unknown(name, conditions, listed[name], "condition", problems)
     node, value = columns.names["node"], columns.values["value"]
     nameless = np.array([not name for name in node.names], bool)[node.codes]
     _note_bad_doses(columns, nameless, problems)
@@ -113,6 +105,13 @@ def read_dose_table(
             if begins[row] > 0 or np.isfinite(ends[row]):
                 spans[key] = float(begins[row]), float(ends[row])
     return DoseTable(listed, nodes, entries, spans)
+
+
+def note_strangers(doses: DoseTable, measured: Sequence[str], problems: Problems) -> None:
+    """Note conditions with doses that were not measured, if it is known what was."""
+    known = set(measured)
+    for name in [name for name in doses.conditions if name not in known] if measured else []:
+        note_unknown(name, measured, doses.conditions[name], "condition", problems)
 
 
 def _spans(

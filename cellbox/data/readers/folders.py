@@ -9,6 +9,7 @@ from cellbox.data.dataset import Dataset
 from cellbox.data.readers.annotated_matrices import ANNDATA
 from cellbox.data.readers.cellbox_csv import CELLBOX
 from cellbox.data.readers.forms import Form, Taking
+from cellbox.data.readers.lone_tables import lone_table
 from cellbox.data.readers.midas import MIDAS
 from cellbox.data.readers.petab import PETAB
 from cellbox.data.readers.tidy import TIDY, WORKBOOK
@@ -105,7 +106,7 @@ def _unknown_file(path: Path) -> InputError:
     if not path.exists():
         found = "expected a folder of data, found nothing of that name"
         return refuse(str(path), found, "Check the path")
-    kind, fix = _FOREIGN.get(path.suffix.casefold(), ("a file", ""))
+    kind, fix = _FOREIGN.get(path.suffix.casefold()) or lone_table(path) or ("a file", "")
     siblings = [form for form in FORMS if form.recognises(path.parent)]
     if siblings:
         fix = f"Name its folder, {path.parent}, which has the {siblings[0].name}"

@@ -23,6 +23,8 @@ from cellbox.storage.problems import Problems
 # several cell lines the second says the line first.
 Series = tuple[str, str]
 
+# The share of names that are missing where cells were merged; how many fewer times than values are.
+_MERGED, _AS_TIMES = 0.3, 0.25
 # Numbers up to so many times their count are looked up in an array rather than sorted.
 _DENSE = 4
 
@@ -41,6 +43,7 @@ class LongTable:
     tells_times: whether the file has times; a wide table may be of steady states without.
     errors: standard errors of the values; None where the file tells none.
     lines: the cell line of each series; none where the file tells none.
+    wide: whether the file has a column for each node.
     """
 
     series: dict[Series, str]
@@ -54,6 +57,7 @@ class LongTable:
     tells_times: bool = True
     errors: Float[np.ndarray, " n_values"] | None = None
     lines: tuple[str, ...] = ()
+    wide: bool = False
 
     @cached_property
     def rows_of_condition(self) -> dict[str, list[int]]:
@@ -161,7 +165,9 @@ def read_long_table(
     places = (of_series[kept], of_time.reshape(-1), of_node[kept])
     tells_times = "time" not in columns.absent
     errors = None if errors is None else errors[kept]
-    return LongTable(series, nodes, times, *places, values, at_zero, tells_times, errors, lines)
+    return LongTable(
+        *(series, nodes, times, *places, values, at_zero, tells_times, errors, lines, columns.wide)
+    )
 
 
 def _snapped(
@@ -195,9 +201,15 @@ def _named_in(columns: Columns, column: str, problems: Problems) -> RowMask:
         empty,
         lambda row: columns.where(row, column),
         lambda row: f"expected the name of a {column}, found an empty cell",
-        f"Name the {column}",
+        f"Name the {column}{_of_merged_cells(empty)}",
     )
     return ~empty
+
+
+def _of_merged_cells(empty: RowMask) -> str:
+    """A remark where names stand in the first of several rows alone, as merged cells do."""
+    merged = not empty[0] and empty.mean() >= _MERGED
+    return " in each row: merged cells have it in the first of their rows alone" if merged else ""
 
 
 def _series(columns: Columns) -> tuple[dict[Series, str], RowNumbers, tuple[str, ...]]:
@@ -262,10 +274,20 @@ def _times_are_sound(columns: Columns, relative: bool, problems: Problems) -> Ro
         negative,
         lambda row: columns.where(row, "time"),
         lambda row: f"expected a time from 0 on, found {time[row]:g}",
-        "Count times from the perturbation; leave out what was measured before it",
+        "Count times from the perturbation; leave out what was measured before it"
+        + _of_exchanged(time, value),
     )
     _note_moved(columns, np.flatnonzero(moved).tolist(), problems)
     return ~(negative | moved)
+
+
+def _of_exchanged(time: np.ndarray, value: np.ndarray) -> str:
+    """A remark where the values have few numbers, none below 0, as times do, and the times many."""
+    known = value[np.isfinite(value)]
+    as_times = len(known) > 0 and known.min() >= 0
+    if as_times and len(np.unique(known)) < _AS_TIMES * len(np.unique(time)):
+        return "; or exchange the names of the columns time and value, which look exchanged"
+    return ""
 
 
 def _note_moved(columns: Columns, rows: Sequence[int], problems: Problems) -> None:

@@ -174,9 +174,18 @@ def _starts(path: Path, treatments: Sequence[Treatment], values: list[_Value]) -
         starts += [start] * count
         of_conditions[_name(treatments, given)] = None
     if of_conditions:
-        said = "%s: the start of %d conditions is what their inhibitors alone had at time 0: %s"
-        logger.info(said, path, len(of_conditions), listed([*of_conditions], _SHOWN))
+        said = "%s: the start of %d conditions is what their inhibitors alone had at time 0: %s%s"
+        named = listed([*of_conditions], _SHOWN)
+        logger.info(said, path, len(of_conditions), named, _of_inhibitors(starts, values))
     return starts
+
+
+def _of_inhibitors(starts: Iterable[_Value], values: Iterable[_Value]) -> str:
+    """A remark where starts hide what inhibitors had done by time 0, and a control would not."""
+    inhibited = any(dose > 0 for start in starts for dose in start.given)
+    if not inhibited or all(any(value.given) for value in values):
+        return ""
+    return "; what inhibitors had done by then is divided out, and --control control keeps it"
 
 
 def _number(value: _Value) -> float | None:
@@ -209,8 +218,8 @@ def _tables(
     line = ["line"] if columns.several_lines else []
     header = ["condition", "replicate", *line, "time", "node", "value", *columns.kinds_of_errors]
     return (
-        table_of_rows(path, header, measured),
-        table_of_rows(path, ["condition", "node", "value"], doses),
+        table_of_rows(path, header, measured, columns.title_of_value),
+        table_of_rows(path, ["condition", "node", "value"], doses, columns.title_of_dose),
     )
 
 

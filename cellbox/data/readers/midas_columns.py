@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellbox.storage.delimited import Row
@@ -20,6 +20,9 @@ _CELL_LINE = ("cellline", "celllines", "celltype", "celltypes", "cell")
 _ERROR = re.compile(r"(?P<node>.*\S)[\s_:]+(?P<kind>sd|sem|std|se|stdev)", re.IGNORECASE)
 # The column that tells samples, controls and blanks apart, in the tables of STASNet.
 _TYPE = re.compile(r"id[:._ ]type", re.IGNORECASE)
+# A name that says that a treatment inhibits, maybe with the drug: MEKi, EGFRi-Gefitinib, PI3Ki_LY.
+# Before a drug only where no word ends so: anti-CD3 is no inhibitor.
+_INHIBITOR = re.compile(r"(?P<node>.+)i|(?P<of_drug>.*[A-Z0-9])i[ _./(-]+\w.*")
 # Columns that mark rows in which nothing of a kind was given.
 _NOTHING = re.compile(
     r"(no|without)[ _-]?"
@@ -58,6 +61,18 @@ class Columns:
     type_place: int | None
     several_lines: bool
 
+    def title_of_value(self, column: str, node: str) -> str:
+        """What the file calls a column of the tidy table of values, in a row of a node."""
+        place = {known: place for place, known in self.values.items()}.get(node)
+        if place is None or column not in ("node", "value", "time"):
+            return column
+        return self.header.cells[self.times[place] if column == "time" else place]
+
+    def title_of_dose(self, column: str, node: str) -> str:
+        """The same of the tidy table of doses."""
+        titles = {one.node: self.header.cells[one.place] for one in self.treatments}
+        return titles.get(node, column)
+
     def kind(self, row: Row) -> str:
         """What kind of sample a row says that it is."""
         place = self.type_place
@@ -79,9 +94,10 @@ def columns_of(path: Path, header: Row, body: Sequence[Row], problems: Problems)
     treatments, lines = _treatments(path, header), _cell_lines(header)
     marked = {name for row in body for name in _marked(lines, row)}
     several = len(marked) > 1
-    if lines and not several:
-        logger.info("%s: left out the cell line %s", path, ", ".join(sorted(marked)) or "")
+    if len(marked) == 1:
+        logger.info("%s: all rows are of the cell line %s", path, *marked)
     values, errors = _values(header)
+    treatments = _spelt_as_measured(path, treatments, tuple(values.values()))
     times = _times(path, header, values, problems)
     _note_columns(path, header, treatments, values, problems)
     kinds = sorted({kind for _, kind in errors.values()})
@@ -112,9 +128,9 @@ def _treatments(path: Path, header: Row) -> list[Treatment]:
         if _NOTHING.fullmatch(name):
             nothing.append(name)
             continue
-        marked = len(name) > 1 and name.endswith("i")
-        inhibits = kind.casefold().startswith("inhib") or (marked and not _is_stimulus(kind))
-        node = name.removesuffix("i") if marked and inhibits else name
+        marked = _INHIBITOR.fullmatch(name)
+        inhibits = kind.casefold().startswith("inhib") or bool(marked and not _is_stimulus(kind))
+        node = (marked["node"] or marked["of_drug"]) if marked and inhibits else name
         treatments.append(Treatment(place, node, 1 if inhibits else -1))
     if nothing:
         logger.info("%s: took as no treatment: %s", path, ", ".join(nothing))
@@ -124,6 +140,24 @@ def _treatments(path: Path, header: Row) -> list[Treatment]:
         if nodes:
             logger.info("%s: took as %s: %s", path, what, ", ".join(nodes))
     return treatments
+
+
+def _spelt_as_measured(
+    path: Path, treatments: Sequence[Treatment], measured: Sequence[str]
+) -> list[Treatment]:
+    """The treatments with the name of the node that is measured, where case alone differs."""
+    folded = Counter(node.casefold() for node in measured)
+    names = {node.casefold(): node for node in measured if folded[node.casefold()] == 1}
+    taken = set(measured)
+    spelt, said = [], []
+    for one in treatments:
+        node = one.node if one.node in taken else names.get(one.node.casefold(), one.node)
+        if node != one.node:
+            said.append(f"{one.node} as {node}")
+        spelt.append(replace(one, node=node))
+    if said:
+        logger.info("%s: took treatments by the names of values: %s", path, ", ".join(said))
+    return spelt
 
 
 def _values(header: Row) -> tuple[dict[int, str], dict[str, tuple[int, str]]]:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cellbox.data.dataset import Dataset
 from cellbox.data.readers import petab_noise
 from cellbox.data.readers.forms import Form, Taking, file_ending
+from cellbox.data.readers.petab_scales import Scales
 from cellbox.data.readers.tidy import read_two_tables
 from cellbox.storage.csv_tables import number_text
 from cellbox.storage.delimited import Row, read_rows
@@ -32,6 +33,8 @@ logger = logging.getLogger("cellbox")
 _SUFFIXES = (".yaml", ".yml")
 # The name of the condition that has none, in which a model is as it is.
 _NONE = "no condition"
+# What the measurement table calls the columns of a tidy one.
+_TITLES = {"value": "measurement", "node": "observableId"}
 _NO_VALUE = ("", "0", "0.0")
 _NO_DOSE = ("conditionid", "conditionname")
 
@@ -76,10 +79,15 @@ def _read(path: Path, taking: Taking) -> Dataset:
     problems.raise_any()
     assert problem is not None
     names = _node_names(problem)
-    measurements = _measurements(problem, names)
+    scales = Scales(
+        [(line["observableId"], line["observableParameters"]) for line in problem.measurements]
+    )
+    measurements = _measurements(problem, names, scales)
     doses = _doses(problem, names, problems)
     problems.raise_any()
-    return read_two_tables(measurements, doses, taking, name=path.resolve().parent.name)
+    data = read_two_tables(measurements, doses, taking, name=path.resolve().parent.name)
+    found = scales.warnings(names, taking.units)
+    return replace(data, reading_warnings=(*data.reading_warnings, *found)) if found else data
 
 
 PETAB = Form(
@@ -180,19 +188,17 @@ def _node_names(problem: _Problem) -> dict[str, str]:
     return names
 
 
-def _measurements(problem: _Problem, names: dict[str, str]) -> TypedTable:
+def _measurements(problem: _Problem, names: dict[str, str], scales: Scales) -> TypedTable:
     """The measured values; those of one observable, condition and time are replicates."""
     errors = petab_noise.value_errors(
         problem.path, problem.measurements, problem.observables, problem.parameters
     )
-    seen = Counter[tuple[str, str, str]]()
     rows = []
     for place, line in enumerate(problem.measurements):
         key = (problem.condition(line), line["time"], line["observableId"])
-        seen[key] += 1
         cells = {
             "condition": key[0],
-            "replicate": str(seen[key]),
+            "replicate": scales.replicate(*key, line["observableParameters"]),
             "time": key[1],
             "node": names.get(key[2], key[2]),
             "value": line["measurement"],
@@ -201,11 +207,14 @@ def _measurements(problem: _Problem, names: dict[str, str]) -> TypedTable:
             cells["sd"] = number_text(errors[place])
         rows.append((line.number, cells))
     path = problem.measurements[0].path if problem.measurements else problem.path
-    several = any(count > 1 for count in seen.values())
+    several = any(cells["replicate"] != "1" for _, cells in rows)
     header = ["condition", *(["replicate"] if several else []), "time", "node", "value"]
     header += [] if errors is None else ["sd"]
     return table_of_rows(
-        path, header, [(number, [cells[name] for name in header]) for number, cells in rows]
+        path,
+        header,
+        [(number, [cells[name] for name in header]) for number, cells in rows],
+        lambda column, _: _TITLES.get(column, column),
     )
 
 

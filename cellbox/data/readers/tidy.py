@@ -19,7 +19,7 @@ any) and perturbations.csv (condition, node, value), and may hold
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -34,8 +34,9 @@ from cellbox.data.readers.clamped_nodes import (
     read_clamped,
     with_interventions,
 )
-from cellbox.data.readers.dose_tables import DoseTable, read_dose_table
+from cellbox.data.readers.dose_tables import DoseTable, note_strangers, read_dose_table
 from cellbox.data.readers.excel_names import could_be, excel_warnings, likely_genes
+from cellbox.data.readers.exchanged_names import note_exchanged
 from cellbox.data.readers.forms import Form, Taking, file_ending
 from cellbox.data.readers.long_tables import LongTable, read_long_table
 from cellbox.data.unit_transforms import in_model_units
@@ -191,9 +192,10 @@ def _read(
     taking.note_structural_zeros(extras or measurement_path, "the tidy form", problems)
     table = _read_measured(measurements, taking, problems)
     rows_of = table.rows_of_condition
-    doses = read_dose_table(perturbations, problems, conditions=tuple(rows_of))
-    _note_transposed(measurement_path, table, doses, problems)
-    _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
+    doses = read_dose_table(perturbations, problems)
+    if not note_exchanged(measurement_path, perturbation_path, table, doses, problems):
+        note_strangers(doses, tuple(rows_of), problems)
+        _note_unlisted(perturbation_path, tuple(rows_of), doses, problems)
     nodes = _named(table, doses, problems)
     conditions = [condition for condition, _ in table.series]
     u = doses.array(conditions, nodes)
@@ -320,20 +322,6 @@ def _note_time(path: Path, taking: Taking, problems: Problems) -> None:
             "table with a column of them",
             f"Leave the time out: {path.name} tells it",
         )
-
-
-def _note_transposed(path: Path, table: LongTable, doses: DoseTable, problems: Problems) -> None:
-    """Note measurements whose nodes are the conditions of the perturbations."""
-    names = set(doses.conditions)
-    if len(names) > 1 and names <= set(table.nodes) and not names & set(table.rows_of_condition):
-        found = f"expected a row for each condition, found columns of them: {_shown(names)}"
-        fix = "Transpose the table: a row for each condition, and a column for each node"
-        problems.add(str(path), found, fix)
-
-
-def _shown(names: Iterable[str]) -> str:
-    first = sorted(names)[:_NAMED]
-    return ", ".join(map(repr, first))
 
 
 def _note_unlisted(

@@ -80,6 +80,8 @@ def test_doses_are_scaled_by_the_concentration_of_half_the_effect(
         ({"control": ("DMSO",)}, "a transform that needs controls"),
         ({"time_unit": "soon"}, "such as 30min or 2h, found 'soon'"),
         ({"dose_transform": "hill"}, "an EC50 together"),
+        ({"detection_limit": 20.0}, "a transform that takes logarithms, found none"),
+        ({"transform": "log2", "detection_limit": 0.0}, "detection_limit: expected a number above"),
         ({"dose_transform": "hill", "ec50": -1.0}, "above 0, found -1"),
         ({"transform": "log2-ratio", "control": ("DMOS",)}, "Did you mean 'DMSO"),
         ({"transform": "log2-ratio", "control": ("drug",)}, "'drug', which has doses"),
@@ -96,9 +98,46 @@ def test_what_does_not_go_together_is_refused(folder, units, words):
     assert words in str(caught.value)
 
 
-def test_values_without_a_logarithm_are_counted(folder):
-    with pytest.raises(InputError, match=r"found 1 that are not, 0 here.*pseudo-count"):
-        read_data(folder("drug,,4,g1,0\ndrug,,8,g1,2\n", "drug,g1,1\n"), units=Units("log2"))
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0, 300, 5e3), r"found 1 of 3 that are not, 0 here.*--detection-limit.*above 0 is 300"),
+        ((0, 1, 0.5, 1), r"found 1 of 4.*levels scaled to between 0 and 1, or yes and no"),
+        ((-0.5, 0.3, 1.2), r"found 1 of 3.*logarithms or differences already: leave the transform"),
+        ((0, 0), r"found 2 of 2.*Correct them"),
+    ],
+)
+def test_values_without_a_logarithm_are_counted_and_told_what_they_look_like(folder, values, words):
+    rows = "".join(f"drug,,{4 + time},g1,{value}\n" for time, value in enumerate(values))
+    with pytest.raises(InputError, match=words):
+        read_data(folder(rows, "drug,g1,1\n"), units=Units("log2"))
+
+
+@pytest.mark.parametrize("control", ["time 0", "DMSO"])
+def test_controls_at_0_are_not_said_to_lack_where_values_have_no_logarithm(folder, control):
+    rows = "drug,,0,g1,0\ndrug,,4,g1,0\ndrug,,8,g1,1\nDMSO,,0,g1,0\nDMSO,,4,g1,0\n"
+    with pytest.raises(InputError, match="levels scaled") as caught:
+        read_data(folder(rows), units=Units("log2-ratio", (control,)))
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("control", ["time 0", "DMSO"])
+def test_what_is_below_the_limit_of_detection_counts_as_it(folder, control, caplog):
+    rows = "drug,,0,g1,8\ndrug,,30,g1,0\ndrug,,60,g1,80\nDMSO,,0,g1,8\nDMSO,,30,g1,2\n"
+    units = Units("log2-ratio", (control,), detection_limit=20.0)
+    with caplog.at_level("INFO"):
+        data = read_data(folder(rows + "DMSO,,60,g1,20\n"), units=units)
+    np.testing.assert_allclose(data.measurements[:, :, 0], [[0, 2], [0, 0]])
+    assert "4 values below the limit of detection count as it, 20" in caplog.text
+
+
+def test_errors_of_values_below_the_limit_are_relative_to_it(folder):
+    path = folder("", "drug,g1,1\n")
+    (path / "measurements.csv").write_text(
+        "condition,time,node,value,sd\ndrug,4,g1,0,2\ndrug,8,g1,80,8\n"
+    )
+    data = read_data(path, units=Units("log2", detection_limit=20.0))
+    np.testing.assert_allclose(data.errors[0, :, 0] * np.log(2), [0.1, 0.1])
 
 
 def test_intensities_and_nanomolar_become_what_nothing_is_said_of(folder):

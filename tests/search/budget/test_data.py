@@ -51,6 +51,7 @@ def test_ridge_is_told_to_be_as_good_where_it_is(ridge, said):
 
 def test_the_command_answers_from_a_folder(tmp_path, capsys):
     data = simulate_small(tmp_path / "data")
+    _of_other_doses(data / "perturbations.csv", 300)
     out = tmp_path / "out.json"
     arguments = [
         "budget", "--data", str(data), "--study", str(tmp_path / "study"), "--executor", "inline",
@@ -60,5 +61,18 @@ def test_the_command_answers_from_a_folder(tmp_path, capsys):
     content = read_json(out)
     assert content["kind"] == "data"
     assert content["experiments"] == 6
-    assert "Report:" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Report:" in said
+    # What the data can hardly mean is told with what is made of them in spite of it.
+    assert [warning["kind"] for warning in content["data_warnings"]] == ["doses_saturate"]
+    assert "What the numbers can hardly mean: Doses saturate" in said
+    assert "Doses saturate" in (tmp_path / "study" / "report.html").read_text()
     assert main(["report", str(tmp_path / "study")]) == 0
+
+
+def _of_other_doses(table, factor):
+    """Write doses so many times as large, as if they were nanomolar."""
+    header, *rows = table.read_text().splitlines()
+    parts = [row.rpartition(",") for row in rows]
+    larger = [f"{start},{float(dose) * factor if dose else ''}" for start, _, dose in parts]
+    table.write_text("\n".join([header, *larger]) + "\n")

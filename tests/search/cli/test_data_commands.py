@@ -139,6 +139,16 @@ def test_simulate_makes_what_real_experiments_have(tmp_path):
     assert 0 < np.isnan(data.measurements).mean() < 0.25
 
 
+def test_missing_values_are_counted_of_measured_nodes(tmp_path):
+    (tmp_path / "measurements.csv").write_text(
+        "condition,time,node,value\nlow,4,g1,0.1\nhigh,4,g1,\nlow,4,g2,0.3\nhigh,4,g2,0.2\n"
+    )
+    (tmp_path / "perturbations.csv").write_text("condition,node,value\nlow,drug,1\nhigh,g1,1\n")
+    report = tmp_path / "lint.json"
+    main(["lint", str(tmp_path), "--json", str(report)])
+    assert read_json(report)["missing_share"] == 0.25
+
+
 # fit
 
 

@@ -335,6 +335,16 @@ def test_predict_takes_and_gives_the_units_of_the_data_and_refuses_others(fitted
     assert "expected the units that the model was learned in" in other
 
 
+def test_predict_says_what_goes_beyond_the_training_data(fitted, tmp_path, capsys):
+    model = str(fitted / "model")
+    node = load_model(model).network.nodes[0]
+    report = tmp_path / "predicted.json"
+    assert main(["predict", model, "--perturb", f"{node}=500", "--json", str(report)]) == 0
+    said = f"{node} = 500 is beyond the doses of training"
+    assert f"note: beyond the training data: {said}" in capsys.readouterr().err
+    assert said in read_json(report)["beyond_training"][0]
+
+
 def test_fit_weighs_a_prior_and_tells_what_came_of_it(experiment, tmp_path, capsys):
     truth = read_data(experiment).truth
     target, source = np.argwhere((truth.weights != 0) & ~np.eye(truth.n_nodes, dtype=bool))[0]

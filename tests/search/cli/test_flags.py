@@ -41,6 +41,7 @@ UNITS = {
     "--time-unit": ["--time-unit", "30min"],
     "--dose-transform": ["--dose-transform", "log", "--ec50", "2"],
     "--ec50": ["--dose-transform", "log", "--ec50", "3"],
+    "--detection-limit": ["--transform", "log2", "--detection-limit", "20"],
 }
 # What the rest is tested by: a file that has the flag, and mostly a test of what it does.
 OF_DATA = {"--structural-zeros": "test_data_commands", "--time": "test_data_commands"}

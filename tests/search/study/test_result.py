@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from cellbox.errors import InputError
+from cellbox.models.saved_models import load_model
 from search.study.kept_models import save_best_models
 from search.study.ranking import TrialCounts, best_numbers, front_of, ranked
 from search.study.result import SweepResult
@@ -86,6 +88,14 @@ def test_a_study_whose_data_lost_their_split_is_refused_with_a_way_out(tmp_path)
     (folder.data / "split.csv").unlink()
     with pytest.raises(InputError, match=r"expected the split .*Bring its file split\.csv back"):
         save_best_models(folder, [0])
+
+
+def test_the_best_models_know_what_they_were_trained_on(tmp_path):
+    folder = fake_study(tmp_path / "study", 1)
+    save_best_models(folder, [0])
+    model = load_model(folder.model(0))
+    beyond = np.full((1, len(model.network.nodes)), 500.0)
+    assert model.beyond_training(beyond, model.times)
 
 
 def test_the_time_of_a_run_that_is_not_over_counts_as_far_as_it_is_known(tmp_path):

@@ -8,11 +8,16 @@ from search.study.units import units_asked
 def test_the_units_of_a_spec_are_those_of_its_models(tmp_path):
     data = {
         **{"folder": str(tmp_path), "transform": "log2-ratio", "control": ["DMSO"]},
-        **{"time_unit": "30min", "doses": {"transform": "hill", "ec50": {"a": 10.0}}},
+        **{
+            "detection_limit": 20,
+            "time_unit": "30min",
+            "doses": {"transform": "hill", "ec50": {"a": 10.0}},
+        },
     }
     spec = make_spec({"name": "x", "data": data})
     units = units_asked(spec.model_dump(mode="json"))
-    assert units == spec.data.units() == Units("log2-ratio", ("DMSO",), "30min", "hill", {"a": 10})
+    given = Units("log2-ratio", ("DMSO",), "30min", "hill", {"a": 10}, detection_limit=20)
+    assert units == spec.data.units() == given
 
 
 def test_a_spec_without_units_has_eq_1s_own():

@@ -122,6 +122,16 @@ def test_series_start_from_what_their_inhibitors_alone_had_at_time_0(midas, capl
     assert data.row_names == ("EGF", "EGF + MEKi")
     np.testing.assert_allclose(data.measurements[:, 0, :2], [[1.0, 2.0], [1.0, 1.0]])
     assert "the start of 2 conditions is what their inhibitors alone had at time 0" in caplog.text
+    assert "what inhibitors had done by then is divided out, and --control control" in caplog.text
+
+
+def test_where_no_inhibitor_acted_before_nothing_is_said_to_be_divided_out(midas, caplog):
+    stimulus = "".join(line for line in BEFORE_STIMULI.splitlines(True) if ",1,0,2" not in line)
+    stimulus = stimulus.replace("1,1,1,30,4,2\n", "")
+    with caplog.at_level("INFO"):
+        read_data(midas(stimulus), units=Units(transform="log2-ratio", control=("time 0",)))
+    assert "the start of 1 conditions" in caplog.text
+    assert "divided out" not in caplog.text
 
 
 def test_a_series_with_a_start_of_its_own_keeps_it(midas):
@@ -215,3 +225,49 @@ def test_times_of_one_value_for_all_and_columns_that_are_no_part_are_said(midas,
     assert read_data(midas(table)).nodes[:2] == ("AKT", "ERK")
     assert "took the times of DA:AKT for all values" in caplog.text
     assert "ignored the columns x" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["MEKi-Gefinib", "MEKi_U0126", "MEKi (PD 0325901)", "MEKi"])
+def test_an_inhibitor_may_be_named_with_its_drug(midas, name):
+    data = read_data(midas(TABLE.replace("TR:MEK:Inhibitors", f"TR:{name}")))
+    place = data.row_names.index("EGF + MEKi 0.5")
+    assert data.perturbations[place, data.nodes.index("MEK")] == 0.5
+
+
+@pytest.mark.parametrize("name", ["anti-CD3", "LPS", "poli-IC"])
+def test_a_stimulus_whose_name_has_an_i_pushes_up(midas, name):
+    data = read_data(midas(TABLE.replace("TR:EGF:Cytokines", f"TR:{name}")))
+    place = data.row_names.index(name + ", replicate 1")
+    assert data.perturbations[place, data.nodes.index(name)] == -1
+
+
+def test_a_treatment_that_differs_from_a_value_in_case_alone_is_of_that_node(midas, caplog):
+    with caplog.at_level("INFO"):
+        data = read_data(midas(TABLE.replace("TR:pi3ki", "TR:Akti")))
+    assert data.nodes == ("AKT", "ERK", "EGF", "MEK")
+    assert "took treatments by the names of values: Akt as AKT" in caplog.text
+
+
+def test_problems_name_the_columns_that_the_file_has(midas):
+    raw = TABLE.replace("1,1,0,1,5,-0.3,0.8", "1,1,0,1,-5,-0.3,high")
+    with pytest.raises(InputError) as refused:
+        read_data(midas(raw))
+    said = str(refused.value)
+    assert "row 6, column 'DV:ERK'" in said
+    assert "row 6, column 'DA:ALL'" in said
+    with pytest.raises(InputError, match=r"row 2, column 'DV:AKT'.*expected 0 at time 0"):
+        read_data(midas(TABLE.replace("1,0,0,0,5,0.0", "1,0,0,0,0,7.5")))
+
+
+def test_rows_of_one_cell_line_are_not_said_to_be_left_out(midas, caplog):
+    with caplog.at_level("INFO"):
+        read_data(midas())
+    assert "all rows are of the cell line HepG2" in caplog.text
+    assert "left out" not in caplog.text
+
+
+def test_rows_whose_names_have_commas_are_listed_with_semicolons(midas, caplog):
+    repeated = BEFORE_STIMULI.replace("1,0,1,0,2,1\n", "1,0,1,0,2,1\n1,0,1,0,2,1\n")
+    with caplog.at_level("INFO"):
+        read_data(midas(repeated), units=Units(transform="log2-ratio", control=("time 0",)))
+    assert "control, replicate 1; control, replicate 2; MEKi, replicate 1" in caplog.text

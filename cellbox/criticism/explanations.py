@@ -11,6 +11,7 @@ import numpy as np
 from cellbox.arrays import NodeValues, Perturbations
 from cellbox.criticism.linear_theory import LinearTheory
 from cellbox.criticism.score_tests import Outcome, Residuals
+from cellbox.networks.off_targets import OFF_TARGET
 
 _NODES_NAMED, _ROWS_NAMED = 4, 3
 
@@ -28,6 +29,7 @@ WORDS = {
     "response": "Responses bend otherwise than by tanh in {}: other kinetics than Eq. 1?",
     "lines": "Cell lines or batches that are taken as one differ in {}: in edges, amplitudes or "
     "offsets?",
+    OFF_TARGET: "Doses act on other nodes than their own: those {}?",
     "input": "Residuals follow one common factor that differs between conditions, in {}: an "
     "unmeasured input or node?",
     "rows": "Residuals agree over the times of a condition and differ between conditions, in {}: "
@@ -57,6 +59,12 @@ def explanations(
     once = theory.residuals.shape[1] == theory.by_drive.shape[2]
     for kind, columns in theory.alternatives.items():
         if not columns.shape[2] or (once and not left.can_tell(columns)):
+            continue
+        if kind == OFF_TARGET:
+            singly = left.asked_for_singly(columns)
+            if singly is not None:
+                pairs = _named_pairs(singly[1], nodes)
+                found.append(_explanation(kind, singly[0], left, pairs))
             continue
         outcome = left.asked_for(columns)
         if outcome is not None:
@@ -101,6 +109,14 @@ def _named(taken: NodeValues, left: Residuals, nodes: Sequence[str]) -> str:
     more = len(asking) - _NODES_NAMED
     rest = f" and {more} more" if more > 0 else ""
     return ", ".join(asking[:_NODES_NAMED]) + rest
+
+
+def _named_pairs(places: Sequence[int], nodes: Sequence[str]) -> str:
+    """Drugs' own nodes, and others that their doses act on; places as in the columns."""
+    pairs = [divmod(place, len(nodes)) for place in places[:_NODES_NAMED]]
+    more = len(places) - _NODES_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return ", ".join(f"of {nodes[source]} on {nodes[target]}" for source, target in pairs) + rest
 
 
 def _drives(theory: LinearTheory, left: Residuals) -> Perturbations:

@@ -13,7 +13,8 @@ judged. Kinds:
   logarithm is normal(0, 0.5); hill: Hill kinetics; basal: normal(0, 0.3) inside the tanh of each
   node in all rows; hub: the node with most targets is not measured, and perturbed in 4 of 10
   conditions, which no file tells; told_hub: the same of the nodes that others act on; quiet_hub:
-  such a node is perturbed in no condition; outliers: 2 % of the values are far off.
+  such a node is perturbed in no condition; outliers: 2 % of the values are far off; off_target: the
+  doses of two nodes act on another node as well, with 0.5 to 1.5 times their size and either sign.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from tests.benchmarks.measuring import add_seeds, seeds_of
 
 KINDS = (
     *("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal"),
-    *("told_hub", "quiet_hub"),
+    *("told_hub", "quiet_hub", "off_target"),
 )
 HUBS = ("hub", "told_hub", "quiet_hub")
 _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
@@ -101,6 +102,8 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
     drive = random.normal(0, 0.3, n_nodes) * treated if kind == "drive" else 0.0
     drive = random.normal(0, 0.3, n_nodes) if kind == "basal" else drive
     decay = np.exp(random.normal(0, 0.5, n_nodes)) if kind == "decay" else 1.0
+    if kind == "off_target":
+        perturbations = perturbations @ (np.eye(n_nodes) + off_targets(n_nodes, random)).T
     state: Any = np.zeros(perturbations.shape)
     state = state + random.normal(0, 0.3, n_nodes) if kind == "start" else state
 
@@ -117,6 +120,15 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
     exact = np.stack(states, axis=1)
     shift = random.normal(0, 0.2, n_nodes) * treated if kind == "offset" else np.zeros(n_nodes)
     return exact + (shift[:, None] if kind == "offset" else shift)
+
+
+def off_targets(n_nodes: int, random: np.random.Generator) -> np.ndarray:
+    """O with two effects, target by source, of two nodes."""
+    effects = np.zeros((n_nodes, n_nodes))
+    for source in random.choice(n_nodes, 2, replace=False):
+        target = random.choice(np.delete(np.arange(n_nodes), source))
+        effects[target, source] = random.choice([-1, 1]) * random.uniform(0.5, 1.5)
+    return effects
 
 
 def verdicts(kinds: list[str], seeds: range, at_the_truth: bool) -> Iterator[str]:

@@ -43,6 +43,7 @@ NAMED = {
     "hub": "hidden",
     "told_hub": "hidden",
     "quiet_hub": "hidden",
+    "off_target": "off_target",
 }
 
 

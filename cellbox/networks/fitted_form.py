@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellbox.arrays import NodeValues, Perturbations
+from cellbox.arrays import EdgeValues, NodeValues, Perturbations
 from cellbox.errors import InputError, refuse
 from cellbox.networks.form import EQ_1, PARTS, POSITIVE, Form, form_of, treated_rows
 from cellbox.networks.hidden_nodes import HiddenNodes, hidden_of, mean_of
@@ -41,7 +41,7 @@ class FittedForm:
     """
 
     form: Form
-    values: Mapping[str, NodeValues]
+    values: Mapping[str, NodeValues | EdgeValues]
     hidden: HiddenNodes | None = None
     lines: LineDifferences | None = None
 

@@ -40,6 +40,10 @@ WORDS = {
 # One common factor is named instead of drives of all rows where it is so much of what they take.
 _MOSTLY = 0.6
 
+# What is the same for all doses is named instead of effects of single ones where it explains nearly
+# as much: as much as so many numbers less would have to.
+_NEARLY_AS_MUCH = 4.0
+
 
 class Explanation(NamedTuple):
     """One alternative: how well it explains what is left (the smaller the better), in words."""
@@ -64,7 +68,9 @@ def explanations(
             singly = left.asked_for_singly(columns)
             if singly is not None:
                 pairs = _named_pairs(singly[1], nodes)
-                found.append(_explanation(kind, singly[0], left, pairs))
+                one = _explanation(kind, singly[0], left, pairs)
+                handicap = _NEARLY_AS_MUCH * math.log(left.n_values)
+                found.append(one._replace(criterion=one.criterion + handicap))
             continue
         outcome = left.asked_for(columns)
         if outcome is not None:

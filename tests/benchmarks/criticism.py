@@ -54,10 +54,10 @@ _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
 _STEP = 0.05
 
 
-def data_of(kind: str, seed: int) -> Dataset:
+def data_of(kind: str, seed: int, n_measured: int = _NODES) -> Dataset:
     """An experiment of this kind."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
-    n_nodes = _NODES + (kind in HUBS)
+    n_nodes = n_measured + (kind in HUBS)
     network = random_network(n_nodes, density=0.2, motif="acyclic", seed=seed)
     seen = np.arange(n_nodes)
     hub = _hub_of(network, told=kind != "hub")

@@ -91,15 +91,18 @@ def control_of(data: Dataset) -> Dataset:
     return replace(data, measurements=data.measurements - data.noise_free + exact, noise_free=exact)
 
 
-def lines(kinds: list[str], seeds: range, *, named: bool) -> Iterator[str]:
+def lines(
+    kinds: list[str], seeds: range, *, named: bool, n_nodes: int, name_for_none: str = "none"
+) -> Iterator[str]:
     """A line for each experiment, and one for each kind."""
     for kind in kinds:
         apart, sure, false = [], 0, 0
         for seed in seeds:
-            data = data_of(kind, seed)
+            data = data_of(kind, seed, n_nodes)
             plain = fitted(data, "none")
             control = plain if kind == "none" else fitted(control_of(data), "none")
-            found = fitted(data, str(form_of(NAMED[kind])) if named else SEARCH)
+            name = name_for_none if kind == "none" else NAMED[kind]
+            found = fitted(data, str(form_of(name)) if named else SEARCH)
             apart.append(found.r - control.r)
             sure, false = sure + found.sure, false + found.false
             yield (
@@ -117,9 +120,18 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", choices=NAMED, default=list(NAMED))
     add_seeds(parser, 1, 700)
     parser.add_argument("--named", action="store_true")
+    parser.add_argument("--for-none", default="none", help="with --named: what is fitted to none")
+    parser.add_argument("--nodes", type=int, default=10, help="nodes of each network")
     arguments = parser.parse_args()
     seeds = seeds_of(arguments)
-    for line in lines(arguments.kinds, seeds, named=arguments.named):
+    found = lines(
+        arguments.kinds,
+        seeds,
+        named=arguments.named,
+        n_nodes=arguments.nodes,
+        name_for_none=arguments.for_none,
+    )
+    for line in found:
         print(line, flush=True)
 
 

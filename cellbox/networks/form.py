@@ -125,7 +125,8 @@ class Form:
             for row, part in enumerate(self.own_parts)
         ]
         others = by_part[..., len(columns) :, :]
-        return np.concatenate([*columns, others.reshape(*others.shape[:-2], -1)], axis=-1)
+        flat = others.reshape(*others.shape[:-2], others.shape[-2] * others.shape[-1])
+        return np.concatenate([*columns, flat], axis=-1)
 
     def told(self, perturbations: Perturbations) -> np.ndarray:
         """Which of the numbers these doses can tell at all."""

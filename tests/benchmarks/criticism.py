@@ -40,6 +40,7 @@ from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
+from cellbox.networks.random_off_targets import drawn_off_targets
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.metrics import recovery
 from cellbox.training.starts import Starts
@@ -103,7 +104,7 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
     drive = random.normal(0, 0.3, n_nodes) if kind == "basal" else drive
     decay = np.exp(random.normal(0, 0.5, n_nodes)) if kind == "decay" else 1.0
     if kind == "off_target":
-        perturbations = perturbations @ (np.eye(n_nodes) + off_targets(n_nodes, random)).T
+        perturbations = perturbations @ (np.eye(n_nodes) + drawn_off_targets(n_nodes, 2, random)).T
     state: Any = np.zeros(perturbations.shape)
     state = state + random.normal(0, 0.3, n_nodes) if kind == "start" else state
 
@@ -120,15 +121,6 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
     exact = np.stack(states, axis=1)
     shift = random.normal(0, 0.2, n_nodes) * treated if kind == "offset" else np.zeros(n_nodes)
     return exact + (shift[:, None] if kind == "offset" else shift)
-
-
-def off_targets(n_nodes: int, random: np.random.Generator) -> np.ndarray:
-    """O with two effects, target by source, of two nodes."""
-    effects = np.zeros((n_nodes, n_nodes))
-    for source in random.choice(n_nodes, 2, replace=False):
-        target = random.choice(np.delete(np.arange(n_nodes), source))
-        effects[target, source] = random.choice([-1, 1]) * random.uniform(0.5, 1.5)
-    return effects
 
 
 def verdicts(kinds: list[str], seeds: range, at_the_truth: bool) -> Iterator[str]:

@@ -11,6 +11,8 @@ from cellbox.networks.fitted_form import FittedForm, fitted_form_of, mean_form
 from cellbox.networks.form import check_form, form_of
 from cellbox.networks.network import in_order_of, is_same
 from cellbox.networks.off_targets import tellable_off_targets
+from cellbox.networks.random_lines import with_lines
+from cellbox.networks.random_off_targets import with_off_targets
 from tests.cellbox.formed import NETWORK, formed
 
 EFFECTS = np.zeros((4, 4))
@@ -82,3 +84,14 @@ def test_a_node_more_has_none():
     fitted = replace(formed(off_target=EFFECTS)).form.with_more_nodes(1)
     assert fitted.values["off_target"].shape == (5, 5)
     assert (fitted.values["off_target"][:4, :4] == EFFECTS).all()
+
+
+def test_drawn_effects_are_as_many_as_asked_for_and_other_nodes_than_their_own():
+    effects = with_off_targets(NETWORK, 4, seed=1).form.values["off_target"]
+    assert ((effects != 0).sum(axis=0) == 1).all()
+    assert not np.diag(effects).any()
+    assert (np.abs(effects[effects != 0]) >= 0.5).all()
+    with pytest.raises(InputError, match="expected 1 to 4 effects, found 5"):
+        with_off_targets(NETWORK, 5)
+    with pytest.raises(InputError, match="exclude each other"):
+        with_off_targets(with_lines(NETWORK, 2, 1), 1)

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.forms --seeds 2 --first-seed 700
     python -m tests.benchmarks.forms --kinds none --seeds 10
+    python -m tests.benchmarks.forms --kinds none --named --for-none off_target --nodes 6
 
 Experiments are those of `tests.benchmarks.criticism`, where the kinds of mismatch are. Each is
 fitted by least squares from a regression, without descent: by Eq. 1 alone, and with the form

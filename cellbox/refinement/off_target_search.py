@@ -14,8 +14,9 @@ from cellbox.networks.off_targets import tellable_off_targets
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.staged_search import StagedSearch
 
-# By how much the criterion has to be lower with an effect than with an edge in its place.
-_TIE = 1.0
+# By how much the criterion has to be lower with an effect than with an edge in its place: noise
+# alone tells what is nearly the same apart by less.
+_TIE = 4.0
 
 # Weights, amplitudes and effects that are fitted at once.
 _MOST_UNKNOWNS = 1500

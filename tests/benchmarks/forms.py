@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.equation.network_responses import responses
@@ -92,14 +94,33 @@ def control_of(data: Dataset) -> Dataset:
     return replace(data, measurements=data.measurements - data.noise_free + exact, noise_free=exact)
 
 
+def at_rest(data: Dataset) -> Dataset:
+    """Of the last time alone."""
+    assert data.noise_free is not None
+    last = np.s_[:, -1:]
+    return replace(
+        data,
+        times=data.times[-1:],
+        measurements=data.measurements[last],
+        noise_free=data.noise_free[last],
+    )
+
+
 def lines(
-    kinds: list[str], seeds: range, *, named: bool, n_nodes: int, name_for_none: str = "none"
+    kinds: list[str],
+    seeds: range,
+    *,
+    named: bool,
+    n_nodes: int,
+    name_for_none: str = "none",
+    steady: bool = False,
 ) -> Iterator[str]:
     """A line for each experiment, and one for each kind."""
     for kind in kinds:
         apart, sure, false = [], 0, 0
         for seed in seeds:
             data = data_of(kind, seed, n_nodes)
+            data = at_rest(data) if steady else data
             plain = fitted(data, "none")
             control = plain if kind == "none" else fitted(control_of(data), "none")
             name = name_for_none if kind == "none" else NAMED[kind]
@@ -123,6 +144,7 @@ def main() -> None:
     parser.add_argument("--named", action="store_true")
     parser.add_argument("--for-none", default="none", help="with --named: what is fitted to none")
     parser.add_argument("--nodes", type=int, default=10, help="nodes of each network")
+    parser.add_argument("--steady", action="store_true", help="measured at the last time alone")
     arguments = parser.parse_args()
     seeds = seeds_of(arguments)
     found = lines(
@@ -131,6 +153,7 @@ def main() -> None:
         named=arguments.named,
         n_nodes=arguments.nodes,
         name_for_none=arguments.for_none,
+        steady=arguments.steady,
     )
     for line in found:
         print(line, flush=True)

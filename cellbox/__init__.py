@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from cellbox.networks.prior_files import read_prior
     from cellbox.networks.random_lines import with_lines
     from cellbox.networks.random_networks import random_network
+    from cellbox.networks.random_off_targets import with_off_targets
     from cellbox.networks.sbml import write_sbml
     from cellbox.planning.curve import DesignCurve, design_curve
     from cellbox.planning.limits import Limits, usual_limits
@@ -98,6 +99,7 @@ _HOMES = {
     "cellbox.networks.prior": ("EdgePrior", "compare_with_prior"),
     "cellbox.networks.prior_files": ("read_prior",),
     "cellbox.networks.random_lines": ("with_lines",),
+    "cellbox.networks.random_off_targets": ("with_off_targets",),
     "cellbox.networks.random_networks": ("random_network",),
     "cellbox.data.readers": (
         *("convert", "read_cellbox_csv", "read_data", "read_tidy", "write_petab", "write_tidy"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cellbox.criticism.criticism import Criticism
 from cellbox.networks.form import SEARCH, Form
+from cellbox.networks.off_targets import OFF_TARGET
 
 #: The parts (`cellbox.networks.form`) that account for a finding of this kind, the likeliest first.
 FORMS_FOR: dict[str, tuple[str, ...]] = {
@@ -17,6 +18,7 @@ FORMS_FOR: dict[str, tuple[str, ...]] = {
     "input": ("hidden",),
     "rows": ("hidden",),
     "lines": ("lines",),
+    OFF_TARGET: (OFF_TARGET,),
     "response": ("hill", "clip", "polynomial", "linear"),
 }
 

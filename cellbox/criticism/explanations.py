@@ -12,6 +12,7 @@ from cellbox.arrays import NodeValues, Perturbations
 from cellbox.criticism.linear_theory import LinearTheory
 from cellbox.criticism.score_tests import Outcome, Residuals
 from cellbox.errors import listed
+from cellbox.networks.off_targets import OFF_TARGET
 
 _NODES_NAMED, _ROWS_NAMED = 4, 3
 
@@ -29,6 +30,7 @@ WORDS = {
     "response": "Responses bend otherwise than by tanh in {}: other kinetics than Eq. 1?",
     "lines": "Cell lines or batches that are taken as one differ in {}: in edges, amplitudes or "
     "offsets?",
+    OFF_TARGET: "Doses act on other nodes than their own: those {}?",
     "input": "Residuals follow one common factor that differs between conditions, in {}: an "
     "unmeasured input or node?",
     "rows": "Residuals agree over the times of a condition and differ between conditions, in {}: "
@@ -38,6 +40,10 @@ WORDS = {
 
 # One common factor is named instead of drives of all rows where it is so much of what they take.
 _MOSTLY = 0.6
+
+# What is the same for all doses is named instead of effects of single ones where it explains nearly
+# as much: as much as so many numbers less would have to.
+_NEARLY_AS_MUCH = 4.0
 
 
 class Explanation(NamedTuple):
@@ -58,6 +64,14 @@ def explanations(
     once = theory.residuals.shape[1] == theory.by_drive.shape[2]
     for kind, columns in theory.alternatives.items():
         if not columns.shape[2] or (once and not left.can_tell(columns)):
+            continue
+        if kind == OFF_TARGET:
+            singly = left.asked_for_singly(columns)
+            if singly is not None:
+                pairs = _named_pairs(singly[1], nodes)
+                one = _explanation(kind, singly[0], left, pairs)
+                handicap = _NEARLY_AS_MUCH * math.log(left.n_values)
+                found.append(one._replace(criterion=one.criterion + handicap))
             continue
         outcome = left.asked_for(columns)
         if outcome is not None:
@@ -102,6 +116,14 @@ def _named(taken: NodeValues, left: Residuals, nodes: Sequence[str]) -> str:
     more = len(asking) - _NODES_NAMED
     rest = f" and {more} more" if more > 0 else ""
     return ", ".join(asking[:_NODES_NAMED]) + rest
+
+
+def _named_pairs(places: Sequence[int], nodes: Sequence[str]) -> str:
+    """Drugs' own nodes, and others that their doses act on; places as in the columns."""
+    pairs = [divmod(place, len(nodes)) for place in places[:_NODES_NAMED]]
+    more = len(places) - _NODES_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return ", ".join(f"of {nodes[source]} on {nodes[target]}" for source, target in pairs) + rest
 
 
 def _drives(theory: LinearTheory, left: Residuals) -> Perturbations:

@@ -22,6 +22,7 @@ from cellbox.arrays import RowMask, RowNumbers
 from cellbox.equation.interval_flow import Intervals
 from cellbox.networks.form import treated_rows
 from cellbox.networks.network import Network
+from cellbox.networks.off_targets import OFF_TARGET, tellable_off_targets
 from cellbox.refinement.hidden_drives import point_with_drives
 from cellbox.refinement.linearised import Iterate, Ties
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -130,10 +131,32 @@ def linear_theory(
             kind: np.concatenate([part.alternatives[kind] for part in parts]) for kind in kinds
         },
     )
+    theory = _with_off_targets(theory, problem)
     if problem.lines is None or problem.lines.differ or problem.hidden is not None:
         return theory
     columns = _by_line(theory, problem.lines.row, free, problem.n_nodes)
     return replace(theory, alternatives={**theory.alternatives, "lines": columns})
+
+
+def _with_off_targets(theory: LinearTheory, problem: MultipleShooting) -> LinearTheory:
+    """The same with derivatives by what doses do to other nodes, where they all last.
+
+    Columns are of each node with doses, and in each of the nodes that it acts on; 0 of those that
+    these doses do not tell.
+    """
+    if problem.hidden is not None or problem.differing is not None:
+        return theory
+    if OFF_TARGET in problem.form.parts:
+        return theory
+    if problem.interventions is not None and not problem.interventions.lasting.all():
+        return theory
+    n_rows, n_values, n_nodes = theory.by_drive.shape
+    if n_rows * n_values * n_nodes**2 > _NUMBERS_AT_ONCE:
+        return theory
+    told = tellable_off_targets(problem.perturbations).T
+    columns = -np.einsum("rj,rvi,ji->rvji", problem.perturbations, theory.by_drive, told)
+    flat = columns.reshape(n_rows, n_values, n_nodes**2)
+    return replace(theory, alternatives={**theory.alternatives, OFF_TARGET: flat})
 
 
 def _by_line(

@@ -26,6 +26,10 @@ _FEWEST_SPARE = 5
 _LEAST_EFFECT, _LEAST_SHARE = 0.2, 0.05
 
 
+# Of many columns so many are chosen at most.
+_MOST_CHOSEN = 12
+
+
 class Outcome(NamedTuple):
     """Of one test: its p value, and the variance that would be left, as a share of what is left.
 
@@ -81,6 +85,51 @@ class Residuals:
     def asked_for(self, columns: Float[np.ndarray, "n_rows n_values n_columns"]) -> Outcome | None:
         """Whether the residuals ask for these columns (an F test); None where it cannot be told."""
         return self._outcome(*self._taken(columns))
+
+    def asked_for_singly(
+        self, columns: Float[np.ndarray, "n_rows n_values n_columns"]
+    ) -> tuple[Outcome, list[int]] | None:
+        """Whether the residuals ask for a few of many columns, and for which, the first first.
+
+        The p value is that of the first, times how many there are. Each has to lower the
+        information criterion by twice the logarithm of that more than a column that is not chosen
+        (Chen and Chen 2008). Columns that W and α nearly make up for are not asked. None where
+        none can be asked.
+        """
+        design = self._beside_parameters(columns)
+        gram, pulls = design.T @ design, design.T @ self.values.ravel()
+        asked = np.diag(gram) >= _LEAST_SHARE**2
+        n_asked, total = int(asked.sum()), self.sum_of_squares
+        if not n_asked or self.spare - _MOST_CHOSEN < _FEWEST_SPARE:
+            return None
+        price = math.log(self.n_values) + 2 * math.log(n_asked)
+        chosen: list[int] = []
+        p_value, left = 1.0, total
+        while len(chosen) < _MOST_CHOSEN:
+            among = gram[chosen]
+            solved = np.linalg.solve(among[:, chosen], among)
+            rest = np.diag(gram) - np.einsum("ka,ka->a", among, solved)
+            open_ = asked & (rest > 0.5 * _LEAST_SHARE**2)
+            open_[chosen] = False
+            if not open_.any():
+                break
+            slopes = pulls - solved.T @ pulls[chosen]
+            gains = np.where(open_, slopes**2 / np.where(open_, rest, 1.0), 0.0)
+            best = int(np.argmax(gains))
+            after = max(left - gains[best], 1e-300)
+            spare = self.spare - len(chosen) - 1
+            if not chosen:
+                p_value = min(1.0, n_asked * upper_f(gains[best] / (after / spare), 1, spare))
+            if chosen and self.n_values * math.log(left / after) < price:
+                break
+            chosen.append(best)
+            left = after
+        if not chosen:
+            return None
+        of_each = left / (self.spare - len(chosen))
+        # What is chosen among many costs more than a column, in units of columns.
+        n_columns = len(chosen) * price / math.log(self.n_values)
+        return Outcome(p_value, of_each / self.variance, n_columns), chosen
 
     def can_tell(self, columns: Float[np.ndarray, "n_rows n_values n_columns"]) -> bool:
         """Whether values of one time tell these columns from W and α, or hardly depend on them.

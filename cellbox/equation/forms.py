@@ -30,6 +30,7 @@ from cellbox.networks.fitted_form import FittedForm, offsets
 from cellbox.networks.form import EQ_1, Form
 from cellbox.networks.line_networks import names_of_lines, of_line, rows_of_lines
 from cellbox.networks.network import Network
+from cellbox.networks.off_targets import OFF_TARGET
 from cellbox.networks.whole_network import n_hidden_of, whole
 
 #: What Eq. 1 has not, as `Forced` names it: parts, and two ways to bend the response curve.
@@ -45,6 +46,7 @@ def _rate_of_node(
     weights: Float[Array, " n_nodes"],
     log_amplitude: Scalar,
     extras: Float[Array, " n_parts"],
+    doses: Float[Array, " n_nodes"],
     dose: Scalar,
     treated: Scalar,
     tested: Float[Array, " n_tested"] | None = None,
@@ -52,10 +54,13 @@ def _rate_of_node(
     """dx/dt of one node.
 
     own: its state. weights: its row of W. extras: the numbers of the form as they are fitted, 0 for
-    Eq. 1. dose: its own. treated: 1 where its row is, else 0. tested: numbers of what is asked for.
+    Eq. 1. doses: of all nodes. dose: its own. treated: 1 where its row is, else 0. tested: numbers
+    of what is asked for.
     """
-    numbers = dict(zip(form.parts, extras, strict=True))
+    numbers = dict(zip(form.own_parts, extras, strict=False))
     asked = dict(zip(_TESTED, tested, strict=True)) if tested is not None else {}
+    if OFF_TARGET in form.parts:
+        dose = dose + extras[len(form.own_parts) :] @ doses
     acting = dose * jnp.exp(numbers.get("dose_scale", 0.0))
     if "dose_saturation" in numbers:
         acting = acting / (1.0 + numbers["dose_saturation"] * jnp.abs(dose))
@@ -97,7 +102,7 @@ def _rate(form: Form, weights, log_amplitudes, extras, perturbations, state, fre
         treated = jnp.any(u != 0).astype(x.dtype)
 
         def of_node(own, row, log_amplitude, numbers, dose):
-            return _rate_of_node(form, x, own, row, log_amplitude, numbers, dose, treated)
+            return _rate_of_node(form, x, own, row, log_amplitude, numbers, u, dose, treated)
 
         return jax.vmap(of_node, in_axes=(0, 0, 0, 1, 0))(x, weights, log_amplitudes, extras, u)
 
@@ -115,7 +120,7 @@ def formed_flow(
 ) -> Flow:
     """As `cellbox.equation.interval_flow.flow`, of a form; parameters are W, log α and its numbers.
 
-    extras: of each part and node, as they are fitted (`Form.of_nodes`). x(0) and an offset, which
+    extras: as `Form.of_nodes` has the numbers. x(0) and an offset, which
     are no part of the rate, have derivatives of 0.
     """
     found = in_batches(partial(_traced_flow, form, extras), weights, amplitudes, intervals)
@@ -207,7 +212,7 @@ def _slopes(form: Form, extras, weights, amplitudes, intervals, states):
 
         def of_node(own, row, log_amplitude, numbers, dose, *is_free):
             def rate(x, own, row, log_amplitude, numbers, tested):
-                parts = (row, log_amplitude, numbers, dose, treated, tested)
+                parts = (row, log_amplitude, numbers, u, dose, treated, tested)
                 found = _rate_of_node(form, x, own, *parts)
                 return found * is_free[0] if is_free else found
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from cellbox.arrays import NodeValues, Perturbations
+from cellbox.arrays import EdgeValues, NodeValues, Perturbations
 from cellbox.errors import InputError, refuse
 from cellbox.networks.form import EQ_1, PARTS, POSITIVE, Form, form_of, treated_rows
 from cellbox.networks.hidden_nodes import HiddenNodes, hidden_of, mean_of
@@ -19,13 +19,15 @@ from cellbox.networks.line_differences import (
     differences_of,
     mean_of_differences,
 )
+from cellbox.networks.off_targets import OFF_TARGET, sentence_of
 
 
 @dataclass(frozen=True, eq=False)
 class FittedForm:
     """A form with its numbers, as the equation has them (γ, s and σ, not their logarithms).
 
-    values: of each part, a number for each node. hidden: nodes that were not measured, if any.
+    values: of each part, a number for each node; of what doses do to other nodes O, target by
+    source (`cellbox.networks.off_targets`). hidden: nodes that were not measured, if any.
     lines: what differs between cell lines, if anything does.
 
     Example:
@@ -39,7 +41,7 @@ class FittedForm:
     """
 
     form: Form
-    values: Mapping[str, NodeValues]
+    values: Mapping[str, NodeValues | EdgeValues]
     hidden: HiddenNodes | None = None
     lines: LineDifferences | None = None
 
@@ -49,8 +51,10 @@ class FittedForm:
         table = form.of_nodes(numbers, n_nodes)
         values = {
             part: np.exp(row) if part in POSITIVE else row
-            for part, row in zip(form.parts, table, strict=True)
+            for part, row in zip(form.own_parts, table, strict=False)
         }
+        if OFF_TARGET in form.parts:
+            values[OFF_TARGET] = table[len(form.own_parts) :].T
         return cls(form, values)
 
     @property
@@ -60,27 +64,34 @@ class FittedForm:
             return len(self.hidden.targets)
         return next((len(values) for values in self.values.values()), None)
 
-    def table(self, n_nodes: int) -> Float[np.ndarray, "n_parts n_nodes"]:
-        """The numbers that are fitted, part by node."""
+    def table(self, n_nodes: int) -> Float[np.ndarray, "n_rows n_nodes"]:
+        """The numbers that are fitted, as `Form.of_nodes` has them."""
         rows = [
             np.log(self.values[part]) if part in POSITIVE else self.values[part]
-            for part in self.form.parts
+            for part in self.form.own_parts
         ]
+        rows += list(self.values[OFF_TARGET].T) if OFF_TARGET in self.form.parts else []
         return np.array(rows, float).reshape(len(rows), n_nodes)
+
+    def rows(self, part: str, n_nodes: int) -> np.ndarray:
+        """What stands in the table of a part: a row, or several."""
+        own = self.form.own_parts
+        table = self.table(n_nodes)
+        return table[len(own) :] if part == OFF_TARGET else table[own.index(part)]
 
     def numbers(self, form: Form, n_nodes: int) -> Float[np.ndarray, " n_numbers"]:
         """The numbers that a form with these or other parts begins with; 0 where it has others."""
-        found, table = np.zeros(form.n_numbers(n_nodes)), self.table(n_nodes)
+        found = np.zeros(form.n_numbers(n_nodes))
         for part in form.parts:
             if part in self.form.parts:
-                row = table[self.form.parts.index(part)]
+                row = self.rows(part, n_nodes).ravel()
                 found[form.place(part, n_nodes)] = row[:1] if part == "time_scale" else row
         return found
 
     def kept(self) -> FittedForm | None:
         """Without parts that are Eq. 1 in every node; None where that is all."""
-        table = self.table(self.n_nodes or 0)
-        parts = [part for part, row in zip(self.form.parts, table, strict=True) if row.any()]
+        n_nodes = self.n_nodes or 0
+        parts = [part for part in self.form.parts if self.rows(part, n_nodes).any()]
         n_hidden = 0 if self.hidden is None else self.hidden.n_hidden
         lines = self.lines if self.lines is not None and self.lines.entries else None
         form = Form(tuple(parts), self.form.curve, n_hidden, lines is not None)
@@ -91,15 +102,29 @@ class FittedForm:
         """The same with its nodes in another order, or with some of them."""
         hidden = None if self.hidden is None else self.hidden.in_order(order)
         lines = None if self.lines is None else self.lines.in_order(order)
-        return FittedForm(
-            self.form, {part: row[order] for part, row in self.values.items()}, hidden, lines
-        )
+        values = {
+            part: row[np.ix_(order, order)] if part == OFF_TARGET else row[order]
+            for part, row in self.values.items()
+        }
+        return FittedForm(self.form, values, hidden, lines)
+
+    def with_more_nodes(self, more: int) -> FittedForm:
+        """The same of a network with more nodes, which are last and have nothing beside Eq. 1."""
+        values = {}
+        for part, row in self.values.items():
+            rest = row[0] if part == "time_scale" else float(part in POSITIVE)
+            values[part] = np.pad(row, (0, more), constant_values=rest)
+        return replace(self, values=values)
 
     def sentence(self, nodes: tuple[str, ...]) -> str:
         """What it has beside Eq. 1, with the nodes that it concerns."""
         said = [] if self.form.curve == "tanh" else [f"curve {self.form.curve}"]
-        for part, row in zip(self.form.parts, self.table(len(nodes)), strict=True):
-            values, symbol = self.values[part], PARTS[part][1]
+        for part in self.form.parts:
+            row, values = self.rows(part, len(nodes)), self.values[part]
+            symbol = PARTS[part][1]
+            if part == OFF_TARGET:
+                said.append(f"{part} ({symbol}: {sentence_of(values, nodes)})")
+                continue
             if part == "time_scale":
                 said.append(f"{part} ({symbol} = {values[0]:.3g})")
                 continue
@@ -116,7 +141,7 @@ class FittedForm:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for files."""
-        values = {part: [float(value) for value in row] for part, row in self.values.items()}
+        values = {part: np.asarray(row, float).tolist() for part, row in self.values.items()}
         content: dict[str, Any] = {"curve": self.form.curve, "values": values}
         content |= {} if self.hidden is None else {"hidden": self.hidden.to_dict()}
         return content if self.lines is None else content | {LINES: self.lines.to_dict()}
@@ -140,8 +165,10 @@ def fitted_form_of(content: Any, n_nodes: int, where: str, fix: str) -> FittedFo
         raise refuse(where, found, fix) from error
     for part, row in values.items():
         positive = part not in POSITIVE or (row > 0).all()
-        if row.shape != (n_nodes,) or not np.isfinite(row).all() or not positive:
-            found = f"expected {n_nodes} finite numbers, above 0 where they have to be"
+        shape = (n_nodes, n_nodes) if part == OFF_TARGET else (n_nodes,)
+        if row.shape != shape or not np.isfinite(row).all() or not positive:
+            of_all = f"{n_nodes} by {n_nodes}" if part == OFF_TARGET else str(n_nodes)
+            found = f"expected {of_all} finite numbers, above 0 where they have to be"
             raise refuse(f"{where}, {part}", f"{found}, found others", fix)
     form = form if hidden is None else replace(form, n_hidden=hidden.n_hidden)
     form = form if lines is None else replace(form, lines=True)

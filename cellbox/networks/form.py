@@ -1,19 +1,20 @@
 """Forms of the model: what its right-hand side has beside Eq. 1.
 
-    dx/dt = s ∘ (α ∘ φ(W x − D(u) + b + c · treated) − γ ∘ x),    x(0) = x₀
+    dx/dt = s ∘ (α ∘ φ(W x − D(u + O u) + b + c · treated) − γ ∘ x),    x(0) = x₀
     D(u) = σ ∘ u / (1 + κ ∘ |u|),    measured: x + o · treated
 
-Eq. 1 is b = c = x₀ = o = κ = 0, γ = s = σ = 1 and φ = tanh. Each part is off unless it is named; a
-row is treated where any of its doses is not 0. Every number is held so that 0 is Eq. 1 (γ, s and σ
-as logarithms), as an entry of W that is 0 is no edge. Nodes that were not measured may stand beside
-x (`cellbox.networks.hidden_nodes`), and cell lines may differ in entries of W, α and b
+Eq. 1 is b = c = x₀ = o = κ = O = 0, γ = s = σ = 1 and φ = tanh. Each part is off unless it is
+named; a row is treated where any of its doses is not 0. Every number is held so that 0 is Eq. 1 (γ,
+s and σ as logarithms), as an entry of W that is 0 is no edge; so is O one of each pair of nodes
+(`cellbox.networks.off_targets`). Nodes that were not measured may stand beside x
+(`cellbox.networks.hidden_nodes`), and cell lines may differ in entries of W, α and b
 (`cellbox.networks.line_differences`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -22,9 +23,11 @@ from cellbox.arrays import NodeMask, Perturbations, RowMask
 from cellbox.errors import InputError, Problem
 from cellbox.networks.hidden_nodes import HIDDEN, MOST_HIDDEN
 from cellbox.networks.line_differences import LINES
+from cellbox.networks.off_targets import OFF_TARGET, tellable_off_targets
 from cellbox.storage.problems import closest
 
-#: Parts with a number for each node (one for all in a time scale), in words and in the equation.
+#: Parts with a number for each node (one for all in a time scale, one for each pair of nodes in
+#: what doses do to other nodes, which is last), in words and in the equation.
 PARTS: dict[str, tuple[str, str]] = {
     "drive": ("a constant drive of nodes in all rows (basal production)", "b"),
     "treated_drive": ("a constant drive of nodes in treated rows", "c"),
@@ -34,6 +37,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "time_scale": ("one time scale for all nodes", "s"),
     "dose_scale": ("how strongly the doses of each node act", "σ"),
     "dose_saturation": ("a dose at which each perturbation saturates", "κ"),
+    OFF_TARGET: ("what the doses of a node do to other nodes", "O"),
 }
 
 #: Other response curves than tanh; of these a form has at most one.
@@ -50,7 +54,10 @@ POSITIVE = ("decay", "time_scale", "dose_scale")
 # Of one another's meaning: a form has one of each pair.
 _ONE_OF = (("decay", "time_scale"),)
 
-_HILL_HAS = ("start", "offset", "drive", "treated_drive", "time_scale", "dose_scale")
+_HILL_HAS = (
+    *("start", "offset", "drive", "treated_drive", "time_scale", "dose_scale"),
+    OFF_TARGET,
+)
 
 NONE, SEARCH = "none", "search"
 
@@ -82,6 +89,11 @@ class Form:
         """Whether α plays a part."""
         return self.curve != "hill"
 
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Parts that have one number for a node."""
+        return tuple(part for part in self.parts if part != OFF_TARGET)
+
     def n_numbers(self, n_nodes: int) -> int:
         """How many numbers it has beside W and α."""
         return sum(_n_numbers(part, n_nodes) for part in self.parts)
@@ -93,23 +105,28 @@ class Form:
         return slice(begin, begin + _n_numbers(part, n_nodes))
 
     def of_nodes(self, numbers: Float[np.ndarray, " n_numbers"], n_nodes: int) -> np.ndarray:
-        """The numbers as a table, part by node; what all nodes share is repeated."""
-        table = np.zeros((len(self.parts), n_nodes))
-        for row, part in enumerate(self.parts):
-            table[row] = numbers[self.place(part, n_nodes)]
-        return table
+        """The numbers as a table, part by node; what all nodes share is repeated.
 
-    def gathered(self, by_part: Float[np.ndarray, "*shape n_parts n_nodes"]) -> np.ndarray:
+        What doses do to other nodes has a row for each node that has doses.
+        """
+        rows = [
+            np.broadcast_to(numbers[self.place(part, n_nodes)], n_nodes) for part in self.own_parts
+        ]
+        if OFF_TARGET in self.parts:
+            rows += list(numbers[self.place(OFF_TARGET, n_nodes)].reshape(n_nodes, n_nodes))
+        return np.array(rows).reshape(len(rows), n_nodes)
+
+    def gathered(self, by_part: Float[np.ndarray, "*shape n_rows n_nodes"]) -> np.ndarray:
         """Derivatives by the table of `of_nodes` as derivatives by the numbers of the form."""
         columns = [
             by_part[..., row, :].sum(axis=-1, keepdims=True)
             if part == "time_scale"
             else by_part[..., row, :]
-            for row, part in enumerate(self.parts)
+            for row, part in enumerate(self.own_parts)
         ]
-        return (
-            np.concatenate(columns, axis=-1) if columns else by_part.reshape(*by_part.shape[:-2], 0)
-        )
+        others = by_part[..., len(columns) :, :]
+        flat = others.reshape(*others.shape[:-2], others.shape[-2] * others.shape[-1])
+        return np.concatenate([*columns, flat], axis=-1)
 
     def told(self, perturbations: Perturbations) -> np.ndarray:
         """Which of the numbers these doses can tell at all."""
@@ -118,7 +135,13 @@ class Form:
         for part in self.parts:
             if part.startswith("dose_"):
                 told[self.place(part, n_nodes)] = _dosed(part, perturbations)
+            elif part == OFF_TARGET:
+                told[self.place(part, n_nodes)] = tellable_off_targets(perturbations).T.ravel()
         return told
+
+    def without_part(self, name: str) -> Form:
+        """The same without a part that has numbers, if it is there."""
+        return replace(self, parts=tuple(part for part in self.parts if part != name))
 
     def with_part(self, name: str) -> Form | None:
         """The same with one part, curve or hidden node more; None where they exclude each other."""
@@ -140,6 +163,8 @@ EQ_1 = Form()
 
 
 def _n_numbers(part: str, n_nodes: int) -> int:
+    if part == OFF_TARGET:
+        return n_nodes**2
     return 1 if part == "time_scale" else n_nodes
 
 
@@ -202,6 +227,10 @@ def form_of(names: str | Iterable[str], where: str = "form") -> Form:
             Problem(where, f"{hidden[0]} and {name} exclude each other", "Leave one out")
             for name in excluded_by_hidden(listed)
         ]
+    if OFF_TARGET in listed and LINES in listed:
+        problems.append(
+            Problem(where, f"{OFF_TARGET} and {LINES} exclude each other", "Leave one out")
+        )
     if problems:
         raise InputError(problems)
     parts = tuple(name for name in PARTS if name in listed)
@@ -213,9 +242,10 @@ def excluded_by_hidden(names: Iterable[str]) -> list[str]:
     """Of these parts and curves, those that no form has beside hidden nodes.
 
     Of Hill kinetics they would have no amplitude by convention, and drives of their own would
-    make rows treated. Lines that differ and hidden nodes may look like one another.
+    make rows treated. Lines that differ and hidden nodes may look like one another, and so may what
+    doses do to other nodes.
     """
-    return [name for name in names if name in ("hill", "treated_drive", LINES)]
+    return [name for name in names if name in ("hill", "treated_drive", OFF_TARGET, LINES)]
 
 
 def check_form(text: object, where: str) -> list[Problem]:

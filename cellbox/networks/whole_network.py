@@ -40,19 +40,13 @@ def whole(network: Network, n_hidden: int | None = None) -> Network:
         end = n_nodes + kept.n_hidden
         weights[:n_nodes, n_nodes:end] = kept.targets
         weights[n_nodes:end, :end] = kept.sources
-    # What Eq. 1 has for these parts: 1 where the form holds logarithms.
-    table = np.pad(fitted.table(n_nodes), ((0, 0), (0, more)))
+    every = fitted.with_more_nodes(more)
     plain = replace(fitted.form, n_hidden=0)
-    numbers = [
-        row[:1] if part == "time_scale" else row
-        for part, row in zip(plain.parts, table, strict=True)
-    ]
-    flat = np.concatenate([*numbers, np.empty(0)])
     return Network(
         (*network.nodes, *hidden_names(network.nodes, more)),
         weights,
         np.concatenate([network.amplitudes, np.ones(more)]),
-        FittedForm.of(plain, flat, n_nodes + more) if plain else None,
+        FittedForm(plain, every.values) if plain else None,
     )
 
 

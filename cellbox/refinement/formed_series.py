@@ -18,6 +18,7 @@ from cellbox.data.dataset import Dataset
 from cellbox.networks.form import EQ_1, Form
 from cellbox.networks.interventions import rows_of
 from cellbox.networks.network import Network
+from cellbox.networks.off_targets import OFF_TARGET
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.hidden_shooting import (
     Hidden,
@@ -40,12 +41,15 @@ class FormedSeries(MeasuredSeries):
     prices: what edges cost in the information criterion beside log(n_values); None for nothing.
     hidden: which nodes, the last ones, are hidden, with their drives; None where none are.
     lines: the cell line of each row; None where they are of one.
+    off_targets: what doses may do to other nodes, where the form has it; None for all that these
+    doses can tell.
     """
 
     form: Form = EQ_1
     prices: EdgePrices | None = None
     hidden: Hidden | None = None
     lines: Lines | None = None
+    off_targets: EdgeMask | None = None
 
     @classmethod
     def of(cls: type[_Series], data: Dataset, rows: RowNumbers) -> _Series:
@@ -87,6 +91,8 @@ class FormedSeries(MeasuredSeries):
         if network.form is None:
             return self
         problem = self.with_form(network.form.form)
+        if OFF_TARGET in problem.form.parts:
+            problem = replace(problem, off_targets=network.form.values[OFF_TARGET] != 0)
         lines = problem.differing
         if lines is None:
             return problem
@@ -175,10 +181,19 @@ class FormedSeries(MeasuredSeries):
         edges = padded_edges(edges, self.n_nodes)
         amplitudes = np.full(self.n_nodes, self.form.has_amplitudes)
         of_form = self.form.told(self.perturbations)
+        if OFF_TARGET in self.form.parts and self.off_targets is not None:
+            of_form[self.form.place(OFF_TARGET, self.n_nodes)] &= self.off_targets.T.ravel()
         free = np.concatenate([edges.ravel(), amplitudes, of_form])
         if self.differing is not None:
             return self.differing.free(free, edges)
         return free if self.hidden is None else self.hidden.free(free)
+
+    @property
+    def off_target_places(self) -> Int[np.ndarray, "n_nodes n_nodes"]:
+        """Where each entry of O, target by source, stands among the parameters."""
+        n = self.n_nodes
+        begin = n**2 + n + self.form.place(OFF_TARGET, n).start
+        return begin + np.arange(n**2).reshape(n, n).T
 
     def _split(
         self, parameters: Float[np.ndarray, " n_parameters"]

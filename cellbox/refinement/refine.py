@@ -19,6 +19,7 @@ import numpy as np
 
 from cellbox.arrays import EdgeMask, Responses
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.off_targets import OFF_TARGET
 from cellbox.networks.whole_network import whole
 from cellbox.refinement.adaptive_ridge import (
     explain_courses,
@@ -28,6 +29,7 @@ from cellbox.refinement.adaptive_ridge import (
 from cellbox.refinement.hidden_search import HiddenSearch
 from cellbox.refinement.line_search import LineSearch
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.off_target_search import OffTargetSearch
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.search import Search
 from cellbox.threads import in_one_thread
@@ -123,4 +125,6 @@ def _as_it_is(problem: MultipleShooting, network: Network) -> Search:
 def _kind_of(problem: MultipleShooting) -> type[Search]:
     if problem.differing is not None:
         return LineSearch
+    if OFF_TARGET in problem.form.parts:
+        return OffTargetSearch
     return Search if problem.hidden is None else HiddenSearch

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cellbox.networks.off_targets import OFF_TARGET
 from cellbox.refinement.edge_prices import Surcharges
 from cellbox.refinement.edge_selection import price_of
 from cellbox.refinement.linearised import Quadratic
@@ -48,10 +49,12 @@ class Here(NamedTuple):
     def places_of(self, node: int) -> Int[np.ndarray, " n_places"]:
         """The parameters that are chosen with a row of W, log α behind its weights.
 
-        The last are what differs between lines.
+        The last are what doses of other nodes do to this one, or what differs between lines.
         """
         n_nodes, problem = self.problem.n_nodes, self.problem
         own = np.append(np.arange(n_nodes) + node * n_nodes, n_nodes**2 + node)
+        if OFF_TARGET in problem.form.parts:
+            return np.append(own, problem.off_target_places[node])
         if problem.differing is None:
             return own
         of_node = problem.differing.node_of(n_nodes)
@@ -62,7 +65,8 @@ class Here(NamedTuple):
 def choose_rows_anew(here: Here) -> Chosen:
     """What rows choose, each from the edges that it has and from none, as if all others stayed.
 
-    A row whose node was not measured stays as it is, and so do the numbers of a form.
+    A row whose node was not measured stays as it is, and so do the numbers of a form but for what
+    doses do to other nodes.
     """
     n_values = here.problem.measured.sum(axis=(0, 1))
     free, parameters = here.free.copy(), here.parameters.copy()

@@ -16,10 +16,13 @@ from cellbox.networks.hidden_nodes import WARNING
 from cellbox.networks.interventions import no_interventions, refuse_interventions
 from cellbox.networks.line_differences import LINES
 from cellbox.networks.network import Network
+from cellbox.networks.off_targets import OFF_TARGET
+from cellbox.networks.off_targets import WARNING as OFF_TARGET_WARNING
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.hidden_start import hidden_obstacle
 from cellbox.refinement.measured_series import MeasuredSeries
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.off_target_search import off_target_obstacle
 from cellbox.refinement.refine import LARGEST_WITH_FREE_STATES, is_large
 from cellbox.refinement.refined import Refined
 from cellbox.refinement.unexplained import is_explained, share_left
@@ -120,14 +123,29 @@ def form_sentence(found: Refined, settings: Settings, training: MultipleShooting
         untold = " The cell lines differ in nothing that the data ask for."
     if "hidden" in settings.form and why is not None:
         untold = f" No hidden node was fitted: {why}."
+    if OFF_TARGET in settings.form.split(",") and not is_large(found.network.n_nodes):
+        untold += _untold_off_targets(found, settings, training)
     if form is not None:
         warning = f" {WARNING}" if form.hidden is not None else ""
+        warning += f" {OFF_TARGET_WARNING}" if OFF_TARGET in form.values else ""
         return f" {form.sentence(found.network.nodes)}{warning}{untold}"
     if untold:
         return untold
     if is_large(found.network.n_nodes):
         return " Forms are fitted to networks of up to 40 nodes: this is Eq. 1 alone."
     return " The data ask for nothing beside Eq. 1."
+
+
+def _untold_off_targets(found: Refined, settings: Settings, training: MultipleShooting) -> str:
+    """A sentence, with a space before it, where no effect of doses on other nodes was fitted."""
+    if found.network.form is not None and OFF_TARGET in found.network.form.values:
+        return ""
+    why = off_target_obstacle(training, None)
+    if settings.refinement != "select_edges":
+        why = "they are told from edges only where edges are selected"
+    elif why is None:
+        return " The data ask for no effect of a dose on another node than its own."
+    return f" No effects of doses on other nodes were fitted: {why}."
 
 
 def line_sentence(network: Network, settings: Settings, training: MultipleShooting) -> str:

@@ -21,10 +21,12 @@ from cellbox.arrays import EdgeMask
 from cellbox.networks.form import EQ_1, PARTS, SEARCH, Form, form_of
 from cellbox.networks.interventions import check_form_beside, unknown_beside
 from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.off_targets import OFF_TARGET
 from cellbox.networks.prior import AUTO, EdgePrior
 from cellbox.refinement.edge_prices import EdgePrices
 from cellbox.refinement.hidden_start import first_guess, hidden_obstacle, with_hidden_guess
 from cellbox.refinement.multiple_shooting import MultipleShooting
+from cellbox.refinement.off_target_search import off_target_obstacle
 from cellbox.refinement.prior_strength import prices_by, prices_for
 from cellbox.refinement.random_starts import random_starts
 from cellbox.refinement.refine import is_large, obstacle, refine
@@ -77,17 +79,26 @@ class Starts:
             check_form_beside(form.names, done)
             if self._training.lines is None:
                 form = replace(form, lines=False)
+            if not self._knows_off_targets(select_edges):
+                form = form.without_part(OFF_TARGET)
             return form if hidden_obstacle(self._training) is None else replace(form, n_hidden=0)
         if select_edges not in self._searched:
+            without = unknown_beside(PARTS, done)
+            if not self._knows_off_targets(select_edges):
+                without.append(OFF_TARGET)
             self._searched[select_edges] = search_form(
                 lambda form: self.regression(select_edges, form),
                 self._judge,
                 self._training.perturbations,
                 hidden=hidden_obstacle(self._training) is None and done is None,
                 lines=self._training.lines is not None and done is None,
-                without=unknown_beside(PARTS, done),
+                without=without,
             )
         return self._searched[select_edges]
+
+    def _knows_off_targets(self, select_edges: bool) -> bool:
+        """Whether what doses do to other nodes can be told; only as far as some do nothing."""
+        return select_edges and off_target_obstacle(self._training, self._allowed) is None
 
     def prices(self, form: Form, strength: float | str) -> EdgePrices | None:
         """What edges cost with the prior, None where it says nothing; see `prices_for`."""

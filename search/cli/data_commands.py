@@ -201,6 +201,7 @@ def _facts(data: Dataset) -> dict[str, Any]:
         "conditions": data.n_conditions,
         **_facts_of_lines(data),
         **_facts_of_interventions(data),
+        **_facts_of_off_targets(data),
         "combinations": int(data.combination_of_row.max()) + 1,
         "replicated_conditions": int((rows_of_condition > 1).sum()),
         "rounding_sensitive_conditions": (
@@ -244,6 +245,22 @@ def _facts_of_interventions(data: Dataset) -> dict[str, Any]:
     return {"interventions": said} if said else {}
 
 
+def _facts_of_off_targets(data: Dataset) -> dict[str, Any]:
+    """What doses did to other nodes in a simulation; the files do not tell it."""
+    form = None if data.truth is None else data.truth.form
+    if form is None or "off_target" not in form.values:
+        return {}
+    import numpy as np
+
+    effects = form.values["off_target"]
+    return {
+        "off_targets": [
+            {"dose_of": data.nodes[j], "on": data.nodes[i], "effect": float(effects[i, j])}
+            for i, j in np.argwhere(effects).tolist()
+        ]
+    }
+
+
 def _readable_facts(facts: dict[str, Any]) -> str:
     times = facts["times"]
     activity, split = facts["activity_nodes"], facts["split"]
@@ -260,6 +277,11 @@ def _readable_facts(facts: dict[str, Any]) -> str:
     if "lines" in facts:
         named = [f"{name} ({rows} rows)" for name, rows in facts["lines"].items()]
         pairs.insert(3, ("cell lines or batches", f"{len(named)}: {shown_list(named)}"))
+    if "off_targets" in facts:
+        shown_effects = [
+            f"{one['dose_of']} on {one['on']} {one['effect']:.3g}" for one in facts["off_targets"]
+        ]
+        pairs.append(("doses act besides", shown_list(shown_effects)))
     if facts["rounding_sensitive_conditions"] is not None:
         sensitive = f"{facts['rounding_sensitive_conditions']:,} of {facts['conditions']:,}"
         pairs.append(("rounding-sensitive conditions", sensitive))

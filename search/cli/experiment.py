@@ -116,6 +116,8 @@ def _add_realism(group: Arguments) -> None:
         ("--lines", whole_number(2), "K", "cell lines, each with conditions of its own (one)"),
         ("--line-differences", whole_number(0), "N", "in what each line differs from the first: "
          "edges, amplitudes, offsets (3)"),
+        ("--off-targets", whole_number(1), "N", "nodes whose doses act on another node as well, "
+         "which no file tells (none)"),
     )  # fmt: skip
     group.add_argument(
         "--kinetics",
@@ -183,6 +185,18 @@ def _with_lines(arguments: Namespace, network: Network) -> Network:
     return with_lines(network, n_lines, n_differences, seed=arguments.seed)
 
 
+def _with_off_targets(arguments: Namespace, network: Network) -> Network:
+    """The network with the effects of doses on other nodes that were asked for."""
+    from cellbox.networks.random_off_targets import with_off_targets
+
+    if arguments.off_targets is None:
+        return network
+    if arguments.kinetics == "hill":
+        found = "expected --kinetics eq1 with effects of doses on other nodes, found hill"
+        raise refuse("--off-targets", found, "Leave one of the two out")
+    return with_off_targets(network, arguments.off_targets, seed=arguments.seed)
+
+
 def simulated(arguments: Namespace) -> Dataset:
     """The experiment on the network that was asked for."""
     from pathlib import Path
@@ -214,7 +228,7 @@ def simulated(arguments: Namespace) -> Dataset:
     def amplified(network: Network) -> Network:
         file, spread = arguments.amplitudes, arguments.amplitude_spread or 0.0
         network = with_amplitudes(network, file=file, spread=spread, seed=seed)
-        return _with_lines(arguments, network)
+        return _with_off_targets(arguments, _with_lines(arguments, network))
 
     if arguments.system is not None:
         known = system(arguments.system)

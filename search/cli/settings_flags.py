@@ -75,9 +75,10 @@ TRAINING_FLAGS = (
         str,
         "none",
         "what the equation may have beside Eq. 1: parts with commas between them (drive, "
-        "treated_drive, offset, start, decay or time_scale, dose_scale, dose_saturation; hill, "
-        "linear, clip or polynomial instead of tanh), of which what the data do not ask for is "
-        "left out; or search, which chooses them where Eq. 1 does not explain the data",
+        "treated_drive, offset, start, decay or time_scale, dose_scale, dose_saturation, "
+        "off_target; hill, linear, clip or polynomial instead of tanh), of which what the data do "
+        "not ask for is left out; or search, which chooses them where Eq. 1 does not explain the "
+        "data",
     ),
     Flag(
         "prior_strength",

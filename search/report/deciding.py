@@ -14,6 +14,7 @@ import numpy as np
 from cellbox.arrays import Responses, RowNumbers
 from cellbox.data.dataset import Dataset
 from cellbox.networks.network import Network
+from cellbox.networks.off_targets import OFF_TARGET
 from search.report.cells import percent
 from search.report.conditions import row_in_words
 from search.report.edges import JudgedEdge
@@ -33,12 +34,15 @@ def deciding_conditions(
     rows: those that train. states: x of each, as the network predicts it at the data's times.
     Of a network with another curve than tanh, or with hidden nodes, nothing is said.
     """
-    form = None if network.form is None else network.form.form
-    if form is not None and (form.curve != "tanh" or form.n_hidden):
+    fitted = network.form
+    if fitted is not None and (fitted.form.curve != "tanh" or fitted.form.n_hidden):
         return [""] * len(edges)
     place = {node: index for index, node in enumerate(network.nodes)}
     at = np.nan_to_num(states)
-    inputs = at @ network.weights.T - _acting(data, rows)
+    doses = _acting(data, rows)
+    if fitted is not None and OFF_TARGET in fitted.values:
+        doses = doses + doses @ fitted.values[OFF_TARGET].T
+    inputs = at @ network.weights.T - doses
     slopes = network.amplitudes * (1 - np.tanh(inputs) ** 2)
     measured = np.isfinite(data.measurements[rows])
     condition = data.condition_of_row[rows]

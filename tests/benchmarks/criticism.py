@@ -13,7 +13,8 @@ judged. Kinds:
   logarithm is normal(0, 0.5); hill: Hill kinetics; basal: normal(0, 0.3) inside the tanh of each
   node in all rows; hub: the node with most targets is not measured, and perturbed in 4 of 10
   conditions, which no file tells; told_hub: the same of the nodes that others act on; quiet_hub:
-  such a node is perturbed in no condition; outliers: 2 % of the values are far off.
+  such a node is perturbed in no condition; outliers: 2 % of the values are far off; off_target: the
+  doses of two nodes act on another node as well, with 0.5 to 1.5 times their size and either sign.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from cellbox.equation.solver_settings import precision_context
 from cellbox.networks.known_systems import system
 from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
+from cellbox.networks.random_off_targets import drawn_off_targets
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.scores.metrics import recovery
 from cellbox.training.starts import Starts
@@ -46,17 +48,17 @@ from tests.benchmarks.measuring import add_seeds, seeds_of
 
 KINDS = (
     *("none", "hub", "start", "hill", "offset", "drive", "decay", "outliers", "basal"),
-    *("told_hub", "quiet_hub"),
+    *("told_hub", "quiet_hub", "off_target"),
 )
 HUBS = ("hub", "told_hub", "quiet_hub")
 _NODES, _TRAINING, _HELD_OUT, _NOISE = 10, 30, 5, 0.02
 _STEP = 0.05
 
 
-def data_of(kind: str, seed: int) -> Dataset:
+def data_of(kind: str, seed: int, n_measured: int = _NODES) -> Dataset:
     """An experiment of this kind."""
     random = np.random.default_rng([seed, KINDS.index(kind)])
-    n_nodes = _NODES + (kind in HUBS)
+    n_nodes = n_measured + (kind in HUBS)
     network = random_network(n_nodes, density=0.2, motif="acyclic", seed=seed)
     seen = np.arange(n_nodes)
     hub = _hub_of(network, told=kind != "hub")
@@ -101,6 +103,8 @@ def _responses(kind, network: Network, perturbations, times, random) -> np.ndarr
     drive = random.normal(0, 0.3, n_nodes) * treated if kind == "drive" else 0.0
     drive = random.normal(0, 0.3, n_nodes) if kind == "basal" else drive
     decay = np.exp(random.normal(0, 0.5, n_nodes)) if kind == "decay" else 1.0
+    if kind == "off_target":
+        perturbations = perturbations @ (np.eye(n_nodes) + drawn_off_targets(n_nodes, 2, random)).T
     state: Any = np.zeros(perturbations.shape)
     state = state + random.normal(0, 0.3, n_nodes) if kind == "start" else state
 

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.forms --seeds 2 --first-seed 700
     python -m tests.benchmarks.forms --kinds none --seeds 10
+    python -m tests.benchmarks.forms --kinds none --named --for-none off_target --nodes 6
 
 Experiments are those of `tests.benchmarks.criticism`, where the kinds of mismatch are. Each is
 fitted by least squares from a regression, without descent: by Eq. 1 alone, and with the form
@@ -17,6 +18,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
 
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
@@ -43,6 +46,7 @@ NAMED = {
     "hub": "hidden",
     "told_hub": "hidden",
     "quiet_hub": "hidden",
+    "off_target": "off_target",
 }
 
 
@@ -90,15 +94,37 @@ def control_of(data: Dataset) -> Dataset:
     return replace(data, measurements=data.measurements - data.noise_free + exact, noise_free=exact)
 
 
-def lines(kinds: list[str], seeds: range, *, named: bool) -> Iterator[str]:
+def at_rest(data: Dataset) -> Dataset:
+    """Of the last time alone."""
+    assert data.noise_free is not None
+    last = np.s_[:, -1:]
+    return replace(
+        data,
+        times=data.times[-1:],
+        measurements=data.measurements[last],
+        noise_free=data.noise_free[last],
+    )
+
+
+def lines(
+    kinds: list[str],
+    seeds: range,
+    *,
+    named: bool,
+    n_nodes: int,
+    name_for_none: str = "none",
+    steady: bool = False,
+) -> Iterator[str]:
     """A line for each experiment, and one for each kind."""
     for kind in kinds:
         apart, sure, false = [], 0, 0
         for seed in seeds:
-            data = data_of(kind, seed)
+            data = data_of(kind, seed, n_nodes)
+            data = at_rest(data) if steady else data
             plain = fitted(data, "none")
             control = plain if kind == "none" else fitted(control_of(data), "none")
-            found = fitted(data, str(form_of(NAMED[kind])) if named else SEARCH)
+            name = name_for_none if kind == "none" else NAMED[kind]
+            found = fitted(data, str(form_of(name)) if named else SEARCH)
             apart.append(found.r - control.r)
             sure, false = sure + found.sure, false + found.false
             yield (
@@ -116,9 +142,20 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", choices=NAMED, default=list(NAMED))
     add_seeds(parser, 1, 700)
     parser.add_argument("--named", action="store_true")
+    parser.add_argument("--for-none", default="none", help="with --named: what is fitted to none")
+    parser.add_argument("--nodes", type=int, default=10, help="nodes of each network")
+    parser.add_argument("--steady", action="store_true", help="measured at the last time alone")
     arguments = parser.parse_args()
     seeds = seeds_of(arguments)
-    for line in lines(arguments.kinds, seeds, named=arguments.named):
+    found = lines(
+        arguments.kinds,
+        seeds,
+        named=arguments.named,
+        n_nodes=arguments.nodes,
+        name_for_none=arguments.for_none,
+        steady=arguments.steady,
+    )
+    for line in found:
         print(line, flush=True)
 
 

@@ -26,7 +26,10 @@ const cellbox = {
     const own = form ? form.values : {}, curve = form ? form.curve : "tanh";
     const part = (name, i, none) => own[name] ? own[name][i] : none;
     const treated = doses.some((dose) => dose !== 0) ? 1 : 0;
-    const pushed = doses.map((dose, i) => part("drive", i, 0) + treated * part("treated_drive", i, 0)
+    // What doses do to other nodes, target by source, adds to what these are given.
+    const acting = doses.map((dose, i) => own.off_target
+      ? own.off_target[i].reduce((sum, effect, j) => sum + effect * doses[j], dose) : dose);
+    const pushed = acting.map((dose, i) => part("drive", i, 0) + treated * part("treated_drive", i, 0)
       - part("dose_scale", i, 1) * dose / (1 + part("dose_saturation", i, 0) * Math.abs(dose)));
     const decay = doses.map((_, i) => part("decay", i, 1));
     const pace = doses.map((_, i) => part("time_scale", i, 1));

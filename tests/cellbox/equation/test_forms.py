@@ -15,14 +15,16 @@ from tests.cellbox.formed import NETWORK, formed
 
 TIMES = np.array([0.5, 1.5, 4.0])
 DOSES = np.array([[0.0, 0, 0, 0], [0.8, 0, -0.4, 0], [0, 0.5, 0, 1.1]])
-EVERY_PART = "drive,treated_drive,offset,start,decay,dose_scale,dose_saturation"
+EVERY_PART = "drive,treated_drive,offset,start,decay,dose_scale,dose_saturation,off_target"
 
 
 def test_every_part_does_what_the_equation_says():
     b, c, o, x0 = [0.1, 0, 0, 0], [0, 0.2, 0, 0], [0, 0, 0.3, 0], [0.4, 0, 0, 0]
     decay, scale, kappa = np.array([1, 1, 1, 1.5]), np.array([1, 1, 0.5, 1]), np.array([0, 2, 0, 1])
+    others = np.zeros((4, 4))
+    others[1, 0], others[0, 3] = 0.6, -0.9
     network = formed(
-        drive=b, treated_drive=c, offset=o, start=x0,
+        drive=b, treated_drive=c, offset=o, start=x0, off_target=others,
         decay=decay, dose_scale=scale, dose_saturation=kappa,
     )  # fmt: skip
     found = responses(network, DOSES, TIMES)
@@ -30,6 +32,7 @@ def test_every_part_does_what_the_equation_says():
         treated = float((u != 0).any())
 
         def rate(_, x, u=u, treated=treated):
+            u = u + others @ u
             dose = scale * u / (1 + kappa * np.abs(u))
             z = NETWORK.weights @ x - dose + np.array(b) + treated * np.array(c)
             return NETWORK.amplitudes * np.tanh(z) - decay * x
@@ -50,7 +53,7 @@ def test_hill_is_the_kinetics_of_simulated_genes():
 
 
 @pytest.mark.parametrize(
-    "names", [EVERY_PART, "time_scale", "hill,start,offset,drive", "linear", "polynomial"]
+    "names", [EVERY_PART, "time_scale", "hill,start,offset,off_target", "linear", "polynomial"]
 )
 def test_derivatives_are_those_of_small_changes(names):
     random = np.random.default_rng(0)

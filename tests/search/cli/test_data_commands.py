@@ -28,6 +28,18 @@ def test_simulate_writes_what_lint_reads(experiment, capsys, tmp_path):
     assert "can be used" in capsys.readouterr().out
 
 
+def test_simulate_says_what_doses_do_to_other_nodes(tmp_path, capsys):
+    arguments = ["simulate", "LI", "--off-targets", "2", "--seed", "3", "--conditions", "4"]
+    told = tmp_path / "told.json"
+    assert main([*arguments, "--out", str(tmp_path / "data"), "--json", str(told)]) == 0
+    effects = read_json(told)["off_targets"]
+    assert len(effects) == 2
+    assert all(one["dose_of"] != one["on"] for one in effects)
+    assert f"{effects[0]['dose_of']} on {effects[0]['on']}" in capsys.readouterr().out
+    said = refused(capsys, *arguments, "--kinetics", "hill", "--out", tmp_path / "other")
+    assert "expected --kinetics eq1" in said
+
+
 def test_simulation_follows_its_seed_and_options(tmp_path):
     arguments = ("simulate", "LI", "--replicates", "2", "--noise", "0.1", "--amplitude", "0.5")
     for name, seed in (("first", "1"), ("again", "1"), ("other", "2")):

@@ -32,7 +32,7 @@ SIMULATION = {
     **{"--amplitudes": "amplitudes.csv", "--amplitude-spread": "0.2", "--at": "1,2"},
     **{"--missing": "0.1", "--outliers": "0.1", "--outlier-size": "3", "--hidden": "1"},
     **{"--kinetics": "hill", "--random": "5", "--network": NETWORK},
-    **{"--lines": "2", "--line-differences": "1 --lines 2"},
+    **{"--lines": "2", "--line-differences": "1 --lines 2", "--off-targets": "2"},
     **{"--knock-outs": "0.5", "--knock-out-level": "-3 --knock-outs 0.5", "--pulses": "0.5"},
 }
 UNITS = {

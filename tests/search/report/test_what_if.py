@@ -78,6 +78,7 @@ def test_the_page_solves_the_equations_as_the_model_does(kind):
             "decay": [1, 1.5, 1],
             "dose_scale": [0.5, 1, 1],
             "dose_saturation": [0, 2, 0],
+            "off_target": [[0, 0.7, 0], [0, 0, 0], [-0.4, 0, 0]],
         },
         {"time_scale": [2, 2, 2], "polynomial": None},
         {"start": [0, 0.3, 0], "hill": None},

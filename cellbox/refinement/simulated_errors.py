@@ -76,8 +76,8 @@ def one_step(
 ) -> OneStep:
     """The step over α and the free weights; to be called where JAX computes in float64.
 
-    variance: of the noise, roughly. Entries that their row block does not determine are held by a
-    weak prior.
+    variance: of the noise, roughly. Parameters that their row block does not determine are held by
+    a weak prior. Where the step cannot be computed all the same, it is 0 and determines nothing.
     """
     whole = jnp.zeros(())
     series, rough = Series.of(problem), Series.of(problem, _LONG_STEP)
@@ -91,9 +91,9 @@ def one_step(
     noise = jax.random.normal(jax.random.key(_SEED), (N_DRAWS, *misfit.shape), misfit.dtype)
     untold = ~np.isfinite(of_blocks)
     held = np.append(untold, untold.any(axis=1, keepdims=True), axis=1)
-    added = np.where(
-        held, variance, _DAMPING * np.diagonal(np.asarray(blocks.curvature), axis1=1, axis2=2)
-    )
+    diagonal = np.diagonal(np.asarray(blocks.curvature), axis1=1, axis2=2)
+    # A node that never moves, and on which no edge may act, has an α that changes no response.
+    added = np.where(held | (diagonal <= 0), variance, _DAMPING * diagonal)
     steps, explained = _steps(
         parameters,
         rough,
@@ -103,6 +103,9 @@ def one_step(
         Parameters(jnp.asarray(added[:, :-1]), jnp.asarray(added[:, -1])),
     )
     drawn = np.asarray(steps.weights[1:])
+    if not np.isfinite(steps.weights).all():
+        undetermined = np.where(free, np.inf, 0.0)
+        return OneStep(np.zeros(free.shape), undetermined, float(N_DRAWS), 0.0)
     told = free & np.isfinite(of_blocks)
     factors, freedom = moderated((drawn**2).mean(axis=0), of_blocks, told)
     return OneStep(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cellbox.data.simulation import simulate
+from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
 from cellbox.refinement import edge_intervals
 from cellbox.refinement.multiple_shooting import MultipleShooting
@@ -52,6 +53,28 @@ def test_what_a_large_network_cannot_tell_is_infinite(problem, monkeypatch):
     found = edge_intervals.edge_intervals(unmeasured, NETWORK)
     assert np.isinf(found.high[2]).all()
     assert np.isfinite(np.delete(found.high, 2, axis=0)).all()
+
+
+def test_a_node_that_never_moves_and_has_no_edges_leaves_the_others_their_intervals(
+    problem, both, monkeypatch
+):
+    monkeypatch.setattr(edge_intervals, "is_large", lambda n_nodes: True)
+
+    def with_one_more(values):
+        return np.concatenate([values, np.zeros_like(values[..., :1])], axis=-1)
+
+    allowed = np.ones((9, 9), bool)
+    allowed[8] = allowed[:, 8] = False
+    nodes, weights = (*NETWORK.nodes, "still"), np.zeros((9, 9))
+    weights[:8, :8] = NETWORK.weights
+    network = Network(nodes, weights, np.append(NETWORK.amplitudes, 0.7))
+    wider = MultipleShooting(
+        with_one_more(problem.perturbations), with_one_more(problem.measurements), problem.times
+    )
+    found = edge_intervals.edge_intervals(wider, network, allowed_edges=allowed)
+    centres = [(one.low + one.high)[:8, :8] for one in (found, both[1])]
+    np.testing.assert_allclose(*centres, atol=1e-2)
+    assert np.isfinite(found.high).all()
 
 
 def test_rows_that_agree_share_their_factor_and_others_keep_their_own():

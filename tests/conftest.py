@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ import tests.typechecking
 # Most of the tests' time is the compiler's, on programs that run once: so it takes less care of
 # their speed here. `XLA_FLAGS= pytest ...` tests programs as users have them.
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 )
+# Tracing makes many objects that live long; by default Python looks through all of them too often.
+gc.set_threshold(50_000, 20, 50)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -31,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
         # Before the package is imported, which is when their functions are wrapped.
         checker = f"{tests.typechecking.__name__}.typechecked"
         jaxtyping.install_import_hook("cellbox", checker)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _shared_folder(*parts: str) -> Path:

@@ -142,7 +142,8 @@ def test_calibration_counts_edges_and_zeros_apart(tmp_path):
 def test_large_counts_missed_and_false_edges(tmp_path):
     (row,) = run("large", tmp_path / "out.json", "--quick")["rows"]
     assert row["nodes"] == 41
-    assert 0 <= row["missed"] <= row["edges"]
+    assert row["edges"] > 41
+    assert row["missed"] == row["false"] == 0
     assert row["r"] > row["r of the regression"]
 
 
@@ -193,6 +194,8 @@ def test_population_gives_all_searches_the_same_steps(monkeypatch):
     made = population._spec
     inline = {"executor": "inline", "lanes": 4}
     monkeypatch.setattr(population, "_spec", lambda *given: {**made(*given), "workers": inline})
-    rows = population.compared(0, 5, 200)
+    monkeypatch.setattr(population, "_MEMBERS", 4)
+    monkeypatch.setattr(population, "_GENERATIONS", 3)
+    rows = population.compared(0, 5, 60)
     assert [row["search"] for row in rows] == ["pbt", "tpe", "tpe half"]
-    assert {row["steps_in_all"] for row in rows} == {1600}
+    assert {row["steps_in_all"] for row in rows} == {240}

@@ -20,7 +20,7 @@ from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.server import Client
 from tests.simulation.world import World
 
-_HISTORIES, _AT_ONCE = 60, 20
+_HISTORIES, _AT_ONCE = 30, 15
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 
-def _empty(model: Any, data: Any, split: Any, folder: str | os.PathLike[str], **_: Any) -> list[Path]:
+def _empty(
+    model: Any, data: Any, split: Any, folder: str | os.PathLike[str], **_: Any
+) -> list[Path]:
     from cellbox.models.model_files import PICTURES
 
     paths = [Path(folder) / name for name in PICTURES]

@@ -105,7 +105,7 @@ class Subsamples:
         nodes = np.sort(order[: cell["nodes"]])
         # Those that every size has, so that errors are of the same values.
         scored = np.isin(nodes, order[: min(self.grid.axes["nodes"])])
-        data = _of_nodes(self.dataset, nodes)
+        data = of_nodes(self.dataset, nodes)
         slots = np.sort(nested_times(len(data.times))[: cell["time_points"]])
         dropped = np.setdiff1d(np.arange(len(data.times)), slots)
         measurements = data.measurements.copy()
@@ -131,7 +131,7 @@ def fewest_nodes(data: Dataset) -> int:
     return min(data.n_nodes, perturbed + 1)
 
 
-def _of_nodes(data: Dataset, nodes: Int[np.ndarray, " n_chosen"]) -> Dataset:
+def of_nodes(data: Dataset, nodes: Int[np.ndarray, " n_chosen"]) -> Dataset:
     """The data of some nodes, as if no other had been measured."""
     allowed, kept = data.allowed_edges, tuple(data.nodes[node] for node in nodes)
     return replace(

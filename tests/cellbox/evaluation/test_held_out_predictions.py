@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellbox.budgets.subsamples import of_nodes
 from cellbox.data.readers import read_data
 from cellbox.data.simulation import simulate
 from cellbox.data.split_schemes import held_out
@@ -68,12 +69,16 @@ def test_ridge_gets_the_total_dose_as_well(data, split):
 @pytest.mark.slow
 @pytest.mark.skipif(not SKMEL133.is_dir(), reason="the SK-MEL-133 data are not at ../shared/data")
 def test_melanoma_conditions_are_predicted_nearly_as_well_as_by_ridge():
-    data = read_data(SKMEL133, structural_zeros=True)
+    every = read_data(SKMEL133, structural_zeros=True)
+    drugs = np.flatnonzero((every.perturbations != 0).any(axis=0))
+    # All 99 take twice as long; `cellbox benchmark skmel133` has them.
+    others = np.setdiff1d(np.arange(every.n_nodes), drugs)[: 60 - len(drugs)]
+    data = of_nodes(every, np.sort(np.concatenate([drugs, others])))
     splits = held_out(data, "random", seeds=1)
-    settings = Settings(steps=400, peak_rate=0.01, l1=1e-4, conditions_per_step=16)
-    entrant = Entrant(settings, members=2, total_dose=True)
+    settings = Settings(steps=150, peak_rate=0.01, l1=1e-4, conditions_per_step=16)
+    entrant = Entrant(settings, members=1, total_dose=True)
     report = report_scheme(data, splits, [predict_held_out(data, splits[0], entrant)])
     scores = report.measured_nodes.scores
     assert scores[ENSEMBLE].pearson > scores[MEAN].pearson + 0.1
-    # Two short trainings; another kind of machine rounds them differently.
+    # Another kind of machine rounds differently.
     assert scores[ENSEMBLE].pearson > scores[RIDGE].pearson - 0.03

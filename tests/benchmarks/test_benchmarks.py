@@ -196,6 +196,6 @@ def test_population_gives_all_searches_the_same_steps(monkeypatch):
     monkeypatch.setattr(population, "_spec", lambda *given: {**made(*given), "workers": inline})
     monkeypatch.setattr(population, "_MEMBERS", 4)
     monkeypatch.setattr(population, "_GENERATIONS", 3)
-    rows = population.compared(0, 5, 60)
+    rows = population.compared(0, 5, 120)
     assert [row["search"] for row in rows] == ["pbt", "tpe", "tpe half"]
-    assert {row["steps_in_all"] for row in rows} == {240}
+    assert {row["steps_in_all"] for row in rows} == {480}

@@ -17,6 +17,7 @@ from cellbox.evaluation.report import evaluate
 from cellbox.models.model import FittedModel
 from cellbox.models.provenance import fingerprint
 from cellbox.models.saved_models import load_model
+from cellbox.models.trained_range import trained_range
 from cellbox.refinement.rounds import Round
 from cellbox.scores.baselines import score_baselines
 from cellbox.scores.metrics import pearson_correlation
@@ -125,7 +126,13 @@ def test_a_refinement_tells_each_round(model, rounds):
 def test_a_model_keeps_what_it_was_made_of(model, data, tmp_path):
     kept = json.loads((model.save(tmp_path) / "model.json").read_text("utf-8"))["provenance"]
     assert kept == load_model(tmp_path).provenance == model.provenance
-    assert kept["data"] == {"name": data.name, "fingerprint": fingerprint(data)}
+    trained = trained_range(data, data.split.training)
+    assert kept["data"] == {
+        "name": data.name,
+        "fingerprint": fingerprint(data),
+        "trained": trained,
+    }
+    assert set(trained["doses"]) == set(data.nodes)
     assert [len(kept["split"][part]) for part in ("training", "validation", "test")] == [10, 2, 2]
     assert datetime.fromisoformat(kept["date"]) <= datetime.now(UTC)
     assert kept["versions"]["jax"] == jax.__version__

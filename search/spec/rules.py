@@ -13,7 +13,7 @@ from cellbox.networks.prior_files import PRIOR_FILE
 from cellbox.settings import SCHEDULES, settings_from_dict
 from search.spec.points import point_problems
 from search.spec.population_rules import population_problems
-from search.spec.space import Range, applies, is_whole
+from search.spec.space import NEED_REFINEMENT, Range, applies, is_whole
 from search.spec.tables import Spec
 
 _SAMPLER_PACKAGES = {"gp": "torch", "cmaes": "cmaes"}
@@ -186,6 +186,20 @@ def _values_are_possible(spec: Spec) -> Iterator[Problem]:
                     yield Problem(f"space.{name}", problem.found, problem.fix)
 
 
+def _forms_need_least_squares(spec: Spec) -> Iterator[Problem]:
+    if any(value != "none" for value in spec.space.refinement.values):
+        return
+    for name in NEED_REFINEMENT:
+        dimension = getattr(spec.space, name)
+        asked = [spec.training.get(name)] if dimension is None else dimension.values
+        if any(value not in (None, "none", 0) for value in asked):
+            yield Problem(
+                f"{'training' if dimension is None else 'space'}.{name}",
+                "only least squares fit it, and refinement is none",
+                "Leave refinement out, or write select_edges",
+            )
+
+
 def _budget_fits_the_data(spec: Spec) -> Iterator[Problem]:
     axis = spec.space.budget.perturbed_nodes
     if axis is None or spec.data.system is None:
@@ -303,6 +317,7 @@ _RULES: tuple[Callable[[Spec], Iterator[Problem]], ...] = (
     _grid_is_finite,
     _sampler_is_installed,
     _values_are_possible,
+    _forms_need_least_squares,
     _budget_fits_the_data,
     _gpus_are_shared_evenly,
     _a_cluster_needs_ray,

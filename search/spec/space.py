@@ -13,6 +13,8 @@ Value = bool | int | float | str
 
 WHOLE_NUMBERS = {"conditions_per_step", "times_per_step"}
 NEEDS_SEVERAL_TIMES = ("interval_share", "times_per_step")
+# What only least squares fit.
+NEED_REFINEMENT = ("form", "prior_strength")
 BUDGET_AXES = ("conditions", "perturbed_nodes", "time_points")
 
 

@@ -12,7 +12,7 @@ from cellbox.data.units import Units
 from cellbox.errors import InputError
 from search.spec.points import flat_point
 from search.spec.sampler_table import SamplerTable
-from search.spec.space import Space
+from search.spec.space import NEED_REFINEMENT, Space
 from search.spec.table import Table
 
 
@@ -310,18 +310,25 @@ class Spec(Table):
     @model_validator(mode="before")
     @classmethod
     def _training_is_not_searched(cls, given: Any) -> Any:
-        """A setting of [training] is fixed, also where the built-in space would search it."""
-        if not isinstance(given, Mapping) or not isinstance(given.get("training"), Mapping):
+        """A setting of [training] is fixed, also where the built-in space would search it.
+
+        So is refinement where something is asked for that least squares alone can fit.
+        """
+        if not isinstance(given, Mapping):
             return given
-        space = given.get("space", {})
-        if not isinstance(space, Mapping):
+        training, space = given.get("training", {}), given.get("space", {})
+        if not (isinstance(training, Mapping) and isinstance(space, Mapping)):
             return given
         fixed = {
             name: value
-            for name, value in given["training"].items()
+            for name, value in training.items()
             if name in Space.model_fields and isinstance(value, str | int | float)
         }
-        return {**given, "space": {**fixed, **space}}
+        space = {**fixed, **space}
+        asked = {**training, **space}
+        if any(asked.get(name) not in (None, "none", 0) for name in NEED_REFINEMENT):
+            space.setdefault("refinement", "select_edges")
+        return {**given, "space": space}
 
     @property
     def repeats_at_once(self) -> int:

@@ -8,6 +8,7 @@ from cellbox.errors import InputError
 from search.cli.main import main
 from search.spec.reading import make_spec, read_spec
 from search.spec.sampler_table import SamplerTable
+from search.spec.space import Fixed, Space
 from search.spec.tables import Spec
 from search.study.access import differences
 from tests.search.tiny import TWO_OBJECTIVES, values
@@ -338,3 +339,30 @@ def test_what_no_person_writes_is_refused_in_a_sentence(tmp_path, content, found
     file.write_text(content)
     with pytest.raises(InputError, match=f"expected TOML: {found}. Correct the file"):
         read_spec(file)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"form": ["none", "offset"]}, {"form": "offset"}, {"prior_strength": ["auto", 0]}]
+)
+def test_what_only_least_squares_fit_is_searched_with_them(asked):
+    told = values(training=None) | {"space": asked}
+    assert Spec(**told).space.refinement == Fixed(value="select_edges")
+    every = ["select_edges", "none"]
+    chosen = Spec(**told | {"space": asked | {"refinement": every}})
+    assert chosen.space.refinement.values == tuple(every)
+    with pytest.raises(InputError, match="only least squares fit it, and refinement is none"):
+        make_spec(told | {"training": {"refinement": "none"}})
+
+
+def test_a_form_of_several_parts_is_fitted_by_least_squares():
+    told = values(training={"form": ["drive", "decay"], "refinement": None})
+    assert make_spec(told).space.refinement == Fixed(value="select_edges")
+    with pytest.raises(InputError, match=r"training\.form: only least squares fit it"):
+        make_spec(values(training={"form": ["drive", "decay"]}))
+
+
+@pytest.mark.parametrize("asked", [{}, {"form": "none"}, {"prior_strength": 0}])
+def test_without_such_a_wish_refinement_is_searched_or_left_out(asked):
+    told = values(training=None) | {"space": asked}
+    assert make_spec(told).space.refinement == Space().refinement
+    assert make_spec(told | {"training": {"refinement": "none"}})

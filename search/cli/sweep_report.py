@@ -52,6 +52,8 @@ def say_best(result: SweepResult, output: Output) -> None:
     report = best.as_dict()
     output.say(f"\nBest: trial {best.number}, {_objectives(best)}")
     output.say(text_pairs(list(_settings(best).items())))
+    if best.record.refinement:
+        output.say(f"\n{best.record.refinement}")
     tied = [trial.record for trial in result.tied]
     for sentence in tie_sentences(tied, result.counts.complete):
         output.say(f"\n{sentence}")

@@ -269,6 +269,8 @@ def _how_section(result: SweepResult, data: Dataset | None) -> Section:
     pairs += [(name, str(value)) for name, value in shape.get("versions", {}).items()]
     blocks: list[Block] = [Facts(tuple(pairs))]
     if best is not None:
+        if best.refinement:
+            blocks.append(Text((f"Trial {best.number}: {best.refinement}",)))
         blocks.append(
             Folded(f"All settings of trial {best.number}", (settings_table(best.settings),))
         )

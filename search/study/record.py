@@ -155,6 +155,11 @@ class TrialRecord(TrialEnd):
         """The repeat with the smallest error; None where the trial was pruned."""
         return None if self.best_repeat is None else self.repeats[self.best_repeat]
 
+    @property
+    def refinement(self) -> str:
+        """How least squares ended, and which form they found; "" where the trial was pruned."""
+        return "" if self.best is None else self.best.training.refinement
+
     def by_repeat(self, name: str) -> list[float | None]:
         """An error of each repeat, by its name among those of a training."""
         return [getattr(repeat.training, name, None) for repeat in self.repeats]

@@ -15,6 +15,7 @@ from cellbox.evaluation.verdict import verdict
 from cellbox.identifiability.design_report import SCALE_CONFOUNDED
 from cellbox.models.model import FittedModel
 from cellbox.models.model_files import from_the_start
+from cellbox.networks.network import Network
 from search.report.blocks import Block, Figures, Folded, Section, Table, Text, WhatIf
 from search.report.cells import shown_number
 from search.report.conditions import Condition, conditions_of, typical
@@ -184,7 +185,10 @@ def model_sections(findings: ModelFindings) -> tuple[Section, ...]:
         Section("what-if", "What if", _what_if_blocks(findings, singles, of_singles)),
     ]
     if findings.found is not None:
-        sections += [*criticism_sections(findings.found), determined_section(findings.found)]
+        sections += [
+            *criticism_sections(findings.found, model.network),
+            determined_section(findings.found),
+        ]
     return tuple(sections)
 
 
@@ -325,12 +329,16 @@ def _left_out_in_words(findings: ModelFindings) -> list[str]:
     return said
 
 
-def criticism_sections(found: Mapping[str, Any]) -> tuple[Section, ...]:
-    """Whether Eq. 1 explains the data; nothing of models of earlier versions, which do not say."""
+def criticism_sections(found: Mapping[str, Any], network: Network) -> tuple[Section, ...]:
+    """Whether Eq. 1 explains the data, and what the network has beside it.
+
+    Nothing of models of earlier versions, which do not say.
+    """
     criticism = found.get("criticism")
     if criticism is None:
         return ()
-    blocks: list[Block] = [Text(tuple(criticism["sentences"]), style="list")]
+    beside = () if network.form is None else (network.form.sentence(network.nodes),)
+    blocks: list[Block] = [Text((*criticism["sentences"], *beside), style="list")]
     values = tuple(
         tuple(one[name] for name in ("row", "time", "node", "measured", "predicted"))
         for one in criticism["outlying_values"]

@@ -69,6 +69,9 @@ class Units:
     detection_limit: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.control, str):
+            # One name, which would else be taken for the names of its letters.
+            object.__setattr__(self, "control", (self.control,))
         problems = Problems()
         for name, value, known in (
             ("transform", self.transform, TRANSFORMS),

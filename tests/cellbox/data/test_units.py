@@ -154,3 +154,8 @@ def test_intensities_and_nanomolar_become_what_nothing_is_said_of(folder):
     assert found == ["not_log_ratios", "doses_saturate"]
     units = Units("log2-ratio", ("DMSO",), "6min", "hill", 500.0)
     assert data_warnings(read_data(path, units=units)) == ()
+
+
+@pytest.mark.wrong_types
+def test_one_control_may_be_given_by_its_name_alone():
+    assert Units(transform="log2-ratio", control="DMSO").control == ("DMSO",)

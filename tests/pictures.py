@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,12 @@ def _empty(
     return paths
 
 
-@contextmanager
+@pytest.fixture(autouse=True, scope="module")
 def no_drawings() -> Iterator[None]:
-    """The pictures of models are empty files: drawing takes longer than a tiny study trains."""
+    """The pictures of models are empty files: drawing takes longer than a tiny study trains.
+
+    In all tests of a folder whose conftest.py imports it.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cellbox.models.model_files.write_pictures", _empty)
         yield

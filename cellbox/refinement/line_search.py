@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Bool
 
-from cellbox.arrays import EdgeMask
-from cellbox.networks.network import Network
 from cellbox.refinement.edge_selection import inverse
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.refined import Refined
@@ -22,18 +21,10 @@ from cellbox.refinement.staged_search import StagedSearch
 class LineSearch(StagedSearch):
     """A search with several lines, of which all but the first may differ from it."""
 
-    def __init__(
-        self,
-        problem: MultipleShooting,
-        start: Network,
-        allowed_edges: EdgeMask | None,
-        *,
-        leaves_landmarks: bool = False,
-    ):
-        n_parameters = problem.n_parameters
-        begin = problem.without_differences().n_parameters
-        late = np.arange(n_parameters) >= begin
-        super().__init__(problem, start, allowed_edges, late, leaves_landmarks=leaves_landmarks)
+    @staticmethod
+    def late_of(problem: MultipleShooting) -> Bool[np.ndarray, " n_parameters"]:
+        """What differs."""
+        return np.arange(problem.n_parameters) >= problem.without_differences().n_parameters
 
     def result(self, nodes: tuple[str, ...]) -> Refined:
         """What was found, with standard errors of what differs."""

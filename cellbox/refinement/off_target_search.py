@@ -7,9 +7,10 @@ is the edge that is meant: so an effect has to explain a little more.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool
 
 from cellbox.arrays import EdgeMask
-from cellbox.networks.network import Network, possible_edges
+from cellbox.networks.network import possible_edges
 from cellbox.networks.off_targets import tellable_off_targets
 from cellbox.refinement.multiple_shooting import MultipleShooting
 from cellbox.refinement.staged_search import StagedSearch
@@ -25,19 +26,14 @@ _MOST_UNKNOWNS = 1500
 class OffTargetSearch(StagedSearch):
     """A search with doses that may act on other nodes than their own."""
 
-    def __init__(
-        self,
-        problem: MultipleShooting,
-        start: Network,
-        allowed_edges: EdgeMask | None,
-        *,
-        leaves_landmarks: bool = False,
-    ):
+    surcharge = _TIE
+
+    @staticmethod
+    def late_of(problem: MultipleShooting) -> Bool[np.ndarray, " n_parameters"]:
+        """What doses do to other nodes."""
         late = np.zeros(problem.n_parameters, bool)
         late[problem.off_target_places] = True
-        super().__init__(
-            problem, start, allowed_edges, late, _TIE, leaves_landmarks=leaves_landmarks
-        )
+        return late
 
 
 def off_target_obstacle(problem: MultipleShooting, allowed: EdgeMask | None) -> str | None:

@@ -34,30 +34,36 @@ _DEVIATIONS = 5.0
 class StagedSearch(Search):
     """A search in which some parameters come late.
 
-    late: which do. surcharge: what each of them costs beside what an edge costs; None for twice the
-    logarithm of how many there could be.
+    surcharge: what each of them costs beside what an edge costs; None for twice the logarithm of
+    how many there could be.
     """
+
+    surcharge: float | None = None
 
     def __init__(
         self,
         problem: MultipleShooting,
         start: Network,
         allowed_edges: EdgeMask | None,
-        late: Bool[np.ndarray, " n_parameters"],
-        surcharge: float | None = None,
         *,
         leaves_landmarks: bool = False,
     ):
         super().__init__(problem, start, allowed_edges, leaves_landmarks=leaves_landmarks)
+        late = self.late_of(problem)
         self._is_late, self._every = late, self._allowed
         self._known = self._point.parameters != 0
         self._first: State | None = self._state
         n_possible = int((self._allowed & late).sum())
         chosen_among = 2 * float(np.log(max(n_possible, 1)))
-        self._surcharge = chosen_among if surcharge is None else surcharge
+        self._surcharge = chosen_among if self.surcharge is None else self.surcharge
         of_late = np.where(late, self._surcharge, 0.0)
         known = self._surcharges or Surcharges(*np.zeros((2, len(self._allowed))))
         self._surcharges = Surcharges(*(each + of_late for each in known))
+
+    @staticmethod
+    def late_of(problem: MultipleShooting) -> Bool[np.ndarray, " n_parameters"]:
+        """Which parameters come late."""
+        raise NotImplementedError
 
     def approach(self, known: Sequence[Landmark] = ()) -> bool:
         """The first fit, with no more of late parameters than the start knows."""

@@ -19,8 +19,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from cellbox.criticism.criticism import Criticism
 from cellbox.data.dataset import Dataset
 from cellbox.equation.network_responses import responses
@@ -33,6 +31,7 @@ from cellbox.training.form_search import judge_of
 from cellbox.training.starts import Starts
 from tests.benchmarks.criticism import data_of
 from tests.benchmarks.measuring import add_seeds, seeds_of
+from tests.cellbox.small import at_last_time
 
 # The form that makes the data of each kind.
 NAMED = {
@@ -94,18 +93,6 @@ def control_of(data: Dataset) -> Dataset:
     return replace(data, measurements=data.measurements - data.noise_free + exact, noise_free=exact)
 
 
-def at_rest(data: Dataset) -> Dataset:
-    """Of the last time alone."""
-    assert data.noise_free is not None
-    last = np.s_[:, -1:]
-    return replace(
-        data,
-        times=data.times[-1:],
-        measurements=data.measurements[last],
-        noise_free=data.noise_free[last],
-    )
-
-
 def lines(
     kinds: list[str],
     seeds: range,
@@ -120,7 +107,7 @@ def lines(
         apart, sure, false = [], 0, 0
         for seed in seeds:
             data = data_of(kind, seed, n_nodes)
-            data = at_rest(data) if steady else data
+            data = at_last_time(data) if steady else data
             plain = fitted(data, "none")
             control = plain if kind == "none" else fitted(control_of(data), "none")
             name = name_for_none if kind == "none" else NAMED[kind]

@@ -1,9 +1,12 @@
 """Small systems that several tests use."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from cellbox.data.dataset import Dataset
 from cellbox.equation.dynamics import Parameters
 from cellbox.networks.network import Network
 
@@ -20,6 +23,17 @@ def parameters_of(network: Network, precision: str = "float32") -> Parameters:
     return Parameters(
         jnp.asarray(network.weights, precision),
         jnp.log(jnp.asarray(network.amplitudes, precision)),
+    )
+
+
+def at_last_time(data: Dataset) -> Dataset:
+    """The last of the times alone, when nearly all has come to rest."""
+    last = np.s_[:, -1:]
+    return replace(
+        data,
+        times=data.times[-1:],
+        measurements=data.measurements[last],
+        noise_free=None if data.noise_free is None else data.noise_free[last],
     )
 
 

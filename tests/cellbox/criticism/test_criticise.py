@@ -10,7 +10,7 @@ from cellbox.criticism.criticism import Criticism, Finding, criticism_of
 from cellbox.data.dataset import Dataset
 from cellbox.data.simulation import exact_responses, simulate
 from cellbox.networks.network import Network
-from tests.cellbox.small import scipy_response
+from tests.cellbox.small import at_last_time, scipy_response
 
 NETWORK = Network(
     ("a", "b", "c", "d"),
@@ -118,17 +118,6 @@ def test_it_comes_back_from_plain_values():
     assert "made 2.5 times as wide" in found.sentences()[-1]
 
 
-def once(data: Dataset) -> Dataset:
-    """The last of the times alone, when nearly all has come to rest."""
-    last = np.s_[:, -1:]
-    return replace(
-        data,
-        times=data.times[-1:],
-        measurements=data.measurements[last],
-        noise_free=data.noise_free[last],
-    )
-
-
 def test_one_late_time_asks_neither_for_a_start_nor_for_decays_nor_for_a_form_by_name(data):
     # A hidden input, which one time does not tell from an offset or another curve.
     strength = np.random.default_rng(3).normal(0, 0.4, data.n_rows)
@@ -136,7 +125,7 @@ def test_one_late_time_asks_neither_for_a_start_nor_for_decays_nor_for_a_form_by
     exact, _ = exact_responses(NETWORK, data.perturbations + hidden, data.times, noise=0, name="")
     treated = data.noise_free + np.array([0.0, 0.0, 0.3, 0.0])
     for responses in (exact, treated):
-        found = judged(once(changed(data, responses)))
+        found = judged(at_last_time(changed(data, responses)))
         assert not {"start", "decay"} & set(kinds(found))
     assert kinds(found)[0] == "offset"
     assert "a node that was not measured: measure at several times" in found.advice

@@ -1,9 +1,11 @@
 """Intervals of large networks say what those of small ones do, without a large matrix."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cellbox.data.simulation import simulate
+from cellbox.equation.dynamics import Parameters
 from cellbox.networks.network import Network
 from cellbox.networks.random_networks import random_network
 from cellbox.refinement import edge_intervals
@@ -75,6 +77,19 @@ def test_a_node_that_never_moves_and_has_no_edges_leaves_the_others_their_interv
     centres = [(one.low + one.high)[:8, :8] for one in (found, both[1])]
     np.testing.assert_allclose(*centres, atol=1e-2)
     assert np.isfinite(found.high).all()
+
+
+def test_a_step_that_cannot_be_computed_determines_nothing(problem, monkeypatch):
+    def unsolved(parameters, series, misfits, *_):
+        n_fits, n_nodes = len(misfits), NETWORK.n_nodes
+        weights = jnp.full((n_fits, n_nodes, n_nodes), jnp.nan)
+        return Parameters(weights, weights[:, 0]), jnp.full(n_fits, jnp.nan)
+
+    monkeypatch.setattr(edge_intervals, "is_large", lambda n_nodes: True)
+    monkeypatch.setattr("cellbox.refinement.simulated_errors._steps", unsolved)
+    found = edge_intervals.edge_intervals(problem, NETWORK)
+    assert np.isneginf(found.low).all()
+    assert np.isposinf(found.high).all()
 
 
 def test_rows_that_agree_share_their_factor_and_others_keep_their_own():
